@@ -1,0 +1,1 @@
+"""What is measured in a window: one registry, one file per family of indicators."""

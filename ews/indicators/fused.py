@@ -1,0 +1,129 @@
+"""Several indicators in one pass: the statistics that many of them share are computed once for all.
+
+:class:`Windows` is what an indicator's ``compute`` sees: the residual (and the raw series) as rows, the window, the
+sampling step, and :meth:`Windows.moment`, which hands out the statistics of the fused kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ews.indicators.registry import Indicator
+
+__all__ = ["Windows", "fused"]
+
+FloatArray = npt.NDArray[np.float64]
+
+# The kernel's codes, by the names that an Indicator lists in `moments`; "acf<k>" stands for the lag-k correlation.
+_CODES = {"mean": 0, "variance": 1, "skewness": 2, "kurtosis": 3}
+_CORRELATION = 4
+
+
+class Windows:
+    """Rows of a series seen through one window length, with the shared statistics computed once.
+
+    Parameters
+    ----------
+    residual : ndarray of shape (rows, time)
+        What the indicators are measured on, in the units of the series. C-contiguous float64.
+    window : int
+        Window length in samples.
+    raw : ndarray of shape (rows, time), optional
+        The series before detrending (default: `residual`); cv divides by its mean.
+    step : float, default 1.0
+        Sampling step, in units of time.
+    min_count : int, optional
+        Fewest finite samples in a window (default: `window`).
+    moments : sequence of str
+        The shared statistics that will be asked for: "mean", "variance" (ddof 1), "skewness" and "kurtosis" (adjusted
+        Fisher–Pearson, excess), "acf1", "acf2", … (Pearson correlation inside the window).
+    """
+
+    __slots__ = ("_moments", "min_count", "raw", "residual", "step", "window")
+
+    def __init__(
+        self,
+        residual: FloatArray,
+        *,
+        window: int,
+        raw: FloatArray | None = None,
+        step: float = 1.0,
+        min_count: int | None = None,
+        moments: Sequence[str] = (),
+    ) -> None:
+        self.residual = residual
+        self.raw = residual if raw is None else raw
+        self.window = window
+        self.step = step
+        self.min_count = window if min_count is None else min_count
+        self._moments: dict[str, FloatArray] = {}
+        self._compute(tuple(dict.fromkeys(moments)))
+
+    def moment(self, name: str) -> FloatArray:
+        """One shared statistic, of shape (rows, time), NaN before the first full window."""
+        if name not in self._moments:
+            self._compute((name,))
+        return self._moments[name]
+
+    def _compute(self, wanted: tuple[str, ...]) -> None:
+        """Run the kernel once for the plain statistics and the first lag, then once for each further lag."""
+        plain = [name for name in wanted if name in _CODES]
+        lags = [int(name.removeprefix("acf")) for name in wanted if name not in _CODES]
+        passes = [(plain, lags[:1])] if plain or lags else []
+        passes += [([], [lag]) for lag in lags[1:]]
+        for statistics, lag in passes:
+            codes = [_CODES[name] for name in statistics] + [_CORRELATION] * len(lag)
+            values = _rolling(self.residual, self.window, self.min_count, lag[0] if lag else 1, codes)
+            labels = statistics + [f"acf{k}" for k in lag]
+            self._moments.update(zip(labels, values, strict=True))
+
+
+def _rolling(rows: FloatArray, window: int, min_count: int, lag: int, codes: list[int]) -> FloatArray:
+    from ews._kernels import moments
+
+    out = np.empty((len(codes), *rows.shape))
+    which = np.array(codes, dtype=np.int64)
+    if min_count >= window:
+        moments.rolling_moments(rows, window, lag, which, out)
+    else:
+        moments.rolling_moments_gappy(rows, window, min_count, lag, which, out)
+    return out
+
+
+def fused(
+    residual: FloatArray,
+    *,
+    window: int,
+    indicators: Sequence[Indicator],
+    raw: FloatArray | None = None,
+    step: float = 1.0,
+    min_count: int | None = None,
+) -> list[FloatArray]:
+    """Compute several indicators over the same rows, sharing one pass.
+
+    Parameters
+    ----------
+    residual : ndarray of shape (rows, time)
+        What the indicators are measured on. C-contiguous float64.
+    window : int
+        Window length in samples.
+    indicators : sequence of Indicator
+        What to compute.
+    raw : ndarray of shape (rows, time), optional
+        The series before detrending.
+    step : float, default 1.0
+        Sampling step, in units of time.
+    min_count : int, optional
+        Fewest finite samples in a window (default: `window`).
+
+    Returns
+    -------
+    list of ndarray
+        One array of shape (rows, time) an indicator, in the order asked for.
+    """
+    wanted = [name for indicator in indicators for name in indicator.moments]
+    windows = Windows(residual, window=window, raw=raw, step=step, min_count=min_count, moments=wanted)
+    return [indicator.compute(windows) for indicator in indicators]

@@ -1,0 +1,132 @@
+"""The one registry of windowed indicators: what each is called, what it needs and which direction is an alarm.
+
+To add an indicator, write it in the file of its family and call :func:`register` there once. ``ews.rolling``,
+``ews.detect``, the command line, the contract tests and the docs find it from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ews.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from ews.indicators.fused import Windows
+
+__all__ = ["Indicator", "get", "names", "register"]
+
+FloatArray = npt.NDArray[np.float64]
+Alarm = Literal["up", "down", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """What the library knows of one windowed indicator.
+
+    Attributes
+    ----------
+    name : str
+        The name used in ``indicators=(...)``.
+    label : str
+        How a figure or a table names it.
+    compute : callable
+        ``compute(windows) -> array`` of shape (rows, time), NaN before the first full window.
+    alarm : {"up", "down", "both"}
+        The direction of change that warns of a loss of resilience.
+    shortest_window : int
+        Fewest samples in a window for which the value is defined.
+    shift : bool
+        Adding a constant to the series leaves the values unchanged.
+    scale : {"invariant", "linear", "quadratic", "none"}
+        What multiplying the series by a > 0 does to the values: nothing, times a, times a², something else.
+    mirror : {"invariant", "flips", "none"}
+        What multiplying the series by −1 does to the values: nothing, changes their sign, something else.
+    reference : str
+        Where the definition comes from.
+    moments : tuple of str
+        Which statistics of the fused pass it is made of (see :class:`ews.indicators.fused.Windows`).
+    """
+
+    name: str
+    label: str
+    compute: Callable[[Windows], FloatArray]
+    alarm: Alarm
+    shortest_window: int
+    shift: bool
+    scale: Literal["invariant", "linear", "quadratic", "none"]
+    mirror: Literal["invariant", "flips", "none"]
+    reference: str
+    moments: tuple[str, ...] = ()
+
+
+_registry: dict[str, Indicator] = {}
+
+
+def register(indicator: Indicator) -> Indicator:
+    """Add `indicator` to the registry under its name.
+
+    Parameters
+    ----------
+    indicator : Indicator
+        The description; its name must be new.
+
+    Returns
+    -------
+    Indicator
+        The same object.
+
+    Raises
+    ------
+    ValueError
+        If the name is taken.
+    """
+    if indicator.name in _registry:
+        raise ValueError(f"an indicator named {indicator.name!r} is registered already")
+    _registry[indicator.name] = indicator
+    return indicator
+
+
+def get(name: str) -> Indicator:
+    """Look up an indicator by name.
+
+    Parameters
+    ----------
+    name : str
+        A registered name.
+
+    Returns
+    -------
+    Indicator
+        Its description.
+
+    Raises
+    ------
+    ews.errors.UnknownNameError
+        If no indicator has that name; the nearest one is suggested.
+    """
+    _load()
+    if name not in _registry:
+        raise UnknownNameError("indicators", name, names())
+    return _registry[name]
+
+
+def names() -> tuple[str, ...]:
+    """Names of all registered indicators, in the order in which their families are listed.
+
+    Returns
+    -------
+    tuple of str
+        The names.
+    """
+    _load()
+    return tuple(_registry)
+
+
+def _load() -> None:
+    """Import the families, each of which registers its indicators."""
+    from ews.indicators import memory, moments, spectrum  # noqa: F401
