@@ -1,0 +1,469 @@
+"""Frozen results: they carry the data, the config and the seed that made them, and are never recomputed by their readers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ews.series import Series, TimeArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from ews.changepoints import ChangePoints
+
+__all__ = ["DetectConfig", "Detection", "Detections", "IndicatorSeries", "Significance", "SurrogateBand", "Verdict"]
+
+FloatArray = npt.NDArray[np.float64]
+Verdict = Literal["warning", "no warning", "inconclusive"]
+ARROWS = {"up": "rises", "down": "falls", "both": "rises or falls"}
+
+
+@dataclass(frozen=True, slots=True)
+class DetectConfig:
+    """Every choice behind a result, as resolved for this series.
+
+    Attributes
+    ----------
+    window : int
+        Window length in samples.
+    window_fraction : float
+        The same as a fraction of the record.
+    detrend : str or None
+        Detrending method.
+    bandwidth : float or None
+        Its bandwidth or span, as given.
+    indicators : tuple of str
+        Names of the indicators.
+    trend : str
+        Trend statistic.
+    null : str
+        Null model of the surrogates.
+    n_surrogates : int
+        How many surrogates.
+    alpha : float
+        Level of the test and of the intervals.
+    causal : bool
+        Whether only past samples were used at each time.
+    until : str or None
+        Last time used, as given.
+    missing, duplicates : str
+        How gaps and repeated times were handled.
+    season : int or None
+        Period taken out first, in samples.
+    seed : int
+        Seed of every random number in the result.
+    """
+
+    window: int
+    window_fraction: float
+    detrend: str | None
+    bandwidth: float | None
+    indicators: tuple[str, ...]
+    trend: str
+    null: str
+    n_surrogates: int
+    alpha: float
+    causal: bool
+    until: str | None
+    missing: str
+    duplicates: str
+    season: int | None
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IndicatorSeries:
+    """One indicator over time, each value stamped with the right edge of its window.
+
+    Attributes
+    ----------
+    name, label : str
+        Registered name, and what a figure calls it.
+    alarm : {"up", "down", "both"}
+        Which direction warns.
+    values : ndarray of shape (n,)
+        NaN before the first full window.
+    time : ndarray of shape (n,)
+        The series' times.
+    """
+
+    name: str
+    label: str
+    alarm: str
+    values: FloatArray
+    time: TimeArray
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return np.array(self.values, dtype=dtype, copy=True if copy is None else copy)
+
+    def __len__(self) -> int:
+        return int(self.values.size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SurrogateBand:
+    """Where an indicator lies, time by time, under the null.
+
+    Attributes
+    ----------
+    lower, median, upper : ndarray of shape (n,)
+        Pointwise 2.5 %, 50 % and 97.5 % quantiles over surrogates; NaN before the first full window.
+    """
+
+    lower: FloatArray
+    median: FloatArray
+    upper: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Significance:
+    """Trends of indicators against the distribution that the null gives them.
+
+    Attributes
+    ----------
+    tau : dict of str to float
+        Trend statistic of each indicator.
+    pvalue : dict of str to float
+        Two-sided, p = min(1, 2 min(p↑, p↓)), each p = (1 + r) / (1 + n).
+    pvalue_adjusted : dict of str to float
+        Min-p adjusted over the indicators (Westfall & Young 1993); never below `pvalue`'s smallest.
+    surrogate_tau : dict of str to ndarray of shape (n_surrogates,)
+        The trend statistic of each surrogate.
+    null_sentence : str
+        What the null is, with its fitted numbers.
+    n_surrogates : int
+        How many surrogates.
+    seed : int
+        Seed of the surrogates.
+    """
+
+    tau: Mapping[str, float]
+    pvalue: Mapping[str, float]
+    pvalue_adjusted: Mapping[str, float]
+    surrogate_tau: Mapping[str, FloatArray]
+    null_sentence: str
+    n_surrogates: int
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """The answer of :func:`ews.detect` for one series.
+
+    Attributes
+    ----------
+    verdict : {"warning", "no warning", "inconclusive"}
+        *Warning* where the min-p-adjusted p of an indicator in its alarm direction is ≤ alpha; else *no warning* where
+        the power on a positive control of this length is ≥ 0.8; else *inconclusive*.
+    reasons : tuple of str
+        Why, in sentences.
+    series : Series
+        The series that was analysed, with notes on what was done to it.
+    trend, residual : ndarray of shape (n,)
+        What detrending took out and what it left, in the series' units.
+    indicators : dict of str to IndicatorSeries
+        Values over time.
+    tau, pvalue, pvalue_adjusted : dict of str to float
+        Trend statistic and its p-values; the p-values are NaN without surrogates.
+    tau_interval : dict of str to (float, float)
+        Central 1 − alpha interval of τ, from series simulated with the drift in memory and variance estimated from the
+        residual; NaN without surrogates.
+    surrogate_tau : dict of str to ndarray of shape (n_surrogates,)
+        Trend statistic of each surrogate.
+    surrogate_band : dict of str to SurrogateBand
+        Where each indicator lies under the null; empty without surrogates.
+    power : float or None
+        Share of positive controls of this length that get a warning; None without surrogates.
+    power_sentence : str
+        What the positive control is.
+    config : DetectConfig
+        Every choice and the seed.
+    detrend_sentence, null_sentence : str
+        What was taken out (and whether that looked ahead), and what it was tested against.
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    series: Series
+    trend: FloatArray
+    residual: FloatArray
+    indicators: Mapping[str, IndicatorSeries]
+    tau: Mapping[str, float]
+    pvalue: Mapping[str, float]
+    pvalue_adjusted: Mapping[str, float]
+    tau_interval: Mapping[str, tuple[float, float]]
+    surrogate_tau: Mapping[str, FloatArray]
+    surrogate_band: Mapping[str, SurrogateBand]
+    power: float | None
+    power_sentence: str
+    config: DetectConfig
+    detrend_sentence: str
+    null_sentence: str
+
+    @cached_property
+    def changepoints(self) -> ChangePoints:
+        """Change points of the series' mean, found on first access (see :func:`ews.changepoints.change_points`)."""
+        from ews.changepoints import change_points
+
+        return change_points(self.series.values, time=self.series.time)
+
+    @property
+    def name(self) -> str:
+        """Name of the series, or ``"series"``."""
+        return self.series.name or "series"
+
+    def summary(self) -> str:
+        """The report as plain text, ready for a paper's appendix.
+
+        Returns
+        -------
+        str
+            Verdict, reasons, methods and one line for each indicator.
+        """
+        from ews.summary import detection_summary
+
+        return detection_summary(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Series, trend, residual and indicators side by side.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row an observation, indexed by time.
+        """
+        import pandas as pd
+
+        columns = {"value": self.series.values, "trend": self.trend, "residual": self.residual}
+        columns |= {name: indicator.values for name, indicator in self.indicators.items()}
+        return pd.DataFrame(columns, index=pd.Index(self.series.time, name=self.series.time_name or "time"))
+
+    def statistics(self) -> pd.DataFrame:
+        """One row for each indicator: trend, interval and p-values.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns tau, low, high, pvalue, pvalue_adjusted and alarm.
+        """
+        import pandas as pd
+
+        rows = [
+            {
+                "indicator": name,
+                "tau": self.tau[name],
+                "low": self.tau_interval[name][0],
+                "high": self.tau_interval[name][1],
+                "pvalue": self.pvalue[name],
+                "pvalue_adjusted": self.pvalue_adjusted[name],
+                "alarm": indicator.alarm,
+            }
+            for name, indicator in self.indicators.items()
+        ]
+        return pd.DataFrame(rows).set_index("indicator")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain numbers, strings and lists; NaN becomes None, dates become ISO strings.
+
+        Returns
+        -------
+        dict
+            Ready for :func:`json.dumps`.
+        """
+        from ews import __version__
+
+        return {
+            "earlywarning": __version__,
+            "name": self.series.name,
+            "verdict": self.verdict,
+            "reasons": list(self.reasons),
+            "config": asdict(self.config),
+            "detrend": self.detrend_sentence,
+            "null": self.null_sentence,
+            "power": self.power,
+            "power_control": self.power_sentence,
+            "notes": list(self.series.notes),
+            "step": self.series.step,
+            "step_unit": self.series.step_unit,
+            "statistics": {
+                name: {
+                    "tau": _plain(self.tau[name]),
+                    "tau_interval": [_plain(bound) for bound in self.tau_interval[name]],
+                    "pvalue": _plain(self.pvalue[name]),
+                    "pvalue_adjusted": _plain(self.pvalue_adjusted[name]),
+                    "alarm": indicator.alarm,
+                }
+                for name, indicator in self.indicators.items()
+            },
+            "changepoints": [_plain(time) for time in self.changepoints.time],
+            "time": [_plain(time) for time in self.series.time],
+            "value": [_plain(value) for value in self.series.values],
+            "trend": [_plain(value) for value in self.trend],
+            "residual": [_plain(value) for value in self.residual],
+            "indicators": {
+                name: [_plain(value) for value in indicator.values] for name, indicator in self.indicators.items()
+            },
+            "surrogate_tau": {name: [_plain(tau) for tau in taus] for name, taus in self.surrogate_tau.items()},
+        }
+
+    def to_json(self) -> str:
+        """:meth:`to_dict` as a JSON text.
+
+        Returns
+        -------
+        str
+            Valid JSON: no NaN.
+        """
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
+
+    def plot(self) -> Figure:
+        """Series with trend and change points, residual, and each indicator with its surrogate band.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure; save it with ``savefig``.
+        """
+        from ews.plot import detection_figure
+
+        return detection_figure(self)
+
+    def to_html(self) -> str:
+        """One self-contained page with the verdict, the figure and the table.
+
+        Returns
+        -------
+        str
+            HTML without any outside resource.
+        """
+        from ews.report import page
+
+        return page(self)
+
+    def _repr_html_(self) -> str:
+        from ews.report import fragment
+
+        return fragment(self)
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(
+            f"{name} τ={self.tau[name]:+.2f}"
+            + ("" if np.isnan(self.pvalue_adjusted[name]) else f" p={self.pvalue_adjusted[name]:.3f}")
+            for name in self.indicators
+        )
+        return f"<Detection of {self.name!r}: {self.verdict}; {numbers}; n={len(self.series)}, seed={self.config.seed}>"
+
+
+@dataclass(frozen=True, eq=False)
+class Detections(Mapping[str, Detection]):
+    """One :class:`Detection` for each column of a table.
+
+    Attributes
+    ----------
+    detections : dict of str to Detection
+        By column, in the table's order.
+    """
+
+    detections: Mapping[str, Detection] = field(default_factory=dict)
+
+    def __getitem__(self, column: str) -> Detection:
+        return self.detections[column]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.detections)
+
+    def __len__(self) -> int:
+        return len(self.detections)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row for each column and indicator.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by (series, indicator), with the verdict beside the statistics.
+        """
+        import pandas as pd
+
+        tables = {name: detection.statistics().assign(verdict=detection.verdict) for name, detection in self.items()}
+        return pd.concat(tables, names=["series"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Each column's :meth:`Detection.to_dict`.
+
+        Returns
+        -------
+        dict
+            By column.
+        """
+        return {name: detection.to_dict() for name, detection in self.items()}
+
+    def to_json(self) -> str:
+        """:meth:`to_dict` as a JSON text.
+
+        Returns
+        -------
+        str
+            Valid JSON.
+        """
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
+
+    def summary(self) -> str:
+        """One line for each column, then how many warnings chance alone would give.
+
+        Returns
+        -------
+        str
+            Plain text.
+        """
+        from ews.summary import detections_summary
+
+        return detections_summary(self)
+
+    def plot(self) -> Figure:
+        """Indicator trends of all columns in one figure.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            One row a column.
+        """
+        from ews.plot import detections_figure
+
+        return detections_figure(self)
+
+    def to_html(self) -> str:
+        """One self-contained page for all columns.
+
+        Returns
+        -------
+        str
+            HTML without any outside resource.
+        """
+        from ews.report import page
+
+        return page(self)
+
+    def _repr_html_(self) -> str:
+        from ews.report import fragment
+
+        return fragment(self)
+
+    def __repr__(self) -> str:
+        return f"<Detections: {', '.join(f'{name}: {one.verdict}' for name, one in self.items())}>"
+
+
+def _plain(value: Any) -> Any:
+    """A number or a date as JSON knows it."""
+    if isinstance(value, np.datetime64):
+        return str(value.astype("datetime64[s]"))
+    number = float(value)
+    return number if np.isfinite(number) else None

@@ -1,0 +1,223 @@
+"""How steadily an indicator rises or falls: Kendall's τ-b, Spearman's ρ and the Theil–Sen slope.
+
+The textbook p-value of such a trend is meaningless here, because neighbouring windows share almost all of their samples;
+no function of this file gives one. The p-value comes from surrogates that go through the same windows
+(:func:`ews.significance`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ews.errors import InputTypeError, SeriesTooShortError, UnknownNameError, described
+
+__all__ = ["METHODS", "Trend", "TrendMethod", "kendall", "rows", "spearman", "theil_sen"]
+
+FloatArray = npt.NDArray[np.float64]
+TrendMethod = Literal["kendall", "spearman", "theil_sen"]
+METHODS: tuple[TrendMethod, ...] = ("kendall", "spearman", "theil_sen")
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The trend of an indicator.
+
+    Attributes
+    ----------
+    method : str
+        ``"kendall"``, ``"spearman"`` or ``"theil_sen"``.
+    statistic : float
+        τ-b or ρ in [−1, 1], or the slope in units of the values per unit of time; NaN where there is no variation.
+    n : int
+        Number of values used; NaN are left out.
+    """
+
+    method: str
+    statistic: float
+    n: int
+
+
+def kendall(values: Any, *, time: Any = None) -> Trend:
+    """Kendall's rank correlation τ-b of an indicator with time, ties accounted for.
+
+    Parameters
+    ----------
+    values : array_like of shape (n,)
+        The indicator; NaN are left out.
+    time : array_like of shape (n,), optional
+        When each value was measured (default: its position).
+
+    Returns
+    -------
+    Trend
+        τ-b in [−1, 1]; NaN for fewer than two values or where all are equal.
+
+    Raises
+    ------
+    ews.errors.InputTypeError
+        If either is not one-dimensional and numeric.
+
+    References
+    ----------
+    Kendall, M. G. (1945). The treatment of ties in ranking problems. Biometrika 33, 239–251.
+
+    Examples
+    --------
+    >>> import ews
+    >>> ews.trends.kendall([1.0, 3.0, 2.0, 4.0]).statistic
+    0.6666666666666666
+    """
+    from ews._kernels.kendall import kendall_pair
+
+    y, t = _pair(values, time)
+    return Trend("kendall", float(kendall_pair(t, y)) if y.size > 1 else np.nan, y.size)
+
+
+def spearman(values: Any, *, time: Any = None) -> Trend:
+    """Spearman's rank correlation ρ of an indicator with time.
+
+    Parameters
+    ----------
+    values : array_like of shape (n,)
+        The indicator; NaN are left out.
+    time : array_like of shape (n,), optional
+        When each value was measured (default: its position).
+
+    Returns
+    -------
+    Trend
+        ρ in [−1, 1]; NaN for fewer than two values or where all are equal.
+
+    Raises
+    ------
+    ews.errors.InputTypeError
+        If either is not one-dimensional and numeric.
+
+    References
+    ----------
+    Spearman, C. (1904). The proof and measurement of association between two things. Am. J. Psychol. 15, 72–101.
+
+    Examples
+    --------
+    >>> import ews
+    >>> ews.trends.spearman([1.0, 3.0, 2.0, 4.0]).statistic
+    0.8
+    """
+    y, t = _pair(values, time)
+    return Trend("spearman", _spearman(t, y), y.size)
+
+
+def theil_sen(values: Any, *, time: Any = None) -> Trend:
+    """Theil–Sen slope: the median of the slopes between all pairs of values.
+
+    Parameters
+    ----------
+    values : array_like of shape (n,)
+        The indicator; NaN are left out.
+    time : array_like of shape (n,), optional
+        When each value was measured (default: its position).
+
+    Returns
+    -------
+    Trend
+        The slope, in units of the values per unit of time; NaN for fewer than two values.
+
+    Raises
+    ------
+    ews.errors.InputTypeError
+        If either is not one-dimensional and numeric.
+
+    References
+    ----------
+    Sen, P. K. (1968). Estimates of the regression coefficient based on Kendall's tau. JASA 63, 1379–1389.
+
+    Examples
+    --------
+    >>> import ews
+    >>> ews.trends.theil_sen([0.0, 1.0, 2.0, 30.0]).statistic
+    1.0
+    """
+    y, t = _pair(values, time)
+    return Trend("theil_sen", _theil_sen(t, y), y.size)
+
+
+def rows(values: FloatArray, *, method: TrendMethod = "kendall") -> FloatArray:
+    """Trend of each row against its positions, for many indicator series at once.
+
+    Parameters
+    ----------
+    values : ndarray of shape (rows, n)
+        One indicator series a row; NaN are left out.
+    method : {"kendall", "spearman", "theil_sen"}, default "kendall"
+        Kendall's τ-b is the field's standard (Dakos et al. 2012).
+
+    Returns
+    -------
+    ndarray of shape (rows,)
+        The statistics.
+
+    Raises
+    ------
+    ews.errors.UnknownNameError
+        If `method` is not known.
+
+    Examples
+    --------
+    >>> import numpy as np, ews
+    >>> ews.trends.rows(np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]))
+    array([ 1., -1.])
+    """
+    if method not in METHODS:
+        raise UnknownNameError("trend", method, METHODS)
+    table = np.ascontiguousarray(values, dtype=np.float64)
+    out = np.empty(table.shape[0])
+    if method == "kendall":
+        from ews._kernels.kendall import kendall_rows
+
+        kendall_rows(table, out)
+        return out
+    statistic: Callable[[FloatArray, FloatArray], float] = _spearman if method == "spearman" else _theil_sen
+    position = np.arange(table.shape[1], dtype=np.float64)
+    for i, row in enumerate(table):
+        present = np.isfinite(row)
+        out[i] = statistic(position[present], row[present])
+    return out
+
+
+def _pair(values: Any, time: Any) -> tuple[FloatArray, FloatArray]:
+    """Finite values and their times, contiguous."""
+    try:
+        y = np.asarray(values, dtype=np.float64)
+        t = np.arange(y.size, dtype=np.float64) if time is None else np.asarray(time)
+        t = (t - t[:1]).astype("timedelta64[ns]").astype(np.float64) if t.dtype.kind == "M" else t.astype(np.float64)
+    except (TypeError, ValueError):
+        raise InputTypeError("values", values, "a one-dimensional series of real numbers") from None
+    if y.ndim != 1 or t.shape != y.shape:
+        given = described(f"values of shape {y.shape} and times of shape {t.shape}")
+        raise InputTypeError("values", given, "one dimension, and one time for each value")
+    if y.size == 0:
+        raise SeriesTooShortError("values", described("an empty series"), "at least one value")
+    present = np.isfinite(y)
+    return np.ascontiguousarray(y[present]), np.ascontiguousarray(t[present])
+
+
+def _spearman(t: FloatArray, y: FloatArray) -> float:
+    from scipy.stats import rankdata
+
+    if y.size < 2 or np.ptp(y) == 0:
+        return np.nan
+    return float(np.corrcoef(rankdata(t), rankdata(y))[0, 1])
+
+
+def _theil_sen(t: FloatArray, y: FloatArray) -> float:
+    if y.size < 2:
+        return np.nan
+    earlier, later = np.triu_indices(y.size, k=1)
+    run = t[later] - t[earlier]
+    apart = run != 0
+    return float(np.median((y[later] - y[earlier])[apart] / run[apart]))
