@@ -1,0 +1,86 @@
+# Everything a user or a developer runs. Needs only git, make and Python 3.11 or newer: each target makes the environment
+# it needs in $(VENV), or brings it up to date when pyproject.toml or constraints.txt has changed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+VENV ?= .venv
+# The first Python new enough, unless PYTHON=... says which.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+PYTEST := $(BIN)/python -m pytest -q
+
+# What the calling shell may have set and no target should depend on.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV NUMBA_DISABLE_JIT
+export MPLBACKEND := Agg
+
+.PHONY: help
+help:  ## what can be made
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+
+# ---- the environment: one stamp for each set of packages -----------------------------------------------------------
+
+$(BIN)/python:
+	@[ -n "$(PYTHON)" ] || { echo "make: needs Python 3.11 or newer with venv and pip (on Debian and Ubuntu: apt install python3-venv), or PYTHON=/path/to/it" >&2; exit 1; }
+	@echo "making the environment $(VENV)" >&2
+	@"$(PYTHON)" -m venv "$(VENV)"
+
+$(VENV)/.installed-core: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing earlywarning (versions: constraints.txt)" >&2
+	@$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing earlywarning[$*] (versions: constraints.txt)" >&2
+	@$(PIP) install --constraint constraints.txt --editable '.[$*]'
+	@touch $@
+
+# ---- what users run ------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: $(VENV)/.installed-core  ## the main job on a real series: prints the report, writes the figure to demo-output/
+	@$(BIN)/ews demo --output demo-output
+
+.PHONY: test
+test: $(VENV)/.installed-dev  ## the whole suite: doctests, plain Python (JIT off), compiled
+	@echo "== doctests" >&2
+	@$(PYTEST) --doctest-modules --doctest-glob='*.rst' ews docs/guide docs/design.rst
+	@echo "== kernels as plain Python (NUMBA_DISABLE_JIT=1)" >&2
+	@NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not slow and not jit"
+	@echo "== compiled" >&2
+	@$(PYTEST) -m "not slow"
+
+# ---- what developers run -------------------------------------------------------------------------------------------
+
+.PHONY: check
+check: $(VENV)/.installed-dev  ## ruff (lint and format), mypy --strict, import contracts, docstrings
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy --strict ews
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/numpydoc lint $$(git ls-files 'ews/*.py' 'adapters/*.py')
+
+.PHONY: bench
+bench: $(VENV)/.installed-bench  ## speed against peers in one run; writes docs/generated/
+	@$(BIN)/python -m benchmarks
+
+.PHONY: evidence
+evidence: $(VENV)/.installed-dev  ## long runs: slow tests, and the table of verdicts on real series in docs/generated/
+	@$(PYTEST) -m slow
+	@$(BIN)/python -m benchmarks.evidence
+
+.PHONY: docs
+docs: $(VENV)/.installed-docs  ## the documentation, warnings being errors, then its doctests
+	@$(BIN)/sphinx-build -q -W --keep-going -n -b html docs docs/_build/html
+	@$(BIN)/sphinx-build -q -W --keep-going -b doctest docs docs/_build/doctest
+	@echo "docs/_build/html/index.html"
+
+.PHONY: clean
+clean:  ## remove what the other targets made, the environment included
+	rm -rf "$(VENV)" build dist demo-output docs/_build docs/gallery docs/api/generated \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
