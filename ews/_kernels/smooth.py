@@ -1,0 +1,96 @@
+"""Convolution of many rows with one set of weights.
+
+The loop over taps is outside and the loop over samples inside, so that it runs in vector registers without any change
+to the order in which a sample's terms are added.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ews._kernels.jit import kernel
+
+__all__ = ["smooth_reflect", "smooth_renormalised"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_BLOCK = 512  # samples of one sweep: 4 KiB of sums, which stay in the first-level cache
+
+
+@kernel
+def _correlate(padded: FloatArray, weights: FloatArray, out: FloatArray) -> None:
+    """out[t] = sum over j of weights[j] · padded[t + j]."""
+    n, taps = out.size, weights.size
+    for start in range(0, n, _BLOCK):
+        stop = min(start + _BLOCK, n)
+        sums = out[start:stop]
+        sums[:] = 0.0
+        count = stop - start
+        j = 0
+        while j + 8 <= taps:
+            w0, w1, w2, w3 = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
+            w4, w5, w6, w7 = weights[j + 4], weights[j + 5], weights[j + 6], weights[j + 7]
+            x = padded[start + j : stop + j + 8]
+            for t in range(count):
+                low = (w0 * x[t] + w1 * x[t + 1]) + (w2 * x[t + 2] + w3 * x[t + 3])
+                high = (w4 * x[t + 4] + w5 * x[t + 5]) + (w6 * x[t + 6] + w7 * x[t + 7])
+                sums[t] += low + high
+            j += 8
+        while j < taps:
+            w0 = weights[j]
+            x = padded[start + j : stop + j]
+            for t in range(count):
+                sums[t] += w0 * x[t]
+            j += 1
+
+
+@kernel
+def smooth_reflect(x: FloatArray, weights: FloatArray, out: FloatArray) -> None:
+    """Convolve rows with symmetric weights, each row mirrored about its outer edges (… b a | a b c d | d c …).
+
+    Parameters
+    ----------
+    x : ndarray of shape (rows, n)
+        Series.
+    weights : ndarray of shape (2 · half + 1,)
+        Symmetric weights. `half` may exceed n: the mirrored row is then mirrored again.
+    out : ndarray of shape (rows, n)
+        Written.
+    """
+    rows, n = x.shape
+    half = weights.size // 2
+    padded = np.empty(n + 2 * half)
+    for row in range(rows):
+        for i in range(n + 2 * half):
+            place = (i - half) % (2 * n)
+            padded[i] = x[row, min(place, 2 * n - 1 - place)]
+        _correlate(padded, weights, out[row])
+
+
+@kernel
+def smooth_renormalised(x: FloatArray, weights: FloatArray, left: int, out: FloatArray) -> None:
+    """Weighted mean of the samples around t, over those weights that fall inside the row.
+
+    Parameters
+    ----------
+    x : ndarray of shape (rows, n)
+        Series.
+    weights : ndarray of shape (left + 1 + right,)
+        Weights of the samples t − left … t + right. Causal where ``right == 0``.
+    left : int
+        How many weights lie before t.
+    out : ndarray of shape (rows, n)
+        Written: out[t] = sum of weights[j] · x[t − left + j] / sum of weights[j], over 0 <= t − left + j < n.
+    """
+    rows, n = x.shape
+    taps = weights.size
+    padded = np.zeros(n + taps - 1)
+    total = np.empty(n)
+    padded[left : left + n] = 1.0
+    _correlate(padded, weights, total)
+    for row in range(rows):
+        padded[left : left + n] = x[row]
+        _correlate(padded, weights, out[row])
+        for t in range(n):
+            out[row, t] /= total[t]
