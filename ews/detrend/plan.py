@@ -1,0 +1,96 @@
+"""Choose a detrending by name: validated once, then applied to many series of one length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ews.detrend.kernel_smoothers import plan_gaussian, plan_ksmooth
+from ews.detrend.lines import plan_difference, plan_linear
+from ews.detrend.result import DetrendPlan
+from ews.errors import ArgumentError, UnknownNameError
+
+__all__ = ["METHODS", "plan"]
+
+
+def _gaussian(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:
+    return plan_gaussian(n, bandwidth=0.2 if bandwidth is None else bandwidth, causal=causal)
+
+
+def _ksmooth(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:
+    return plan_ksmooth(n, bandwidth=bandwidth, causal=causal)
+
+
+def _linear(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:
+    _refuse_bandwidth("linear", bandwidth)
+    return plan_linear(n, causal=causal)
+
+
+def _difference(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:
+    _refuse_bandwidth("difference", bandwidth)
+    return plan_difference(n)
+
+
+def _nothing(n: int, bandwidth: float | None) -> DetrendPlan:
+    _refuse_bandwidth(None, bandwidth)
+    return DetrendPlan(None, n, None, True, "no detrending", np.zeros_like)
+
+
+_BY_NAME: dict[str, Callable[[int, float | None, bool], DetrendPlan]] = {
+    "gaussian": _gaussian,
+    "ksmooth": _ksmooth,
+    "linear": _linear,
+    "difference": _difference,
+}
+
+METHODS: tuple[str, ...] = tuple(_BY_NAME)
+
+
+def plan(
+    method: str | None, *, n: int, bandwidth: float | None = None, causal: bool = False, season: int | None = None
+) -> DetrendPlan:
+    """Work out a detrending for series of length `n`.
+
+    Parameters
+    ----------
+    method : str or None
+        One of :data:`METHODS`, or None for none (the trend is 0).
+    n : int
+        Length of the series.
+    bandwidth : float or int, optional
+        Bandwidth or span; the default is the method's own. To be left out for methods that have none.
+    causal : bool, default False
+        Whether only present and past samples may be used.
+    season : int, optional
+        Period in samples of a seasonal component that is taken out first.
+
+    Returns
+    -------
+    DetrendPlan
+        The plan.
+
+    Raises
+    ------
+    ews.errors.UnknownNameError
+        If there is no such method; the nearest name is suggested.
+    ews.errors.ValueRangeError
+        If the bandwidth is not in the allowed range.
+    ews.errors.SeriesTooShortError
+        If `n` is too small for the method.
+
+    Examples
+    --------
+    >>> plan("linear", n=1000, causal=True).sentence
+    'end of the least-squares line through the present and all past samples, causal'
+    """
+    if method is None:
+        return _nothing(n, bandwidth)
+    if method not in METHODS:
+        raise UnknownNameError("detrend", method, METHODS)
+    return _BY_NAME[method](n, bandwidth, causal)
+
+
+def _refuse_bandwidth(method: str | None, bandwidth: float | None) -> None:
+    if bandwidth is not None:
+        raise ArgumentError("bandwidth", bandwidth, f"None: detrend={method!r} has no bandwidth")

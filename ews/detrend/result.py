@@ -1,0 +1,170 @@
+"""What a detrending is (a plan for series of one length) and what it gives (trend and residual)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ews.errors import InputTypeError, MissingValuesError, SeriesTooShortError, described
+
+__all__ = ["DetrendPlan", "Detrended", "FloatArray", "one_series"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Detrended:
+    """A series split into a trend and what is left of it.
+
+    Attributes
+    ----------
+    trend : ndarray of shape (n,)
+        The smooth (or seasonal) part, in the units of the series.
+    residual : ndarray of shape (n,)
+        The series minus the trend.
+    method : str
+        Name of the method.
+    bandwidth : float or None
+        Bandwidth or span as it was given (see :mod:`ews.detrend`), None for methods that have none.
+    causal : bool
+        True if no value uses a later sample.
+    """
+
+    trend: FloatArray
+    residual: FloatArray
+    method: str
+    bandwidth: float | None
+    causal: bool
+
+
+@dataclass(frozen=True, eq=False)
+class DetrendPlan:
+    """A detrending worked out once for series of one length, to be applied to many.
+
+    Made by :func:`ews.detrend.plan`. It holds no state that changes, so that threads can share it.
+
+    Attributes
+    ----------
+    method : str or None
+        Name of the method; None takes nothing out.
+    n : int
+        Length of the series that it is for.
+    bandwidth : float or None
+        Bandwidth or span as it was given, None for methods that have none.
+    causal : bool
+        True if no value uses a later sample.
+    sentence : str
+        One line that says what is done, for a report.
+    season : int or None
+        Period that is taken out first, in samples.
+    """
+
+    method: str | None
+    n: int
+    bandwidth: float | None
+    causal: bool
+    sentence: str
+    smooth: Callable[[FloatArray], FloatArray] = field(repr=False)
+    season: int | None = None
+
+    def rows(self, x: FloatArray) -> FloatArray:
+        """Trend of each row; every row is treated as if it were alone.
+
+        Parameters
+        ----------
+        x : ndarray of shape (rows, n)
+            One series a row, all finite. Not changed.
+
+        Returns
+        -------
+        ndarray of shape (rows, n)
+            The trends.
+
+        Raises
+        ------
+        ews.errors.InputTypeError
+            If `x` does not have the shape that the plan is for.
+        ews.errors.MissingValuesError
+            If `x` has a NaN or an infinite value: it would spread over the trend.
+        """
+        x = np.ascontiguousarray(x, dtype=np.float64)
+        if x.ndim != 2 or x.shape[1] != self.n:
+            raise InputTypeError("x", described(f"an array of shape {x.shape}"), f"an array of shape (rows, {self.n})")
+        _refuse_missing(x)
+        return self.smooth(x)
+
+    def apply(self, x: FloatArray) -> Detrended:
+        """Split one series into trend and residual.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n,)
+            The series, all finite. Not changed.
+
+        Returns
+        -------
+        Detrended
+            Trend and residual.
+
+        Raises
+        ------
+        ews.errors.InputTypeError
+            If `x` does not have the shape that the plan is for.
+        ews.errors.MissingValuesError
+            If `x` has a NaN or an infinite value.
+        """
+        x = one_series(x)
+        trend = self.rows(x[None, :])[0]
+        return Detrended(trend, x - trend, self.method or "none", self.bandwidth, self.causal)
+
+
+def one_series(x: npt.ArrayLike) -> FloatArray:
+    """Check that `x` is one non-empty, finite series of real numbers.
+
+    Parameters
+    ----------
+    x : array_like of shape (n,)
+        The series.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        The same values as contiguous float64.
+
+    Raises
+    ------
+    ews.errors.InputTypeError
+        If `x` is not one-dimensional or not real numbers.
+    ews.errors.SeriesTooShortError
+        If `x` is empty.
+    ews.errors.MissingValuesError
+        If `x` has a NaN or an infinite value.
+    """
+    allowed = "a one-dimensional array of real numbers"
+    try:
+        given = np.asarray(x)
+    except ValueError:  # a ragged list
+        raise InputTypeError("x", described("a nested sequence of unequal lengths"), allowed) from None
+    if given.ndim != 1:
+        raise InputTypeError("x", described(f"an array of shape {given.shape}"), allowed)
+    if given.dtype.kind not in "iufb":
+        raise InputTypeError("x", described(f"values of type {given.dtype}"), allowed)
+    if given.size == 0:
+        raise SeriesTooShortError("x", described("an empty array"), "at least one sample")
+    values = np.ascontiguousarray(given, dtype=np.float64)
+    _refuse_missing(values)
+    return values
+
+
+def _refuse_missing(x: FloatArray) -> None:
+    finite = np.isfinite(x)
+    if not finite.all():
+        where = np.argwhere(~finite)[0]
+        raise MissingValuesError(
+            "x",
+            described(f"{np.count_nonzero(~finite)} missing or infinite values, the first at position {where[-1]}"),
+            "finite values only: one NaN would spread over the whole trend; interpolate or drop them first",
+        )
