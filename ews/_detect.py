@@ -1,0 +1,389 @@
+"""``ews.detect``: the pipeline from a series to a verdict; orchestration only."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ews import _controls, _significance, nulls, trends
+from ews._pipeline import Pipeline, Progress
+from ews.detrend import plan as plan_detrending
+from ews.errors import InputTypeError, SeriesTooShortError, UnknownNameError, ValueRangeError, WindowError, described
+from ews.indicators import registry
+from ews.results import ARROWS, DetectConfig, Detection, Detections, IndicatorSeries, Significance, Verdict
+from ews.series import Duplicates, Missing, as_series, split_columns
+
+__all__ = ["DEFAULT_INDICATORS", "detect"]
+
+FloatArray = npt.NDArray[np.float64]
+
+DEFAULT_INDICATORS = ("variance", "ac1", "skewness")
+# A rank correlation of fewer window positions takes too few values to be tested at 0.05.
+FEWEST_POSITIONS = 8
+SUFFICIENT_POWER = 0.8
+
+
+def detect(
+    series: Any,
+    *,
+    time: Any = None,
+    detrend: str | None = "gaussian",
+    bandwidth: float | None = None,
+    window: float = 0.5,
+    indicators: Sequence[str] | str = DEFAULT_INDICATORS,
+    trend: trends.TrendMethod = "kendall",
+    null: nulls.NullName = "ar1",
+    n_surrogates: int = 1000,
+    alpha: float = 0.05,
+    causal: bool = False,
+    until: Any = None,
+    missing: Missing = "raise",
+    duplicates: Duplicates = "raise",
+    season: int | None = None,
+    seed: int | np.random.Generator | None = 0,
+) -> Detection | Detections:
+    """Ask of a series whether its system is losing resilience, and test the answer.
+
+    The series is detrended; indicators are measured in a rolling window, each value stamped with the window's right edge;
+    the trend of each indicator is compared with the trends of surrogates drawn from a null fitted to the residual, each of
+    which goes through detrending and windows again.
+
+    The verdict is *warning* where the min-p-adjusted p of an indicator in its alarm direction is ≤ `alpha`; else
+    *no warning* where the power on a positive control of this length is ≥ 0.8; else *inconclusive*.
+
+    Parameters
+    ----------
+    series : array_like of shape (n,), or DataFrame
+        List, numpy array, pandas Series, polars Series or 1-D xarray DataArray. A DataFrame of several columns gives one
+        result a column, all with the same seed.
+    time : array_like of shape (n,) or str, optional
+        Numbers or dates, or the name of a DataFrame column (default: the index or coordinate of `series`, else 0, 1, …).
+    detrend : {"gaussian", "ksmooth", "lowess", "loess", "linear", "difference", ...} or None, default "gaussian"
+        What is taken out before the windows (see :data:`ews.detrend.METHODS`). A centred Gaussian smoother is the field's
+        habit (Dakos et al. 2008); it uses later samples too, and the report says so.
+    bandwidth : float or int, optional
+        Bandwidth or span: a fraction of the record, or a number of samples. Default: the method's own, 0.2 for "gaussian"
+        as in published practice.
+    window : float or int, default 0.5
+        Window length: a fraction of the record or a number of samples. Half of the record is the field's habit (Dakos et
+        al. 2012).
+    indicators : sequence of str, default ("variance", "ac1", "skewness")
+        Names of registered indicators (``ews indicators`` lists them). Few: each one more makes the test of all weaker.
+    trend : {"kendall", "spearman", "theil_sen"}, default "kendall"
+        Trend statistic of an indicator.
+    null : {"ar1", "arma", "fourier", "aaft", "iaaft", "block", "permutation"}, default "ar1"
+        Null model of the surrogates.
+    n_surrogates : int, default 1000
+        How many; 0 for trends without p-values, and a verdict of "inconclusive".
+    alpha : float, default 0.05
+        Level of the test over all indicators together.
+    causal : bool, default False
+        Use present and past samples only, in detrending and in filling gaps.
+    until : number or date, optional
+        Last time used, for example a known transition: data after it would make any test see it.
+    missing : {"raise", "interpolate", "drop"}, default "raise"
+        What to do with NaN and with uneven spacing.
+    duplicates : {"raise", "mean"}, default "raise"
+        What to do with several observations at one time.
+    season : int, optional
+        Period in samples of a seasonal cycle that is taken out first.
+    seed : int, numpy.random.Generator or None, default 0
+        Seed of every random number; the same seed gives the same result on any number of threads. None draws a fresh one,
+        which the result records.
+
+    Returns
+    -------
+    Detection or Detections
+        The answer with everything that led to it; a mapping by column for a table of several columns.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        For any input that cannot be used; the message names the argument, what was given and what is allowed.
+
+    References
+    ----------
+    Scheffer, M. et al. (2009). Early-warning signals for critical transitions. Nature 461, 53–59. Dakos, V. et al. (2008).
+    Slowing down as an early warning signal for abrupt climate change. PNAS 105, 14308–14312. Dakos, V. et al. (2012).
+    Methods for detecting early warnings of critical transitions in time series. PLoS ONE 7, e41010. Boettiger, C. &
+    Hastings, A. (2012). Quantifying limits to detection of early warning for critical transitions. J. R. Soc. Interface
+    9, 2527–2539.
+
+    Examples
+    --------
+    >>> import ews
+    >>> series = ews.datasets.load("harvested_population").values
+    >>> ews.detect(series, seed=1).verdict
+    'warning'
+    """
+    return detect_with_progress(
+        series,
+        time=time,
+        detrend=detrend,
+        bandwidth=bandwidth,
+        window=window,
+        indicators=indicators,
+        trend=trend,
+        null=null,
+        n_surrogates=n_surrogates,
+        alpha=alpha,
+        causal=causal,
+        until=until,
+        missing=missing,
+        duplicates=duplicates,
+        season=season,
+        seed=seed,
+    )
+
+
+def detect_with_progress(
+    series: Any, *, time: Any = None, progress: Progress | None = None, seed: Any = 0, **options: Any
+) -> Detection | Detections:
+    """:func:`detect`, calling ``progress(done, total)`` as surrogates are done."""
+    options["seed"] = resolve_seed(seed)
+    columns, time = split_columns(series, time=time)
+    if columns is None:
+        return _detect_one(series, time=time, name=None, progress=progress, **options)
+    results = {}
+    for name, column in columns.items():
+        results[name] = _detect_one(column, time=time, name=name, progress=progress, **options)
+    return next(iter(results.values())) if len(results) == 1 else Detections(results)
+
+
+def _detect_one(
+    data: Any,
+    *,
+    time: Any,
+    name: str | None,
+    progress: Progress | None,
+    seed: int,
+    detrend: str | None = "gaussian",
+    bandwidth: float | None = None,
+    window: float = 0.5,
+    indicators: Sequence[str] | str = DEFAULT_INDICATORS,
+    trend: trends.TrendMethod = "kendall",
+    null: nulls.NullName = "ar1",
+    n_surrogates: int = 1000,
+    alpha: float = 0.05,
+    causal: bool = False,
+    until: Any = None,
+    missing: Missing = "raise",
+    duplicates: Duplicates = "raise",
+    season: int | None = None,
+) -> Detection:
+    _check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
+    cleaned = as_series(
+        data, time=time, name=name, until=until, missing=missing, duplicates=duplicates, causal=causal
+    )
+    n = len(cleaned)
+    if n >= 2 and np.ptp(cleaned.values) == 0:
+        raise ValueRangeError("series", described(f"{n} equal values ({cleaned.values[0]:g})"), "values that vary")
+    pipeline = resolve_pipeline(
+        n=n,
+        step=cleaned.step,
+        level=cleaned.values,
+        detrend=detrend,
+        bandwidth=bandwidth,
+        window=window,
+        indicators=indicators,
+        trend=trend,
+        causal=causal,
+        season=season,
+    )
+    _announce_compilation()
+    trend_values = pipeline.plan.rows(cleaned.values.reshape(1, -1))[0]
+    residual = cleaned.values - trend_values
+    pipeline = Pipeline(pipeline.plan, pipeline.indicators, pipeline.window, trend, cleaned.step, trend_values)
+    measured = pipeline.measure(residual.reshape(1, -1), cleaned.values.reshape(1, -1).copy())
+    tau = pipeline.tau(measured)[:, 0]
+    tested, intervals, bands, power = _test(pipeline, tau, residual, null, n_surrogates, alpha, seed, progress)
+    config = DetectConfig(
+        window=pipeline.window,
+        window_fraction=pipeline.window / n,
+        detrend=detrend,
+        bandwidth=pipeline.plan.bandwidth,
+        indicators=tuple(indicator.name for indicator in pipeline.indicators),
+        trend=trend,
+        null=null,
+        n_surrogates=n_surrogates,
+        alpha=alpha,
+        causal=causal,
+        until=None if until is None else str(until),
+        missing=missing,
+        duplicates=duplicates,
+        season=season,
+        seed=seed,
+    )
+    verdict, reasons = _decide(pipeline, tested, power, alpha)
+    return Detection(
+        verdict=verdict,
+        reasons=reasons,
+        series=cleaned,
+        trend=trend_values,
+        residual=residual,
+        indicators={
+            one.name: IndicatorSeries(one.name, one.label, one.alarm, values[0], cleaned.time)
+            for one, values in zip(pipeline.indicators, measured, strict=True)
+        },
+        tau=tested.tau,
+        pvalue=tested.pvalue,
+        pvalue_adjusted=tested.pvalue_adjusted,
+        tau_interval=dict(zip(config.indicators, intervals, strict=True)),
+        surrogate_tau=tested.surrogate_tau,
+        surrogate_band=bands,
+        power=power,
+        power_sentence=_controls.POWER_SENTENCE,
+        config=config,
+        detrend_sentence=pipeline.plan.sentence,
+        null_sentence=tested.null_sentence,
+    )
+
+
+def _test(
+    pipeline: Pipeline,
+    tau: FloatArray,
+    residual: FloatArray,
+    null: nulls.NullName,
+    n_surrogates: int,
+    alpha: float,
+    seed: int,
+    progress: Progress | None,
+) -> tuple[Significance, list[tuple[float, float]], dict[str, Any], float | None]:
+    """p-values, intervals, bands and power; all empty where no surrogates are asked for."""
+    if n_surrogates == 0:
+        names = [indicator.name for indicator in pipeline.indicators]
+        nothing = dict.fromkeys(names, np.nan)
+        empty = {name: np.empty(0) for name in names}
+        observed = dict(zip(names, map(float, tau), strict=True))
+        tested = Significance(observed, nothing, nothing, empty, "no surrogates were drawn", 0, seed)
+        return tested, [(np.nan, np.nan)] * tau.size, {}, None
+    finite = residual[np.isfinite(residual)]
+    fitted = nulls.fit(finite, null=null)
+    tested = _significance.test(pipeline, tau, fitted, n_surrogates=n_surrogates, seed=seed, progress=progress)
+    bands = _significance.band(pipeline, fitted, n_surrogates=n_surrogates, seed=seed)
+    intervals = _controls.tau_intervals(pipeline, tau, finite, alpha=alpha, seed=seed)
+    memory = nulls.AR1.fit(finite).coefficient
+    power = _controls.power(pipeline, memory, alpha=alpha, n_surrogates=n_surrogates, seed=seed)
+    return tested, intervals, bands, power
+
+
+def _decide(
+    pipeline: Pipeline, tested: Significance, power: float | None, alpha: float
+) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict's rule, as documented in :func:`detect`, and why it came out so."""
+    if power is None:
+        return "inconclusive", ("no surrogates were drawn, so no trend was tested",)
+    alarms, others = [], []
+    for indicator in pipeline.indicators:
+        tau, p = tested.tau[indicator.name], tested.pvalue_adjusted[indicator.name]
+        if np.isnan(tau):
+            others.append(f"{indicator.label.lower()} is undefined in this record")
+            continue
+        way = "rises" if tau > 0 else "falls" if tau < 0 else "has no trend"
+        in_direction = indicator.alarm == "both" or (tau > 0) == (indicator.alarm == "up") and tau != 0
+        sentence = f"{indicator.label.lower()} {way} (τ = {tau:+.2f}, adjusted p = {p:.3g})"
+        if p <= alpha and in_direction:
+            alarms.append(sentence)
+        elif p <= alpha:
+            others.append(f"{sentence}, against its direction of alarm ({ARROWS[indicator.alarm]})")
+        else:
+            others.append(f"{sentence}, within what the null gives")
+    found = f"{power:.0%} of positive controls of this length were found"
+    smallest = 2.0 / (1.0 + tested.n_surrogates)
+    if smallest > alpha:
+        others.append(f"{tested.n_surrogates} surrogates cannot give a p below {smallest:.3g}: draw more")
+    if alarms:
+        return "warning", (*alarms, *others)
+    if power >= SUFFICIENT_POWER:
+        return "no warning", (*others, f"{found}, so a decline like theirs would most likely have shown")
+    return "inconclusive", (*others, f"only {found}: too few to take silence for safety")
+
+
+def _check_test(*, null: Any, n_surrogates: Any, alpha: Any) -> None:
+    if null not in nulls.NAMES:
+        raise UnknownNameError("null", null, nulls.NAMES)
+    if isinstance(n_surrogates, bool) or not isinstance(n_surrogates, numbers.Integral) or n_surrogates < 0:
+        raise ValueRangeError("n_surrogates", n_surrogates, "an integer of 0 or more")
+    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < alpha < 1:
+        raise ValueRangeError("alpha", alpha, "a number between 0 and 1")
+
+
+def resolve_seed(seed: Any) -> int:
+    """The integer that a result records: itself, one drawn from a Generator, or a fresh one."""
+    if seed is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
+    if isinstance(seed, np.random.Generator):
+        return int(seed.integers(2**63 - 1))
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or seed < 0:
+        raise ValueRangeError("seed", seed, "an integer of 0 or more, a numpy.random.Generator, or None")
+    return int(seed)
+
+
+def resolve_window(window: Any, n: int, *, shortest: int = 2, positions: int = FEWEST_POSITIONS) -> int:
+    """Window length in samples, from a fraction of the record or a number of samples."""
+    longest = n - positions + 1
+    if longest < shortest:
+        given = described(f"{n} observations")
+        raise SeriesTooShortError("series", given, f"at least {shortest + positions - 1} for these indicators")
+    allowed = f"a fraction between 0 and 1, or an integer from {shortest} to {longest} ({n} observations)"
+    if isinstance(window, bool) or not isinstance(window, numbers.Real) or not np.isfinite(float(window)):
+        raise WindowError("window", window, allowed)
+    if 0 < window < 1:
+        samples = round(float(window) * n)
+    elif float(window).is_integer():
+        samples = int(window)
+    else:
+        raise WindowError("window", window, allowed)
+    if not shortest <= samples <= longest:
+        given = window if samples == window else described(f"{window!r}, which is {samples} samples")
+        raise WindowError("window", given, allowed)
+    return samples
+
+
+def resolve_indicators(indicators: Any) -> list[registry.Indicator]:
+    """Registered indicators by name, in the order given, each once."""
+    names = (indicators,) if isinstance(indicators, str) else indicators
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise InputTypeError("indicators", indicators, "a sequence of names")
+    if not names:
+        raise ValueRangeError("indicators", indicators, "at least one name")
+    repeated = [name for place, name in enumerate(names) if name in names[:place]]
+    if repeated:
+        raise ValueRangeError("indicators", described(f"{repeated[0]!r} twice"), "each name once")
+    return [registry.get(name) for name in names]
+
+
+def resolve_pipeline(
+    *,
+    n: int,
+    step: float,
+    level: FloatArray,
+    detrend: str | None,
+    bandwidth: float | None,
+    window: Any,
+    indicators: Any,
+    trend: Any,
+    causal: Any,
+    season: int | None,
+) -> Pipeline:
+    """Check every choice against a series of length `n` and resolve it."""
+    chosen = resolve_indicators(indicators)
+    if trend not in trends.METHODS:
+        raise UnknownNameError("trend", trend, trends.METHODS)
+    if not isinstance(causal, bool | np.bool_):
+        raise InputTypeError("causal", causal, "True or False")
+    samples = resolve_window(window, n, shortest=max(indicator.shortest_window for indicator in chosen))
+    plan = plan_detrending(detrend, n=n, bandwidth=bandwidth, causal=bool(causal), season=season)
+    return Pipeline(plan, chosen, samples, trend, step, level)
+
+
+def _announce_compilation() -> None:
+    from ews._kernels.jit import announce_compilation
+
+    announce_compilation()
+
+

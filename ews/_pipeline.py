@@ -1,0 +1,145 @@
+"""The pipeline that the series and every surrogate go through: detrend, window, trend.
+
+Surrogates are drawn and measured in chunks small enough for the processor's cache; each chunk runs through compiled
+kernels that release the GIL, on as many threads as there are processors (or EWS_NUM_THREADS). A surrogate depends on its
+number and the seed only, so the result does not depend on the threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ews import trends
+from ews.errors import ValueRangeError
+from ews.indicators.fused import fused
+
+if TYPE_CHECKING:
+    from ews.detrend import DetrendPlan
+    from ews.indicators.registry import Indicator
+
+__all__ = ["Pipeline", "Progress", "in_chunks"]
+
+FloatArray = npt.NDArray[np.float64]
+Progress = Callable[[int, int], object]
+Measured = TypeVar("Measured")
+
+# 16 rows of 1,000 samples fill 128 KiB: a chunk and its indicators stay in the second-level cache.
+CHUNK_SAMPLES = 16_384
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """Detrending, windows and trend, resolved for series of one length.
+
+    Attributes
+    ----------
+    plan : DetrendPlan
+        Detrending.
+    indicators : sequence of Indicator
+        What is measured.
+    window : int
+        Window length in samples.
+    trend : {"kendall", "spearman", "theil_sen"}
+        Trend statistic.
+    step : float
+        Sampling step.
+    level : ndarray of shape (n,)
+        The trend of the observed series: put back under a surrogate for indicators that divide by the level.
+    """
+
+    plan: DetrendPlan
+    indicators: Sequence[Indicator]
+    window: int
+    trend: trends.TrendMethod
+    step: float
+    level: FloatArray
+
+    @property
+    def drawn(self) -> int:
+        """Length of a surrogate: that of the residual."""
+        return self.level.size - (self.plan.method == "difference")
+
+    def residual(self, rows: FloatArray) -> FloatArray:
+        """Detrend surrogates of the residual again.
+
+        Differences have nothing fitted to the series in them, and differencing a surrogate of differences would test a
+        second difference: there the surrogate is the residual.
+        """
+        if self.plan.method == "difference":
+            return np.concatenate([np.full((rows.shape[0], 1), np.nan), rows], axis=1)
+        if self.plan.method is None and self.plan.season is None:
+            return rows
+        return rows - self.plan.rows(rows)
+
+    def measure(self, residual: FloatArray, raw: FloatArray) -> list[FloatArray]:
+        """Indicators of rows, each of shape (rows, n)."""
+        return fused(residual, window=self.window, indicators=self.indicators, raw=raw, step=self.step)
+
+    def tau(self, measured: Sequence[FloatArray]) -> FloatArray:
+        """Trend statistics, of shape (indicators, rows)."""
+        return np.stack([trends.rows(values[:, self.window - 1 :], method=self.trend) for values in measured])
+
+    def surrogate_tau(self, surrogates: FloatArray) -> FloatArray:
+        """Trend statistics of surrogates of the residual, through detrending and windows again."""
+        return self.tau(self.measure_surrogates(surrogates)[1])
+
+    def measure_surrogates(self, surrogates: FloatArray) -> tuple[FloatArray, list[FloatArray]]:
+        """Residuals and indicators of surrogates of the residual."""
+        residual = self.residual(surrogates)
+        return residual, self.measure(residual, residual + self.level)
+
+
+def in_chunks(
+    task: Callable[[int, int], Measured], total: int, *, n: int, progress: Progress | None = None
+) -> list[Measured]:
+    """Run ``task(first, count)`` over `total` rows of length `n`, in order, on several threads.
+
+    Parameters
+    ----------
+    task : callable
+        Measures `count` rows from row `first` on.
+    total : int
+        Number of rows.
+    n : int
+        Length of a row; it sets how many rows make a chunk.
+    progress : callable, optional
+        Called as ``progress(done, total)`` after each chunk, on the calling thread.
+
+    Returns
+    -------
+    list
+        What the tasks returned, in the order of the rows.
+    """
+    rows = int(np.clip(CHUNK_SAMPLES // max(n, 1), 1, max(total, 1)))
+    starts = range(0, total, rows)
+    counts = [min(rows, total - first) for first in starts]
+    threads = min(_threads(), len(counts))
+    if threads <= 1:
+        return [_reported(task(first, count), first + count, total, progress) for first, count in zip(starts, counts)]
+    with ThreadPoolExecutor(threads) as pool:
+        results = []
+        for first, count, result in zip(starts, counts, pool.map(task, starts, counts)):
+            results.append(_reported(result, first + count, total, progress))
+        return results
+
+
+def _reported(result: Measured, done: int, total: int, progress: Progress | None) -> Measured:
+    if progress is not None:
+        progress(done, total)
+    return result
+
+
+def _threads() -> int:
+    chosen = os.environ.get("EWS_NUM_THREADS")
+    if chosen is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not chosen.isdigit() or int(chosen) < 1:
+        raise ValueRangeError("EWS_NUM_THREADS", chosen, "an integer of 1 or more")
+    return int(chosen)
