@@ -129,11 +129,3 @@ for package in (ews, adapters):
         if path.name not in {"__init__.py", "__main__.py"}
     }
     assert expected <= set(imported)
-
-
-def test_modules_name_their_public_things() -> None:
-    for name in ews.__all__:
-        value = getattr(ews, name)
-        if isinstance(value, types.ModuleType):
-            module = importlib.import_module(f"ews.{name}")
-            assert sorted(module.__all__) == list(module.__all__), f"ews.{name}.__all__ is not sorted"

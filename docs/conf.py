@@ -1,0 +1,60 @@
+"""Sphinx: API pages by autosummary and numpydoc, a guide, and the gallery made from examples/."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+project = "earlywarning"
+author = "The earlywarning developers"
+copyright = author  # noqa: A001 (Sphinx's name)
+version = release = importlib.metadata.version("earlywarning")
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.doctest",
+    "sphinx.ext.mathjax",
+    "myst_parser",
+    "numpydoc",
+    "sphinxcontrib.bibtex",
+]
+exclude_patterns = ["_build", "generated", "gallery/**/*.ipynb", "gallery/**/*.py"]
+templates_path = ["_templates"]
+html_theme = "furo"
+html_title = f"earlywarning {release}"
+html_show_sourcelink = False
+
+autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings say it, with shapes and units
+numpydoc_show_class_members = False
+numpydoc_validation_checks = set()  # make check does it
+
+bibtex_bibfiles = ["references.bib"]
+bibtex_default_style = "plain"
+
+myst_enable_extensions = ["dollarmath"]
+suppress_warnings = ["config.cache"]  # the gallery's settings hold functions
+
+# What the build, which asks no other site, cannot look up: names of other projects. Our own names must resolve.
+nitpick_ignore_regex = [(r"py:.*", r"(?!ews\.|adapters\.).*")]
+
+# Numbers in the examples come from seeded simulations: the same everywhere up to the last digits.
+doctest_global_setup = "import logging; logging.getLogger('ews').setLevel(logging.ERROR)"
+
+if any((HERE.parent / "examples").glob("*/plot_*.py")):
+    extensions.append("sphinx_gallery.gen_gallery")
+    tags.add("gallery")  # type: ignore[name-defined]  # noqa: F821 (Sphinx puts it here)
+    sphinx_gallery_conf = {
+        "examples_dirs": "../examples",
+        "gallery_dirs": "gallery",
+        "filename_pattern": r"/plot_",
+        "abort_on_example_error": True,
+        "show_memory": False,
+        "min_reported_time": 1e9,
+        "download_all_examples": False,
+        "remove_config_comments": True,
+        "reference_url": {"ews": None},
+    }
