@@ -1,0 +1,398 @@
+"""Figures from results. Matplotlib's objects are made directly, so that no global state of pyplot changes.
+
+Lines differ in lightness, dash and width as well as in colour (Okabe & Ito 2008), so that a figure reads in grey and for
+colour-blind readers.
+"""
+
+from __future__ import annotations
+
+import string
+import textwrap
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
+
+from ews.summary import alarm_text, counts, p_text, statistic_text, trend_symbol
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.gridspec import GridSpec
+
+    from ews.results import Detection, Detections
+
+__all__ = ["ResultFigure", "detection_figure", "detections_figure"]
+
+# Okabe & Ito's colours; their grey levels (0–1) are 0.13, 0.34, 0.47 and 0.63.
+INK = "#222222"
+BLUE = "#0072B2"
+VERMILLION = "#D55E00"
+ORANGE = "#E69F00"
+BAND = "#D9D9D9"
+SHADE = "#F3F3F3"
+MUTED = "#666666"
+FONT = 8.0
+SMALL = 7.0
+WIDTH_INCHES = 7.2  # two columns of a journal
+# A vector path of more points weighs megabytes and shows no more.
+RASTERIZE_ABOVE = 5000
+SPARSE = 80  # up to so many observations each gets a dot
+VERDICT_COLOURS = {"warning": VERMILLION, "no warning": BLUE, "inconclusive": MUTED}
+_ARROWS = {"up": "↑", "down": "↓", "both": "↕"}
+
+
+class ResultFigure(Figure):
+    """A matplotlib figure that notebooks show without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = BytesIO()
+        self.savefig(buffer, format="png", dpi=110)
+        return buffer.getvalue()
+
+
+def detection_figure(detection: Detection) -> Figure:
+    """Draw the series, its residual and each indicator against its surrogates.
+
+    Parameters
+    ----------
+    detection : Detection
+        The result.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel each for the series (with trend and change points), the residual and every indicator (with its band
+        under the null); beside an indicator, the surrogates' trends with the observed one. Change it as any figure; save it
+        with ``savefig``.
+
+    References
+    ----------
+    Okabe, M. & Ito, K. (2008). Color universal design. https://jfly.uni-koeln.de/color
+
+    Examples
+    --------
+    >>> import numpy as np, ews
+    >>> result = ews.detect(np.random.default_rng(1).standard_normal(100), n_surrogates=99)
+    >>> len(ews.plot.detection_figure(result).axes)
+    8
+    """
+    names = list(detection.indicators)
+    tested = detection.config.n_surrogates > 0
+    heights = [1.5, 1.0, *[1.25] * len(names)]
+    figure = _figure(sum(heights) * 0.95 + 0.75)
+    ratios = [4.6, 1.0] if tested else [1.0, 1e-3]
+    grid = figure.add_gridspec(len(heights), 2, height_ratios=heights, width_ratios=ratios)
+    _title(figure, detection)
+    letters = iter(string.ascii_lowercase)
+
+    series = figure.add_subplot(grid[0, 0])
+    _draw_series(series, detection)
+    residual = figure.add_subplot(grid[1, 0], sharex=series)
+    _draw_residual(residual, detection)
+    shared = [series, residual]
+    for row, name in enumerate(names, start=2):
+        axes = figure.add_subplot(grid[row, 0], sharex=series)
+        _draw_indicator(axes, detection, name)
+        shared.append(axes)
+    for axes in shared:
+        _letter(axes, next(letters))
+        axes.tick_params(labelbottom=axes is shared[-1])
+    _time_axis(shared[-1], detection)
+    series.set_xlim(detection.series.time[0], detection.series.time[-1])
+    _legend(figure, grid, series, shared[2:], beside=tested)
+    if tested:
+        _draw_surrogates(figure, grid, detection, letters)
+    figure.align_ylabels(shared)
+    return figure
+
+
+def detections_figure(detections: Detections) -> Figure:
+    """Draw the series and the trends of their indicators, one row a series.
+
+    Parameters
+    ----------
+    detections : Detections
+        Results by column.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        To the left each series with its trend, to the right each indicator's trend statistic with its interval and the
+        range in which 95 % of the surrogates fall. A filled marker is significant in the direction of alarm.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, ews
+    >>> noise = np.random.default_rng(1).standard_normal((100, 2))
+    >>> result = ews.detect(pd.DataFrame(noise, columns=["a", "b"]), n_surrogates=99)
+    >>> len(ews.plot.detections_figure(result).axes)
+    4
+    """
+    rows = list(detections.items())
+    lines = max((len(detection.indicators) for _, detection in rows), default=1)
+    height = max(0.95, 0.26 * lines + 0.35)
+    figure = _figure(height * max(len(rows), 1) + 0.75)
+    warned = sum(detection.verdict == "warning" for _, detection in rows)
+    figure.suptitle(
+        f"Early-warning signals: {warned} of {len(rows)} series warn", fontsize=FONT + 2, fontweight="bold", color=INK
+    )
+    if not rows:
+        return figure
+    grid = figure.add_gridspec(len(rows), 2, width_ratios=[1.5, 1.0])
+    one_clock = len({(d.series.time[0], d.series.time[-1]) for _, d in rows}) == 1
+    first: Axes | None = None
+    forest: Axes | None = None
+    for row, (column, detection) in enumerate(rows):
+        left = figure.add_subplot(grid[row, 0], sharex=first if one_clock else None)
+        first = first or left
+        time, drawn = detection.series.time, len(detection.series) > RASTERIZE_ABOVE
+        left.plot(time, detection.series.values, color=INK, lw=0.7, rasterized=drawn)
+        left.plot(time, detection.trend, color=VERMILLION, lw=1.6, dashes=(5, 1.5))
+        _style(left)
+        left.set_xlim(time[0], time[-1])
+        name = left.set_title(_wrapped(column, 40, lines=1), loc="left", fontsize=FONT, color=INK, pad=3)
+        name.set_parse_math(False)
+        colour = VERDICT_COLOURS[detection.verdict]
+        left.set_title(detection.verdict, loc="right", fontsize=FONT, fontweight="bold", color=colour, pad=3)
+        last = row == len(rows) - 1
+        left.tick_params(labelbottom=last or not one_clock)
+        if last or not one_clock:
+            _time_axis(left, detection)
+        right = figure.add_subplot(grid[row, 1], sharex=forest)
+        forest = forest or right
+        _draw_forest(right, detection)
+        right.tick_params(labelbottom=last)
+        if last:
+            right.set_xlabel(f"trend of the indicator ({trend_symbol(detection.config.trend)})", fontsize=FONT)
+            _forest_legend(figure, detection)
+    if forest is not None and rows[0][1].config.trend != "theil_sen":
+        forest.set_xlim(-1.05, 1.05)
+    return figure
+
+
+def _figure(height: float) -> ResultFigure:
+    figure = ResultFigure(figsize=(WIDTH_INCHES, height), dpi=150, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _title(figure: Figure, detection: Detection) -> None:
+    name = _wrapped(detection.name, 60, lines=2)
+    title = figure.suptitle(f"{name}: {detection.verdict}", fontsize=FONT + 2, fontweight="bold", color=INK)
+    title.set_parse_math(False)
+
+
+def _style(axes: Axes) -> None:
+    """Set every colour and size by hand: the user's style sheet must not make the figure unreadable."""
+    axes.set_facecolor("white")
+    axes.grid(False)
+    for side, spine in axes.spines.items():
+        spine.set(visible=side in ("left", "bottom"), color=INK, linewidth=0.7)
+    axes.tick_params(
+        which="both", labelsize=SMALL, colors=INK, width=0.7, length=3, direction="out", top=False, right=False
+    )
+    axes.tick_params(which="minor", length=0)
+    axes.xaxis.label.set(color=INK, size=FONT)
+    axes.yaxis.label.set(color=INK, size=FONT)
+    axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    axes.margins(x=0)
+    powers = ScalarFormatter(useMathText=True)
+    powers.set_powerlimits((-3, 5))
+    axes.yaxis.set_major_formatter(powers)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.offsetText.set(size=SMALL, color=INK)
+
+
+def _letter(axes: Axes, letter: str) -> None:
+    """Left of the axis, where no power of ten and no title stands."""
+    axes.annotate(
+        letter, (0.0, 1.0), xytext=(-14.0, 3.0), xycoords="axes fraction", textcoords="offset points", ha="left",
+        va="bottom", fontsize=FONT + 1, fontweight="bold", color=INK,
+    )  # fmt: skip
+
+
+def _minus(text: str) -> str:
+    """A hyphen before a digit as the minus sign that the axes use too."""
+    return text.replace("-", "−")
+
+
+def _time_axis(axes: Axes, detection: Detection) -> None:
+    series = detection.series
+    if series.time.dtype.kind == "M":
+        locator = AutoDateLocator(minticks=4, maxticks=8)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        label = series.time_name or ""
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 2.5, 5, 10]))
+        label = series.time_name or "time"
+    axes.set_xlabel(label, parse_math=False)
+
+
+def _draw_series(axes: Axes, detection: Detection) -> None:
+    time, values = detection.series.time, detection.series.values
+    heavy = values.size > RASTERIZE_ABOVE
+    dots = "." if values.size <= SPARSE else ""
+    axes.plot(time, values, color=INK, lw=0.7, marker=dots, ms=3, label="series", rasterized=heavy)
+    if detection.config.detrend is not None or detection.config.season is not None:
+        axes.plot(time, detection.trend, color=VERMILLION, lw=1.6, dashes=(5, 1.5), label="trend taken out")
+    for i, shift in enumerate(detection.changepoints.time):
+        axes.axvline(shift, color=ORANGE, lw=1.2, ls=":", label="shift of the mean" if i == 0 else None, zorder=1)
+    axes.set_ylabel(_wrapped(detection.name, 16, lines=3), parse_math=False)
+    _style(axes)
+
+
+def _draw_residual(axes: Axes, detection: Detection) -> None:
+    time, residual = detection.series.time, detection.residual
+    axes.axhline(0.0, color=MUTED, lw=0.6, zorder=1)
+    axes.plot(time, residual, color=INK, lw=0.7, rasterized=residual.size > RASTERIZE_ABOVE)
+    axes.set_ylabel("Residual")
+    _style(axes)
+
+
+def _draw_indicator(axes: Axes, detection: Detection, name: str) -> None:
+    indicator = detection.indicators[name]
+    time, values = indicator.time, indicator.values
+    heavy = values.size > RASTERIZE_ABOVE
+    edge = time[detection.config.window - 1]
+    axes.axvspan(time[0], edge, facecolor=SHADE, edgecolor="none", zorder=0)
+    axes.text(
+        0.012, 0.08, f"first window ({detection.config.window} samples)", transform=axes.transAxes, fontsize=SMALL,
+        color=MUTED, style="italic", va="bottom",
+    )  # fmt: skip
+    band = detection.surrogate_band.get(name)
+    if band is not None:
+        axes.fill_between(
+            time, band.lower, band.upper, facecolor=BAND, edgecolor="none", label="95 % of surrogates", rasterized=heavy
+        )
+        axes.plot(time, band.median, color=MUTED, lw=0.9, ls=(0, (1.2, 1.4)), label="their median")
+    axes.plot(time, values, color=BLUE, lw=1.7, label="indicator", rasterized=heavy, solid_capstyle="round")
+    guide = _guide(values)
+    if guide is not None:
+        axes.plot(time, guide, color=VERMILLION, lw=1.0, dashes=(6, 1.5, 1.2, 1.5), label="its linear trend")
+    axes.set_ylabel(_wrapped(indicator.label, 16, lines=3))
+    _style(axes)
+    text = f"{trend_symbol(detection.config.trend)} = {statistic_text(detection.tau[name], detection)}"
+    if detection.config.n_surrogates:
+        p = p_text(detection.pvalue_adjusted[name])
+        text += f",  adjusted p {p if p.startswith('<') else '= ' + p}"
+    text += f",  alarm: {alarm_text(indicator.alarm)} {_ARROWS[indicator.alarm]}"
+    weight = "bold" if counts(detection, name) else "normal"
+    axes.set_title(_minus(text), loc="right", fontsize=FONT, color=INK, fontweight=weight, pad=3, y=1.0)
+
+
+def _guide(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
+    """Least-squares line through the indicator: a guide to the eye, not a test."""
+    finite = np.isfinite(values)
+    if finite.sum() < 3:
+        return None
+    at = np.arange(values.size, dtype=np.float64)
+    intercept, slope = np.polynomial.polynomial.polyfit(at[finite], values[finite], 1)
+    line = np.full(values.size, np.nan)
+    line[finite] = intercept + slope * at[finite]
+    return line
+
+
+def _legend(figure: Figure, grid: GridSpec, series: Axes, indicators: list[Axes], *, beside: bool) -> None:
+    """One legend for all panels: beside the series, where the surrogates' panels leave room, else below the figure."""
+    handles, labels = series.get_legend_handles_labels()
+    if indicators:
+        more, their_labels = indicators[0].get_legend_handles_labels()
+        handles, labels = handles + more, labels + their_labels
+    options: dict[str, Any] = {"fontsize": SMALL, "frameon": False, "labelcolor": INK, "handlelength": 2.4}
+    if beside:
+        blank = figure.add_subplot(grid[0:2, 1])
+        blank.set_axis_off()
+        blank.set_label("legend")
+        blank.legend(handles, labels, loc="upper left", borderaxespad=0.0, borderpad=0.0, **options)
+    else:
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), **options)
+
+
+def _draw_surrogates(figure: Figure, grid: GridSpec, detection: Detection, letters: Any) -> None:
+    """Beside each indicator: how the surrogates' trends are distributed, and where the observed one lies."""
+    bounded = detection.config.trend != "theil_sen"
+    names = list(detection.indicators)
+    for row, name in enumerate(names, start=2):
+        axes = figure.add_subplot(grid[row, 1])
+        axes.set_label(f"surrogates of {name}")
+        taus = detection.surrogate_tau[name]
+        taus = taus[np.isfinite(taus)]
+        bins: Any = np.linspace(-1.0, 1.0, 26) if bounded else 25
+        axes.hist(taus, bins=bins, color=BAND, edgecolor="white", linewidth=0.3)
+        top = axes.get_ylim()[1]
+        observed = detection.tau[name]
+        if np.isfinite(observed):
+            axes.axvline(observed, ymax=0.94, color=VERMILLION, lw=1.6)
+            axes.plot([observed], [top * 1.08], marker="v", ms=5, color=VERMILLION, clip_on=False)
+        _style(axes)
+        axes.spines["left"].set_visible(False)
+        axes.set_yticks([])
+        axes.set_ylim(0.0, top * 1.12)
+        if bounded:
+            axes.set_xlim(-1.0, 1.0)
+            axes.set_xticks([-1.0, 0.0, 1.0], ["−1", "0", "1"])
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(3))
+        _letter(axes, next(letters))
+        last = row == len(names) + 1
+        if bounded:
+            axes.tick_params(labelbottom=last)
+        if last:
+            axes.set_xlabel(f"surrogates' {trend_symbol(detection.config.trend)}\n(▼ observed)")
+
+
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
+
+
+def _draw_forest(axes: Axes, detection: Detection) -> None:
+    names = list(detection.indicators)
+    axes.axvline(0.0, color=MUTED, lw=0.6, zorder=1)
+    for place, name in enumerate(names):
+        taus = detection.surrogate_tau[name]
+        taus = taus[np.isfinite(taus)]
+        if taus.size:
+            low, high = np.quantile(taus, [0.025, 0.975])
+            axes.barh(place, high - low, left=low, height=0.62, color=BAND, zorder=1)
+        axes.plot(detection.tau_interval[name], [place, place], color=BLUE, lw=1.3, zorder=2)
+        axes.plot(
+            detection.tau[name], place, marker=_MARKERS[place % len(_MARKERS)], ms=5, zorder=3, ls="none",
+            markeredgecolor=BLUE, markerfacecolor=BLUE if counts(detection, name) else "white",
+        )  # fmt: skip
+    _style(axes)
+    axes.set_yticks(range(len(names)), [detection.indicators[name].label for name in names])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+
+
+def _forest_legend(figure: Figure, detection: Detection) -> None:
+    level = f"{100 * (1 - detection.config.alpha):g} % interval"
+    marker = {"marker": "o", "ms": 5, "ls": "none", "markeredgecolor": BLUE}
+    handles = [
+        Line2D([], [], color=INK, lw=0.7, label="series"),
+        Line2D([], [], color=VERMILLION, lw=1.6, dashes=(5, 1.5), label="trend taken out"),
+        Patch(facecolor=BAND, label="95 % of surrogates"),
+        Line2D([], [], color=BLUE, lw=1.3, label=level),
+        Line2D([], [], markerfacecolor=BLUE, label="significant in alarm direction", **marker),
+        Line2D([], [], markerfacecolor="white", label="not", **marker),
+    ]
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=6, fontsize=SMALL, frameon=False, labelcolor=INK,
+        columnspacing=1.2,
+    )  # fmt: skip
+
+
+def _wrapped(text: str, width: int, *, lines: int) -> str:
+    """User text and labels, folded to the panel's height."""
+    folded = textwrap.wrap(text, width) or [text]
+    if len(folded) > lines:
+        folded = [*folded[: lines - 1], folded[lines - 1][: width - 1] + "…"]
+    return "\n".join(folded)

@@ -1,0 +1,375 @@
+"""Results in words: the plain-text report, and the wording of numbers that the figure and the page share with it."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ews.results import Detection, Detections
+
+__all__ = [
+    "CAUTION",
+    "alarm_text",
+    "chance_text",
+    "change_points_text",
+    "counts",
+    "data_text",
+    "detection_summary",
+    "detections_summary",
+    "number_text",
+    "p_text",
+    "power_text",
+    "sentence",
+    "statistic_text",
+    "statistics_rows",
+    "surrogates_text",
+    "test_text",
+    "time_text",
+    "trend_name",
+    "trend_symbol",
+    "window_text",
+]
+
+WIDTH = 96
+CAUTION = (
+    "A rising indicator is not proof: not every abrupt shift is preceded by slowing down, and not every slowing down ends "
+    "in a shift. The p-values hold for the null named above and for a record that was not chosen because it ended in a "
+    "collapse."
+)
+_TRENDS = {
+    "kendall": ("Kendall's τ", "τ"),
+    "spearman": ("Spearman's ρ", "ρ"),
+    "theil_sen": ("Theil–Sen slope", "slope"),
+}
+_ALARMS = {"up": "rise", "down": "fall", "both": "either"}
+
+
+def detection_summary(detection: Detection) -> str:
+    """Report one detection as plain text of at most 100 columns.
+
+    Parameters
+    ----------
+    detection : Detection
+        The result.
+
+    Returns
+    -------
+    str
+        Verdict and reasons; data and methods with every choice and the seed; one line for each indicator; change points;
+        power; and what the result cannot say.
+
+    Examples
+    --------
+    >>> import ews
+    >>> population = ews.models.harvested_population(n=200, seed=1)
+    >>> result = ews.detect(population.values, until=population.transition, n_surrogates=99)
+    >>> print(ews.summary.detection_summary(result).splitlines()[0])
+    Early-warning signals in 'series'
+    """
+    heading = f"Early-warning signals in {detection.name!r}"
+    lines = [heading, "=" * min(len(heading), WIDTH), ""]
+    lines += [f"Verdict: {detection.verdict.upper()}"]
+    for reason in detection.reasons:
+        lines += _wrap(sentence(reason), first="  - ", rest="    ")
+    lines.append("")
+    lines += _section("Data", data_text(detection))
+    for note in detection.series.notes:
+        lines += _section("", sentence(f"Note: {note}"))
+    lines += _section("Detrending", sentence(detection.detrend_sentence))
+    lines += _section("Window", window_text(detection))
+    lines += _section("Null", sentence(detection.null_sentence))
+    if detection.config.n_surrogates:
+        lines += _section("", surrogates_text(detection))
+    lines += _section("Test", test_text(detection))
+    lines.append("")
+    lines += _table(statistics_header(detection), statistics_rows(detection))
+    lines.append("")
+    lines += _section("Shifts", change_points_text(detection))
+    lines += _section("Power", power_text(detection))
+    lines += _section("Caution", CAUTION)
+    return "\n".join(lines)
+
+
+def detections_summary(detections: Detections) -> str:
+    """Report several detections, one line each.
+
+    Parameters
+    ----------
+    detections : Detections
+        Results by column.
+
+    Returns
+    -------
+    str
+        A table of verdicts, trends and adjusted p-values, then how many warnings chance alone would give.
+
+    Examples
+    --------
+    >>> import ews
+    >>> print(ews.summary.detections_summary(ews.Detections({})))
+    No series.
+    """
+    if not detections:
+        return "No series."
+    heading = f"Early-warning signals in {len(detections)} series"
+    names = list(dict.fromkeys(name for detection in detections.values() for name in detection.indicators))
+    header = ["series", "n", "verdict"]
+    header += [f"{name}: {trend_symbol(first_of(detections).config.trend)} (adj. p)" for name in names]
+    rows = []
+    for column, detection in detections.items():
+        row = [_shortened(column, 24), str(len(detection.series)), detection.verdict]
+        for name in names:
+            if name not in detection.indicators:
+                row.append("–")
+                continue
+            mark = "*" if counts(detection, name) else " "
+            row.append(
+                f"{statistic_text(detection.tau[name], detection)} ({p_text(detection.pvalue_adjusted[name])}){mark}"
+            )
+        rows.append(row)
+    lines = [heading, "=" * len(heading), ""]
+    lines += _fitting_table(header, rows, fixed=3)
+    lines += ["", "* significant in the direction of alarm."]
+    lines += textwrap.wrap(chance_text(detections), WIDTH)
+    lines.append("")
+    one = first_of(detections)
+    lines += _section("Detrending", sentence(one.detrend_sentence))
+    lines += _section("Window", f"{100 * one.config.window_fraction:.3g} % of each record, stamped at its right edge.")
+    if one.config.n_surrogates:
+        lines += _section("Null", f"{one.config.null}, fitted to each residual. {surrogates_text(one)}")
+    lines += _section("Test", test_text(one))
+    lines += _section("Caution", CAUTION)
+    return "\n".join(lines)
+
+
+def first_of(detections: Detections) -> Detection:
+    """The first detection, whose choices the others share."""
+    return next(iter(detections.values()))
+
+
+def counts(detection: Detection, name: str) -> bool:
+    """Whether an indicator makes for a warning: adjusted p ≤ alpha, in its direction of alarm."""
+    tau, alarm = detection.tau[name], detection.indicators[name].alarm
+    in_direction = alarm == "both" or (tau > 0 if alarm == "up" else tau < 0)
+    return bool(detection.pvalue_adjusted[name] <= detection.config.alpha and in_direction)
+
+
+def number_text(value: float, digits: int = 4) -> str:
+    """A number to `digits` significant digits, without needless zeros; minus is a hyphen, as code reads it."""
+    return "–" if not math.isfinite(value) else f"{value:.{digits}g}"
+
+
+def p_text(p: float) -> str:
+    """A p-value to two significant digits where it matters; never 0, and 1 only where it is 1."""
+    if math.isnan(p):
+        return "–"
+    if p < 0.001:
+        return "< 0.001"
+    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def p_clause(p: float) -> str:
+    """``p = 0.012`` or ``p < 0.001``, as it stands in a sentence."""
+    text = p_text(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def statistic_text(value: float, detection: Detection) -> str:
+    """A trend statistic with its sign: two decimals for a rank correlation, else three significant digits."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:+.3g}" if detection.config.trend == "theil_sen" else f"{value:+.2f}"
+
+
+def trend_name(trend: str) -> str:
+    """What a sentence calls a trend statistic."""
+    return _TRENDS.get(trend, (trend, trend))[0]
+
+
+def trend_symbol(trend: str) -> str:
+    """What a table calls it."""
+    return _TRENDS.get(trend, (trend, trend))[1]
+
+
+def alarm_text(alarm: str) -> str:
+    """``rise``, ``fall`` or ``either``."""
+    return _ALARMS[alarm]
+
+
+def time_text(time: Any) -> str:
+    """A time as short as it can be said: dates without an empty time of day, numbers without needless digits."""
+    if isinstance(time, np.datetime64):
+        text = str(time.astype("datetime64[s]"))
+        return text.removesuffix("T00:00:00").replace("T", " ")
+    return f"{float(time):.10g}"
+
+
+def sentence(text: str) -> str:
+    """`text` with a full stop and, unless it opens with a name in lower case, a capital."""
+    text = text.strip()
+    first = text.split(" ", 1)[0].rstrip(":,")
+    if first.isalpha() and first.islower() and first not in ("ac1", "dfa"):
+        text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def data_text(detection: Detection) -> str:
+    """How many observations, from when to when, how far apart."""
+    series = detection.series
+    unit = f" {series.step_unit}" if series.step_unit else ""
+    if unit == " days" and series.step == 1:
+        unit = " day"
+    axis = f" ({series.time_name})" if series.time_name else ""
+    return (
+        f"{len(series)} observations from {time_text(series.time[0])} to {time_text(series.time[-1])}{axis}, "
+        f"step {number_text(series.step)}{unit}."
+    )
+
+
+def window_text(detection: Detection) -> str:
+    """Window length, and that its values stand at its right edge."""
+    config = detection.config
+    edge = detection.series.time[config.window - 1]
+    return (
+        f"{config.window} samples ({100 * config.window_fraction:.3g} % of the record). Each value stands at the right "
+        f"edge of its window, the first at {time_text(edge)}."
+    )
+
+
+def surrogates_text(detection: Detection) -> str:
+    """How many surrogates, what they went through, and the seed."""
+    config = detection.config
+    again = "windowed again" if config.detrend is None else "detrended and windowed again"
+    return f"{config.n_surrogates} surrogates of the residual, each {again} as the series was; seed {config.seed}."
+
+
+def test_text(detection: Detection) -> str:
+    """The statistic, how its p-value is made, and the level."""
+    config = detection.config
+    name = trend_name(config.trend)
+    if not config.n_surrogates:
+        return f"{name} of each indicator; no surrogates were asked for, so there are no p-values (seed {config.seed})."
+    return (
+        f"{name} of each indicator against the surrogates, two-sided; adjusted p by min-p over "
+        f"{_count(len(detection.indicators), 'indicator')} (Westfall & Young 1993); level {config.alpha:g}."
+    )
+
+
+def change_points_text(detection: Detection) -> str:
+    """Where the mean of the series shifts."""
+    times = detection.changepoints.time
+    if not len(times):
+        return "No shift of the mean was found (least-squares optimal partitioning, penalty allowing for memory)."
+    where = ", ".join(time_text(time) for time in times)
+    text = f"The mean of the series shifts at {where} (least-squares optimal partitioning)."
+    if len(times) > 2:  # a staircase is the best that steps can make of a slope
+        text += " Several shifts in one direction describe a gradual trend."
+    return f"{text} A shift that detrending leaves in the residual raises variance and autocorrelation by itself."
+
+
+def power_text(detection: Detection) -> str:
+    """How often a positive control of this length would have warned."""
+    if detection.power is None:
+        return "Not estimated, as there are no surrogates."
+    text = f"{detection.power:.2f}"
+    if detection.power_sentence:
+        text += f" ({detection.power_sentence.rstrip('.')})"
+    return f"{text}."
+
+
+def chance_text(detections: Detections) -> str:
+    """How many warnings there are beside how many chance alone would give."""
+    tested = [detection for detection in detections.values() if detection.config.n_surrogates]
+    warned = sum(detection.verdict == "warning" for detection in detections.values())
+    text = f"{warned} of {len(detections)} series warn."
+    if not tested:
+        return f"{text} No surrogates were asked for, so none could."
+    expected = sum(detection.config.alpha for detection in tested)
+    levels = sorted({detection.config.alpha for detection in tested})
+    level = f"{levels[0]:g}" if len(levels) == 1 else "their levels"
+    return (
+        f"{text} If nothing changed in any of them, about {expected:.2g} "
+        f"{'warning' if expected == 1 else 'warnings'} would be expected by chance at level {level}: p-values are adjusted "
+        "over the indicators of a series, not over series."
+    )
+
+
+def statistics_header(detection: Detection) -> list[str]:
+    """Headings of :func:`statistics_rows`."""
+    level = f"{100 * (1 - detection.config.alpha):g} % interval"
+    return ["indicator", trend_symbol(detection.config.trend), level, "p", "adjusted p", "alarm", "counts"]
+
+
+def statistics_rows(detection: Detection) -> list[list[str]]:
+    """One row for each indicator: label, trend, interval, p-values, direction of alarm, whether it makes a warning."""
+    rows = []
+    for name, indicator in detection.indicators.items():
+        low, high = (statistic_text(bound, detection) for bound in detection.tau_interval[name])
+        tested = not math.isnan(detection.pvalue_adjusted[name])
+        rows.append(
+            [
+                indicator.label,
+                statistic_text(detection.tau[name], detection),
+                f"{low} to {high}" if low != "–" else "–",
+                p_text(detection.pvalue[name]),
+                p_text(detection.pvalue_adjusted[name]),
+                alarm_text(indicator.alarm),
+                ("yes" if counts(detection, name) else "no") if tested else "–",
+            ]
+        )
+    return rows
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _shortened(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _section(label: str, text: str) -> list[str]:
+    return _wrap(text, first=f"{label:<12}", rest=" " * 12)
+
+
+def _wrap(text: str, *, first: str, rest: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Columns aligned: the first to the left, the others to the right; rules as in a paper."""
+    table = [list(header), *map(list, rows)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
+    text = [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths))
+        )
+        for row in table
+    ]
+    rule = "-" * len(text[0])
+    return [rule, text[0], rule, *(line.rstrip() for line in text[1:]), rule]
+
+
+def _fitting_table(header: list[str], rows: list[list[str]], *, fixed: int) -> list[str]:
+    """A table, cut into blocks of columns where it is wider than a page; the first `fixed` columns head each block."""
+    widths = [max(len(row[i]) for row in [header, *rows]) + 2 for i in range(len(header))]
+    blocks: list[list[int]] = [[]]
+    used = sum(widths[:fixed])
+    for i in range(fixed, len(header)):
+        if blocks[-1] and used + widths[i] > WIDTH:
+            blocks.append([])
+            used = sum(widths[:fixed])
+        blocks[-1].append(i)
+        used += widths[i]
+    lines: list[str] = []
+    for block in blocks:
+        columns = [*range(fixed), *block]
+        lines += [""] if lines else []
+        lines += _table([header[i] for i in columns], [[row[i] for i in columns] for row in rows])
+    return lines
