@@ -54,8 +54,9 @@ class Windows:
         min_count: int | None = None,
         moments: Sequence[str] = (),
     ) -> None:
-        self.residual = residual
-        self.raw = residual if raw is None else raw
+        # The kernels are compiled for arrays that may be written to, though they never write to these.
+        self.residual = np.require(residual, np.float64, ("C", "W"))
+        self.raw = self.residual if raw is None or raw is residual else np.require(raw, np.float64, ("C", "W"))
         self.window = window
         self.step = step
         self.min_count = window if min_count is None else min_count
@@ -67,6 +68,18 @@ class Windows:
         if name not in self._moments:
             self._compute((name,))
         return self._moments[name]
+
+    def raw_mean(self) -> FloatArray:
+        """Mean of the raw series in each window, of shape (rows, time)."""
+        if self.raw is self.residual:
+            return self.moment("mean")
+        return np.asarray(_rolling(self.raw, self.window, self.min_count, 1, [_CODES["mean"]])[0])
+
+    def count(self) -> npt.NDArray[np.int64]:
+        """Number of finite samples in each window, of shape (rows, time); at the start, in the part that exists."""
+        total = np.cumsum(np.isfinite(self.residual), axis=-1, dtype=np.int64)
+        total[:, self.window :] -= total[:, : -self.window].copy()
+        return np.asarray(total)
 
     def _compute(self, wanted: tuple[str, ...]) -> None:
         """Run the kernel once for the plain statistics and the first lag, then once for each further lag."""

@@ -6,6 +6,7 @@ To add an indicator, write it in the file of its family and call :func:`register
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -64,6 +65,7 @@ class Indicator:
     moments: tuple[str, ...] = ()
 
 
+_FAMILIES = ("ews.indicators.moments", "ews.indicators.memory", "ews.indicators.spectrum")
 _registry: dict[str, Indicator] = {}
 
 
@@ -124,9 +126,16 @@ def names() -> tuple[str, ...]:
         The names.
     """
     _load()
-    return tuple(_registry)
+    return tuple(sorted(_registry, key=_place))  # sorting keeps the order within a family
 
 
 def _load() -> None:
     """Import the families, each of which registers its indicators."""
-    from ews.indicators import memory, moments, spectrum  # noqa: F401
+    for family in _FAMILIES:
+        importlib.import_module(family)
+
+
+def _place(name: str) -> int:
+    """Where the family of an indicator is listed; one that a user registered comes after all of them."""
+    home = _registry[name].compute.__module__
+    return _FAMILIES.index(home) if home in _FAMILIES else len(_FAMILIES)

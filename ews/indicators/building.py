@@ -1,0 +1,357 @@
+"""What every public indicator function does around the numbers: read the data, check the window, restore the shape.
+
+The functions in the families (``ews.variance``, ``ews.autocorrelation``, …) stay short because of this: they hand over
+a function of :class:`~ews.indicators.fused.Windows`, and get back an array laid out like the input.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ews.errors import ArgumentError, InputTypeError, SeriesTooShortError, ValueRangeError, WindowError, described
+from ews.indicators.fused import Windows
+
+__all__ = [
+    "Rows",
+    "is_count",
+    "is_number",
+    "measure",
+    "read_min_count",
+    "read_rows",
+    "read_step",
+    "read_window",
+    "read_windows",
+]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Any input as rows of float64 along time, and the way back to its shape.
+
+    Attributes
+    ----------
+    values : ndarray of shape (rows, time)
+        C-contiguous float64; never the caller's own memory where that could be written to.
+    restore : callable
+        ``restore(array of shape (rows, time))`` gives the values laid out like the input: an ndarray of its shape, or a
+        pandas object with its index and names.
+    """
+
+    values: FloatArray
+    restore: Callable[[FloatArray], Any]
+
+
+def read_rows(x: Any, axis: int = -1, *, argument: str = "x") -> Rows:
+    """Read numbers of any shape as rows along time.
+
+    Parameters
+    ----------
+    x : array_like
+        Real numbers with at least one dimension: list, numpy array, pandas Series or DataFrame (one column a series).
+    axis : int, default -1
+        The axis of time. A pandas DataFrame has its time along the rows, whatever `axis` says of arrays.
+    argument : str, default "x"
+        Name of the argument, for messages.
+
+    Returns
+    -------
+    Rows
+        The rows and the way back.
+
+    Raises
+    ------
+    ews.errors.InputTypeError
+        For strings, complex numbers, dates, ragged lists, a single number, or an axis that is no integer.
+    ews.errors.ValueRangeError
+        If `axis` is not one of the axes.
+    ews.errors.SeriesTooShortError
+        If there is no observation at all.
+    """
+    pandas = sys.modules.get("pandas")
+    frame = pandas is not None and isinstance(x, pandas.DataFrame)
+    array = _as_real(x, argument)
+    if array.ndim == 0:
+        raise InputTypeError(argument, described("a single number"), "a series: at least one dimension")
+    along = 0 if frame else _read_axis(axis, array.ndim)
+    moved = np.moveaxis(array, along, -1)
+    if moved.shape[-1] == 0:
+        raise SeriesTooShortError(argument, described("an empty series"), "at least one observation")
+    shape = moved.shape
+
+    def restore(rows: FloatArray) -> Any:
+        values = np.moveaxis(rows.reshape(shape), -1, along)
+        if pandas is not None and isinstance(x, pandas.Series):
+            return pandas.Series(values, index=x.index, name=x.name)
+        if pandas is not None and isinstance(x, pandas.DataFrame):
+            return pandas.DataFrame(values, index=x.index, columns=x.columns)
+        return values
+
+    return Rows(np.ascontiguousarray(moved.reshape(-1, shape[-1])), restore)
+
+
+def _read_axis(axis: Any, dimensions: int) -> int:
+    try:
+        index = operator.index(axis)
+    except TypeError:
+        raise InputTypeError("axis", axis, "a whole number") from None
+    if not -dimensions <= index < dimensions:
+        raise ValueRangeError("axis", axis, f"from {-dimensions} to {dimensions - 1} for {dimensions} dimension(s)")
+    return index % dimensions
+
+
+def _as_real(x: Any, argument: str) -> FloatArray:
+    """The numbers as float64, or an error that says what was given instead."""
+    allowed = "real numbers"
+    if isinstance(x, np.ma.MaskedArray) and x.dtype.kind in "fiub":
+        return np.asarray(np.ma.filled(np.ma.asarray(x, dtype=np.float64), np.nan))
+    try:
+        array = np.asarray(x)
+    except ValueError:
+        raise InputTypeError(argument, described("a ragged sequence"), "numbers in a regular shape") from None
+    if array.dtype.kind == "O":
+        # None and pandas.NA are missing values; text that happens to read as a number is not a number.
+        if any(isinstance(value, str | bytes | complex) for value in array.flat):
+            raise InputTypeError(argument, described("values that are not real numbers"), allowed)
+        try:
+            plain = [np.nan if value is None or _is_pandas_na(value) else float(value) for value in array.flat]
+        except (TypeError, ValueError):
+            raise InputTypeError(argument, described("values that are not real numbers"), allowed) from None
+        return np.array(plain, dtype=np.float64).reshape(array.shape)
+    if array.dtype.kind not in "fiub":
+        kinds = {"c": "complex numbers", "U": "strings", "S": "bytes", "M": "dates", "m": "time differences"}
+        given = kinds.get(array.dtype.kind, f"values of type {array.dtype}")
+        raise InputTypeError(argument, described(given), allowed)
+    return array.astype(np.float64, copy=False)
+
+
+def _is_pandas_na(value: Any) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and value is pandas.NA
+
+
+def is_number(given: Any) -> bool:
+    """Whether `given` is one real number (a truth value is none).
+
+    Parameters
+    ----------
+    given : object
+        What the user passed.
+
+    Returns
+    -------
+    bool
+        True for Python and numpy integers and floats.
+    """
+    return isinstance(given, int | float | np.integer | np.floating) and not isinstance(given, bool)
+
+
+def is_count(given: Any, *, at_least: int) -> bool:
+    """Whether `given` is a whole number of at least `at_least`.
+
+    Parameters
+    ----------
+    given : object
+        What the user passed.
+    at_least : int
+        The smallest number allowed.
+
+    Returns
+    -------
+    bool
+        True for Python and numpy integers in the range.
+    """
+    return isinstance(given, int | np.integer) and not isinstance(given, bool) and bool(given >= at_least)
+
+
+def read_window(window: Any, n: int, *, shortest: int = 1, argument: str = "window") -> int:
+    """Turn a window given in samples or as a fraction of the series into samples.
+
+    Parameters
+    ----------
+    window : int or float
+        A whole number of samples, or a fraction of the series strictly between 0 and 1; a fraction is rounded to the
+        nearest sample.
+    n : int
+        Length of the series in samples.
+    shortest : int, default 1
+        Fewest samples that the statistic needs.
+    argument : str, default "window"
+        Name of the argument, for messages.
+
+    Returns
+    -------
+    int
+        The window in samples, from `shortest` to `n`.
+
+    Raises
+    ------
+    ews.errors.SeriesTooShortError
+        If the series is shorter than the shortest usable window.
+    ews.errors.WindowError
+        If the window is not a whole number or a fraction, or does not fit.
+
+    Examples
+    --------
+    >>> from ews.indicators.building import read_window
+    >>> read_window(0.5, 860)
+    430
+    """
+    if n < shortest:
+        raise SeriesTooShortError("x", described(f"{n} observation(s)"), f"at least {shortest} for this statistic")
+    allowed = f"a whole number of samples from {shortest} to {n}, or a fraction of the series between 0 and 1"
+    if is_count(window, at_least=-sys.maxsize):
+        samples = int(window)
+    elif is_number(window) and 0.0 < window < 1.0:
+        samples = round(float(window) * n)
+    elif is_number(window) and float(window).is_integer():
+        samples = int(window)
+    else:
+        raise WindowError(argument, window, allowed)
+    if not shortest <= samples <= n:
+        asked = (
+            window if samples == window else described(f"{window} of {n} observations, which is {samples} sample(s)")
+        )
+        raise WindowError(argument, asked, allowed)
+    return samples
+
+
+def read_min_count(min_count: Any, window: int) -> int:
+    """Check the fewest finite samples that a window must hold.
+
+    Parameters
+    ----------
+    min_count : int or None
+        The number; None stands for the whole window.
+    window : int
+        Window in samples.
+
+    Returns
+    -------
+    int
+        From 1 to `window`.
+
+    Raises
+    ------
+    ews.errors.ValueRangeError
+        If it is no whole number in that range.
+    """
+    if min_count is None:
+        return window
+    allowed = f"a whole number from 1 to the window of {window} samples"
+    if not is_count(min_count, at_least=1) or min_count > window:
+        raise ValueRangeError("min_count", min_count, allowed)
+    return int(min_count)
+
+
+def read_step(step: Any) -> float:
+    """Check the sampling step.
+
+    Parameters
+    ----------
+    step : float
+        Time between observations.
+
+    Returns
+    -------
+    float
+        The same, positive and finite.
+
+    Raises
+    ------
+    ews.errors.ValueRangeError
+        If it is not a positive number.
+    """
+    if not (is_number(step) and 0.0 < step < math.inf):
+        raise ValueRangeError("step", step, "a positive, finite number")
+    return float(step)
+
+
+def measure(
+    x: Any,
+    compute: Callable[[Windows], FloatArray],
+    *,
+    window: Any,
+    min_count: Any,
+    axis: int,
+    shortest: int,
+    raw: Any = None,
+    step: Any = 1.0,
+) -> Any:
+    """Read the data, compute one statistic in every window, and lay the values out like the data.
+
+    Parameters
+    ----------
+    x : array_like
+        The series, see :func:`read_rows`.
+    compute : callable
+        From :class:`Windows` to an array of shape (rows, time).
+    window, min_count, axis, step : object
+        As the user gave them.
+    shortest : int
+        Fewest samples that the statistic needs.
+    raw : array_like, optional
+        The series before detrending, of the same shape as `x`.
+
+    Returns
+    -------
+    ndarray or pandas object
+        Of the shape (and index) of `x`.
+    """
+    windows, restore = read_windows(
+        x, window=window, min_count=min_count, axis=axis, shortest=shortest, raw=raw, step=step
+    )
+    return restore(compute(windows))
+
+
+def read_windows(
+    x: Any,
+    *,
+    window: Any,
+    min_count: Any,
+    axis: int,
+    shortest: int,
+    raw: Any = None,
+    step: Any = 1.0,
+    moments: Sequence[str] = (),
+) -> tuple[Windows, Callable[[FloatArray], Any]]:
+    """Check data, window and step, before anything is computed.
+
+    Parameters
+    ----------
+    x, window, min_count, axis, shortest, raw, step : object
+        See :func:`measure`.
+    moments : sequence of str
+        Shared statistics to compute in one pass, see :class:`Windows`.
+
+    Returns
+    -------
+    windows : Windows
+        The rows seen through the window.
+    restore : callable
+        From (rows, time) to the layout of `x`.
+    """
+    rows = read_rows(x, axis)
+    length = read_window(window, rows.values.shape[1], shortest=shortest)
+    count = read_min_count(min_count, length)
+    spacing = read_step(step)
+    before = None if raw is None else _read_raw(raw, axis, rows.values)
+    windows = Windows(rows.values, window=length, raw=before, step=spacing, min_count=count, moments=moments)
+    return windows, rows.restore
+
+
+def _read_raw(raw: Any, axis: int, values: FloatArray) -> FloatArray:
+    before = read_rows(raw, axis, argument="raw").values
+    if before.shape != values.shape:
+        given = described(f"{before.shape[0]} series of {before.shape[1]} observations")
+        raise ArgumentError("raw", given, f"the shape of x: {values.shape[0]} series of {values.shape[1]} observations")
+    return before
