@@ -49,7 +49,7 @@ demo: $(VENV)/.installed-core  ## the main job on a real series: prints the repo
 .PHONY: test
 test: $(VENV)/.installed-dev  ## the whole suite: doctests, plain Python (JIT off), compiled
 	@echo "== doctests" >&2
-	@$(PYTEST) --doctest-modules --doctest-glob='*.rst' ews docs/guide docs/design.rst
+	@$(PYTEST) --doctest-modules --doctest-glob='*.rst' ews docs/guide
 	@echo "== kernels as plain Python (NUMBA_DISABLE_JIT=1)" >&2
 	@NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not slow and not jit"
 	@echo "== compiled" >&2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
+import ast
+import importlib.metadata
 import inspect
 import re
 import subprocess
@@ -22,7 +23,7 @@ HEAVY = ("matplotlib", "numba", "pandas", "pooch", "rich", "ruptures", "scipy", 
 def _public() -> dict[str, object]:
     """Every public object by its full name: those of ``ews`` and those of its public namespaces."""
     found: dict[str, object] = {}
-    for name in ews.__all__:
+    for name in set(ews.__all__) - {"__version__"}:
         value = getattr(ews, name)
         if isinstance(value, types.ModuleType):
             found |= {f"ews.{name}.{inner}": getattr(value, inner) for inner in value.__all__}
@@ -31,7 +32,7 @@ def _public() -> dict[str, object]:
     return found
 
 
-PUBLIC = _public()
+PUBLIC = dict(sorted(_public().items()))
 FUNCTIONS = {name: value for name, value in PUBLIC.items() if inspect.isfunction(value)}
 DESCRIBED = {name: value for name, value in PUBLIC.items() if inspect.isfunction(value) or inspect.isclass(value)}
 
@@ -43,6 +44,21 @@ def _run(code: str) -> str:
 def test_public_names_are_sorted_once_and_all_there() -> None:
     assert list(ews.__all__) == sorted(set(ews.__all__))
     assert set(ews.__all__) <= set(dir(ews))
+
+
+def test_type_checkers_can_read_the_public_names() -> None:
+    """They follow no calls: a computed ``__all__`` exports nothing to a user's mypy --strict."""
+    tree = ast.parse((ROOT / "ews" / "__init__.py").read_text())
+    values = [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and "__all__" in ast.unparse(node).split("=")[0]
+    ]
+    assert [ast.literal_eval(value) for value in values if value is not None] == [list(ews.__all__)]
+
+
+def test_version_is_that_of_the_distribution() -> None:
+    assert ews.__version__ == importlib.metadata.version("earlywarning")
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
