@@ -1,7 +1,7 @@
 """Figures from results. Matplotlib's objects are made directly, so that no global state of pyplot changes.
 
-Lines differ in lightness, dash and width as well as in colour (Okabe & Ito 2008), so that a figure reads in grey and for
-colour-blind readers.
+Lines differ in lightness, dash and width as well as in colour (Okabe & Ito 2008), so that a figure reads in grey and
+for colour-blind readers.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def detection_figure(detection: Detection) -> Figure:
     -------
     matplotlib.figure.Figure
         One panel each for the series (with trend and change points), the residual and every indicator (with its band
-        under the null); beside an indicator, the surrogates' trends with the observed one. Change it as any figure; save it
-        with ``savefig``.
+        under the null); beside an indicator, the surrogates' trends with the observed one. Change it as any figure;
+        save it with ``savefig``.
 
     References
     ----------
@@ -79,8 +79,9 @@ def detection_figure(detection: Detection) -> Figure:
     Examples
     --------
     >>> import numpy as np, ews
+    >>> from ews.plot import detection_figure
     >>> result = ews.detect(np.random.default_rng(1).standard_normal(100), n_surrogates=99)
-    >>> len(ews.plot.detection_figure(result).axes)
+    >>> len(detection_figure(result).axes)
     8
     """
     names = list(detection.indicators)
@@ -130,9 +131,10 @@ def detections_figure(detections: Detections) -> Figure:
     Examples
     --------
     >>> import numpy as np, pandas as pd, ews
+    >>> from ews.plot import detections_figure
     >>> noise = np.random.default_rng(1).standard_normal((100, 2))
     >>> result = ews.detect(pd.DataFrame(noise, columns=["a", "b"]), n_surrogates=99)
-    >>> len(ews.plot.detections_figure(result).axes)
+    >>> len(detections_figure(result).axes)
     4
     """
     rows = list(detections.items())
@@ -226,9 +228,9 @@ def _minus(text: str) -> str:
 def _time_axis(axes: Axes, detection: Detection) -> None:
     series = detection.series
     if series.time.dtype.kind == "M":
-        locator = AutoDateLocator(minticks=4, maxticks=8)
+        locator = AutoDateLocator(minticks=4, maxticks=8)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
         label = series.time_name or ""
     else:
         axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 2.5, 5, 10]))
@@ -375,7 +377,7 @@ def _draw_forest(axes: Axes, detection: Detection) -> None:
 
 def _forest_legend(figure: Figure, detection: Detection) -> None:
     level = f"{100 * (1 - detection.config.alpha):g} % interval"
-    marker = {"marker": "o", "ms": 5, "ls": "none", "markeredgecolor": BLUE}
+    marker: dict[str, Any] = {"marker": "o", "ms": 5, "ls": "none", "markeredgecolor": BLUE}
     handles = [
         Line2D([], [], color=INK, lw=0.7, label="series"),
         Line2D([], [], color=VERMILLION, lw=1.6, dashes=(5, 1.5), label="trend taken out"),

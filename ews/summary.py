@@ -38,9 +38,9 @@ __all__ = [
 
 WIDTH = 96
 CAUTION = (
-    "A rising indicator is not proof: not every abrupt shift is preceded by slowing down, and not every slowing down ends "
-    "in a shift. The p-values hold for the null named above and for a record that was not chosen because it ended in a "
-    "collapse."
+    "A rising indicator is not proof: not every abrupt shift is preceded by slowing down, and not every slowing down "
+    "ends in a shift. The p-values hold for the null named above and for a record that was not chosen because it ended "
+    "in a collapse."
 )
 _TRENDS = {
     "kendall": ("Kendall's τ", "τ"),
@@ -61,15 +61,16 @@ def detection_summary(detection: Detection) -> str:
     Returns
     -------
     str
-        Verdict and reasons; data and methods with every choice and the seed; one line for each indicator; change points;
-        power; and what the result cannot say.
+        Verdict and reasons; data and methods with every choice and the seed; one line for each indicator; change
+        points; power; and what the result cannot say.
 
     Examples
     --------
     >>> import ews
+    >>> from ews.summary import detection_summary
     >>> population = ews.models.harvested_population(n=200, seed=1)
     >>> result = ews.detect(population.values, until=population.transition, n_surrogates=99)
-    >>> print(ews.summary.detection_summary(result).splitlines()[0])
+    >>> print(detection_summary(result).splitlines()[0])
     Early-warning signals in 'series'
     """
     heading = f"Early-warning signals in {detection.name!r}"
@@ -83,9 +84,8 @@ def detection_summary(detection: Detection) -> str:
         lines += _section("", sentence(f"Note: {note}"))
     lines += _section("Detrending", sentence(detection.detrend_sentence))
     lines += _section("Window", window_text(detection))
-    lines += _section("Null", sentence(detection.null_sentence))
     if detection.config.n_surrogates:
-        lines += _section("", surrogates_text(detection))
+        lines += _section("Null", f"{sentence(detection.null_sentence)} {surrogates_text(detection)}")
     lines += _section("Test", test_text(detection))
     lines.append("")
     lines += _table(statistics_header(detection), statistics_rows(detection))
@@ -112,7 +112,8 @@ def detections_summary(detections: Detections) -> str:
     Examples
     --------
     >>> import ews
-    >>> print(ews.summary.detections_summary(ews.Detections({})))
+    >>> from ews.summary import detections_summary
+    >>> print(detections_summary(ews.Detections({})))
     No series.
     """
     if not detections:
@@ -211,11 +212,9 @@ def time_text(time: Any) -> str:
 
 
 def sentence(text: str) -> str:
-    """`text` with a full stop and, unless it opens with a name in lower case, a capital."""
+    """`text` with a capital and a full stop."""
     text = text.strip()
-    first = text.split(" ", 1)[0].rstrip(":,")
-    if first.isalpha() and first.islower() and first not in ("ac1", "dfa"):
-        text = text[:1].upper() + text[1:]
+    text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
@@ -277,10 +276,8 @@ def power_text(detection: Detection) -> str:
     """How often a positive control of this length would have warned."""
     if detection.power is None:
         return "Not estimated, as there are no surrogates."
-    text = f"{detection.power:.2f}"
-    if detection.power_sentence:
-        text += f" ({detection.power_sentence.rstrip('.')})"
-    return f"{text}."
+    text = f"{100 * detection.power:.0f} % of positive controls get a warning from the same test."
+    return f"{text} {sentence(detection.power_sentence)}" if detection.power_sentence else text
 
 
 def chance_text(detections: Detections) -> str:
@@ -295,8 +292,8 @@ def chance_text(detections: Detections) -> str:
     level = f"{levels[0]:g}" if len(levels) == 1 else "their levels"
     return (
         f"{text} If nothing changed in any of them, about {expected:.2g} "
-        f"{'warning' if expected == 1 else 'warnings'} would be expected by chance at level {level}: p-values are adjusted "
-        "over the indicators of a series, not over series."
+        f"{'warning' if expected == 1 else 'warnings'} would be expected by chance at level {level}: p-values are "
+        "adjusted over the indicators of a series, not over series."
     )
 
 
@@ -347,10 +344,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     table = [list(header), *map(list, rows)]
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
     text = [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths))
-        )
-        for row in table
+        "  ".join([row[0].ljust(widths[0]), *(row[i].rjust(widths[i]) for i in range(1, len(header)))]) for row in table
     ]
     rule = "-" * len(text[0])
     return [rule, text[0], rule, *(line.rstrip() for line in text[1:]), rule]
