@@ -66,11 +66,13 @@ def blend_vertices(
     """
     rows, n = x.shape
     vertices, neighbours = value.shape
+    shifted = np.empty(n)
     height = np.empty(vertices)
     rise = np.empty(vertices)
     for row in range(rows):
         level = x[row, 0]  # differences from one sample, so that an offset of 1e8 costs no digits
-        shifted = x[row] - level
+        for t in range(n):
+            shifted[t] = x[row, t] - level
         for v in range(vertices):
             around = shifted[start[v] : start[v] + neighbours]
             height[v] = _dot(value[v], around)
@@ -107,7 +109,7 @@ def polynomial_past_rows(x: FloatArray, weights: FloatArray, coefficients: Float
         level = x[row, 0]
         for t in range(n):
             padded[neighbours - 1 + t] = x[row, t] - level
-        out[row] = level
+            out[row, t] = level
         for p in range(terms):
             _correlate(padded, weights[p], moment)
             for t in range(n):
@@ -137,11 +139,11 @@ def _median(values: FloatArray) -> float:
         if k < i:
             high = j
     if n % 2:
-        return values[k]
+        return float(values[k])
     below = values[0]
     for i in range(1, k):
         below = max(below, values[i])
-    return 0.5 * (below + values[k])
+    return float(0.5 * (below + values[k]))
 
 
 @kernel
@@ -192,10 +194,15 @@ def _distrust(y: FloatArray, fitted: FloatArray, scratch: FloatArray, trust: Flo
 
 
 @kernel
-def _lines(y: FloatArray, trust: FloatArray, neighbours: int, weight: FloatArray, sums: FloatArray, fitted: FloatArray) -> None:
+def _lines(
+    y: FloatArray, trust: FloatArray, neighbours: int, weight: FloatArray, sums: FloatArray, fitted: FloatArray
+) -> None:
     """One pass of local lines. `weight` holds the tricube at distances 0…radius − 1, `sums` has shape (5, n)."""
     n = y.size
     radius = neighbours // 2
+    product = np.empty(n)
+    for t in range(n):
+        product[t] = trust[t] * y[t]
     first, last = radius, n - neighbours + radius  # samples whose neighbourhood is not cut: first <= t <= last
     if last >= first:
         count = last - first + 1
@@ -204,9 +211,8 @@ def _lines(y: FloatArray, trust: FloatArray, neighbours: int, weight: FloatArray
             sums[0, t] = w
             sums[1, t] = 0.0
             sums[2, t] = 0.0
-            sums[3, t] = w * y[first + t]
+            sums[3, t] = weight[0] * product[first + t]
             sums[4, t] = 0.0
-        product = trust * y
         s0, s1, s2, t0, t1 = sums[0], sums[1], sums[2], sums[3], sums[4]
         for d in range(1, radius):
             w, wd, wdd = weight[d], weight[d] * d, weight[d] * d * d
@@ -257,10 +263,14 @@ def lowess_rows(x: FloatArray, neighbours: int, iterations: int, out: FloatArray
     trust = np.empty(n)
     scratch = np.empty(n)
     fitted = np.empty(n)
+    y = np.empty(n)
     for row in range(rows):
-        level = x[row].mean()
-        y = x[row] - level
-        trust[:] = 1.0
+        for t in range(n):
+            scratch[t] = x[row, t]
+        level = _median(scratch)  # a constant becomes exactly 0, and a spike costs the other samples no digits
+        for t in range(n):
+            y[t] = x[row, t] - level
+            trust[t] = 1.0
         _lines(y, trust, neighbours, weight, sums, fitted)
         for _ in range(iterations):
             _distrust(y, fitted, scratch, trust)
@@ -289,14 +299,16 @@ def lowess_past_rows(x: FloatArray, neighbours: int, iterations: int, out: Float
     for age in range(neighbours):
         near[age] = _tricube(age / (neighbours - 1))
     w = np.empty(neighbours)
+    y = np.empty(neighbours)
     trust = np.empty(neighbours)
     fitted = np.empty(neighbours)
     scratch = np.empty(neighbours)
     for row in range(rows):
         for t in range(n):
             count = min(t + 1, neighbours)
-            y = x[row, t - count + 1 : t + 1] - x[row, t]
-            trust[:count] = 1.0
+            for j in range(count):
+                y[j] = x[row, t - count + 1 + j] - x[row, t]
+                trust[j] = 1.0
             for robust in range(iterations + 1):
                 s0 = s1 = t0 = 0.0
                 trusted = 0
@@ -319,5 +331,5 @@ def lowess_past_rows(x: FloatArray, neighbours: int, iterations: int, out: Float
                 for j in range(count):
                     fitted[j] = level + slope * (j - centre)
                 if robust < iterations:
-                    _distrust(y, fitted[:count], scratch[:count], trust[:count])
+                    _distrust(y[:count], fitted[:count], scratch[:count], trust[:count])
             out[row, t] = fitted[count - 1] + x[row, t]

@@ -6,13 +6,22 @@ series of one length.
 A bandwidth (or span) given as a float in (0, 1] is a fraction of the record; an int, or a float above 1, is a number of
 samples. So ``1`` is one sample and ``1.0`` the whole record. The same word stands for different widths in the field:
 
-=============================  ==================================================================
-Convention                     Kernel standard deviation, in samples
-=============================  ==================================================================
-``gaussian`` (as ewstools)     (0.25 / 0.675) · bandwidth: :func:`sd_from_quartile_bandwidth`
-``ksmooth`` (as R)             0.3706506 · bandwidth: :func:`sd_from_ksmooth_bandwidth`
-R's default bandwidth          :func:`nrd0_bandwidth` of the length, rounded
-=============================  ==================================================================
+=========================  ===========================================================================================
+Method                     What the bandwidth of b samples means
+=========================  ===========================================================================================
+``gaussian`` (ewstools)    kernel SD (0.25 / 0.675) · b (:func:`sd_from_quartile_bandwidth`), not rounded, cut at 4 SD,
+                           record reflected at its ends
+``ksmooth`` (R)            kernel SD 0.3706506 · b (:func:`sd_from_ksmooth_bandwidth`), a fraction rounded to whole b,
+                           cut at 4 SD, weights divided by their sum; default b: :func:`nrd0_bandwidth`, rounded
+``lowess`` (ewstools)      span: the b nearest samples, tricube weights that reach 0 at the farthest
+``loess`` (R)              span: the b nearest samples, tricube weights that reach 0 at the farthest
+``running_mean`` (Boers)   half = b // 2: the samples i − half … i + half, fewer at the ends
+=========================  ===========================================================================================
+
+A paper that states the standard deviation of a Gaussian kernel is served by :func:`quartile_bandwidth_from_sd`.
+
+No method takes NaN: one would spread over the whole trend. With ``causal=True`` every smoother looks at present and
+past samples only; :func:`difference` always does.
 """
 
 from ews.detrend.bandwidths import (
@@ -21,10 +30,12 @@ from ews.detrend.bandwidths import (
     sd_from_ksmooth_bandwidth,
     sd_from_quartile_bandwidth,
 )
-from ews.detrend.kernel_smoothers import gaussian, ksmooth
+from ews.detrend.kernel_smoothers import gaussian, ksmooth, running_mean
 from ews.detrend.lines import difference, linear
-from ews.detrend.plan import METHODS, plan
+from ews.detrend.local_regression import loess, lowess
+from ews.detrend.methods import METHODS, plan
 from ews.detrend.result import Detrended, DetrendPlan
+from ews.detrend.seasonal import season
 
 __all__ = [
     "METHODS",
@@ -34,9 +45,13 @@ __all__ = [
     "gaussian",
     "ksmooth",
     "linear",
+    "loess",
+    "lowess",
     "nrd0_bandwidth",
     "plan",
     "quartile_bandwidth_from_sd",
+    "running_mean",
     "sd_from_ksmooth_bandwidth",
     "sd_from_quartile_bandwidth",
+    "season",
 ]

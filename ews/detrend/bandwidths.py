@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 
@@ -140,7 +141,7 @@ def samples(bandwidth: object, n: int, argument: str = "bandwidth") -> float:
     if isinstance(bandwidth, (int, float, np.integer, np.floating)) and not isinstance(bandwidth, bool):
         width = float(bandwidth)
         if 0 < width <= n:  # false for NaN
-            return width * n if is_fraction(bandwidth) else width
+            return width * n if is_fraction(cast(float, bandwidth)) else width
     raise ValueRangeError(
         argument, bandwidth, f"a fraction of the record in (0, 1], or a number of samples above 0 and at most {n}"
     )

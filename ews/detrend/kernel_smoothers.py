@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import numpy.typing as npt
 
 from ews.detrend import bandwidths
+from ews.detrend.convolution import reflected, renormalised
 from ews.detrend.result import Detrended, DetrendPlan, FloatArray, one_series
 from ews.errors import ValueRangeError
 
-__all__ = ["gaussian", "ksmooth", "plan_gaussian", "plan_ksmooth"]
+__all__ = ["gaussian", "ksmooth", "plan_gaussian", "plan_ksmooth", "plan_running_mean", "running_mean"]
 
-# Both peers cut the kernel here.
+# Both peers cut the Gaussian kernel at this many standard deviations.
 _CUT = 4.0
 
 
@@ -80,7 +79,9 @@ def plan_gaussian(n: int, *, bandwidth: float, causal: bool) -> DetrendPlan:
     """
     sd = bandwidths.sd_from_quartile_bandwidth(bandwidths.samples(bandwidth, n))
     half = half_kernel(sd, int(_CUT * sd + 0.5))  # scipy.ndimage rounds the cut to the nearest sample
-    smooth = partial(_weigh_past, half=half) if causal else partial(_multiply_cosines, response=_response(half, n))
+    if half.size == 1:
+        raise ValueRangeError("bandwidth", bandwidth, "wide enough to reach a neighbour: at least 0.34 samples")
+    smooth = renormalised(n, half, causal) if causal else reflected(n, half)
     how = f"Gaussian kernel smoother, bandwidth {bandwidths.in_words(bandwidth)} (kernel SD {sd:.4g} samples)"
     return DetrendPlan("gaussian", n, bandwidth, causal, f"{how}, {direction(causal)}", smooth)
 
@@ -152,9 +153,76 @@ def plan_ksmooth(n: int, *, bandwidth: float | None, causal: bool) -> DetrendPla
         raise ValueRangeError("bandwidth", bandwidth, f"a fraction of more than half a sample of {n}")
     sd = bandwidths.sd_from_ksmooth_bandwidth(width)
     half = half_kernel(sd, int(_CUT * sd))  # R keeps the samples at a distance of at most 4 SD
-    smooth = partial(_weigh_past, half=half) if causal else partial(_weigh_both_sides, half=half)
+    smooth = renormalised(n, half, causal)
     how = f"R's ksmooth, bandwidth {bandwidths.in_words(bandwidth)} (kernel SD {sd:.4g} samples)"
     return DetrendPlan("ksmooth", n, bandwidth, causal, f"{how}, {direction(causal)}", smooth)
+
+
+def running_mean(x: npt.ArrayLike, *, window: float, causal: bool = False) -> Detrended:
+    """Take out a running mean.
+
+    Parameters
+    ----------
+    x : array_like of shape (n,)
+        Evenly spaced series, all finite. Not changed.
+    window : int or float
+        An int or a float above 1 is a number of samples, a float in (0, 1] a fraction of the record; rounded down to
+        whole samples. Centred, with half = window // 2, the mean is over the samples i − half … i + half, so an even
+        window takes one sample more (Boers' window of 60 takes 61). Fewer samples are used where the record ends.
+    causal : bool, default False
+        If True, the mean is over the last `window` samples up to and including the present one.
+
+    Returns
+    -------
+    Detrended
+        Trend and residual.
+
+    Raises
+    ------
+    ews.errors.ValueRangeError
+        If the window is not in the allowed range, or has fewer than 2 samples.
+    ews.errors.MissingValuesError
+        If `x` has a NaN or an infinite value.
+
+    References
+    ----------
+    Boers (2021), Nat. Clim. Change 11, 680.
+
+    Examples
+    --------
+    >>> running_mean([1.0, 2.0, 6.0, 4.0], window=3).trend
+    array([1.5, 3. , 4. , 5. ])
+    """
+    x = one_series(x)
+    return plan_running_mean(x.size, window=window, causal=causal).apply(x)
+
+
+def plan_running_mean(n: int, *, window: float, causal: bool, argument: str = "window") -> DetrendPlan:
+    """Work out :func:`running_mean` for series of length `n`.
+
+    Parameters
+    ----------
+    n : int
+        Length of the series.
+    window : int or float
+        See :func:`running_mean`.
+    causal : bool
+        See :func:`running_mean`.
+    argument : str, default "window"
+        Name of the window, for messages.
+
+    Returns
+    -------
+    DetrendPlan
+        The plan.
+    """
+    width = int(bandwidths.samples(window, n, argument) + 1e-10)  # 0.29 of 100 is 29, not 28
+    if width < 2:
+        raise ValueRangeError(argument, window, f"a window of at least 2 samples and at most the record, which has {n}")
+    smooth = renormalised(n, np.ones(width if causal else width // 2 + 1), causal)
+    length = width if causal else 2 * (width // 2) + 1
+    how = f"running mean of {length} samples (window {bandwidths.in_words(window)})"
+    return DetrendPlan("running_mean", n, window, causal, f"{how}, {direction(causal)}", smooth)
 
 
 def direction(causal: bool) -> str:
@@ -189,47 +257,3 @@ def half_kernel(sd: float, reach: int) -> FloatArray:
         exp(-d² / 2 sd²).
     """
     return np.exp(-0.5 * (np.arange(reach + 1) / sd) ** 2)
-
-
-def _response(half: FloatArray, n: int) -> FloatArray:
-    """Eigenvalues of the smoother with reflecting edges.
-
-    A record reflected at half-sample edges ("d c b a | a b c d | d c b a") is even with period 2n, and on such records
-    a symmetric kernel is diagonal in the cosine basis of the DCT-II: eigenvalue k is sum_d w_d cos(pi k d / n).
-    """
-    import scipy.fft
-
-    whole = np.concatenate([half[:0:-1], half])
-    distance = np.abs(np.arange(1 - half.size, half.size))
-    around = np.bincount(distance % (2 * n), weights=whole / whole.sum(), minlength=2 * n)
-    return np.ascontiguousarray(scipy.fft.rfft(around).real[:n])
-
-
-def _multiply_cosines(x: FloatArray, *, response: FloatArray) -> FloatArray:
-    import scipy.fft
-
-    # Without the level of the record, so that an offset of 1e8 costs no digits of the trend.
-    level = x.mean(axis=1, keepdims=True)
-    spectrum = scipy.fft.dct(x - level, axis=1, overwrite_x=True)
-    spectrum *= response
-    trend: FloatArray = scipy.fft.idct(spectrum, axis=1, overwrite_x=True)
-    trend += level
-    return trend
-
-
-def _weigh_past(x: FloatArray, *, half: FloatArray) -> FloatArray:
-    n = x.shape[1]
-    taps = half[:n]
-    total = np.cumsum(taps)
-    total = np.concatenate([total, np.full(n - taps.size, total[-1])])
-    return np.array([np.convolve(row, taps)[:n] / total for row in x])
-
-
-def _weigh_both_sides(x: FloatArray, *, half: FloatArray) -> FloatArray:
-    import scipy.ndimage
-
-    n = x.shape[1]
-    half = half[:n]
-    whole = np.concatenate([half[:0:-1], half])
-    total = scipy.ndimage.convolve1d(np.ones(n), whole, mode="constant")
-    return np.asarray(scipy.ndimage.convolve1d(x, whole, axis=1, mode="constant") / total)

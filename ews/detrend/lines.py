@@ -122,10 +122,13 @@ def plan_difference(n: int) -> DetrendPlan:
 def _line(x: FloatArray) -> FloatArray:
     n = x.shape[1]
     t = np.arange(n) - (n - 1) / 2
-    level = x.mean(axis=1, keepdims=True)
-    # The level first, so that an offset of 1e8 costs the slope no digits.
-    slope = ((x - level) * t).sum(axis=1, keepdims=True) / (t * t).sum()
-    return np.asarray(level + slope * t)
+    # Differences from one sample, so that an offset of 1e8 costs no digits and a constant leaves exactly 0.
+    shifted = x - x[:, :1]
+    level = shifted.mean(axis=1, keepdims=True)
+    slope = (shifted * t).sum(axis=1, keepdims=True) / (t * t).sum()
+    trend = slope * t
+    trend += level + x[:, :1]
+    return np.asarray(trend)
 
 
 def _line_so_far(x: FloatArray) -> FloatArray:

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from ews.errors import InputTypeError, MissingValuesError, SeriesTooShortError, described
 
-__all__ = ["DetrendPlan", "Detrended", "FloatArray", "one_series"]
+__all__ = ["DetrendPlan", "Detrended", "FloatArray", "Smooth", "one_series"]
 
 FloatArray = npt.NDArray[np.float64]
+Smooth = Callable[[FloatArray], FloatArray]  # rows of series to rows of trends
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,7 @@ class DetrendPlan:
     bandwidth: float | None
     causal: bool
     sentence: str
-    smooth: Callable[[FloatArray], FloatArray] = field(repr=False)
+    smooth: Smooth = field(repr=False)
     season: int | None = None
 
     def rows(self, x: FloatArray) -> FloatArray:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ews.detrend.kernel_smoothers import plan_gaussian, plan_ksmooth
+from ews.detrend.kernel_smoothers import plan_gaussian, plan_ksmooth, plan_running_mean
 from ews.detrend.lines import plan_difference, plan_linear
+from ews.detrend.local_regression import plan_loess, plan_lowess
 from ews.detrend.result import DetrendPlan
+from ews.detrend.seasonal import after_season
 from ews.errors import ArgumentError, UnknownNameError
 
 __all__ = ["METHODS", "plan"]
@@ -22,12 +24,25 @@ def _ksmooth(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:
     return plan_ksmooth(n, bandwidth=bandwidth, causal=causal)
 
 
+def _lowess(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:
+    return plan_lowess(n, span=0.2 if bandwidth is None else bandwidth, causal=causal)
+
+
+def _loess(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:
+    return plan_loess(n, span=0.25 if bandwidth is None else bandwidth, causal=causal)
+
+
+def _running_mean(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:
+    return plan_running_mean(n, window=0.2 if bandwidth is None else bandwidth, causal=causal, argument="bandwidth")
+
+
 def _linear(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:
     _refuse_bandwidth("linear", bandwidth)
     return plan_linear(n, causal=causal)
 
 
 def _difference(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:
+    del causal  # it is causal either way
     _refuse_bandwidth("difference", bandwidth)
     return plan_difference(n)
 
@@ -40,6 +55,9 @@ def _nothing(n: int, bandwidth: float | None) -> DetrendPlan:
 _BY_NAME: dict[str, Callable[[int, float | None, bool], DetrendPlan]] = {
     "gaussian": _gaussian,
     "ksmooth": _ksmooth,
+    "lowess": _lowess,
+    "loess": _loess,
+    "running_mean": _running_mean,
     "linear": _linear,
     "difference": _difference,
 }
@@ -59,11 +77,12 @@ def plan(
     n : int
         Length of the series.
     bandwidth : float or int, optional
-        Bandwidth or span; the default is the method's own. To be left out for methods that have none.
+        Bandwidth, span or window; the default is the method's own: 0.2 of the record, 0.25 for loess, R's rule for
+        ksmooth. To be left out for methods that have none.
     causal : bool, default False
         Whether only present and past samples may be used.
     season : int, optional
-        Period in samples of a seasonal component that is taken out first.
+        Period in samples of a seasonal component that is taken out first (see :func:`ews.detrend.season`).
 
     Returns
     -------
@@ -75,7 +94,9 @@ def plan(
     ews.errors.UnknownNameError
         If there is no such method; the nearest name is suggested.
     ews.errors.ValueRangeError
-        If the bandwidth is not in the allowed range.
+        If the bandwidth or the season is not in the allowed range.
+    ews.errors.ArgumentError
+        If a bandwidth is given to a method that has none.
     ews.errors.SeriesTooShortError
         If `n` is too small for the method.
 
@@ -85,10 +106,12 @@ def plan(
     'end of the least-squares line through the present and all past samples, causal'
     """
     if method is None:
-        return _nothing(n, bandwidth)
-    if method not in METHODS:
+        base = _nothing(n, bandwidth)
+    elif method in METHODS:
+        base = _BY_NAME[method](n, bandwidth, causal)
+    else:
         raise UnknownNameError("detrend", method, METHODS)
-    return _BY_NAME[method](n, bandwidth, causal)
+    return base if season is None else after_season(base, period=season, causal=causal)
 
 
 def _refuse_bandwidth(method: str | None, bandwidth: float | None) -> None:
