@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
-from ews.summary import alarm_text, counts, p_text, statistic_text, trend_symbol
+from ews.summary import alarm_text, counts, p_text, statistic_text, trend_symbol, typeset
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -212,17 +212,12 @@ def _style(axes: Axes) -> None:
         axis.offsetText.set(size=SMALL, color=INK)
 
 
-def _letter(axes: Axes, letter: str) -> None:
+def _letter(axes: Axes, letter: str, *, points_left: float = 14.0) -> None:
     """Left of the axis, where no power of ten and no title stands."""
     axes.annotate(
-        letter, (0.0, 1.0), xytext=(-14.0, 3.0), xycoords="axes fraction", textcoords="offset points", ha="left",
+        letter, (0.0, 1.0), xytext=(-points_left, 3.0), xycoords="axes fraction", textcoords="offset points", ha="left",
         va="bottom", fontsize=FONT + 1, fontweight="bold", color=INK,
     )  # fmt: skip
-
-
-def _minus(text: str) -> str:
-    """A hyphen before a digit as the minus sign that the axes use too."""
-    return text.replace("-", "−")
 
 
 def _time_axis(axes: Axes, detection: Detection) -> None:
@@ -287,7 +282,7 @@ def _draw_indicator(axes: Axes, detection: Detection, name: str) -> None:
         text += f",  adjusted p {p if p.startswith('<') else '= ' + p}"
     text += f",  alarm: {alarm_text(indicator.alarm)} {_ARROWS[indicator.alarm]}"
     weight = "bold" if counts(detection, name) else "normal"
-    axes.set_title(_minus(text), loc="right", fontsize=FONT, color=INK, fontweight=weight, pad=3, y=1.0)
+    axes.set_title(typeset(text), loc="right", fontsize=FONT, color=INK, fontweight=weight, pad=3, y=1.0)
 
 
 def _guide(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
@@ -343,7 +338,7 @@ def _draw_surrogates(figure: Figure, grid: GridSpec, detection: Detection, lette
             axes.set_xticks([-1.0, 0.0, 1.0], ["−1", "0", "1"])
         else:
             axes.xaxis.set_major_locator(MaxNLocator(3))
-        _letter(axes, next(letters))
+        _letter(axes, next(letters), points_left=0.0)
         last = row == len(names) + 1
         if bounded:
             axes.tick_params(labelbottom=last)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ __all__ = [
     "time_text",
     "trend_name",
     "trend_symbol",
+    "typeset",
     "window_text",
 ]
 
@@ -186,6 +188,11 @@ def statistic_text(value: float, detection: Detection) -> str:
     if not math.isfinite(value):
         return "–"
     return f"{value:+.3g}" if detection.config.trend == "theil_sen" else f"{value:+.2f}"
+
+
+def typeset(text: str) -> str:
+    """Hyphens before a number as minus signs, for figures and pages; names such as lag-1 keep theirs."""
+    return re.sub(r"(?<![\w.])-(?=[\d.])", "−", text)
 
 
 def trend_name(trend: str) -> str:
