@@ -32,6 +32,7 @@ numpydoc_validation_checks = set()  # make check does it
 
 bibtex_bibfiles = ["references.bib"]
 bibtex_default_style = "plain"
+bibtex_reference_style = "author_year"
 
 myst_enable_extensions = ["dollarmath"]
 suppress_warnings = ["config.cache"]  # the gallery's settings hold objects
@@ -39,7 +40,7 @@ suppress_warnings = ["config.cache"]  # the gallery's settings hold objects
 # What the build, which asks no other site, cannot look up: names of other projects. Our own names must resolve.
 nitpick_ignore_regex = [(r"py:.*", r"(?!ews\.|adapters\.).*")]
 
-# Only the guide's doctest directives: pytest runs the examples of the docstrings, with a tolerance for numbers (make test).
+# Only the guide's doctest directives: the examples of the docstrings are run by pytest, with a tolerance for numbers.
 doctest_test_doctest_blocks = ""
 doctest_global_setup = "import logging; logging.getLogger('ews').setLevel(logging.ERROR)"
 
