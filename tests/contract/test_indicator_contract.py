@@ -1,0 +1,333 @@
+"""What every registered indicator must do; a new one is tested here by being registered."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import ews
+from ews.errors import SeriesTooShortError, WindowError
+from ews.indicators import registry
+from ews.indicators.fused import Windows, fused
+
+NAMES = registry.names()
+# A gap breaks their chain of samples: min_count below the window does not bring a window back.
+CONSECUTIVE = ("restoring_rate", "spectral_exponent", "smax")
+WINDOW = 20
+STEP = 0.5
+
+
+def autoregression(rows: int, n: int, phi: float = 0.9, seed: int = 7) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((rows, n))
+    for t in range(1, n):
+        x[:, t] += phi * x[:, t - 1]
+    return x
+
+
+def measure(name: str, x: np.ndarray, window: int = WINDOW, min_count: int | None = None) -> np.ndarray:
+    return ews.rolling(x, window=window, indicators=name, step=STEP, min_count=min_count)[name]
+
+
+def public_function(name: str) -> Callable[..., np.ndarray]:
+    home = importlib.import_module(registry.get(name).compute.__module__)
+    return getattr(home, "autocorrelation" if name.startswith("ac") else name)
+
+
+def options(name: str) -> dict[str, object]:
+    if name.startswith("ac"):
+        return {"lag": int(name.removeprefix("ac"))}
+    return {"step": STEP} if name in ("return_rate", "decay_time", "restoring_rate") else {}
+
+
+# The definitions, one window at a time, as plainly as they can be written.
+
+
+def central(w: np.ndarray, power: int) -> float:
+    return float(np.mean((w - w.mean()) ** power))
+
+
+def pearson(w: np.ndarray, lag: int) -> float:
+    late, early = w[lag:], w[:-lag]
+    pairs = np.isfinite(late) & np.isfinite(early)
+    return float(np.corrcoef(late[pairs], early[pairs])[0, 1])
+
+
+def skewness(w: np.ndarray) -> float:
+    n = w.size
+    return np.sqrt(n * (n - 1)) / (n - 2) * central(w, 3) / central(w, 2) ** 1.5
+
+
+def kurtosis(w: np.ndarray) -> float:
+    n = w.size
+    return (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * (central(w, 4) / central(w, 2) ** 2 - 3) + 6)
+
+
+def density_ratio(w: np.ndarray, window: int) -> float:
+    d = w - np.nanmean(w)
+    phi = np.nansum(d[1:] * d[:-1]) / np.nansum(d * d)
+    low, high = (1 + phi**2 - 2 * phi * np.cos(2 * np.pi * f) for f in (0.5 / (window - 1), 0.5))
+    return high / low
+
+
+def fourier_power(w: np.ndarray, frequency: float) -> float:
+    t = np.arange(w.size)
+    return float(np.abs(np.sum(w * np.exp(-2j * np.pi * frequency * t))) ** 2)
+
+
+def spectral_exponent(w: np.ndarray) -> float:
+    frequencies = [k / w.size for k in range(1, w.size) if 2 * k < w.size]
+    power = [fourier_power(w - w.mean(), f) for f in frequencies]
+    return float(np.polyfit(np.log(frequencies), np.log(power), 1)[0])
+
+
+def smax(w: np.ndarray) -> float:
+    signal = pytest.importorskip("scipy.signal")
+    n = min(40, w.size)
+    return float(signal.welch(w, window="hamming", nperseg=n, noverlap=n // 2, scaling="spectrum")[1].max())
+
+
+def restoring_rate(w: np.ndarray) -> float:
+    position = np.arange(w.size)
+    x = w - np.polyval(np.polyfit(position, w, 1), position)
+    y = np.diff(x)
+    design = np.column_stack([np.ones(y.size), x[:-1]])
+    rho, last = 0.0, None
+    for step in range(10):
+        beta = np.linalg.lstsq(design[1:] - rho * design[:-1], y[1:] - rho * y[:-1], rcond=None)[0]
+        if last is not None and step < 9 and np.max(np.abs((last - beta) / last)) < 1e-4:
+            break
+        last = beta
+        e = y - design @ beta
+        e = e - e.mean()
+        rho = np.sum(e[1:] * e[:-1]) / (e.size - 1) / np.mean(e * e)
+    return float(beta[1]) / STEP
+
+
+def finite(statistic: Callable[[np.ndarray], float]) -> Callable[[np.ndarray], float]:
+    return lambda w: float(statistic(w[np.isfinite(w)]))
+
+
+def positive(rate: Callable[[float], float]) -> Callable[[np.ndarray], float]:
+    return lambda w: rate(pearson(w, 1)) if pearson(w, 1) > 0 else np.nan
+
+
+ORACLE: dict[str, Callable[[np.ndarray], float]] = {
+    "mean": finite(np.mean),
+    "variance": finite(lambda w: np.var(w, ddof=1)),
+    "std": finite(lambda w: np.std(w, ddof=1)),
+    "cv": finite(lambda w: np.std(w, ddof=1) / abs(np.mean(w))),
+    "skewness": finite(skewness),
+    "kurtosis": finite(kurtosis),
+    "ac1": lambda w: pearson(w, 1),
+    "ac2": lambda w: pearson(w, 2),
+    "ac3": lambda w: pearson(w, 3),
+    "return_rate": positive(lambda r: -np.log(r) / STEP),
+    "decay_time": positive(lambda r: -STEP / np.log(r)),
+    "restoring_rate": restoring_rate,
+    "density_ratio": lambda w: density_ratio(w, WINDOW),
+    "spectral_exponent": spectral_exponent,
+    "smax": smax,
+}
+
+
+def test_every_indicator_has_an_oracle() -> None:
+    assert set(ORACLE) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_agrees_with_its_definition(name: str) -> None:
+    x = autoregression(2, 70) + 3.0
+    values = measure(name, x)
+    for row in range(2):
+        for t in range(WINDOW - 1, 70):
+            expected = ORACLE[name](x[row, t - WINDOW + 1 : t + 1])
+            np.testing.assert_allclose(values[row, t], expected, rtol=1e-8, err_msg=f"{row}, {t}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_skips_missing_samples_where_asked(name: str) -> None:
+    x = autoregression(1, 60)[0] + 3.0
+    x[[3, 25, 26, 40]] = np.nan
+    least = 15
+    values = measure(name, x, min_count=least)
+    for t in range(60):
+        w = x[max(0, t - WINDOW + 1) : t + 1]
+        if np.isfinite(w).sum() < least or (name in CONSECUTIVE and (w.size < WINDOW or np.isnan(w).any())):
+            assert np.isnan(values[t]), t
+        else:
+            np.testing.assert_allclose(values[t], ORACLE[name](w), rtol=1e-8, err_msg=str(t))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_infinite_sample_blanks_its_windows_even_where_gaps_are_skipped(name: str) -> None:
+    x = autoregression(1, 60)[0] + 3.0
+    x[30] = np.inf
+    values = measure(name, x, min_count=5)
+    assert np.isnan(values[30 : 30 + WINDOW]).all()
+    assert np.isfinite(values[30 + WINDOW :]).all()
+    assert np.isfinite(values[WINDOW - 1 : 30]).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", [(50,), (3, 50), (2, 3, 50)])
+def test_shape_type_and_blank_start(name: str, shape: tuple[int, ...]) -> None:
+    x = autoregression(int(np.prod(shape[:-1])), 50).reshape(shape)
+    kept = x.copy()
+    values = measure(name, x)
+    assert values.shape == shape
+    assert values.dtype == np.float64
+    assert np.isnan(values[..., : WINDOW - 1]).all()
+    assert np.isfinite(values[..., WINDOW - 1 :]).any()
+    np.testing.assert_array_equal(x, kept)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_time_may_be_any_axis(name: str) -> None:
+    x = autoregression(3, 50)
+    along_last = public_function(name)(x, window=WINDOW, **options(name))
+    along_first = public_function(name)(x.T, window=WINDOW, axis=0, **options(name))
+    np.testing.assert_array_equal(along_first, along_last.T)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_public_function_is_the_registered_indicator(name: str) -> None:
+    x = autoregression(2, 50)
+    values = public_function(name)(x, window=WINDOW, **options(name))
+    np.testing.assert_array_equal(values, measure(name, x))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 33, 59])
+def test_bad_sample_blanks_only_its_windows(name: str, bad: float, place: int) -> None:
+    x = autoregression(1, 60)[0]
+    whole = measure(name, x)
+    assert np.isfinite(whole[WINDOW - 1 :]).all()
+    x[place] = bad
+    values = measure(name, x)
+    hit = np.arange(60)[(np.arange(60) >= place) & (np.arange(60) < place + WINDOW)]
+    assert np.isnan(values[hit]).all()
+    others = np.setdiff1d(np.arange(60), hit)
+    np.testing.assert_allclose(values[others], whole[others], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_are_measured_alone(name: str) -> None:
+    x = autoregression(5, 60)
+    x[2, 20] = np.nan  # a broken row must not touch its neighbours
+    together = measure(name, x)
+    for row in range(5):
+        np.testing.assert_array_equal(together[row], measure(name, x[row]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_same_in_one_pass_with_all_others(name: str) -> None:
+    x = autoregression(2, 60)
+    everything = ews.rolling(x, window=WINDOW, indicators=NAMES, step=STEP)
+    assert tuple(everything) == NAMES
+    np.testing.assert_allclose(everything[name], measure(name, x), rtol=1e-12)
+
+
+def test_fused_gives_the_order_asked_for() -> None:
+    x = autoregression(2, 60)
+    order = NAMES[::-1]
+    values = fused(x, window=WINDOW, indicators=[registry.get(name) for name in order], step=STEP)
+    for name, value in zip(order, values, strict=True):
+        np.testing.assert_allclose(value, measure(name, x), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_twice_the_same(name: str) -> None:
+    x = autoregression(2, 60)
+    np.testing.assert_array_equal(measure(name, x), measure(name, x))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("level", [0.0, 7.3, -1e8])
+def test_constant_series(name: str, level: float) -> None:
+    values = measure(name, np.full(40, level))[WINDOW - 1 :]
+    if name == "mean":
+        np.testing.assert_array_equal(values, level)
+    elif name in ("variance", "std", "smax") or (name == "cv" and level != 0.0):
+        np.testing.assert_array_equal(values, 0.0)  # exactly: nothing varies
+    else:
+        assert np.isnan(values).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shortest_window_is_usable_and_no_shorter_is(name: str) -> None:
+    x = autoregression(1, 40)[0]
+    shortest = registry.get(name).shortest_window
+    values = measure(name, x, window=shortest)
+    assert np.isnan(values[: shortest - 1]).all()
+    assert np.isfinite(values[shortest - 1 :]).any()
+    with pytest.raises(WindowError, match="window"):
+        measure(name, x, window=shortest - 1)
+    with pytest.raises(WindowError, match="window"):
+        public_function(name)(x, window=shortest - 1, **options(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_series_shorter_than_the_shortest_window(name: str) -> None:
+    shortest = registry.get(name).shortest_window
+    with pytest.raises(SeriesTooShortError, match="x: got"):
+        public_function(name)(np.ones(shortest - 1), window=shortest, **options(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_window_of_the_whole_series(name: str) -> None:
+    x = autoregression(1, 40)[0]
+    values = measure(name, x, window=40)
+    assert np.isnan(values[:-1]).all()
+    assert np.isfinite(values[-1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_missing_gives_all_missing(name: str) -> None:
+    assert np.isnan(measure(name, np.full(40, np.nan))).all()
+    assert np.isnan(measure(name, np.full(40, np.nan), min_count=5)).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_metadata_is_complete(name: str) -> None:
+    indicator = registry.get(name)
+    assert indicator.name == name
+    assert indicator.label[0].isupper()
+    assert indicator.alarm in ("up", "down", "both")
+    assert indicator.scale in ("invariant", "linear", "quadratic", "none")
+    assert indicator.mirror in ("invariant", "flips", "none")
+    assert isinstance(indicator.shift, bool)
+    assert indicator.shortest_window >= 1
+    assert indicator.reference.strip()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_named_moments_are_computed_beforehand(name: str) -> None:
+    """The one pass must hold what the indicator uses: a moment asked for later costs a pass of its own."""
+    x = autoregression(1, 60)
+    indicator = registry.get(name)
+    windows = Windows(x, window=WINDOW, moments=indicator.moments)
+    indicator.compute(windows)
+    assert set(windows._moments) == set(indicator.moments)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_public_function_is_documented(name: str) -> None:
+    text = public_function(name).__doc__ or ""
+    for section in ("Parameters", "Returns", "Raises", "Examples", ">>> "):
+        assert section in text, section
+
+
+# Skewness and the mean may move either way; kurtosis answers flickering, not slowing down.
+DIRECTED = [name for name in NAMES if registry.get(name).alarm != "both" and name != "kurtosis"]
+
+
+@pytest.mark.parametrize("name", DIRECTED)
+def test_alarm_is_the_direction_in_which_slowing_down_moves_it(name: str) -> None:
+    fast = np.median(measure(name, autoregression(20, 200, phi=0.3) + 50.0, window=200)[:, -1])
+    slow = np.median(measure(name, autoregression(20, 200, phi=0.95) + 50.0, window=200)[:, -1])
+    assert (slow > fast) == (registry.get(name).alarm == "up")
