@@ -1,0 +1,49 @@
+"""What is known of a data set before it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from ews.datasets.files import File
+from ews.datasets.readers import Content
+
+__all__ = ["Entry", "Kind"]
+
+Kind: TypeAlias = Literal["bundled", "simulated", "remote", "local"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a data set before it is loaded.
+
+    Attributes
+    ----------
+    name : str
+        The name that loads it.
+    description : str
+        One line.
+    kind : {"bundled", "simulated", "remote", "local"}
+        Whether it comes with a dependency, from :mod:`ews.models`, from a public address, or only from the folder that
+        ``EWS_DATA_DIR`` names, because its source publishes another format.
+    time_name, time_unit, unit : str
+        What the time axis is called, its unit, and the unit of the values.
+    source, licence : str
+        Where it comes from, and on which terms.
+    read : callable
+        Makes the content from the paths of ``files``.
+    files : tuple of File
+        The files it is made of.
+    """
+
+    name: str
+    description: str
+    kind: Kind
+    time_name: str
+    time_unit: str
+    unit: str
+    source: str
+    licence: str
+    read: Callable[..., Content]
+    files: tuple[File, ...] = ()
