@@ -13,7 +13,6 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
-    "sphinx.ext.mathjax",
     "myst_parser",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
@@ -34,7 +33,6 @@ bibtex_bibfiles = ["references.bib"]
 bibtex_default_style = "plain"
 bibtex_reference_style = "author_year"
 
-myst_enable_extensions = ["dollarmath"]
 suppress_warnings = ["config.cache"]  # the gallery's settings hold objects
 
 # What the build, which asks no other site, cannot look up: names of other projects. Our own names must resolve.

@@ -26,7 +26,7 @@ def _public() -> dict[str, object]:
     for name in set(ews.__all__) - {"__version__"}:
         value = getattr(ews, name)
         if isinstance(value, types.ModuleType):
-            found |= {f"ews.{name}.{inner}": getattr(value, inner) for inner in value.__all__}
+            found |= {f"ews.{name}.{inner}": getattr(value, inner) for inner in getattr(value, "__all__", ())}
         else:
             found[f"ews.{name}"] = value
     return found
@@ -44,6 +44,11 @@ def _run(code: str) -> str:
 def test_public_names_are_sorted_once_and_all_there() -> None:
     assert list(ews.__all__) == sorted(set(ews.__all__))
     assert set(ews.__all__) <= set(dir(ews))
+
+
+def test_public_modules_list_their_names() -> None:
+    modules = [name for name in ews.__all__ if isinstance(getattr(ews, name), types.ModuleType)]
+    assert [name for name in modules if not hasattr(getattr(ews, name), "__all__")] == []
 
 
 def test_type_checkers_can_read_the_public_names() -> None:
