@@ -56,7 +56,14 @@ def positive_control(coefficient: float, n: int) -> FloatArray:
 
 
 def power(
-    pipeline: Pipeline, coefficient: float, *, alpha: float, n_surrogates: int, seed: int, progress: Progress | None = None
+    pipeline: Pipeline,
+    coefficient: float,
+    *,
+    alpha: float,
+    n_surrogates: int,
+    seed: int,
+    controls: int = CONTROLS,
+    progress: Progress | None = None,
 ) -> float:
     """Share of positive controls that the same test, at the same level, answers with a warning.
 
@@ -68,13 +75,13 @@ def power(
     unit = np.ones(pipeline.drawn)
     control_seed, *null_seeds = (int(word) for word in np.random.SeedSequence([seed, 1]).generate_state(4, np.uint64))
 
-    def controls(first: int, count: int) -> tuple[FloatArray, FloatArray]:
+    def control(first: int, count: int) -> tuple[FloatArray, FloatArray]:
         drawn = nulls.draw_autoregression(ramp, unit, first, count, seed=control_seed)
         residual, measured = pipeline.measure_surrogates(drawn)
         fitted = [nulls.AR1.fit(row[np.isfinite(row)]).coefficient for row in residual]
         return pipeline.tau(measured), np.array(fitted)
 
-    parts = in_chunks(controls, CONTROLS, n=n, progress=progress)
+    parts = in_chunks(control, controls, n=n, progress=progress)
     taus = np.concatenate([part[0] for part in parts], axis=1)
     fitted = np.concatenate([part[1] for part in parts])
     grid = np.quantile(fitted, np.linspace(0.1, 0.9, NULL_COEFFICIENTS))
@@ -90,7 +97,7 @@ def power(
 
         table = np.concatenate(in_chunks(null_taus, surrogates, n=n, progress=progress), axis=1)
         warned += _warnings(taus[:, nearest == place], table, alarms, alpha)
-    return warned / CONTROLS
+    return warned / controls
 
 
 _SIGNS = {"up": 1.0, "down": -1.0, "both": 0.0}

@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from ews import _controls, _significance, nulls, trends
 from ews._pipeline import Pipeline, Progress
-from ews.detrend import plan as plan_detrending
-from ews.errors import InputTypeError, SeriesTooShortError, UnknownNameError, ValueRangeError, WindowError, described
-from ews.indicators import registry
+from ews._resolve import resolve_pipeline, resolve_seed
+from ews.errors import UnknownNameError, ValueRangeError, described
 from ews.results import ARROWS, DetectConfig, Detection, Detections, IndicatorSeries, Significance, Verdict
 from ews.series import Duplicates, Missing, as_series, split_columns
 
@@ -22,8 +21,6 @@ __all__ = ["DEFAULT_INDICATORS", "detect"]
 FloatArray = npt.NDArray[np.float64]
 
 DEFAULT_INDICATORS = ("variance", "ac1", "skewness")
-# A rank correlation of fewer window positions takes too few values to be tested at 0.05.
-FEWEST_POSITIONS = 8
 SUFFICIENT_POWER = 0.8
 
 
@@ -310,75 +307,6 @@ def _check_test(*, null: Any, n_surrogates: Any, alpha: Any) -> None:
         raise ValueRangeError("n_surrogates", n_surrogates, "an integer of 0 or more")
     if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < alpha < 1:
         raise ValueRangeError("alpha", alpha, "a number between 0 and 1")
-
-
-def resolve_seed(seed: Any) -> int:
-    """The integer that a result records: itself, one drawn from a Generator, or a fresh one."""
-    if seed is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
-    if isinstance(seed, np.random.Generator):
-        return int(seed.integers(2**63 - 1))
-    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or seed < 0:
-        raise ValueRangeError("seed", seed, "an integer of 0 or more, a numpy.random.Generator, or None")
-    return int(seed)
-
-
-def resolve_window(window: Any, n: int, *, shortest: int = 2, positions: int = FEWEST_POSITIONS) -> int:
-    """Window length in samples, from a fraction of the record or a number of samples."""
-    longest = n - positions + 1
-    if longest < shortest:
-        given = described(f"{n} observations")
-        raise SeriesTooShortError("series", given, f"at least {shortest + positions - 1} for these indicators")
-    allowed = f"a fraction between 0 and 1, or an integer from {shortest} to {longest} ({n} observations)"
-    if isinstance(window, bool) or not isinstance(window, numbers.Real) or not np.isfinite(float(window)):
-        raise WindowError("window", window, allowed)
-    if 0 < window < 1:
-        samples = round(float(window) * n)
-    elif float(window).is_integer():
-        samples = int(window)
-    else:
-        raise WindowError("window", window, allowed)
-    if not shortest <= samples <= longest:
-        given = window if samples == window else described(f"{window!r}, which is {samples} samples")
-        raise WindowError("window", given, allowed)
-    return samples
-
-
-def resolve_indicators(indicators: Any) -> list[registry.Indicator]:
-    """Registered indicators by name, in the order given, each once."""
-    names = (indicators,) if isinstance(indicators, str) else indicators
-    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
-        raise InputTypeError("indicators", indicators, "a sequence of names")
-    if not names:
-        raise ValueRangeError("indicators", indicators, "at least one name")
-    repeated = [name for place, name in enumerate(names) if name in names[:place]]
-    if repeated:
-        raise ValueRangeError("indicators", described(f"{repeated[0]!r} twice"), "each name once")
-    return [registry.get(name) for name in names]
-
-
-def resolve_pipeline(
-    *,
-    n: int,
-    step: float,
-    level: FloatArray,
-    detrend: str | None,
-    bandwidth: float | None,
-    window: Any,
-    indicators: Any,
-    trend: Any,
-    causal: Any,
-    season: int | None,
-) -> Pipeline:
-    """Check every choice against a series of length `n` and resolve it."""
-    chosen = resolve_indicators(indicators)
-    if trend not in trends.METHODS:
-        raise UnknownNameError("trend", trend, trends.METHODS)
-    if not isinstance(causal, bool | np.bool_):
-        raise InputTypeError("causal", causal, "True or False")
-    samples = resolve_window(window, n, shortest=max(indicator.shortest_window for indicator in chosen))
-    plan = plan_detrending(detrend, n=n, bandwidth=bandwidth, causal=bool(causal), season=season)
-    return Pipeline(plan, chosen, samples, trend, step, level)
 
 
 def _announce_compilation() -> None:

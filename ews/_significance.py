@@ -86,7 +86,7 @@ def significance(
     >>> sorted(found.pvalue)
     ['ac1', 'skewness', 'variance']
     """
-    from ews._detect import resolve_pipeline, resolve_seed
+    from ews._resolve import resolve_pipeline, resolve_seed
     from ews.series import as_series
 
     values = as_series(residual).values

@@ -1,0 +1,14 @@
+"""Run every evidence script, or those named: ``python -m benchmarks.evidence [false_alarms power intervals verdicts]``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+
+ALL = ("false_alarms", "power", "intervals", "verdicts")
+
+for name in sys.argv[1:] or ALL:
+    started = time.perf_counter()
+    importlib.import_module(f"benchmarks.evidence.{name}").main()
+    print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)

@@ -1,0 +1,92 @@
+"""Checks of the arguments that several verbs share, and what they resolve to for a series of a given length."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ews import trends
+from ews._pipeline import Pipeline
+from ews.detrend import plan as plan_detrending
+from ews.errors import InputTypeError, SeriesTooShortError, UnknownNameError, ValueRangeError, WindowError, described
+from ews.indicators import registry
+
+__all__ = ["resolve_indicators", "resolve_pipeline", "resolve_seed", "resolve_window"]
+
+FloatArray = npt.NDArray[np.float64]
+
+# A rank correlation of fewer window positions takes too few values to be tested at 0.05.
+FEWEST_POSITIONS = 8
+
+
+def resolve_seed(seed: Any) -> int:
+    """The integer that a result records: itself, one drawn from a Generator, or a fresh one."""
+    if seed is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
+    if isinstance(seed, np.random.Generator):
+        return int(seed.integers(2**63 - 1))
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or seed < 0:
+        raise ValueRangeError("seed", seed, "an integer of 0 or more, a numpy.random.Generator, or None")
+    return int(seed)
+
+
+def resolve_window(window: Any, n: int, *, shortest: int = 2, positions: int = FEWEST_POSITIONS) -> int:
+    """Window length in samples, from a fraction of the record or a number of samples."""
+    longest = n - positions + 1
+    if longest < shortest:
+        given = described(f"{n} observations")
+        raise SeriesTooShortError("series", given, f"at least {shortest + positions - 1} for these indicators")
+    allowed = f"a fraction between 0 and 1, or an integer from {shortest} to {longest} ({n} observations)"
+    if isinstance(window, bool) or not isinstance(window, numbers.Real) or not np.isfinite(float(window)):
+        raise WindowError("window", window, allowed)
+    if 0 < window < 1:
+        samples = round(float(window) * n)
+    elif float(window).is_integer():
+        samples = int(window)
+    else:
+        raise WindowError("window", window, allowed)
+    if not shortest <= samples <= longest:
+        given = window if samples == window else described(f"{window!r}, which is {samples} samples")
+        raise WindowError("window", given, allowed)
+    return samples
+
+
+def resolve_indicators(indicators: Any) -> list[registry.Indicator]:
+    """Registered indicators by name, in the order given, each once."""
+    names = (indicators,) if isinstance(indicators, str) else indicators
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise InputTypeError("indicators", indicators, "a sequence of names")
+    if not names:
+        raise ValueRangeError("indicators", indicators, "at least one name")
+    repeated = [name for place, name in enumerate(names) if name in names[:place]]
+    if repeated:
+        raise ValueRangeError("indicators", described(f"{repeated[0]!r} twice"), "each name once")
+    return [registry.get(name) for name in names]
+
+
+def resolve_pipeline(
+    *,
+    n: int,
+    step: float,
+    level: FloatArray,
+    detrend: str | None,
+    bandwidth: float | None,
+    window: Any,
+    indicators: Any,
+    trend: Any,
+    causal: Any,
+    season: int | None,
+) -> Pipeline:
+    """Check every choice against a series of length `n` and resolve it."""
+    chosen = resolve_indicators(indicators)
+    if trend not in trends.METHODS:
+        raise UnknownNameError("trend", trend, trends.METHODS)
+    if not isinstance(causal, bool | np.bool_):
+        raise InputTypeError("causal", causal, "True or False")
+    samples = resolve_window(window, n, shortest=max(indicator.shortest_window for indicator in chosen))
+    plan = plan_detrending(detrend, n=n, bandwidth=bandwidth, causal=bool(causal), season=season)
+    return Pipeline(plan, chosen, samples, trend, step, level)
