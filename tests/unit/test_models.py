@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 from scipy.optimize import brentq, fsolve
 
 from ews import errors, models
@@ -266,6 +267,39 @@ def test_hopf_is_where_the_real_part_vanishes(options: dict[str, float]) -> None
 
 
 # --- the deterministic limit -----------------------------------------------------------------------------------------
+
+
+def consumer_and_resource(state: np.ndarray, a: float) -> list[float]:
+    x, y = state
+    eaten = a * x * y / (1 + 0.15 * a * x)
+    return [4.0 * x * (1 - x / 1.7) - eaten, 0.5 * eaten - 2.0 * y]
+
+
+@pytest.mark.parametrize(
+    ("name", "ramp", "rates", "start"),
+    [
+        (
+            "harvested_population",
+            (0.0, 8.0),
+            lambda s, c: [s[0] * (1 - s[0] / 10) - c * s[0] ** 2 / (1 + s[0] ** 2)],
+            [10],
+        ),
+        ("transcritical", (0.0, 2.0), lambda s, c: [s[0] * (1 - s[0] / 10 - c)], [10.0]),
+        ("pitchfork", (1.0, 4.0), lambda s, mu: [mu * s[0] - s[0] ** 3], [1.0]),
+        ("hopf", (8.0, 40.0), consumer_and_resource, [10 / 8, 0.5 * (1 - 10 / 8 / 1.7) * (1 + 0.15 * 10)]),
+    ],
+)
+def test_without_noise_a_fast_ramp_is_integrated_like_an_ordinary_differential_equation(
+    name: str, ramp: tuple[float, float], rates: Callable[[np.ndarray, float], list[float]], start: list[float]
+) -> None:
+    """The parameter moves within an interval too: here four intervals hold the whole ramp."""
+    options = {"noise": 0.0, "interval": 1.0, "steps": 1000, "burn_in": 1, "seed": 1, DRIVEN[name]: ramp}
+    simulation = SIMULATORS[name](n=5, **options)
+    exact = solve_ivp(
+        lambda t, state: rates(state, ramp[0] + (ramp[1] - ramp[0]) * t / 4.0),
+        (0.0, 4.0), start, t_eval=simulation.time, rtol=1e-10, atol=1e-12,
+    )  # fmt: skip
+    np.testing.assert_allclose(simulation.values, exact.y[0], rtol=5e-3 if name != "hopf" else 1e-4)
 
 
 def test_without_noise_the_population_follows_the_upper_branch_and_falls_at_the_fold() -> None:
