@@ -1,0 +1,331 @@
+"""The commands. Heavy imports stand inside them, so that ``ews --help`` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ews.cli.output import check_outputs, console, messages, progress_bar, reported_errors, show, write
+from ews.errors import InputTypeError
+
+__all__ = ["add_commands", "app", "main"]
+
+COMMANDS = "ews.commands"  # entry-point group in which other packages offer commands
+
+app = typer.Typer(
+    name="ews",
+    help=(
+        "Early-warning signals: is this system losing resilience?\n\n"
+        "A series is detrended; variance, autocorrelation and other indicators are measured in a rolling window; and "
+        "their trends are tested against surrogates that went through the same steps."
+    ),
+    epilog=(
+        "**Start with** `ews demo`, then `ews detect FILE.csv --time COLUMN --value COLUMN`. "
+        "Exit status: 0 the command ran (whatever the verdict), 2 the input cannot be used."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from ews import __version__
+
+        typer.echo(f"earlywarning {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """What stands before a command."""
+
+
+def _number(text: str | float) -> float:
+    """A whole number where it is written as one: 50 is 50 samples, 0.5 half of the record."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a number") from None
+
+
+_DATA, _ANALYSIS, _TEST, _OUTPUT = "Data", "Analysis", "Test", "Output"
+
+
+@app.command(
+    epilog=(
+        "**Examples**\n\n"
+        "`ews detect lake.csv --time date --value chlorophyll`\n\n"
+        "`ews detect lake.csv --time date --value chl --value oxygen --until 2015-06-01 --html report.html`\n\n"
+        "`ews detect core.csv --time age --value d18O --missing interpolate --window 100 --figure core.pdf`\n\n"
+        "`ews detect counts.csv --indicators variance,ac1 --causal --json - | jq .verdict`\n\n"
+        "End the record before the known shift with `--until`: a window that holds the shift always finds it. "
+        "Exit status: 0 the command ran (whatever the verdict), 2 the input cannot be used."
+    )
+)
+def detect(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.csv", help="A CSV file in UTF-8 with a heading.", show_default=False)
+    ],
+    time: Annotated[
+        str | None,
+        typer.Option(help="Column of times: numbers or ISO dates.", show_default="row number", rich_help_panel=_DATA),
+    ] = None,
+    value: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Column of values; repeat it for several series.", show_default="the only numeric column",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    separator: Annotated[
+        str | None,
+        typer.Option(
+            help="What separates columns: , ; | tab space.", show_default="found in the heading", rich_help_panel=_DATA
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="Last time used, such as a known transition.", show_default="the last one", rich_help_panel=_DATA
+        ),
+    ] = None,
+    missing: Annotated[
+        str, typer.Option(help="Gaps and uneven spacing: raise (refuse), interpolate or drop.", rich_help_panel=_DATA)
+    ] = "raise",
+    duplicates: Annotated[
+        str, typer.Option(help="Several values at one time: raise (refuse) or mean.", rich_help_panel=_DATA)
+    ] = "raise",
+    detrend: Annotated[
+        str,
+        typer.Option(
+            help="What is taken out first: gaussian, ksmooth, lowess, loess, linear, difference, … or none.",
+            rich_help_panel=_ANALYSIS,
+        ),
+    ] = "gaussian",
+    bandwidth: Annotated[
+        float | None,
+        typer.Option(
+            parser=_number, metavar="NUMBER", help="Its bandwidth or span: fraction of the record, or samples.",
+            show_default="the method's own", rich_help_panel=_ANALYSIS,
+        ),
+    ] = None,
+    season: Annotated[
+        int | None,
+        typer.Option(help="Period of a seasonal cycle, in samples.", show_default="none", rich_help_panel=_ANALYSIS),
+    ] = None,
+    window: Annotated[
+        float,
+        typer.Option(
+            parser=_number, metavar="NUMBER", help="Rolling window: fraction of the record, or samples.",
+            rich_help_panel=_ANALYSIS,
+        ),
+    ] = 0.5,
+    indicators: Annotated[
+        str,
+        typer.Option(help="Names, separated by commas; `ews indicators` lists them.", rich_help_panel=_ANALYSIS),
+    ] = "variance,ac1,skewness",
+    causal: Annotated[
+        bool,
+        typer.Option(
+            "--causal/--centred", help="Smooth with past samples only, or with later ones too.",
+            rich_help_panel=_ANALYSIS,
+        ),
+    ] = False,
+    trend: Annotated[
+        str, typer.Option(help="Trend statistic: kendall, spearman or theil_sen.", rich_help_panel=_TEST)
+    ] = "kendall",
+    null: Annotated[
+        str,
+        typer.Option(
+            help="Null model: ar1, arma, fourier, aaft, iaaft, block or permutation.", rich_help_panel=_TEST
+        ),
+    ] = "ar1",
+    n_surrogates: Annotated[
+        int, typer.Option(help="Surrogates; 0 for trends without p-values.", rich_help_panel=_TEST)
+    ] = 1000,
+    alpha: Annotated[
+        float, typer.Option(help="Level of the test, over all indicators of a series.", rich_help_panel=_TEST)
+    ] = 0.05,
+    seed: Annotated[
+        int, typer.Option(help="Seed; the same one gives the same result.", rich_help_panel=_TEST)
+    ] = 0,
+    json: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write every number as JSON; - for standard output, instead of the report.",
+            show_default=False, rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the figure: .png, .pdf, .svg, …", show_default=False, rich_help_panel=_OUTPUT
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write a self-contained page.", show_default=False, rich_help_panel=_OUTPUT
+        ),
+    ] = None,
+) -> None:  # fmt: skip
+    """Test a series in a CSV file for early-warning signals.
+
+    Prints the verdict (*warning*, *no warning* or *inconclusive*), its reasons, the methods and a table of trends.
+    """
+    with reported_errors():
+        check_outputs(json=json, figure=figure, html=html)
+        from ews.cli.reading import read_table
+
+        table, times = read_table(file, time=time, values=value or [], separator=separator)
+        options = {
+            "detrend": None if detrend.lower() == "none" else detrend,
+            "bandwidth": bandwidth,
+            "window": window,
+            "indicators": _names(indicators),
+            "trend": trend,
+            "null": null,
+            "n_surrogates": n_surrogates,
+            "alpha": alpha,
+            "causal": causal,
+            "until": until,
+            "missing": missing,
+            "duplicates": duplicates,
+            "season": season,
+            "seed": seed,
+        }
+        result = _detect(table, times, "testing", options)
+        if str(json) != "-":
+            show(result.summary())
+        for path in write(result, json=json, figure=figure, html=html):
+            messages().print(f"wrote {path}", markup=False, soft_wrap=True)
+
+
+def _detect(table: Any, times: Any, label: str, options: dict[str, Any]) -> Any:
+    from ews._detect import detect_with_progress
+
+    with progress_bar(label) as report:
+        return detect_with_progress(table, time=times, progress=report, **options)
+
+
+def _names(indicators: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in indicators.split(",") if name.strip())
+    if not names:
+        raise InputTypeError("indicators", indicators, "names separated by commas, as in variance,ac1")
+    return names
+
+
+@app.command(epilog="Then try your own series: `ews detect FILE.csv --time COLUMN --value COLUMN`.")
+def demo(
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the data, the figures and the page go.")] = Path(
+        "ews-demo"
+    ),
+    n_surrogates: Annotated[int, typer.Option(help="Surrogates.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the simulation and of the surrogates.")] = 1,
+) -> None:
+    """Run the main job on a simulated population on its way to collapse, next to one that is stable."""
+    from ews.cli.demo import run
+
+    with reported_errors():
+        run(output, n_surrogates=n_surrogates, seed=seed)
+
+
+@app.command()
+def datasets(
+    name: Annotated[str | None, typer.Argument(help="One data set, to describe or write.", show_default="all")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="Write it as CSV, for `ews detect`.", show_default=False),
+    ] = None,
+) -> None:
+    """List the data sets to try a method on; or describe one, or write it as CSV."""
+    import ews.datasets as known
+
+    with reported_errors():
+        if name is None:
+            table = Table("name", "kind", "what it is", box=None, header_style="bold", pad_edge=False)
+            for one in known.list():
+                entry = known.describe(one)
+                table.add_row(entry.name, entry.kind, entry.description)
+            console().print(table)
+            return
+        entry = known.describe(name)
+        if output is None:
+            facts = Table.grid(padding=(0, 2))
+            for fact in ("name", "description", "kind", "time_unit", "unit", "source", "licence"):
+                facts.add_row(fact.replace("_", " "), str(getattr(entry, fact)))
+            console().print(facts)
+            return
+        check_outputs(json=output, figure=None, html=None)
+        known.load(name).to_frame().to_csv(output)
+        messages().print(f"wrote {output}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def indicators() -> None:
+    """List the indicators: what alarms, what they need, what leaves them unchanged, where they come from."""
+    from ews.indicators import registry
+
+    table = Table(
+        "name", "what it is", "alarm", "shortest window", "unchanged by", "reference",
+        box=None, header_style="bold", pad_edge=False,
+    )  # fmt: skip
+    for name in registry.names():
+        one = registry.get(name)
+        table.add_row(name, one.label, one.alarm, str(one.shortest_window), _invariances(one), one.reference)
+    console().print(table)
+
+
+def _invariances(indicator: Any) -> str:
+    kept = ["shift"] if indicator.shift else []
+    kept += ["scale"] if indicator.scale == "invariant" else []
+    kept += {"invariant": ["mirror"], "flips": ["mirror (but for the sign)"]}.get(indicator.mirror, [])
+    return ", ".join(kept) or "nothing"
+
+
+def add_commands(target: typer.Typer, offered: Iterable[EntryPoint]) -> None:
+    """Add command groups that other packages offer; a broken one is reported and left out.
+
+    Parameters
+    ----------
+    target : typer.Typer
+        Where they are added.
+    offered : iterable of EntryPoint
+        Each names a :class:`typer.Typer`.
+    """
+    for entry in offered:
+        try:
+            group = entry.load()
+        except Exception as error:  # noqa: BLE001  # another package's failure must not take these commands down
+            messages().print(f"ews: command group {entry.name!r} cannot be loaded: {error}", markup=False)
+        else:
+            target.add_typer(group, name=entry.name)
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal without τ shows ? and the command still runs
+            stream.reconfigure(errors="replace")
+    add_commands(app, entry_points(group=COMMANDS))
+    app(prog_name="ews")

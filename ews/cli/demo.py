@@ -1,0 +1,67 @@
+"""``ews demo``: the main job on a simulated system whose answer is known, next to a control."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ews.cli.output import messages, progress_bar, show
+from ews.errors import ArgumentError, described
+
+__all__ = ["run"]
+
+# Long enough for the test to have power: below about 2000 observations silence would prove little.
+OBSERVATIONS = 2000
+INTRODUCTION = """\
+A population under harvest, simulated (May 1977). In one the harvest rises until the upper equilibrium disappears in a
+fold, at time {transition:.0f}; in the other it stays constant. Only observations before the fold are used.
+"""
+
+
+def run(output: Path, *, n_surrogates: int, seed: int) -> None:
+    """Simulate, test, print the report and write data, figures and page to a folder.
+
+    Parameters
+    ----------
+    output : Path
+        The folder; made where it does not exist.
+    n_surrogates : int
+        How many surrogates.
+    seed : int
+        Seed of the simulations and of the surrogates.
+    """
+    import pandas as pd
+
+    from ews import models
+    from ews._detect import detect_with_progress
+    from ews.results import Detections
+
+    if output.exists() and not output.is_dir():
+        raise ArgumentError("--output", described(f"the file {output}"), "a folder")
+    output.mkdir(parents=True, exist_ok=True)
+    rising = models.harvested_population(n=OBSERVATIONS, seed=seed)
+    constant = models.harvested_population(n=OBSERVATIONS, harvest=1.0, seed=seed + 1)
+    table = pd.DataFrame(
+        {"rising harvest": rising.values, "constant harvest": constant.values}, index=pd.Index(rising.time, name="time")
+    )
+    with progress_bar("testing both") as report:
+        result = detect_with_progress(
+            table, until=rising.transition, n_surrogates=n_surrogates, seed=seed, progress=report
+        )
+    assert isinstance(result, Detections)  # two columns
+    show(INTRODUCTION.format(transition=rising.transition))
+    for one in result.values():
+        show(one.summary() + "\n")
+    show(result.summary())
+    table.to_csv(output / "data.csv", float_format="%.6g")
+    result.plot().savefig(output / "figure.png", dpi=300)
+    for name, one in result.items():
+        one.plot().savefig(output / f"figure-{name.replace(' ', '-')}.png", dpi=300)
+    (output / "report.html").write_text(result.to_html(), encoding="utf-8")
+    (output / "result.json").write_text(result.to_json() + "\n", encoding="utf-8")
+    terminal = messages()
+    terminal.print(f"\nwrote {', '.join(sorted(path.name for path in output.iterdir()))} to {output}/", markup=False)
+    terminal.print(
+        f'try: ews detect {output}/data.csv --time time --value "rising harvest" --until {rising.transition:.0f}',
+        markup=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,143 @@
+"""What commands write: to the terminal, to files, and about errors; one style for all."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from ews.errors import ArgumentError, EWSError, UnknownNameError, described
+
+if TYPE_CHECKING:
+    from ews.results import Detection, Detections
+
+__all__ = ["BAD_INPUT", "check_outputs", "console", "messages", "progress_bar", "reported_errors", "show", "write"]
+
+BAD_INPUT = 2
+PIPED_WIDTH = 120
+_VERDICTS = {r"\bWARNING\b": "bold red", r"\bNO WARNING\b": "bold blue", r"\bINCONCLUSIVE\b": "bold yellow"}
+
+
+def console() -> Console:
+    """Standard output: colour on a terminal only, and wide enough for a table where it is piped."""
+    return _console(stderr=False)
+
+
+def messages() -> Console:
+    """Standard error: progress and errors, so that what is piped stays clean."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    piped = not stream.isatty() and "COLUMNS" not in os.environ
+    return Console(stderr=stderr, width=PIPED_WIDTH if piped else None, highlight=False)
+
+
+def show(text: str) -> None:
+    """Print a report; the verdict is coloured on a terminal."""
+    styled = Text(plain(text))
+    for pattern, style in _VERDICTS.items():
+        styled.highlight_regex(pattern, style)
+    console().print(styled, soft_wrap=True)
+
+
+@contextmanager
+def reported_errors() -> Iterator[None]:
+    """Turn what is wrong with the input into one message on standard error and exit status 2."""
+    try:
+        yield
+    except EWSError as error:
+        _fail(str(error))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}")
+
+
+def _fail(message: str) -> None:
+    error = messages()
+    error.print(Text.assemble(("error: ", "bold red"), plain(message)), soft_wrap=True)
+    raise typer.Exit(BAD_INPUT)
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error while something long runs; nothing where that is no terminal.
+
+    Yields
+    ------
+    callable
+        ``report(done, total)``.
+    """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    terminal = messages()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        task = bar.add_task(label, total=None)
+
+        def report(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield report
+
+
+def check_outputs(*, json: Path | None, figure: Path | None, html: Path | None) -> None:
+    """Refuse before the work what could not be written after it."""
+    for option, path in (("--json", json), ("--figure", figure), ("--html", html)):
+        if path is None or (option == "--json" and str(path) == "-"):
+            continue
+        if path.is_dir():
+            raise ArgumentError(option, described(f"the folder {path}"), "a file to write")
+        if not path.parent.is_dir():
+            raise ArgumentError(option, described(str(path)), "a file in a folder that exists")
+    if figure is not None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        formats = sorted(FigureCanvasAgg.get_supported_filetypes())
+        ending = figure.suffix.lstrip(".").lower()
+        if ending not in formats:
+            raise UnknownNameError("--figure", ending or described(f"{figure} without an ending"), formats)
+
+
+def write(
+    result: Detection | Detections, *, json: Path | None = None, figure: Path | None = None, html: Path | None = None
+) -> list[Path]:
+    """Write what was asked for; ``-`` sends JSON to standard output.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
+    written = []
+    if json is not None and str(json) == "-":
+        typer.echo(result.to_json())
+    elif json is not None:
+        json.write_text(result.to_json() + "\n", encoding="utf-8")
+        written.append(json)
+    if figure is not None:
+        result.plot().savefig(figure, dpi=300)
+        written.append(figure)
+    if html is not None:
+        html.write_text(result.to_html(), encoding="utf-8")
+        written.append(html)
+    return written
+
+
+def plain(text: str) -> str:
+    """`text` without control characters, which a file's heading may hold and a terminal would obey."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "�", text)

@@ -1,0 +1,165 @@
+"""CSV files → the table that :func:`ews.detect` takes, with messages that name the column and the row."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError, described
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+__all__ = ["read_table", "sniff_separator"]
+
+_SEPARATORS = ",;\t|"
+_NAMED = {"comma": ",", "semicolon": ";", "tab": "\t", "space": r"\s+", "pipe": "|", r"\t": "\t"}
+
+
+def read_table(
+    path: Path, *, time: str | None, values: Sequence[str], separator: str | None
+) -> tuple[pd.DataFrame, pd.Series[Any] | None]:
+    """Read the columns that were asked for.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file in UTF-8, with a heading.
+    time : str or None
+        Column of times; None for none.
+    values : sequence of str
+        Columns of values; empty for the only numeric one.
+    separator : str or None
+        What separates columns; None to find out from the heading.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        The columns of values, as numbers.
+    time : pandas.Series or None
+        The times, as numbers or dates.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        If the file is no table, a column does not exist, or a column cannot be read as numbers or dates.
+    OSError
+        If the file cannot be opened.
+    """
+    table = _parse(path, separator)
+    columns = list(map(str, table.columns))
+    if time is not None and time not in columns:
+        raise UnknownNameError("--time", time, columns)
+    for value in values:
+        if value not in columns:
+            raise UnknownNameError("--value", value, columns)
+        if value == time:
+            raise ArgumentError("--value", value, "another column than --time")
+    if len(set(values)) < len(values):
+        raise ArgumentError("--value", described("the same column twice"), "each column once")
+    chosen = list(values) or [_only_numeric(table, time)]
+    numbers = table[chosen].copy()
+    for column in chosen:
+        numbers[column] = _as_numbers(table[column])
+    return numbers, None if time is None else _as_times(table[time])
+
+
+def sniff_separator(heading: str) -> str:
+    """The separator that the heading has most of, text in quotes left out; a comma where it has none."""
+    bare = re.sub(r'"[^"]*"', "", heading)
+    return max(_SEPARATORS, key=bare.count)
+
+
+def _parse(path: Path, separator: str | None) -> pd.DataFrame:
+    import pandas as pd
+
+    if path.is_dir():
+        raise ArgumentError("FILE", described(f"the folder {path}"), "a CSV file")
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            head = [line for _, line in zip(range(50), file, strict=False)]
+            heading = head[0] if head else ""
+            chosen = sniff_separator(heading) if separator is None else _NAMED.get(separator, separator)
+            # Where columns are separated by semicolons, "3,14" is a number, as in most of Europe.
+            comma = chosen != "," and any(re.search(r"\d,\d", line) for line in head[1:])
+            file.seek(0)
+            table = pd.read_csv(
+                path, sep=chosen, decimal="," if comma else ".", encoding="utf-8-sig", skipinitialspace=True,
+                engine="python" if len(chosen) > 1 else "c",
+            )  # fmt: skip
+    except UnicodeDecodeError as error:
+        raise ArgumentError("FILE", described(f"bytes that are not UTF-8 at position {error.start}"), "UTF-8") from None
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ArgumentError("FILE", described(reason), "a CSV file with a heading, or another --separator") from None
+    if table.empty:
+        raise ValueRangeError("FILE", described(f"{path.name} without any rows"), "a heading and at least one row")
+    table.columns = table.columns.map(lambda name: str(name).strip())
+    return table
+
+
+def _only_numeric(table: pd.DataFrame, time: str | None) -> str:
+    names = [str(name) for name in table.columns if name != time]
+    numeric = [name for name in names if table[name].dtype.kind in "iuf" and not table[name].isna().all()]
+    if len(numeric) == 1:
+        return numeric[0]
+    if not numeric:
+        raise InputTypeError("--value", described("a file without a column of numbers"), f"numbers in {_quoted(names)}")
+    allowed = f"one or more of {_quoted(numeric)} (as in --value {_shell(numeric[0])})"
+    if time is None:
+        allowed += ", and --time for the column of times"
+    raise ArgumentError("--value", described("no column, and the file has several"), allowed)
+
+
+def _as_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    if column.dtype.kind in "iuf":
+        return column
+    numbers = pd.to_numeric(column, errors="coerce")
+    wrong = column.notna() & numbers.isna()
+    if column.dtype.kind == "b":
+        return column.astype(float)
+    if wrong.any():
+        raise InputTypeError(
+            "--value", _first_wrong(column, wrong), "numbers, or nothing or NA where a value is missing"
+        )
+    return numbers
+
+
+def _as_times(column: pd.Series[Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    if column.isna().any():
+        row = int(column.isna().to_numpy().argmax())
+        raise InputTypeError("--time", described(f"no time in {_place(column, row)}"), "a time in every row")
+    if column.dtype.kind in "iuf":
+        return column
+    times = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True).dt.tz_localize(None)
+    wrong = times.isna()
+    if wrong.any():
+        raise InputTypeError("--time", _first_wrong(column, wrong), "numbers, or ISO dates such as 2015-06-01")
+    return times
+
+
+def _first_wrong(column: pd.Series[Any], wrong: pd.Series[bool]) -> str:
+    row = int(wrong.to_numpy().argmax())
+    more = int(wrong.sum()) - 1
+    others = f" and {more} more like it" if more else ""
+    return described(f"{column.iloc[row]!r} in {_place(column, row)}{others}")
+
+
+def _place(column: pd.Series[Any], row: int) -> str:
+    return f"column {str(column.name)!r}, row {row + 1}"
+
+
+def _quoted(names: Sequence[str], most: int = 12) -> str:
+    shown = ", ".join(map(repr, names[:most]))
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _shell(name: str) -> str:
+    return name if re.fullmatch(r"[\w.]+", name) else f'"{name}"'
