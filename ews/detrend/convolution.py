@@ -62,10 +62,11 @@ def renormalised(n: int, half: FloatArray, causal: bool) -> partial[FloatArray]:
     callable
         Rows of shape (rows, n) to trends of the same shape.
     """
-    half = half[:n]  # no sample meets the others
     if causal:
-        # Summed directly at any length: a transform would let later samples into the last digits.
+        # Summed directly, all weights, at any length: with a transform, or sums that depend on the length of the
+        # record, later samples would change the last digits.
         return partial(_weigh_directly, weights=half[::-1].copy(), left=half.size - 1)
+    half = half[:n]  # no sample meets the others
     weights = _mirrored(half)
     if weights.size <= _FEW_WEIGHTS:
         return partial(_weigh_directly, weights=weights, left=half.size - 1)

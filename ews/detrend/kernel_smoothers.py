@@ -168,7 +168,8 @@ def running_mean(x: npt.ArrayLike, *, window: float, causal: bool = False) -> De
     window : int or float
         An int or a float above 1 is a number of samples, a float in (0, 1] a fraction of the record; rounded down to
         whole samples. Centred, with half = window // 2, the mean is over the samples i − half … i + half, so an even
-        window takes one sample more (Boers' window of 60 takes 61). Fewer samples are used where the record ends.
+        window takes one sample more (Boers' window of 60 takes 61). Fewer samples are used where the record ends; the
+        code published with that paper leaves out one more in the last half window, which is not copied here.
     causal : bool, default False
         If True, the mean is over the last `window` samples up to and including the present one.
 

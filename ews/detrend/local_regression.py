@@ -87,7 +87,7 @@ def plan_lowess(n: int, *, span: float, causal: bool, argument: str = "bandwidth
     neighbours = int(bandwidths.samples(span, n, argument) + 1e-10)  # as statsmodels rounds
     _refuse_few(neighbours, 4, span, n, argument)
     smooth = partial(_robust_lines_past if causal else _robust_lines, neighbours=neighbours)
-    how = f"lowess (robust local lines), span {bandwidths.in_words(span)} ({neighbours} samples)"
+    how = f"lowess (robust local lines), {_span_in_words(span, neighbours)}"
     return DetrendPlan("lowess", n, span, causal, f"{how}, {direction(causal)}", smooth)
 
 
@@ -103,7 +103,8 @@ def loess(x: npt.ArrayLike, *, span: float = 0.25, degree: int = 2, causal: bool
         Evenly spaced series, all finite. Not changed.
     span : float or int, default 0.25
         Neighbours of a fit: a float in (0, 1] is a fraction of the record, an int or a float above 1 a number of
-        samples. 0.25 is the default of R's earlywarnings (that of R's ``loess`` itself is 0.75).
+        samples; at least degree + 3, since the farthest have weight 0. 0.25 is the default of R's earlywarnings (that
+        of R's ``loess`` itself is 0.75).
     degree : {0, 1, 2}, default 2
         Degree of the local polynomials; 2 is R's default.
     causal : bool, default False
@@ -157,11 +158,11 @@ def plan_loess(n: int, *, span: float, causal: bool, degree: int = 2, argument: 
     DetrendPlan
         The plan.
     """
-    if isinstance(degree, bool) or degree not in (0, 1, 2):
+    if isinstance(degree, bool) or not hasattr(degree, "__index__") or degree not in (0, 1, 2):
         raise ValueRangeError("degree", degree, "0, 1 or 2")
     width = bandwidths.samples(span, n, argument)
     neighbours = int(width)  # as R rounds
-    _refuse_few(neighbours, degree + 2, span, n, argument)
+    _refuse_few(neighbours, degree + 3, span, n, argument)  # the farthest have weight 0
     if causal:
         weights, coefficients = _past_fit(n, neighbours, degree)
         smooth = partial(_blend_past, weights=weights, coefficients=coefficients)
@@ -172,7 +173,7 @@ def plan_loess(n: int, *, span: float, causal: bool, degree: int = 2, argument: 
         cell, basis = _hermite(n, vertices)
         smooth = partial(_blend, start=start, value=value, slope=slope, cell=cell, basis=basis)
     shape = ("constants", "lines", "parabolas")[degree]
-    how = f"loess (local {shape}), span {bandwidths.in_words(span)} ({neighbours} samples)"
+    how = f"loess (local {shape}), {_span_in_words(span, neighbours)}"
     return DetrendPlan("loess", n, span, causal, f"{how}, {direction(causal)}", smooth)
 
 
@@ -181,6 +182,11 @@ def _refuse_few(neighbours: int, fewest: int, span: float, n: int, argument: str
         raise ValueRangeError(
             argument, span, f"a span of at least {fewest} samples and at most the record, which has {n} samples"
         )
+
+
+def _span_in_words(span: float, neighbours: int) -> str:
+    samples = f" ({neighbours} samples)" if bandwidths.is_fraction(span) else ""
+    return f"span {bandwidths.in_words(span)}{samples}"
 
 
 def _robust_lines(x: FloatArray, *, neighbours: int) -> FloatArray:
@@ -258,7 +264,7 @@ def _polynomial_at_zero(u: FloatArray, weight: FloatArray, degree: int) -> tuple
     """Weights of y in the value and slope at u = 0 of the weighted least-squares polynomial, one fit a row.
 
     Written in polynomials that are orthogonal under the weights (Forsythe 1957): p_0 = 1, p_1 = u − a_0,
-    p_2 = (u − a_1) p_1 − b_1. A term with too few samples to carry it (norm 0) is left out.
+    p_2 = (u − a_1) p_1 − b_1. More samples than terms must have a weight.
     """
     zero = np.zeros((u.shape[0], 1))
     before, polynomial = np.zeros_like(u), np.ones_like(u)

@@ -92,12 +92,12 @@ def after_season(base: DetrendPlan, *, period: int, causal: bool, argument: str 
             "x", described(f"{base.n} samples"), f"at least two periods of {samples} samples to know a season"
         )
     component = partial(_mean_of_phases_so_far if causal else _stl, period=samples)
-    if causal:
-        how = f"season of {samples} samples taken out first (mean of each phase so far, causal)"
+    way = "mean of each phase so far, causal" if causal else "STL, centred: each residual uses later samples too"
+    if base.method is None:
+        sentence = f"season of {samples} samples taken out ({way})"
     else:
-        how = f"season of {samples} samples taken out first (STL, centred: each residual uses later samples too)"
+        sentence = f"season of {samples} samples taken out first ({way}); then {base.sentence}"
     smooth = partial(_season_then, component=component, smooth=base.smooth)
-    sentence = f"{how}; then {base.sentence}"
     return DetrendPlan(base.method, base.n, base.bandwidth, base.causal and causal, sentence, smooth, samples)
 
 
