@@ -63,7 +63,7 @@ check: $(VENV)/.installed-dev  ## ruff (lint and format), mypy --strict, import 
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict ews
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/numpydoc lint $$(git ls-files 'ews/*.py' 'adapters/*.py')
+	@$(BIN)/python .ci/docstrings.py
 
 .PHONY: bench
 bench: $(VENV)/.installed-bench  ## speed against peers in one run; writes docs/generated/
