@@ -117,7 +117,7 @@ class KernelCacheWarning(EWSWarning):
 
 
 def _short(given: object) -> str:
-    text = given if isinstance(given, _Description) else repr(given)
+    text = given if isinstance(given, _Description) else " ".join(repr(given).split())
     return text if len(text) <= 120 else text[:117] + "..."
 
 

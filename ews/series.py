@@ -1,7 +1,8 @@
 """Any one-dimensional input → an evenly spaced, finite, sorted :class:`Series`; every change made to it is noted.
 
-Lists, numpy arrays, pandas, polars and xarray objects come in; what leaves has no missing values, no duplicated times and
-one step. Whatever had to be decided on the way (sorted, averaged, interpolated, dropped, cut) stands in ``Series.notes``.
+Lists, numpy arrays, pandas, polars and xarray objects come in; what leaves has no missing values, no duplicated times
+and one step. Whatever had to be decided on the way (sorted, averaged, interpolated, dropped, cut) stands in
+``Series.notes``.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._gaps import fill
+from ews._times import as_times, last_instant, numeric, shown
 from ews.errors import (
-    ArgumentError,
     DuplicatedTimesError,
     InputTypeError,
-    IrregularSpacingError,
     MissingValuesError,
     SeriesTooShortError,
     UnknownNameError,
@@ -26,16 +27,12 @@ from ews.errors import (
     described,
 )
 
-__all__ = ["Duplicates", "Missing", "Series", "as_series", "split_columns"]
+__all__ = ["Duplicates", "Missing", "Series", "as_series", "real_numbers", "split_columns"]
 
 FloatArray = npt.NDArray[np.float64]
 TimeArray = npt.NDArray[np.float64] | npt.NDArray[np.datetime64]
 Missing = Literal["raise", "interpolate", "drop"]
 Duplicates = Literal["raise", "mean"]
-
-# Calendar months differ by up to 9.7 % from 31 days and count as even.
-SPACING_TOLERANCE = 0.1
-_DAY = np.timedelta64(86_400_000_000_000, "ns")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,14 +90,20 @@ def split_columns(data: Any, *, time: Any = None) -> tuple[Mapping[str, Any] | N
     ------
     ews.errors.UnknownNameError
         If `time` names no column.
+    ews.errors.InputTypeError
+        If no column is left, or two have the same name.
     """
     pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
     if pandas is not None and isinstance(data, pandas.DataFrame):
-        columns = {str(name): data[name] for name in data.columns}
+        columns = {str(name): data.iloc[:, place] for place, name in enumerate(data.columns)}
     elif polars is not None and isinstance(data, polars.DataFrame):
-        columns = {str(name): data[name] for name in data.columns}
+        columns = {name: data[name] for name in data.columns}
     else:
         return None, time
+    if len(columns) < data.shape[1]:
+        names = [str(name) for name in data.columns]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputTypeError("series", described(f"two columns named {twice!r}"), "a name of its own for each column")
     if isinstance(time, str):
         if time not in columns:
             raise UnknownNameError("time", time, columns)
@@ -164,11 +167,11 @@ def as_series(
     _one_of("missing", missing, ("raise", "interpolate", "drop"))
     _one_of("duplicates", duplicates, ("raise", "mean"))
     values, carried_time, carried_name, time_name = _unpack(data)
-    values = _as_real("series", values)
+    values = real_numbers("series", values)
     if values.size == 0:
         raise SeriesTooShortError("series", described("an empty series"), "at least one observation")
-    stamps = _as_time(carried_time if time is None else time, values.size)
-    notes: list[str] = []
+    stamps, decided = _carried_times(carried_time, values.size) if time is None else as_times(time, values.size)
+    notes = list(decided)
     values, stamps = _sort(values, stamps, notes)
     values, stamps = _cut(values, stamps, until, notes)
     if np.isnan(values).all():
@@ -177,14 +180,14 @@ def as_series(
         where = int(np.flatnonzero(np.isinf(values))[0])
         raise MissingValuesError("series", described(f"an infinite value at position {where}"), "finite numbers or NaN")
     values, stamps = _merge_duplicates(values, stamps, duplicates, notes)
-    values, stamps = _fill(values, stamps, missing, causal, notes)
-    numbers = _numeric(stamps)
+    values, stamps = fill(values, stamps, missing, causal, notes)
+    numbers = numeric(stamps)
     step = float(np.median(np.diff(numbers))) if values.size > 1 else 1.0
     return Series(
         values=_frozen(values),
         time=_frozen(stamps),
         name=name if name is not None else carried_name,
-        time_name=time_name if time is None else getattr(time, "name", None) or time_name,
+        time_name=time_name if time is None else _text(getattr(time, "name", None)) or time_name,
         step=step,
         step_unit="days" if stamps.dtype.kind == "M" else "",
         notes=tuple(notes),
@@ -192,7 +195,7 @@ def as_series(
 
 
 def _one_of(argument: str, given: object, allowed: tuple[str, ...]) -> None:
-    if given not in allowed:
+    if not isinstance(given, str) or given not in allowed:
         raise UnknownNameError(argument, given, allowed)
 
 
@@ -206,17 +209,11 @@ def _unpack(data: Any) -> tuple[Any, Any, str | None, str | None]:
     """Values, the times that they carry, their name and the name of the times."""
     pandas, polars, xarray = (sys.modules.get(library) for library in ("pandas", "polars", "xarray"))
     if pandas is not None and isinstance(data, pandas.Series):
-        index = data.index
-        plain = isinstance(index, pandas.RangeIndex) or not (
-            pandas.api.types.is_numeric_dtype(index) or isinstance(index, pandas.DatetimeIndex | pandas.PeriodIndex)
-        )
-        if isinstance(index, pandas.PeriodIndex):
-            index = index.to_timestamp()
         if pandas.api.types.is_numeric_dtype(data.dtype) and not pandas.api.types.is_complex_dtype(data.dtype):
             values = data.to_numpy(dtype=np.float64, na_value=np.nan)
         else:
             values = data.to_numpy()
-        return values, None if plain else index, _text(data.name), _text(index.name)
+        return values, data.index, _text(data.name), _text(data.index.name)
     if polars is not None and isinstance(data, polars.Series):
         values = data.to_numpy() if data.dtype.is_numeric() else np.asarray(data.to_list(), dtype=object)
         return values, None, data.name or None, None
@@ -224,7 +221,7 @@ def _unpack(data: Any) -> tuple[Any, Any, str | None, str | None]:
         if data.ndim == 1 and data.dims[0] in data.coords:
             return data.values, data.coords[data.dims[0]].values, _text(data.name), str(data.dims[0])
         return data.values, None, _text(data.name), None
-    if isinstance(data, np.ma.MaskedArray):
+    if isinstance(data, np.ma.MaskedArray) and data.dtype.kind in "fiub":
         return np.ma.filled(data.astype(np.float64), np.nan), None, None, None
     if isinstance(data, str | bytes | Mapping):
         raise InputTypeError("series", data, "a one-dimensional series of real numbers")
@@ -236,70 +233,60 @@ def _text(name: Any) -> str | None:
     return None if name is None else str(name)
 
 
-def _as_real(argument: str, values: Any) -> FloatArray:
-    """A one-dimensional float64 array, or an error that says what was given instead."""
+def _carried_times(index: Any, n: int) -> tuple[Any, tuple[str, ...]]:
+    """Times of the index that the data carry; where that is a list of labels, positions."""
+    try:
+        return as_times(index, n)
+    except InputTypeError:
+        return np.arange(n, dtype=np.float64), ("the index holds labels, not times: observations are numbered from 0",)
+
+
+def real_numbers(argument: str, values: Any) -> FloatArray:
+    """Read a one-dimensional float64 array, or say what was given instead.
+
+    Parameters
+    ----------
+    argument : str
+        Name of the argument, for the message.
+    values : object
+        What was given; None and pandas.NA become NaN, text that reads like a number is refused.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        A copy.
+
+    Raises
+    ------
+    ews.errors.InputTypeError
+        For strings, complex numbers, dates, or more than one dimension.
+    """
     try:
         array = np.asarray(values)
     except ValueError:  # ragged lists
         raise InputTypeError(argument, described("a ragged sequence"), "a one-dimensional series of numbers") from None
     if array.ndim != 1:
+        given = f"an array of shape {array.shape}" if array.ndim else f"a single {type(values).__name__}"
         hint = "a one-dimensional series (for several variables pass a pandas or polars DataFrame)"
-        raise InputTypeError(argument, described(f"an array of shape {array.shape}"), hint)
+        raise InputTypeError(argument, described(given), hint)
     if array.dtype.kind == "O":
         if any(isinstance(value, str | bytes | complex) for value in array):
             raise InputTypeError(argument, described("values that are not real numbers"), "real numbers")
+        pandas = sys.modules.get("pandas")
+        absent = (None,) if pandas is None else (None, pandas.NA)
         try:
-            array = np.array([np.nan if value is None else value for value in array], dtype=np.float64)
-        except (TypeError, ValueError):
+            array = np.array([np.nan if any(value is one for one in absent) else value for value in array], np.float64)
+        except (TypeError, ValueError, OverflowError):
             raise InputTypeError(argument, described("values that are not real numbers"), "real numbers") from None
     if array.dtype.kind not in "fiub":
-        kinds = {"c": "complex numbers", "U": "strings", "S": "bytes", "M": "dates", "m": "time differences"}
+        kinds = {"c": "complex numbers", "U": "strings", "T": "strings", "S": "bytes", "M": "dates", "m": "durations"}
         given = kinds.get(array.dtype.kind, f"values of type {array.dtype}")
         raise InputTypeError(argument, described(given), "real numbers")
     return array.astype(np.float64)
 
 
-def _as_time(time: Any, n: int) -> Any:
-    """Times as float64 or datetime64[ns], as many as there are values."""
-    if time is None:
-        return np.arange(n, dtype=np.float64)
-    array = np.asarray(time.to_list() if type(time).__module__.startswith("polars") else time)
-    if array.ndim != 1 or array.size != n:
-        given = described(f"{'x'.join(map(str, array.shape)) or 'one'} time(s) for {n} values")
-        raise ArgumentError("time", given, "one time for each value")
-    if array.dtype.kind in "OUS":
-        array = _parse_dates(array)
-    if array.dtype.kind == "M":
-        array = array.astype("datetime64[ns]")
-        bad = np.isnat(array)
-    elif array.dtype.kind in "fiu":
-        array = array.astype(np.float64)
-        bad = ~np.isfinite(array)
-    else:
-        raise InputTypeError("time", described(f"values of type {array.dtype}"), "numbers or dates")
-    if bad.any():
-        given = described(f"a missing time at position {int(np.flatnonzero(bad)[0])}")
-        raise ArgumentError("time", given, "a finite number or a date for each value")
-    return array
-
-
-def _parse_dates(array: npt.NDArray[Any]) -> Any:
-    import pandas as pd
-
-    try:
-        return pd.to_datetime(pd.Series(array)).to_numpy()
-    except (ValueError, TypeError):
-        raise InputTypeError("time", described(f"{array[0]!r}, …"), "numbers, or dates such as 1990-01-31") from None
-
-
-def _numeric(time: Any) -> FloatArray:
-    """Times as numbers: themselves, or days since the first."""
-    numbers = (time - time[0]) / _DAY if time.dtype.kind == "M" else time
-    return np.asarray(numbers, dtype=np.float64)
-
-
 def _sort(values: FloatArray, time: Any, notes: list[str]) -> tuple[FloatArray, Any]:
-    differences = np.diff(_numeric(time))
+    differences = np.diff(numeric(time))
     if (differences < 0).any():
         descending = bool((differences <= 0).all())
         order = np.argsort(time, kind="stable")
@@ -315,14 +302,10 @@ def _sort(values: FloatArray, time: Any, notes: list[str]) -> tuple[FloatArray, 
 def _cut(values: FloatArray, time: Any, until: Any, notes: list[str]) -> tuple[FloatArray, Any]:
     if until is None:
         return values, time
-    try:
-        limit = np.datetime64(until).astype("datetime64[ns]") if time.dtype.kind == "M" else float(until)
-    except (TypeError, ValueError):
-        kind = "a date" if time.dtype.kind == "M" else "a number, as the times are"
-        raise InputTypeError("until", until, kind) from None
+    limit = last_instant(until, dates=time.dtype.kind == "M")
     keep = time <= limit
     if not keep.any():
-        raise ValueRangeError("until", until, f"a time from {time[0]} to {time[-1]}")
+        raise ValueRangeError("until", until, f"a time from {shown(time[0])} to {shown(time[-1])}")
     if not keep.all():
         notes.append(f"cut after {until}: {int(keep.sum())} of {keep.size} observations used")
     return values[keep], time[keep]
@@ -336,7 +319,9 @@ def _merge_duplicates(values: FloatArray, time: Any, duplicates: str, notes: lis
     if duplicates == "raise":
         first = time[1:][time[1:] == time[:-1]][0]
         allowed = 'each time once, or duplicates="mean" to average the observations that share a time'
-        raise DuplicatedTimesError("time", described(f"{surplus} duplicated time(s), the first at {first}"), allowed)
+        raise DuplicatedTimesError(
+            "time", described(f"{surplus} duplicated time(s), the first at {shown(first)}"), allowed
+        )
     finite = np.isfinite(values)
     count = np.bincount(inverse[finite], minlength=unique.size)
     total = np.bincount(inverse[finite], weights=values[finite], minlength=unique.size)
@@ -344,84 +329,3 @@ def _merge_duplicates(values: FloatArray, time: Any, duplicates: str, notes: lis
         merged = total / count
     notes.append(f"{surplus} observations shared a time with another: averaged")
     return merged, unique
-
-
-def _fill(values: FloatArray, time: Any, missing: str, causal: bool, notes: list[str]) -> tuple[FloatArray, Any]:
-    """Handle NaN and uneven spacing as asked; raise where nothing was asked."""
-    gaps = int(np.isnan(values).sum())
-    if gaps and missing == "raise":
-        first = int(np.flatnonzero(np.isnan(values))[0])
-        given = described(f"{gaps} missing value(s), the first at position {first}")
-        raise MissingValuesError("series", given, 'no NaN, or missing="interpolate" or missing="drop"')
-    if missing == "drop":
-        present = ~np.isnan(values)
-        if gaps:
-            notes.append(f"{gaps} missing values left out; what remains is taken as consecutive")
-        elif not _even(time):
-            notes.append("uneven spacing ignored: observations are taken as consecutive")
-        return values[present], time[present]
-    if gaps:
-        values, time = _interpolate_gaps(values, time, causal, notes)
-    if not _even(time):
-        if missing == "raise":
-            steps = np.diff(_numeric(time))
-            given = described(f"steps from {steps.min():.6g} to {steps.max():.6g} (median {np.median(steps):.6g})")
-            allowed = (
-                f"steps within {SPACING_TOLERANCE:.0%} of their median, or "
-                'missing="interpolate" (even grid) or missing="drop" (order only)'
-            )
-            raise IrregularSpacingError("time", given, allowed)
-        values, time = _regrid(values, time, causal, notes)
-    return values, time
-
-
-def _even(time: Any) -> bool:
-    if time.size < 3:
-        return True
-    steps = np.diff(_numeric(time))
-    median = np.median(steps)
-    return bool(np.all(np.abs(steps - median) <= SPACING_TOLERANCE * median))
-
-
-def _interpolate_gaps(values: FloatArray, time: Any, causal: bool, notes: list[str]) -> tuple[FloatArray, Any]:
-    present = np.flatnonzero(~np.isnan(values))
-    first, last = int(present[0]), int(present[-1])
-    ends = values.size - (last - first + 1)
-    values, time = values[first : last + 1], time[first : last + 1]
-    holes = np.isnan(values)
-    if ends:
-        notes.append(f"{ends} missing values at the ends cut off")
-    if holes.any():
-        numbers = _numeric(time)
-        values = _interpolate(numbers, numbers[~holes], values[~holes], causal)
-        notes.append(f"{int(holes.sum())} missing values {_how(causal)}")
-    return values, time
-
-
-def _regrid(values: FloatArray, time: Any, causal: bool, notes: list[str]) -> tuple[FloatArray, Any]:
-    """Interpolate onto an even grid of the median step that starts at the first observation."""
-    numbers = _numeric(time)
-    step = float(np.median(np.diff(numbers)))
-    count = int(np.floor((numbers[-1] - numbers[0]) / step + 1e-9)) + 1
-    if count > 20 * values.size:
-        given = described(f"a median step of {step:.6g} over a record of {numbers[-1] - numbers[0]:.6g}")
-        raise IrregularSpacingError("time", given, "gaps of moderate length; cut the record or resample it first")
-    grid = numbers[0] + step * np.arange(count)
-    filled = _interpolate(grid, numbers, values, causal)
-    stamps: Any = time[0] + (grid * 86_400e9).astype("timedelta64[ns]") if time.dtype.kind == "M" else grid
-    notes.append(
-        f"uneven spacing: {values.size} observations {_how(causal)} onto {count} even steps of {step:.6g}; "
-        "interpolation raises autocorrelation where observations are sparse"
-    )
-    return filled, stamps
-
-
-def _interpolate(grid: FloatArray, at: FloatArray, values: FloatArray, causal: bool) -> FloatArray:
-    if causal:  # the last observation is all that was known at the time
-        last = np.searchsorted(at, grid + 1e-9 * (grid[-1] - grid[0]), side="right") - 1
-        return np.asarray(values[last], dtype=np.float64)
-    return np.interp(grid, at, values)
-
-
-def _how(causal: bool) -> str:
-    return "held at the last observation" if causal else "interpolated linearly"
