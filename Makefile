@@ -59,11 +59,13 @@ test: $(VENV)/.installed-dev  ## the whole suite: doctests, plain Python (JIT of
 
 .PHONY: check
 check: $(VENV)/.installed-dev  ## ruff (lint and format), mypy --strict, import contracts, docstrings
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy --strict ews
-	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python .ci/docstrings.py
+	@failed=0; run() { echo "== $$*" >&2; "$$@" || failed=1; }; \
+	run $(BIN)/ruff check --output-format concise .; \
+	run $(BIN)/ruff format --check .; \
+	run $(BIN)/mypy --strict ews; \
+	run $(BIN)/lint-imports --no-logo; \
+	run $(BIN)/python .ci/docstrings.py; \
+	exit $$failed
 
 .PHONY: bench
 bench: $(VENV)/.installed-bench  ## speed against peers in one run; writes docs/generated/

@@ -1,4 +1,4 @@
-"""Validate the docstrings of everything public with numpydoc, by the rules of pyproject.toml; exit 1 if any is broken."""
+"""Validate the docstrings of everything public with numpydoc, by the rules of pyproject.toml."""
 
 from __future__ import annotations
 
