@@ -226,12 +226,12 @@ def _lines(
                 t0[t] += w * (after_y[t] + before_y[t])
                 t1[t] += wd * (after_y[t] - before_y[t])
     for t in range(n):
-        if first <= t <= last:
-            i = t - first
+        i = t - first
+        # Few trusted neighbours, close together: the sums about t have lost digits, so fit about their own mean.
+        if first <= t <= last and sums[0, i] > 1e-3:
             centre, level = sums[1, i] / sums[0, i], sums[3, i] / sums[0, i]
             spread = sums[2, i] / sums[0, i] - centre * centre
-            # Few trusted neighbours, close together: the sums about t have lost digits, so fit about their own mean.
-            if sums[0, i] > 1e-3 and spread > 1e-3 * radius * radius:
+            if spread > 1e-3 * radius * radius:
                 fitted[t] = level - centre * (sums[4, i] / sums[0, i] - centre * level) / spread
                 continue
         left = min(max(t - radius, 0), n - neighbours)
