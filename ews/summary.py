@@ -35,6 +35,7 @@ __all__ = [
     "trend_name",
     "trend_symbol",
     "typeset",
+    "verdict_text",
     "window_text",
 ]
 
@@ -75,12 +76,7 @@ def detection_summary(detection: Detection) -> str:
     >>> print(detection_summary(result).splitlines()[0])
     Early-warning signals in 'series'
     """
-    heading = f"Early-warning signals in {detection.name!r}"
-    lines = [heading, "=" * min(len(heading), WIDTH), ""]
-    lines += [f"Verdict: {detection.verdict.upper()}"]
-    for reason in detection.reasons:
-        lines += _wrap(sentence(reason), first="  - ", rest="    ")
-    lines.append("")
+    lines = [verdict_text(detection), ""]
     lines += _section("Data", data_text(detection))
     for note in detection.series.notes:
         lines += _section("", sentence(f"Note: {note}"))
@@ -95,6 +91,15 @@ def detection_summary(detection: Detection) -> str:
     lines += _section("Shifts", change_points_text(detection))
     lines += _section("Power", power_text(detection))
     lines += _section("Caution", CAUTION)
+    return "\n".join(lines)
+
+
+def verdict_text(detection: Detection) -> str:
+    """Heading, verdict and reasons: the first lines of :func:`detection_summary`."""
+    heading = _shortened(f"Early-warning signals in {detection.name!r}", WIDTH)
+    lines = [heading, "=" * len(heading), "", f"Verdict: {detection.verdict.upper()}"]
+    for reason in detection.reasons:
+        lines += _wrap(sentence(reason), first="  - ", rest="    ")
     return "\n".join(lines)
 
 
@@ -123,7 +128,7 @@ def detections_summary(detections: Detections) -> str:
     heading = f"Early-warning signals in {len(detections)} series"
     names = list(dict.fromkeys(name for detection in detections.values() for name in detection.indicators))
     header = ["series", "n", "verdict"]
-    header += [f"{name}: {trend_symbol(first_of(detections).config.trend)} (adj. p)" for name in names]
+    header += names
     rows = []
     for column, detection in detections.items():
         row = [_shortened(column, 24), str(len(detection.series)), detection.verdict]
@@ -138,10 +143,11 @@ def detections_summary(detections: Detections) -> str:
         rows.append(row)
     lines = [heading, "=" * len(heading), ""]
     lines += _fitting_table(header, rows, fixed=3)
-    lines += ["", "* significant in the direction of alarm."]
-    lines += textwrap.wrap(chance_text(detections), WIDTH)
-    lines.append("")
-    one = first_of(detections)
+    one = next(iter(detections.values()))  # the choices are the same for all
+    lines += textwrap.wrap(
+        f"Each cell: {trend_name(one.config.trend)} (adjusted p); * significant in the direction of alarm.", WIDTH
+    )
+    lines += ["", *textwrap.wrap(chance_text(detections), WIDTH), ""]
     lines += _section("Detrending", sentence(one.detrend_sentence))
     lines += _section("Window", f"{100 * one.config.window_fraction:.3g} % of each record, stamped at its right edge.")
     if one.config.n_surrogates:
@@ -149,11 +155,6 @@ def detections_summary(detections: Detections) -> str:
     lines += _section("Test", test_text(one))
     lines += _section("Caution", CAUTION)
     return "\n".join(lines)
-
-
-def first_of(detections: Detections) -> Detection:
-    """The first detection, whose choices the others share."""
-    return next(iter(detections.values()))
 
 
 def counts(detection: Detection, name: str) -> bool:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from pathlib import Path
 
 from ews.cli.output import messages, progress_bar, show
 from ews.errors import ArgumentError, described
+from ews.summary import chance_text, verdict_text
 
 __all__ = ["run"]
 
 # Long enough for the test to have power: below about 2000 observations silence would prove little.
 OBSERVATIONS = 2000
 INTRODUCTION = """\
-A population under harvest, simulated (May 1977). In one the harvest rises until the upper equilibrium disappears in a
-fold, at time {transition:.0f}; in the other it stays constant. Only observations before the fold are used.
+Two populations under harvest, simulated (May 1977). In one the harvest rises until the upper
+equilibrium disappears in a fold, at time {transition:.0f}; in the other it stays constant. Only observations
+before the fold are used.
 """
 
 
@@ -43,15 +47,14 @@ def run(output: Path, *, n_surrogates: int, seed: int) -> None:
     table = pd.DataFrame(
         {"rising harvest": rising.values, "constant harvest": constant.values}, index=pd.Index(rising.time, name="time")
     )
+    before = math.floor(rising.transition or OBSERVATIONS)
     with progress_bar("testing both") as report:
-        result = detect_with_progress(
-            table, until=rising.transition, n_surrogates=n_surrogates, seed=seed, progress=report
-        )
+        result = detect_with_progress(table, until=before, n_surrogates=n_surrogates, seed=seed, progress=report)
     assert isinstance(result, Detections)  # two columns
     show(INTRODUCTION.format(transition=rising.transition))
-    for one in result.values():
-        show(one.summary() + "\n")
-    show(result.summary())
+    show(result["rising harvest"].summary())
+    show(f"\n{verdict_text(result['constant harvest'])}\n")
+    show(textwrap.fill(chance_text(result), 96))
     table.to_csv(output / "data.csv", float_format="%.6g")
     result.plot().savefig(output / "figure.png", dpi=300)
     for name, one in result.items():
@@ -61,7 +64,7 @@ def run(output: Path, *, n_surrogates: int, seed: int) -> None:
     terminal = messages()
     terminal.print(f"\nwrote {', '.join(sorted(path.name for path in output.iterdir()))} to {output}/", markup=False)
     terminal.print(
-        f'try: ews detect {output}/data.csv --time time --value "rising harvest" --until {rising.transition:.0f}',
+        f'try: ews detect {output}/data.csv --time time --value "rising harvest" --until {before}',
         markup=False,
         soft_wrap=True,
     )
