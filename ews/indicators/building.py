@@ -295,12 +295,14 @@ def measure(
         The series, see :func:`read_rows`.
     compute : callable
         From :class:`Windows` to an array of shape (rows, time).
-    window, min_count, axis, step : object
+    window, min_count, axis : object
         As the user gave them.
     shortest : int
         Fewest samples that the statistic needs.
     raw : array_like, optional
         The series before detrending, of the same shape as `x`.
+    step : object, default 1.0
+        The sampling step, as the user gave it.
 
     Returns
     -------

@@ -64,19 +64,42 @@ class Windows:
         self._compute(tuple(dict.fromkeys(moments)))
 
     def moment(self, name: str) -> FloatArray:
-        """One shared statistic, of shape (rows, time), NaN before the first full window."""
+        """One shared statistic, computed now if it was not announced as one of `moments`.
+
+        Parameters
+        ----------
+        name : str
+            See `moments` above.
+
+        Returns
+        -------
+        ndarray of shape (rows, time)
+            NaN before the first full window.
+        """
         if name not in self._moments:
             self._compute((name,))
         return self._moments[name]
 
     def raw_mean(self) -> FloatArray:
-        """Mean of the raw series in each window, of shape (rows, time)."""
+        """Mean of the raw series in each window.
+
+        Returns
+        -------
+        ndarray of shape (rows, time)
+            In the units of the series.
+        """
         if self.raw is self.residual:
             return self.moment("mean")
         return np.asarray(_rolling(self.raw, self.window, self.min_count, 1, [_CODES["mean"]])[0])
 
     def count(self) -> npt.NDArray[np.int64]:
-        """Number of finite samples in each window, of shape (rows, time); at the start, in the part that exists."""
+        """Number of finite samples in each window; at the start, in the part of it that exists.
+
+        Returns
+        -------
+        ndarray of shape (rows, time)
+            From 0 to the window.
+        """
         total = np.cumsum(np.isfinite(self.residual), axis=-1, dtype=np.int64)
         total[:, self.window :] -= total[:, : -self.window].copy()
         return np.asarray(total)
@@ -99,10 +122,12 @@ def _rolling(rows: FloatArray, window: int, min_count: int, lag: int, codes: lis
 
     out = np.empty((len(codes), *rows.shape))
     which = np.array(codes, dtype=np.int64)
-    if min_count >= window:
-        moments.rolling_moments(rows, window, lag, which, out)
-    else:
-        moments.rolling_moments_gappy(rows, window, min_count, lag, which, out)
+    # Compiled, 0/0 is NaN without a word; the plain twin of a kernel would warn.
+    with np.errstate(all="ignore"):
+        if min_count >= window:
+            moments.rolling_moments(rows, window, lag, which, out)
+        else:
+            moments.rolling_moments_gappy(rows, window, min_count, lag, which, out)
     return out
 
 

@@ -115,7 +115,8 @@ def lagged_ratio(windows: Windows, *, lag: int, method: Literal["ols", "acf"]) -
     from ews._kernels import memory
 
     sums = np.empty((3, *windows.residual.shape))
-    memory.rolling_lagged_products(windows.residual, windows.window, windows.min_count, lag, sums)
+    with np.errstate(all="ignore"):  # as compiled: overflow in the plain twin is no cause for a warning
+        memory.rolling_lagged_products(windows.residual, windows.window, windows.min_count, lag, sums)
     squares, products, earlier = sums
     divisor = earlier if method == "ols" else squares
     return np.asarray(products / np.where(divisor > 0.0, divisor, np.nan))
@@ -276,7 +277,8 @@ def _restoring_rate(windows: Windows) -> FloatArray:
     from ews._kernels import memory
 
     out = np.empty(windows.residual.shape)
-    memory.rolling_restoring_rate(windows.residual, windows.window, _ITERATIONS, _TOLERANCE, out)
+    with np.errstate(all="ignore"):
+        memory.rolling_restoring_rate(windows.residual, windows.window, _ITERATIONS, _TOLERANCE, out)
     return out / windows.step
 
 

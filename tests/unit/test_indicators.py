@@ -414,9 +414,9 @@ def test_families_come_in_one_order_and_own_indicators_last() -> None:
     own = dataclasses.replace(
         registry.get("variance"), name="own", compute=lambda windows: 2 * windows.moment("variance")
     )
-    registry.register(own)
+    ews.indicators.register(own)
     try:
-        assert registry.names() == (*names, "own")
+        assert ews.indicators.names() == (*names, "own")
         np.testing.assert_array_equal(
             ews.rolling(X, window=10, indicators="own")["own"], 2 * ews.variance(X, window=10)
         )
