@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews.detrend.result import Detrended, DetrendPlan, FloatArray, Smooth, one_series
+from ews.detrend.stl import stl_season
 from ews.errors import SeriesTooShortError, ValueRangeError, described
 
 __all__ = ["after_season", "season"]
@@ -91,7 +92,7 @@ def after_season(base: DetrendPlan, *, period: int, causal: bool, argument: str 
         raise SeriesTooShortError(
             "x", described(f"{base.n} samples"), f"at least two periods of {samples} samples to know a season"
         )
-    component = partial(_mean_of_phases_so_far if causal else _stl, period=samples)
+    component = partial(_mean_of_phases_so_far, period=samples) if causal else stl_season(base.n, samples)
     way = "mean of each phase so far, causal" if causal else "STL, centred: each residual uses later samples too"
     if base.method is None:
         sentence = f"season of {samples} samples taken out ({way})"
@@ -104,14 +105,6 @@ def after_season(base: DetrendPlan, *, period: int, causal: bool, argument: str 
 def _season_then(x: FloatArray, *, component: Smooth, smooth: Smooth) -> FloatArray:
     seasonal = component(x)
     return seasonal + smooth(x - seasonal)
-
-
-def _stl(x: FloatArray, *, period: int) -> FloatArray:
-    from statsmodels.tsa.seasonal import STL
-
-    # From the first sample on, so that a constant series has no season at all.
-    rows = [STL(row - row[0], period=period).fit().seasonal for row in x]
-    return np.array(rows, dtype=np.float64).reshape(x.shape)
 
 
 def _mean_of_phases_so_far(x: FloatArray, *, period: int) -> FloatArray:

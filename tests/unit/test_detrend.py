@@ -200,11 +200,29 @@ def test_no_detrending_takes_nothing_out() -> None:
 # Season
 
 
-def test_season_is_the_seasonal_component_of_stl() -> None:
+@pytest.mark.parametrize(
+    ("n", "period"),
+    [
+        (96, 12),
+        (100, 12),
+        (24, 12),
+        (25, 12),
+        (47, 12),
+        (60, 2),
+        (4, 2),
+        (5, 2),
+        (61, 7),
+        (160, 80),
+        (170, 80),
+        (4500, 5),
+    ],
+)
+def test_season_is_the_seasonal_component_of_statsmodels_stl(n: int, period: int) -> None:
     from statsmodels.tsa.seasonal import STL
 
-    x = _walk(96) + 5 * np.sin(2 * np.pi * np.arange(96) / 12)
-    np.testing.assert_allclose(detrend.season(x, period=12).trend, STL(x, period=12).fit().seasonal, atol=1e-10)
+    x = _walk(n) + 5 * np.sin(2 * np.pi * np.arange(n) / period)
+    expected = STL(x, period=period).fit().seasonal
+    np.testing.assert_allclose(detrend.season(x, period=period).trend, expected, rtol=0, atol=1e-10 * np.ptp(x))
 
 
 @pytest.mark.parametrize("causal", [False, True])
