@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -94,10 +95,7 @@ def variance(x: Any, *, window: int | float, ddof: int = 1, min_count: int | Non
     """
     divisor = _read_ddof(ddof)
     shortest = max(VARIANCE.shortest_window, divisor + 1)
-
-    def compute(windows: Windows) -> FloatArray:
-        return _with_ddof(windows, divisor)
-
+    compute = partial(_with_ddof, ddof=divisor)
     return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=shortest)
 
 
@@ -141,11 +139,14 @@ def std(x: Any, *, window: int | float, ddof: int = 1, min_count: int | None = N
     """
     divisor = _read_ddof(ddof)
     shortest = max(STD.shortest_window, divisor + 1)
-
-    def compute(windows: Windows) -> FloatArray:
-        return np.sqrt(_with_ddof(windows, divisor))
-
-    return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=shortest)
+    return measure(
+        x,
+        lambda windows: np.sqrt(_with_ddof(windows, ddof=divisor)),
+        window=window,
+        min_count=min_count,
+        axis=axis,
+        shortest=shortest,
+    )
 
 
 def cv(x: Any, *, window: int | float, raw: Any = None, min_count: int | None = None, axis: int = -1) -> Any:
@@ -235,15 +236,7 @@ def skewness(x: Any, *, window: int | float, bias: bool = False, min_count: int 
     >>> ews.skewness([0.0, 0.0, 3.0, 3.0], window=3).round(3)
     array([   nan,    nan,  1.732, -1.732])
     """
-
-    def compute(windows: Windows) -> FloatArray:
-        adjusted = windows.moment("skewness")
-        if not bias:
-            return adjusted
-        n = np.maximum(windows.count(), 3).astype(np.float64)
-        # Joanes & Gill (1998): G1 = g1 sqrt(n (n - 1)) / (n - 2).
-        return adjusted * (n - 2.0) / np.sqrt(n * (n - 1.0))
-
+    compute = _biased_skewness if bias else SKEWNESS.compute
     return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=SKEWNESS.shortest_window)
 
 
@@ -318,12 +311,18 @@ def _read_ddof(ddof: Any) -> int:
     return int(ddof)
 
 
-def _with_ddof(windows: Windows, ddof: int) -> FloatArray:
+def _with_ddof(windows: Windows, *, ddof: int) -> FloatArray:
     value = windows.moment("variance")
     if ddof == 1:
         return value
     n = windows.count().astype(np.float64)
     return np.where(n > ddof, value * (n - 1.0) / np.maximum(n - ddof, 1.0), np.nan)
+
+
+def _biased_skewness(windows: Windows) -> FloatArray:
+    n = np.maximum(windows.count(), 3).astype(np.float64)
+    # Joanes & Gill (1998): G1 = g1 sqrt(n (n - 1)) / (n - 2).
+    return windows.moment("skewness") * (n - 2.0) / np.sqrt(n * (n - 1.0))
 
 
 def _cv(windows: Windows) -> FloatArray:

@@ -3,46 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ews.errors import UnknownNameError, ValueRangeError
-from ews.indicators.building import is_count, is_number, measure, read_rows, read_step, read_window
+from ews.indicators.building import is_number, measure
 from ews.indicators.fused import Windows
 from ews.indicators.memory import lagged_ratio
 from ews.indicators.registry import Indicator, register
+from ews.indicators.welch import (
+    OVERLAP,
+    SEGMENT,
+    SHORTEST_WINDOW,
+    Sides,
+    Taper,
+    finite_or_nan,
+    frequencies,
+    read_segments,
+    welch,
+    without_mean,
+)
 
-__all__ = ["PowerSpectrum", "density_ratio", "power_spectrum", "smax", "spectral_exponent"]
+__all__ = ["density_ratio", "smax", "spectral_exponent"]
 
 FloatArray = npt.NDArray[np.float64]
-Sides = Literal["one", "two"]
-Taper = Literal["hamming", "hann"]
 
-# a - b cos(2 pi k / m), periodic over the segment.
-_TAPERS = {"hamming": (0.54, 0.46), "hann": (0.5, 0.5)}
-_SEGMENT = 40
-_OVERLAP = 0.5
 # Samples held at a time while periodograms of whole windows are taken: keeps long series within the cache.
 _BLOCK = 1 << 18
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PowerSpectrum:
-    """Power spectrum in a sliding window.
-
-    Attributes
-    ----------
-    frequency : ndarray of shape (frequencies,)
-        In cycles per unit of time, from 0 to the Nyquist frequency.
-    power : ndarray of shape (..., frequencies)
-        Laid out like the series, with the frequencies as one more axis at the end; in its units squared.
-    """
-
-    frequency: FloatArray
-    power: FloatArray
 
 
 def density_ratio(
@@ -128,9 +117,9 @@ def spectral_exponent(
     window : int or float
         Window: samples, or a fraction of the series between 0 and 1. At least 5 samples.
     method : {"periodogram", "welch"}, default "periodogram"
-        The spectrum: of the whole window at once, or the mean over segments as in :func:`power_spectrum`, which is
-        smoother and reaches less far down. Frequency 0 and the Nyquist frequency are left out of the line, for their
-        power is distributed otherwise than that of the rest.
+        The spectrum: of the whole window at once, or the mean over segments as in
+        :func:`~ews.indicators.welch.power_spectrum`, which is smoother and reaches less far down. Frequency 0 and the
+        Nyquist frequency are left out of the line, for their power is distributed otherwise than that of the rest.
     min_count : int, optional
         Accepted so that all indicators are called alike. A spectrum needs consecutive samples: a window with a missing
         one is NaN whatever the count.
@@ -172,8 +161,8 @@ def smax(
     x: Any,
     *,
     window: int | float,
-    segment: int = _SEGMENT,
-    overlap: float = _OVERLAP,
+    segment: int = SEGMENT,
+    overlap: float = OVERLAP,
     taper: Taper = "hamming",
     sides: Sides = "one",
     min_count: int | None = None,
@@ -188,7 +177,7 @@ def smax(
     window : int or float
         Window: samples, or a fraction of the series between 0 and 1. At least 4 samples.
     segment, overlap, taper, sides : object
-        See :func:`power_spectrum`. ewstools gives ``taper="hann", sides="two"``.
+        See :func:`~ews.indicators.welch.power_spectrum`. ewstools gives ``taper="hann", sides="two"``.
     min_count : int, optional
         Accepted so that all indicators are called alike. A spectrum needs consecutive samples: a window with a missing
         one is NaN whatever the count.
@@ -219,7 +208,7 @@ def smax(
     >>> round(float(ews.smax(wave, window=80)[-1]), 6)
     4.5
     """
-    length, shared = _read_segments(segment, overlap, taper, sides)
+    length, shared = read_segments(segment, overlap, taper, sides)
 
     def compute(windows: Windows) -> FloatArray:
         return _smax(windows, length, shared, taper, sides)
@@ -228,135 +217,14 @@ def smax(
     return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=shortest)
 
 
-def power_spectrum(
-    x: Any,
-    *,
-    window: int | float,
-    segment: int = _SEGMENT,
-    overlap: float = _OVERLAP,
-    taper: Taper = "hamming",
-    sides: Sides = "one",
-    step: float = 1.0,
-    axis: int = -1,
-) -> PowerSpectrum:
-    """Power spectrum in a sliding window, by Welch's method.
-
-    Each window is cut into overlapping segments; the mean is taken out of each, a taper is laid over it, and the
-    squared moduli of the Fourier transforms are averaged and scaled so that a sine of amplitude A has power A**2 / 2.
-
-    Parameters
-    ----------
-    x : array_like
-        The series (detrended, if it has a trend), of any shape with time along `axis`.
-    window : int or float
-        Window: samples, or a fraction of the series between 0 and 1. At least 4 samples.
-    segment : int, default 40
-        Length of a segment in samples; a shorter window is one segment. 40 is the length used by Bury et al. (2020).
-    overlap : float, default 0.5
-        Fraction of a segment that it shares with the next.
-    taper : {"hamming", "hann"}, default "hamming"
-        Weights over the segment. Bury et al. (2020) write Hamming; their package uses Hann.
-    sides : {"one", "two"}, default "one"
-        With "one", the power at a frequency includes that of its negative; with "two" it does not, and is half as high
-        everywhere but at 0 and at the Nyquist frequency.
-    step : float, default 1.0
-        Time between observations.
-    axis : int, default -1
-        The axis of time.
-
-    Returns
-    -------
-    PowerSpectrum
-        ``frequency`` (frequencies,) and ``power`` (..., frequencies); NaN before the first full window.
-
-    Raises
-    ------
-    ews.errors.ArgumentError
-        If the data are no series of real numbers, or the window or an option cannot be used.
-
-    References
-    ----------
-    Welch, P. D. (1967). The use of fast Fourier transform for the estimation of power spectra. IEEE Transactions on
-    Audio and Electroacoustics 15, 70-73.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from ews.indicators.spectrum import power_spectrum
-    >>> wave = np.sin(2 * np.pi * 0.1 * np.arange(100))
-    >>> spectrum = power_spectrum(wave, window=80)
-    >>> round(float(spectrum.frequency[spectrum.power[-1].argmax()]), 6)
-    0.1
-    """
-    length, shared = _read_segments(segment, overlap, taper, sides)
-    spacing = read_step(step)
-    rows = read_rows(x, axis)
-    samples = read_window(window, rows.values.shape[1], shortest=SMAX.shortest_window)
-    per_row = [_welch(row, samples, length, shared, taper, sides) for row in rows.values]
-    power = np.stack(
-        [np.asarray(rows.restore(np.stack(part))) for part in zip(*(p.T for p in per_row), strict=True)], -1
-    )
-    return PowerSpectrum(_frequencies(min(length, samples)) / spacing, power)
-
-
 def _read_frequency(argument: str, given: Any) -> float:
     if not (is_number(given) and 0.0 <= given <= 0.5):
         raise ValueRangeError(argument, given, "cycles per sample, from 0 to 0.5")
     return float(given)
 
 
-def _read_segments(segment: Any, overlap: Any, taper: Any, sides: Any) -> tuple[int, float]:
-    if not is_count(segment, at_least=4):
-        raise ValueRangeError("segment", segment, "a whole number of at least 4 samples")
-    if not (is_number(overlap) and 0.0 <= overlap < 1.0):
-        raise ValueRangeError("overlap", overlap, "a fraction of a segment: at least 0, below 1")
-    if taper not in _TAPERS:
-        raise UnknownNameError("taper", taper, _TAPERS)
-    if sides not in ("one", "two"):
-        raise UnknownNameError("sides", sides, ("one", "two"))
-    return int(segment), float(overlap)
-
-
-def _without_mean(segments: FloatArray) -> FloatArray:
-    """Each row less its mean, contiguous; the first sample goes first, so that an offset costs no digits."""
-    centred = np.ascontiguousarray(segments - segments[:, :1])
-    centred -= centred.mean(axis=-1, keepdims=True)
-    return centred
-
-
-def _frequencies(samples: int) -> FloatArray:
-    """Frequencies of a real Fourier transform, in cycles per sample."""
-    return np.arange(samples // 2 + 1, dtype=np.float64) / samples
-
-
-def _finite_or_nan(row: FloatArray) -> FloatArray:
-    return np.where(np.isfinite(row), row, np.nan)
-
-
-def _welch(row: FloatArray, window: int, segment: int, overlap: float, taper: str, sides: str) -> FloatArray:
-    """Welch's spectrum in each window of one row, of shape (time, frequencies)."""
-    length = min(segment, window)
-    hop = length - int(overlap * length)
-    constant, cosine = _TAPERS[taper]
-    weights = constant - cosine * np.cos(2.0 * np.pi * np.arange(length) / length)
-    # The periodogram of a segment is the same in all windows that hold it: taken once for each start.
-    segments = _without_mean(np.lib.stride_tricks.sliding_window_view(_finite_or_nan(row), length))
-    transform = np.fft.rfft(segments * weights)
-    each = (transform.real**2 + transform.imag**2) / weights.sum() ** 2
-    if sides == "one":
-        each[:, 1 : None if length % 2 else -1] *= 2.0
-    out = np.full((row.size, each.shape[1]), np.nan)
-    starts = row.size - window + 1
-    count = (window - length) // hop + 1
-    total = np.zeros((starts, each.shape[1]))
-    for k in range(count):
-        total += each[k * hop : k * hop + starts]
-    out[window - 1 :] = total / count
-    return out
-
-
 def _smax(windows: Windows, segment: int, overlap: float, taper: str, sides: str) -> FloatArray:
-    rows = (_welch(row, windows.window, segment, overlap, taper, sides) for row in windows.residual)
+    rows = (welch(row, windows.window, segment, overlap, taper, sides) for row in windows.residual)
     return _stacked((power.max(axis=-1) for power in rows), windows.residual.shape)
 
 
@@ -390,22 +258,22 @@ def _slope(power: FloatArray, frequency: FloatArray) -> FloatArray:
 
 
 def _exponent_of_welch(windows: Windows) -> FloatArray:
-    frequency = _frequencies(min(_SEGMENT, windows.window))
+    frequency = frequencies(min(SEGMENT, windows.window))
     inside = (frequency > 0.0) & (frequency < 0.5)
-    rows = (_welch(row, windows.window, _SEGMENT, _OVERLAP, "hamming", "one") for row in windows.residual)
+    rows = (welch(row, windows.window, SEGMENT, OVERLAP, "hamming", "one") for row in windows.residual)
     return _stacked((_slope(power[:, inside], frequency[inside]) for power in rows), windows.residual.shape)
 
 
 def _exponent_of_periodogram(windows: Windows) -> FloatArray:
     window = windows.window
-    frequency = _frequencies(window)
+    frequency = frequencies(window)
     inside = (frequency > 0.0) & (frequency < 0.5)
     out = np.full(windows.residual.shape, np.nan)
     for row, place in zip(windows.residual, out, strict=True):
-        views = np.lib.stride_tricks.sliding_window_view(_finite_or_nan(row), window)
+        views = np.lib.stride_tricks.sliding_window_view(finite_or_nan(row), window)
         at_once = max(1, _BLOCK // window)
         for first in range(0, len(views), at_once):
-            transform = np.fft.rfft(_without_mean(views[first : first + at_once]))[:, inside]
+            transform = np.fft.rfft(without_mean(views[first : first + at_once]))[:, inside]
             slopes = _slope(transform.real**2 + transform.imag**2, frequency[inside])
             place[window - 1 + first : window - 1 + first + len(slopes)] = slopes
     return out
@@ -441,9 +309,9 @@ SMAX = register(
     Indicator(
         name="smax",
         label="Maximum of the power spectrum",
-        compute=lambda windows: _smax(windows, _SEGMENT, _OVERLAP, "hamming", "one"),
+        compute=lambda windows: _smax(windows, SEGMENT, OVERLAP, "hamming", "one"),
         alarm="up",
-        shortest_window=4,
+        shortest_window=SHORTEST_WINDOW,
         shift=True,
         scale="quadratic",
         mirror="invariant",

@@ -16,7 +16,7 @@ import pytest
 
 import ews
 from ews.indicators.memory import restoring_rate
-from ews.indicators.spectrum import power_spectrum
+from ews.indicators.welch import power_spectrum
 
 TOLERANCE = 1e-9
 

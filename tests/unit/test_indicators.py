@@ -22,7 +22,7 @@ from ews.indicators import registry
 from ews.indicators.building import read_window
 from ews.indicators.fused import Windows
 from ews.indicators.memory import decay_time
-from ews.indicators.spectrum import power_spectrum
+from ews.indicators.welch import power_spectrum
 
 RNG = np.random.default_rng(3)
 X = RNG.standard_normal(40).cumsum()
