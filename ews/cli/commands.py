@@ -241,7 +241,7 @@ def demo(
         "ews-demo"
     ),
     n_surrogates: Annotated[int, typer.Option(help="Surrogates.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of the simulation and of the surrogates.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the simulation and of the surrogates.")] = 3,
 ) -> None:
     """Run the main job on a simulated population on its way to collapse, next to one that is stable."""
     from ews.cli.demo import run
