@@ -19,7 +19,7 @@ from ews.errors import UnknownNameError
 if TYPE_CHECKING:
     from ews.indicators.fused import Windows
 
-__all__ = ["Indicator", "get", "names", "register"]
+__all__ = ["Indicator", "get", "names", "register", "unregister"]
 
 FloatArray = npt.NDArray[np.float64]
 Alarm = Literal["up", "down", "both"]
@@ -86,11 +86,57 @@ def register(indicator: Indicator) -> Indicator:
     ------
     ValueError
         If the name is taken.
+
+    Examples
+    --------
+    >>> import ews
+    >>> spread = ews.indicators.Indicator(
+    ...     name="relative_variance",
+    ...     label="Variance over mean",
+    ...     compute=lambda windows: windows.moment("variance") / windows.raw_mean(),
+    ...     alarm="up",
+    ...     shortest_window=2,
+    ...     shift=False,
+    ...     scale="linear",
+    ...     mirror="flips",
+    ...     reference="index of dispersion",
+    ...     moments=("variance",),
+    ... )
+    >>> _ = ews.indicators.register(spread)
+    >>> ews.rolling([1.0, 3.0, 3.0, 9.0], window=2, indicators="relative_variance")["relative_variance"]
+    array([nan,  1.,  0.,  3.])
+    >>> ews.indicators.registry.unregister("relative_variance")
     """
     if indicator.name in _registry:
         raise ValueError(f"an indicator named {indicator.name!r} is registered already")
     _registry[indicator.name] = indicator
     return indicator
+
+
+def unregister(name: str) -> None:
+    """Forget an indicator, so that its name is free again.
+
+    Parameters
+    ----------
+    name : str
+        A registered name.
+
+    Raises
+    ------
+    ews.errors.UnknownNameError
+        If no indicator has that name.
+
+    Examples
+    --------
+    See :func:`register`, which it undoes.
+
+    >>> import ews
+    >>> ews.indicators.registry.unregister("varience")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ews.errors.UnknownNameError: indicators: got 'varience'; allowed: one of ... (did you mean 'variance'?)
+    """
+    get(name)
+    del _registry[name]
 
 
 def get(name: str) -> Indicator:
@@ -110,6 +156,12 @@ def get(name: str) -> Indicator:
     ------
     ews.errors.UnknownNameError
         If no indicator has that name; the nearest one is suggested.
+
+    Examples
+    --------
+    >>> import ews
+    >>> ews.indicators.get("return_rate").alarm
+    'down'
     """
     _load()
     if name not in _registry:
@@ -124,6 +176,12 @@ def names() -> tuple[str, ...]:
     -------
     tuple of str
         The names.
+
+    Examples
+    --------
+    >>> import ews
+    >>> ews.indicators.names()[:3]
+    ('mean', 'variance', 'std')
     """
     _load()
     return tuple(sorted(_registry, key=_place))  # sorting keeps the order within a family

@@ -423,7 +423,8 @@ def test_families_come_in_one_order_and_own_indicators_last() -> None:
         with pytest.raises(ValueError, match="'own' is registered already"):
             registry.register(own)
     finally:
-        registry._registry.pop("own")
+        registry.unregister("own")
+    assert registry.names() == names
 
 
 def test_windows_count_finite_samples() -> None:
