@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ews import trends
 from ews._pipeline import Pipeline
+from ews._seeds import resolve_seed
 from ews.detrend import plan as plan_detrending
 from ews.errors import InputTypeError, SeriesTooShortError, UnknownNameError, ValueRangeError, WindowError, described
 from ews.indicators import registry
@@ -23,17 +24,6 @@ FloatArray = npt.NDArray[np.float64]
 FEWEST_POSITIONS = 8
 
 
-def resolve_seed(seed: Any) -> int:
-    """The integer that a result records: itself, one drawn from a Generator, or a fresh one."""
-    if seed is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
-    if isinstance(seed, np.random.Generator):
-        return int(seed.integers(2**63 - 1))
-    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or seed < 0:
-        raise ValueRangeError("seed", seed, "an integer of 0 or more, a numpy.random.Generator, or None")
-    return int(seed)
-
-
 def resolve_window(window: Any, n: int, *, shortest: int = 2, positions: int = FEWEST_POSITIONS) -> int:
     """Window length in samples, from a fraction of the record or a number of samples."""
     longest = n - positions + 1
@@ -41,17 +31,18 @@ def resolve_window(window: Any, n: int, *, shortest: int = 2, positions: int = F
         given = described(f"{n} observations")
         raise SeriesTooShortError("series", given, f"at least {shortest + positions - 1} for these indicators")
     allowed = f"a fraction between 0 and 1, or an integer from {shortest} to {longest} ({n} observations)"
-    if isinstance(window, bool) or not isinstance(window, numbers.Real) or not np.isfinite(float(window)):
+    if isinstance(window, bool) or not isinstance(window, numbers.Real) or not abs(window) <= n:  # NaN is not
         raise WindowError("window", window, allowed)
-    if 0 < window < 1:
-        samples = round(float(window) * n)
-    elif float(window).is_integer():
-        samples = int(window)
+    length = float(window)
+    if 0 < length < 1:
+        samples = round(length * n)
+    elif length.is_integer():
+        samples = int(length)
     else:
         raise WindowError("window", window, allowed)
     if not shortest <= samples <= longest:
-        given = window if samples == window else described(f"{window!r}, which is {samples} samples")
-        raise WindowError("window", given, allowed)
+        asked = window if samples == length else described(f"{window!r}, which is {samples} samples")
+        raise WindowError("window", asked, allowed)
     return samples
 
 

@@ -1,7 +1,7 @@
 """How steadily an indicator rises or falls: Kendall's τ-b, Spearman's ρ and the Theil–Sen slope.
 
-The textbook p-value of such a trend is meaningless here, because neighbouring windows share almost all of their samples;
-no function of this file gives one. The p-value comes from surrogates that go through the same windows
+The textbook p-value of such a trend is meaningless here, because neighbouring windows share almost all of their
+samples; no function of this file gives one. The p-value comes from surrogates that go through the same windows
 (:func:`ews.significance`).
 """
 
@@ -14,13 +14,18 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ews.errors import InputTypeError, SeriesTooShortError, UnknownNameError, described
+from ews._times import as_times, numeric
+from ews.errors import SeriesTooShortError, UnknownNameError, described
+from ews.series import real_numbers
 
 __all__ = ["METHODS", "Trend", "TrendMethod", "kendall", "rows", "spearman", "theil_sen"]
 
 FloatArray = npt.NDArray[np.float64]
 TrendMethod = Literal["kendall", "spearman", "theil_sen"]
 METHODS: tuple[TrendMethod, ...] = ("kendall", "spearman", "theil_sen")
+
+# All slopes of 2,000 values fill 16 MB; beyond that the median slope is found by bisection.
+MOST_LISTED = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +37,10 @@ class Trend:
     method : str
         ``"kendall"``, ``"spearman"`` or ``"theil_sen"``.
     statistic : float
-        τ-b or ρ in [−1, 1], or the slope in units of the values per unit of time; NaN where there is no variation.
+        τ-b or ρ in [−1, 1], or the slope in units of the values per unit of time (per day for dates); NaN where there
+        is no variation.
     n : int
-        Number of values used; NaN are left out.
+        Number of values used; those that are not finite are left out.
     """
 
     method: str
@@ -48,9 +54,9 @@ def kendall(values: Any, *, time: Any = None) -> Trend:
     Parameters
     ----------
     values : array_like of shape (n,)
-        The indicator; NaN are left out.
+        The indicator; values that are not finite are left out.
     time : array_like of shape (n,), optional
-        When each value was measured (default: its position).
+        When each value was measured, as numbers or dates (default: its position).
 
     Returns
     -------
@@ -60,7 +66,11 @@ def kendall(values: Any, *, time: Any = None) -> Trend:
     Raises
     ------
     ews.errors.InputTypeError
-        If either is not one-dimensional and numeric.
+        If the values are not one-dimensional and numeric, or the times neither numbers nor dates.
+    ews.errors.ArgumentError
+        If there is not one time for each value.
+    ews.errors.SeriesTooShortError
+        If there are no values.
 
     References
     ----------
@@ -69,13 +79,14 @@ def kendall(values: Any, *, time: Any = None) -> Trend:
     Examples
     --------
     >>> import ews
-    >>> ews.trends.kendall([1.0, 3.0, 2.0, 4.0]).statistic
-    0.6666666666666666
+    >>> round(ews.trends.kendall([1.0, 3.0, 2.0, 4.0]).statistic, 6)
+    0.666667
     """
     from ews._kernels.kendall import kendall_pair
 
     y, t = _pair(values, time)
-    return Trend("kendall", float(kendall_pair(t, y)) if y.size > 1 else np.nan, y.size)
+    statistic = float(kendall_pair(t, y)) if y.size > 1 else np.nan
+    return Trend("kendall", float(np.clip(statistic, -1.0, 1.0)), y.size)  # rounding can reach past 1
 
 
 def spearman(values: Any, *, time: Any = None) -> Trend:
@@ -84,9 +95,9 @@ def spearman(values: Any, *, time: Any = None) -> Trend:
     Parameters
     ----------
     values : array_like of shape (n,)
-        The indicator; NaN are left out.
+        The indicator; values that are not finite are left out.
     time : array_like of shape (n,), optional
-        When each value was measured (default: its position).
+        When each value was measured, as numbers or dates (default: its position).
 
     Returns
     -------
@@ -96,7 +107,11 @@ def spearman(values: Any, *, time: Any = None) -> Trend:
     Raises
     ------
     ews.errors.InputTypeError
-        If either is not one-dimensional and numeric.
+        If the values are not one-dimensional and numeric, or the times neither numbers nor dates.
+    ews.errors.ArgumentError
+        If there is not one time for each value.
+    ews.errors.SeriesTooShortError
+        If there are no values.
 
     References
     ----------
@@ -118,19 +133,23 @@ def theil_sen(values: Any, *, time: Any = None) -> Trend:
     Parameters
     ----------
     values : array_like of shape (n,)
-        The indicator; NaN are left out.
+        The indicator; values that are not finite are left out.
     time : array_like of shape (n,), optional
-        When each value was measured (default: its position).
+        When each value was measured, as numbers or dates (default: its position).
 
     Returns
     -------
     Trend
-        The slope, in units of the values per unit of time; NaN for fewer than two values.
+        The slope, in units of the values per unit of time (per day for dates); NaN for fewer than two times.
 
     Raises
     ------
     ews.errors.InputTypeError
-        If either is not one-dimensional and numeric.
+        If the values are not one-dimensional and numeric, or the times neither numbers nor dates.
+    ews.errors.ArgumentError
+        If there is not one time for each value.
+    ews.errors.SeriesTooShortError
+        If there are no values.
 
     References
     ----------
@@ -139,7 +158,7 @@ def theil_sen(values: Any, *, time: Any = None) -> Trend:
     Examples
     --------
     >>> import ews
-    >>> ews.trends.theil_sen([0.0, 1.0, 2.0, 30.0]).statistic
+    >>> ews.trends.theil_sen([0.0, 1.0, 2.0, 3.0, 30.0]).statistic
     1.0
     """
     y, t = _pair(values, time)
@@ -180,7 +199,7 @@ def rows(values: FloatArray, *, method: TrendMethod = "kendall") -> FloatArray:
         from ews._kernels.kendall import kendall_rows
 
         kendall_rows(table, out)
-        return out
+        return np.clip(out, -1.0, 1.0, out=out)  # rounding can reach past 1
     statistic: Callable[[FloatArray, FloatArray], float] = _spearman if method == "spearman" else _theil_sen
     position = np.arange(table.shape[1], dtype=np.float64)
     for i, row in enumerate(table):
@@ -191,17 +210,10 @@ def rows(values: FloatArray, *, method: TrendMethod = "kendall") -> FloatArray:
 
 def _pair(values: Any, time: Any) -> tuple[FloatArray, FloatArray]:
     """Finite values and their times, contiguous."""
-    try:
-        y = np.asarray(values, dtype=np.float64)
-        t = np.arange(y.size, dtype=np.float64) if time is None else np.asarray(time)
-        t = (t - t[:1]).astype("timedelta64[ns]").astype(np.float64) if t.dtype.kind == "M" else t.astype(np.float64)
-    except (TypeError, ValueError):
-        raise InputTypeError("values", values, "a one-dimensional series of real numbers") from None
-    if y.ndim != 1 or t.shape != y.shape:
-        given = described(f"values of shape {y.shape} and times of shape {t.shape}")
-        raise InputTypeError("values", given, "one dimension, and one time for each value")
+    y = real_numbers("values", values)
     if y.size == 0:
         raise SeriesTooShortError("values", described("an empty series"), "at least one value")
+    t = numeric(as_times(time, y.size)[0])
     present = np.isfinite(y)
     return np.ascontiguousarray(y[present]), np.ascontiguousarray(t[present])
 
@@ -209,15 +221,40 @@ def _pair(values: Any, time: Any) -> tuple[FloatArray, FloatArray]:
 def _spearman(t: FloatArray, y: FloatArray) -> float:
     from scipy.stats import rankdata
 
-    if y.size < 2 or np.ptp(y) == 0:
+    if y.size < 2 or np.ptp(y) == 0 or np.ptp(t) == 0:
         return np.nan
-    return float(np.corrcoef(rankdata(t), rankdata(y))[0, 1])
+    # Centred ranks are multiples of 1/2, so that a perfect order gives exactly 1.
+    ranks = [rankdata(each) - (y.size + 1) / 2 for each in (t, y)]
+    return float((ranks[0] @ ranks[1]) / np.sqrt((ranks[0] @ ranks[0]) * (ranks[1] @ ranks[1])))
 
 
 def _theil_sen(t: FloatArray, y: FloatArray) -> float:
-    if y.size < 2:
+    if y.size < 2 or np.ptp(t) == 0:
         return np.nan
+    if y.size > MOST_LISTED:
+        return _theil_sen_by_bisection(t, y)
     earlier, later = np.triu_indices(y.size, k=1)
     run = t[later] - t[earlier]
     apart = run != 0
     return float(np.median((y[later] - y[earlier])[apart] / run[apart]))
+
+
+def _theil_sen_by_bisection(t: FloatArray, y: FloatArray) -> float:
+    """The slope that leaves as many pairs rising as falling, to rounding, without a list of all pairs.
+
+    Sen (1968), section 2: the estimate is where Kendall's statistic of y − b t changes its sign.
+    """
+    from ews._kernels.kendall import kendall_pair
+
+    order = np.argsort(t, kind="stable")
+    t, y = t[order] - t[order[0]], y[order]
+    first = np.flatnonzero(np.diff(t, prepend=-1.0))
+    highest, lowest = np.maximum.reduceat(y, first), np.minimum.reduceat(y, first)
+    run = np.diff(t[first])
+    low, high = float(((lowest[1:] - highest[:-1]) / run).min()), float(((highest[1:] - lowest[:-1]) / run).max())
+    while low < (middle := low / 2 + high / 2) < high:
+        balance = kendall_pair(t, y - middle * t)
+        if balance == 0 or np.isnan(balance):  # NaN: what is left is constant
+            return middle
+        low, high = (middle, high) if balance > 0 else (low, middle)
+    return high
