@@ -12,7 +12,7 @@ VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq --no-input
 PYTEST := $(BIN)/python -m pytest -q
 
 # What the calling shell may have set and no target should depend on.
@@ -48,12 +48,14 @@ demo: $(VENV)/.installed-core  ## the main job on a real series: prints the repo
 
 .PHONY: test
 test: $(VENV)/.installed-dev  ## the whole suite: doctests, plain Python (JIT off), compiled
-	@echo "== doctests" >&2
-	@$(PYTEST) --doctest-modules --doctest-glob='*.rst' ews docs/guide
-	@echo "== kernels as plain Python (NUMBA_DISABLE_JIT=1)" >&2
-	@NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not slow and not jit"
-	@echo "== compiled" >&2
-	@$(PYTEST) -m "not slow"
+	@failed=0; \
+	echo "== examples in docstrings and guide" >&2; \
+	$(PYTEST) --doctest-modules --doctest-glob='*.rst' ews docs/guide || failed=1; \
+	echo "== kernels as plain Python (NUMBA_DISABLE_JIT=1)" >&2; \
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not slow and not jit" || failed=1; \
+	echo "== compiled, and the built wheel" >&2; \
+	$(PYTEST) -m "not slow" || failed=1; \
+	exit $$failed
 
 # ---- what developers run -------------------------------------------------------------------------------------------
 
