@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from ews._seeds import resolve_seed
 from ews.detrend import plan as plan_detrending
 from ews.errors import InputTypeError, SeriesTooShortError, UnknownNameError, ValueRangeError, WindowError, described
 from ews.indicators import registry
+from ews.indicators.building import is_number
 
 __all__ = ["resolve_indicators", "resolve_pipeline", "resolve_seed", "resolve_window"]
 
@@ -31,7 +31,7 @@ def resolve_window(window: Any, n: int, *, shortest: int = 2, positions: int = F
         given = described(f"{n} observations")
         raise SeriesTooShortError("series", given, f"at least {shortest + positions - 1} for these indicators")
     allowed = f"a fraction between 0 and 1, or an integer from {shortest} to {longest} ({n} observations)"
-    if isinstance(window, bool) or not isinstance(window, numbers.Real) or not abs(window) <= n:  # NaN is not
+    if not is_number(window) or not abs(window) <= n:  # NaN is not
         raise WindowError("window", window, allowed)
     length = float(window)
     if 0 < length < 1:

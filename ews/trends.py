@@ -252,9 +252,12 @@ def _theil_sen_by_bisection(t: FloatArray, y: FloatArray) -> float:
     highest, lowest = np.maximum.reduceat(y, first), np.minimum.reduceat(y, first)
     run = np.diff(t[first])
     low, high = float(((lowest[1:] - highest[:-1]) / run).min()), float(((highest[1:] - lowest[:-1]) / run).max())
-    while low < (middle := low / 2 + high / 2) < high:
-        balance = kendall_pair(t, y - middle * t)
-        if balance == 0 or np.isnan(balance):  # NaN: what is left is constant
-            return middle
-        low, high = (middle, high) if balance > 0 else (low, middle)
-    return high
+
+    def last_slope(rising: Callable[[float], bool]) -> float:
+        below, above = low, high
+        while below < (middle := below / 2 + above / 2) < above:
+            below, above = (middle, above) if rising(kendall_pair(t, y - middle * t)) else (below, middle)
+        return above
+
+    # Where they differ, these are the two middle slopes of an even number. NaN: what is left is constant.
+    return (last_slope(lambda balance: balance > 0) + last_slope(lambda balance: balance >= 0)) / 2
