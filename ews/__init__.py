@@ -37,13 +37,49 @@ _HOMES: dict[str, str | None] = {
     "skewness": "ews.indicators.moments",
     "kurtosis": "ews.indicators.moments",
     "autocorrelation": "ews.indicators.memory",
+    "decay_time": "ews.indicators.memory",
+    "restoring_rate": "ews.indicators.memory",
     "return_rate": "ews.indicators.memory",
     "density_ratio": "ews.indicators.spectrum",
-    "spectral_exponent": "ews.indicators.spectrum",
     "smax": "ews.indicators.spectrum",
+    "spectral_exponent": "ews.indicators.spectrum",
+    "PowerSpectrum": "ews.indicators.welch",
+    "power_spectrum": "ews.indicators.welch",
 }
 
-__all__ = sorted([*_HOMES, "__version__"])
+__all__ = [
+    "DetectConfig",
+    "Detection",
+    "Detections",
+    "PowerSpectrum",
+    "Significance",
+    "__version__",
+    "autocorrelation",
+    "changepoints",
+    "cv",
+    "datasets",
+    "decay_time",
+    "density_ratio",
+    "detect",
+    "detrend",
+    "errors",
+    "indicators",
+    "kurtosis",
+    "mean",
+    "models",
+    "nulls",
+    "power_spectrum",
+    "restoring_rate",
+    "return_rate",
+    "rolling",
+    "significance",
+    "skewness",
+    "smax",
+    "spectral_exponent",
+    "std",
+    "trends",
+    "variance",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -64,7 +100,8 @@ if TYPE_CHECKING:
     from ews._detect import detect
     from ews._rolling import rolling
     from ews._significance import significance
-    from ews.indicators.memory import autocorrelation, return_rate
+    from ews.indicators.memory import autocorrelation, decay_time, restoring_rate, return_rate
     from ews.indicators.moments import cv, kurtosis, mean, skewness, std, variance
     from ews.indicators.spectrum import density_ratio, smax, spectral_exponent
+    from ews.indicators.welch import PowerSpectrum, power_spectrum
     from ews.results import DetectConfig, Detection, Detections, Significance

@@ -1,7 +1,7 @@
 """What this test could have seen: power on a positive control, and an interval for each trend.
 
-Both come from first-order autoregressions whose coefficient drifts over the record, sent through the same pipeline as the
-series: with the drift of a fold for the control, with the drift estimated from the residual for the interval.
+Both come from first-order autoregressions whose coefficient drifts over the record, sent through the same pipeline as
+the series: with the drift of a fold for the control, with the drift estimated from the residual for the interval.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def positive_control(coefficient: float, n: int) -> FloatArray:
     """
     start = -np.log(np.clip(coefficient, 0.05, 0.99))
     left = 1.0 - (np.arange(n) + 1.0) / (n + 1.0)
-    return np.minimum(np.exp(-start * np.sqrt(left)), nulls.LARGEST_COEFFICIENT)
+    return np.asarray(np.minimum(np.exp(-start * np.sqrt(left)), nulls.LARGEST_COEFFICIENT), dtype=np.float64)
 
 
 def power(
@@ -67,8 +67,8 @@ def power(
 ) -> float:
     """Share of positive controls that the same test, at the same level, answers with a warning.
 
-    Each control gets its own red-noise null, looked up among three coefficients that span those of the controls; the test
-    is the one of :func:`ews.detect`: min-p over the indicators, in the direction of alarm.
+    Each control gets its own red-noise null, looked up among three coefficients that span those of the controls; the
+    test is the one of :func:`ews.detect`: min-p over the indicators, in the direction of alarm.
     """
     n = pipeline.level.size
     ramp = positive_control(coefficient, pipeline.drawn)
@@ -139,7 +139,13 @@ def drift(residual: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def tau_intervals(
-    pipeline: Pipeline, tau: FloatArray, residual: FloatArray, *, alpha: float, seed: int, progress: Progress | None = None
+    pipeline: Pipeline,
+    tau: FloatArray,
+    residual: FloatArray,
+    *,
+    alpha: float,
+    seed: int,
+    progress: Progress | None = None,
 ) -> list[tuple[float, float]]:
     """Central 1 − alpha interval of each trend, by parametric bootstrap from the drift estimated in the residual.
 

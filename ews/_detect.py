@@ -45,9 +45,9 @@ def detect(
 ) -> Detection | Detections:
     """Ask of a series whether its system is losing resilience, and test the answer.
 
-    The series is detrended; indicators are measured in a rolling window, each value stamped with the window's right edge;
-    the trend of each indicator is compared with the trends of surrogates drawn from a null fitted to the residual, each of
-    which goes through detrending and windows again.
+    The series is detrended; indicators are measured in a rolling window, each value stamped with the window's right
+    edge; the trend of each indicator is compared with the trends of surrogates drawn from a null fitted to the
+    residual, each of which goes through detrending and windows again.
 
     The verdict is *warning* where the min-p-adjusted p of an indicator in its alarm direction is ≤ `alpha`; else
     *no warning* where the power on a positive control of this length is ≥ 0.8; else *inconclusive*.
@@ -55,19 +55,20 @@ def detect(
     Parameters
     ----------
     series : array_like of shape (n,), or DataFrame
-        List, numpy array, pandas Series, polars Series or 1-D xarray DataArray. A DataFrame of several columns gives one
-        result a column, all with the same seed.
+        List, numpy array, pandas Series, polars Series or 1-D xarray DataArray. A DataFrame of several columns gives
+        one result a column, all with the same seed.
     time : array_like of shape (n,) or str, optional
-        Numbers or dates, or the name of a DataFrame column (default: the index or coordinate of `series`, else 0, 1, …).
+        Numbers or dates, or the name of a DataFrame column (default: the index or coordinate of `series`, else 0, 1,
+        …).
     detrend : {"gaussian", "ksmooth", "lowess", "loess", "linear", "difference", ...} or None, default "gaussian"
-        What is taken out before the windows (see :data:`ews.detrend.METHODS`). A centred Gaussian smoother is the field's
-        habit (Dakos et al. 2008); it uses later samples too, and the report says so.
+        What is taken out before the windows (see :data:`ews.detrend.METHODS`). A centred Gaussian smoother is the
+        field's habit (Dakos et al. 2008); it uses later samples too, and the report says so.
     bandwidth : float or int, optional
-        Bandwidth or span: a fraction of the record, or a number of samples. Default: the method's own, 0.2 for "gaussian"
-        as in published practice.
+        Bandwidth or span: a fraction of the record, or a number of samples. Default: the method's own, 0.2 for
+        "gaussian" as in published practice.
     window : float or int, default 0.5
-        Window length: a fraction of the record or a number of samples. Half of the record is the field's habit (Dakos et
-        al. 2012).
+        Window length: a fraction of the record or a number of samples. Half of the record is the field's habit (Dakos
+        et al. 2012).
     indicators : sequence of str, default ("variance", "ac1", "skewness")
         Names of registered indicators (``ews indicators`` lists them). Few: each one more makes the test of all weaker.
     trend : {"kendall", "spearman", "theil_sen"}, default "kendall"
@@ -89,8 +90,8 @@ def detect(
     season : int, optional
         Period in samples of a seasonal cycle that is taken out first.
     seed : int, numpy.random.Generator or None, default 0
-        Seed of every random number; the same seed gives the same result on any number of threads. None draws a fresh one,
-        which the result records.
+        Seed of every random number; the same seed gives the same result on any number of threads. None draws a fresh
+        one, which the result records.
 
     Returns
     -------
@@ -104,17 +105,17 @@ def detect(
 
     References
     ----------
-    Scheffer, M. et al. (2009). Early-warning signals for critical transitions. Nature 461, 53–59. Dakos, V. et al. (2008).
-    Slowing down as an early warning signal for abrupt climate change. PNAS 105, 14308–14312. Dakos, V. et al. (2012).
-    Methods for detecting early warnings of critical transitions in time series. PLoS ONE 7, e41010. Boettiger, C. &
-    Hastings, A. (2012). Quantifying limits to detection of early warning for critical transitions. J. R. Soc. Interface
-    9, 2527–2539.
+    Scheffer, M. et al. (2009). Early-warning signals for critical transitions. Nature 461, 53–59. Dakos, V. et al.
+    (2008). Slowing down as an early warning signal for abrupt climate change. PNAS 105, 14308–14312. Dakos, V. et al.
+    (2012). Methods for detecting early warnings of critical transitions in time series. PLoS ONE 7, e41010.
+    Boettiger, C. & Hastings, A. (2012). Quantifying limits to detection of early warning for critical transitions. J.
+    R. Soc. Interface 9, 2527–2539.
 
     Examples
     --------
     >>> import ews
-    >>> series = ews.datasets.load("harvested_population").values
-    >>> ews.detect(series, seed=1).verdict
+    >>> population = ews.datasets.load("simulated_fold")
+    >>> ews.detect(population, until=population.transition).verdict
     'warning'
     """
     return detect_with_progress(
@@ -173,9 +174,7 @@ def _detect_one(
     season: int | None = None,
 ) -> Detection:
     _check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
-    cleaned = as_series(
-        data, time=time, name=name, until=until, missing=missing, duplicates=duplicates, causal=causal
-    )
+    cleaned = as_series(data, time=time, name=name, until=until, missing=missing, duplicates=duplicates, causal=causal)
     n = len(cleaned)
     if n >= 2 and np.ptp(cleaned.values) == 0:
         raise ValueRangeError("series", described(f"{n} equal values ({cleaned.values[0]:g})"), "values that vary")
@@ -281,7 +280,7 @@ def _decide(
             others.append(f"{indicator.label.lower()} is undefined in this record")
             continue
         way = "rises" if tau > 0 else "falls" if tau < 0 else "has no trend"
-        in_direction = indicator.alarm == "both" or (tau > 0) == (indicator.alarm == "up") and tau != 0
+        in_direction = indicator.alarm == "both" or ((tau > 0) == (indicator.alarm == "up") and tau != 0)
         sentence = f"{indicator.label.lower()} {way} (τ = {tau:+.2f}, adjusted p = {p:.3g})"
         if p <= alpha and in_direction:
             alarms.append(sentence)
@@ -305,7 +304,7 @@ def _check_test(*, null: Any, n_surrogates: Any, alpha: Any) -> None:
         raise UnknownNameError("null", null, nulls.NAMES)
     if isinstance(n_surrogates, bool) or not isinstance(n_surrogates, numbers.Integral) or n_surrogates < 0:
         raise ValueRangeError("n_surrogates", n_surrogates, "an integer of 0 or more")
-    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < alpha < 1:
+    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < float(alpha) < 1:
         raise ValueRangeError("alpha", alpha, "a number between 0 and 1")
 
 
@@ -313,5 +312,3 @@ def _announce_compilation() -> None:
     from ews._kernels.jit import announce_compilation
 
     announce_compilation()
-
-

@@ -1,8 +1,8 @@
 """The pipeline that the series and every surrogate go through: detrend, window, trend.
 
 Surrogates are drawn and measured in chunks small enough for the processor's cache; each chunk runs through compiled
-kernels that release the GIL, on as many threads as there are processors (or EWS_NUM_THREADS). A surrogate depends on its
-number and the seed only, so the result does not depend on the threads.
+kernels that release the GIL, on as many threads as there are processors (or EWS_NUM_THREADS). A surrogate depends on
+its number and the seed only, so the result does not depend on the threads.
 """
 
 from __future__ import annotations
@@ -122,10 +122,13 @@ def in_chunks(
     counts = [min(rows, total - first) for first in starts]
     threads = min(_threads(), len(counts))
     if threads <= 1:
-        return [_reported(task(first, count), first + count, total, progress) for first, count in zip(starts, counts)]
+        return [
+            _reported(task(first, count), first + count, total, progress)
+            for first, count in zip(starts, counts, strict=True)
+        ]
     with ThreadPoolExecutor(threads) as pool:
         results = []
-        for first, count, result in zip(starts, counts, pool.map(task, starts, counts)):
+        for first, count, result in zip(starts, counts, pool.map(task, starts, counts), strict=True):
             results.append(_reported(result, first + count, total, progress))
         return results
 

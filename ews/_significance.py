@@ -36,9 +36,9 @@ def significance(
 ) -> Significance:
     """Test the trends of indicators of a residual against a null, through the whole pipeline.
 
-    The null is fitted to the residual; each surrogate is detrended, windowed and ranked exactly as the series was. Without
-    that second detrending the test is too liberal: the smoother takes slow fluctuations out of the series but not out of
-    the surrogates.
+    The null is fitted to the residual; each surrogate is detrended, windowed and ranked exactly as the series was.
+    Without that second detrending the test is too liberal: the smoother takes slow fluctuations out of the series but
+    not out of the surrogates.
 
     Parameters
     ----------

@@ -66,9 +66,9 @@ def change_points(series: Any, *, time: Any = None, penalty: float | None = None
 
     References
     ----------
-    Killick, R., Fearnhead, P. & Eckley, I. A. (2012). Optimal detection of changepoints with a linear computational cost.
-    JASA 107, 1590–1598. Truong, C., Oudre, L. & Vayatis, N. (2020). Selective review of offline change point detection
-    methods. Signal Processing 167, 107299 (ruptures).
+    Killick, R., Fearnhead, P. & Eckley, I. A. (2012). Optimal detection of changepoints with a linear computational
+    cost. JASA 107, 1590–1598. Truong, C., Oudre, L. & Vayatis, N. (2020). Selective review of offline change point
+    detection methods. Signal Processing 167, 107299 (ruptures).
 
     Examples
     --------
@@ -99,7 +99,7 @@ def change_points(series: Any, *, time: Any = None, penalty: float | None = None
 
 
 def _penalty(values: npt.NDArray[np.float64]) -> float:
-    """3 log(n) times the long-run variance of AR(1) noise; differences keep shifts out of the estimate of its memory."""
+    # For AR(1) noise: var(x_t − x_{t−1}) = 2 σ² (1 − φ) and var(x_t − x_{t−2}) = 2 σ² (1 − φ²).
     steps = np.diff(values)
     # For AR(1): var(step) = 2 σ² (1 − φ) and corr(x_t − x_{t−2}, …): var(x_t − x_{t−2}) = 2 σ² (1 − φ²).
     one = _scale(steps) ** 2

@@ -1,8 +1,8 @@
 """What the residual could look like if nothing were changing: null models fitted to it, and surrogates drawn from them.
 
-Each null is fitted once and then hands out rows by number: row k of a seed is the same whatever the number of threads and
-the size of the chunks. Surrogates have the length of the residual; :func:`ews.significance` sends each of them through
-detrending, windows and trend again.
+Each null is fitted once and then hands out rows by number: row k of a seed is the same whatever the number of threads
+and the size of the chunks. Surrogates have the length of the residual; :func:`ews.significance` sends each of them
+through detrending, windows and trend again.
 """
 
 from __future__ import annotations
@@ -198,7 +198,8 @@ class Fourier:
 
     References
     ----------
-    Theiler, J. et al. (1992). Testing for nonlinearity in time series: the method of surrogate data. Physica D 58, 77–94.
+    Theiler, J. et al. (1992). Testing for nonlinearity in time series: the method of surrogate data. Physica D 58,
+    77–94.
     """
 
     amplitudes: FloatArray
@@ -231,7 +232,8 @@ class AAFT:
 
     References
     ----------
-    Theiler, J. et al. (1992). Testing for nonlinearity in time series: the method of surrogate data. Physica D 58, 77–94.
+    Theiler, J. et al. (1992). Testing for nonlinearity in time series: the method of surrogate data. Physica D 58,
+    77–94.
     """
 
     residual: FloatArray

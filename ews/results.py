@@ -1,4 +1,4 @@
-"""Frozen results: they carry the data, the config and the seed that made them, and are never recomputed by their readers."""
+"""Frozen results: they carry the data, the config and the seed that made them; readers never recompute them."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def split_columns(data: Any, *, time: Any = None) -> tuple[Mapping[str, Any] | N
     Parameters
     ----------
     data : object
-        A pandas or polars DataFrame; anything else is no table.
+        A pandas or polars DataFrame, or a data set of several series; anything else is no table.
     time : object, optional
         The time argument; the name of a column takes that column out of the table.
 

@@ -1,4 +1,4 @@
-"""Run every evidence script, or those named: ``python -m benchmarks.evidence [false_alarms power intervals verdicts]``."""
+"""Run every evidence script, or those named: ``python -m benchmarks.evidence power verdicts``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often the interval of a trend covers the trend that the system has on average: coverage over simulated systems."""
+"""How often the interval of a trend covers the trend that the system has on average."""
 
 from __future__ import annotations
 

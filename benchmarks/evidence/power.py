@@ -1,7 +1,7 @@
 """What ``detect`` can see: power on the positive control by length, memory, detrending and window.
 
-This is also where the defaults come from: published practice (a Gaussian smoother of bandwidth 0.2 and a window of half the
-record) is kept where no other choice is clearly better.
+This is also where the defaults come from: published practice (a Gaussian smoother of bandwidth 0.2 and a window of
+half the record) is kept where no other choice is clearly better.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 Label: TypeAlias = Literal["transition", "control", "unknown"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """One series, or several on one time axis, with what is known about them.
 
@@ -168,3 +168,7 @@ class Dataset:
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """Give the values, so that numpy takes the data set for an array."""
         return np.array(self.values, dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        what = self.columns[0] if len(self.columns) == 1 else f"{len(self.columns)} series"
+        return f"<Dataset {self.name!r}: {what}, {self.time.size} times from {self.time[0]} to {self.time[-1]}>"

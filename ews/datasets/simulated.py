@@ -25,7 +25,7 @@ def simulate(model: str, column: str, **options: Any) -> Content:
     )
 
 
-def _simulation(name: str, description: str, model: str, column: str, **options: Any) -> Entry:
+def _simulation(name: str, description: str, model: str, column: str, n: int = 500, **options: Any) -> Entry:
     return Entry(
         name=f"simulated_{name}",
         description=description,
@@ -35,14 +35,24 @@ def _simulation(name: str, description: str, model: str, column: str, **options:
         unit="model units",
         source=f"ews.models.{model}",
         licence="BSD-3-Clause",
-        read=partial(simulate, model, column, n=500, seed=2024, **options),
+        read=partial(simulate, model, column, n=n, seed=2024, **options),
     )
 
 
+# Long and calm enough for a test to see the fold: about three in four such series get a warning.
+_HARVEST: dict[str, Any] = {"n": 2000, "interval": 2.0, "noise": 0.02}
+
 ENTRIES = (
-    _simulation("fold", "A harvested population up to and over a fold", "harvested_population", "population"),
     _simulation(
-        "fold_control", "The same population at a constant harvest", "harvested_population", "population", harvest=1.0
+        "fold", "A harvested population up to and over a fold", "harvested_population", "population", **_HARVEST
+    ),
+    _simulation(
+        "fold_control",
+        "The same population at a constant harvest",
+        "harvested_population",
+        "population",
+        harvest=1.0,
+        **_HARVEST,
     ),
     _simulation("transcritical", "A harvested population that dies out gradually", "transcritical", "population"),
     _simulation("pitchfork", "The normal form of a pitchfork", "pitchfork", "state"),
