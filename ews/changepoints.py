@@ -99,9 +99,9 @@ def change_points(series: Any, *, time: Any = None, penalty: float | None = None
 
 
 def _penalty(values: npt.NDArray[np.float64]) -> float:
-    # For AR(1) noise: var(x_t − x_{t−1}) = 2 σ² (1 − φ) and var(x_t − x_{t−2}) = 2 σ² (1 − φ²).
+    """3 log(n) times the long-run variance of AR(1) noise; differences keep shifts out of the estimate."""
     steps = np.diff(values)
-    # For AR(1): var(step) = 2 σ² (1 − φ) and corr(x_t − x_{t−2}, …): var(x_t − x_{t−2}) = 2 σ² (1 − φ²).
+    # For AR(1) noise: var(x_t − x_{t−1}) = 2 σ² (1 − φ) and var(x_t − x_{t−2}) = 2 σ² (1 − φ²).
     one = _scale(steps) ** 2
     two = _scale(values[2:] - values[:-2]) ** 2
     if one == 0:
