@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ews import nulls
 from ews._pipeline import Pipeline, Progress, in_chunks
 from ews._significance import two_sided
+from ews.nulls.autoregressive import AR1, LARGEST_COEFFICIENT, draw_autoregression
 
 __all__ = ["drift", "positive_control", "power", "tau_intervals"]
 
@@ -52,7 +52,7 @@ def positive_control(coefficient: float, n: int) -> FloatArray:
     """
     start = -np.log(np.clip(coefficient, 0.05, 0.99))
     left = 1.0 - (np.arange(n) + 1.0) / (n + 1.0)
-    return np.asarray(np.minimum(np.exp(-start * np.sqrt(left)), nulls.LARGEST_COEFFICIENT), dtype=np.float64)
+    return np.asarray(np.minimum(np.exp(-start * np.sqrt(left)), LARGEST_COEFFICIENT), dtype=np.float64)
 
 
 def power(
@@ -76,9 +76,9 @@ def power(
     control_seed, *null_seeds = (int(word) for word in np.random.SeedSequence([seed, 1]).generate_state(4, np.uint64))
 
     def control(first: int, count: int) -> tuple[FloatArray, FloatArray]:
-        drawn = nulls.draw_autoregression(ramp, unit, first, count, seed=control_seed)
+        drawn = draw_autoregression(ramp, unit, first, count, seed=control_seed)
         residual, measured = pipeline.measure_surrogates(drawn)
-        fitted = [nulls.AR1.fit(row[np.isfinite(row)]).coefficient for row in residual]
+        fitted = [AR1.fit(row[np.isfinite(row)]).coefficient for row in residual]
         return pipeline.tau(measured), np.array(fitted)
 
     parts = in_chunks(control, controls, n=n, progress=progress)
@@ -90,9 +90,9 @@ def power(
     alarms = np.array([_SIGNS[indicator.alarm] for indicator in pipeline.indicators])
     warned = 0
     for place, value in enumerate(grid):
-        null = nulls.AR1(float(value), 1.0, pipeline.drawn)
+        null = AR1(float(value), 1.0, pipeline.drawn)
 
-        def null_taus(first: int, count: int, null: nulls.AR1 = null, place: int = place) -> FloatArray:
+        def null_taus(first: int, count: int, null: AR1 = null, place: int = place) -> FloatArray:
             return pipeline.surrogate_tau(null.draw(first, count, seed=null_seeds[place]))
 
         table = np.concatenate(in_chunks(null_taus, surrogates, n=n, progress=progress), axis=1)
@@ -156,7 +156,7 @@ def tau_intervals(
     seed = int(np.random.SeedSequence([seed, 2]).generate_state(1, np.uint64)[0])
 
     def taus(first: int, count: int) -> FloatArray:
-        return pipeline.surrogate_tau(nulls.draw_autoregression(coefficient, sd, first, count, seed=seed))
+        return pipeline.surrogate_tau(draw_autoregression(coefficient, sd, first, count, seed=seed))
 
     simulated = np.concatenate(in_chunks(taus, INTERVAL_SERIES, n=pipeline.level.size, progress=progress), axis=1)
     bounded = pipeline.trend != "theil_sen"

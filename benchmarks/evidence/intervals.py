@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.evidence import tables
-from ews import _controls, nulls
+from ews import _controls
 from ews._resolve import resolve_pipeline
+from ews.nulls.autoregressive import draw_autoregression
 
 INDICATORS = ("variance", "ac1", "skewness")
 SERIES = 400
@@ -29,9 +30,9 @@ def coverage(n: int, coefficient: np.ndarray) -> dict[str, float]:
         season=None,
     )
     unit = np.ones(n)
-    many = pipeline.surrogate_tau(nulls.draw_autoregression(coefficient, unit, 0, 4000, seed=SEED))
+    many = pipeline.surrogate_tau(draw_autoregression(coefficient, unit, 0, 4000, seed=SEED))
     middle = np.median(many, axis=1)
-    rows = nulls.draw_autoregression(coefficient, unit, 4000, SERIES, seed=SEED)
+    rows = draw_autoregression(coefficient, unit, 4000, SERIES, seed=SEED)
     residual, measured = pipeline.measure_surrogates(rows)
     taus = pipeline.tau(measured)
     inside = np.zeros(len(INDICATORS))

@@ -1,0 +1,86 @@
+"""Null models that rearrange the residual: in blocks, or value by value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ews.nulls.autoregressive import AR1
+from ews.nulls.null import FloatArray, generator_of
+
+__all__ = ["Permutation", "StationaryBootstrap"]
+
+
+@dataclass(frozen=True, eq=False)
+class StationaryBootstrap:
+    """Blocks of the residual of random length, laid end to end.
+
+    Attributes
+    ----------
+    residual : ndarray of shape (n,)
+        Where the blocks come from; it is taken as a circle.
+    mean_length : float
+        Mean length of a block, in samples.
+
+    References
+    ----------
+    Politis, D. N. & Romano, J. P. (1994). The stationary bootstrap. JASA 89, 1303–1313.
+    """
+
+    residual: FloatArray
+    mean_length: float
+
+    @classmethod
+    def fit(cls, residual: FloatArray) -> StationaryBootstrap:
+        """Take a mean block length of n^(1/3) times the growth that the residual's memory asks for."""
+        coefficient = abs(AR1.fit(residual).coefficient)
+        # Politis & White (2004), eq. 9, for an AR(1) process: (2 g² / D)^(1/3) n^(1/3)
+        growth = (2 * coefficient / (1 - coefficient**2)) ** (2 / 3)
+        length = max(1.0, growth * residual.size ** (1 / 3))
+        return cls(residual.copy(), float(min(length, residual.size / 2)))
+
+    @property
+    def sentence(self) -> str:
+        """One line for the report."""
+        return f"stationary bootstrap of the residual (mean block {self.mean_length:.1f} samples)"
+
+    def draw(self, first: int, count: int, *, seed: int) -> FloatArray:
+        """Surrogates by number."""
+        n = self.residual.size
+        out = np.empty((count, n))
+        for i in range(count):
+            generator = generator_of(seed, first + i)
+            starts = generator.random(n) < 1.0 / self.mean_length
+            starts[0] = True
+            block = np.cumsum(starts) - 1
+            offset = np.arange(n) - np.flatnonzero(starts)[block]
+            out[i] = self.residual[(generator.integers(n, size=block[-1] + 1)[block] + offset) % n]
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class Permutation:
+    """The residual's values in random order: right only for residuals without memory.
+
+    Attributes
+    ----------
+    residual : ndarray of shape (n,)
+        What is permuted.
+    """
+
+    residual: FloatArray
+    sentence: ClassVar[str] = "random permutations of the residual (assumes no memory at all)"
+
+    @classmethod
+    def fit(cls, residual: FloatArray) -> Permutation:
+        """Keep the residual."""
+        return cls(residual.copy())
+
+    def draw(self, first: int, count: int, *, seed: int) -> FloatArray:
+        """Surrogates by number."""
+        out = np.empty((count, self.residual.size))
+        for i in range(count):
+            out[i] = generator_of(seed, first + i).permutation(self.residual)
+        return out
