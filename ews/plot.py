@@ -81,8 +81,8 @@ def detection_figure(detection: Detection) -> Figure:
     >>> import numpy as np, ews
     >>> from ews.plot import detection_figure
     >>> result = ews.detect(np.random.default_rng(1).standard_normal(100), n_surrogates=99)
-    >>> len(detection_figure(result).axes)
-    8
+    >>> detection_figure(result).get_suptitle()
+    'series: inconclusive'
     """
     names = list(detection.indicators)
     tested = detection.config.n_surrogates > 0

@@ -211,7 +211,7 @@ def _methods(detection: Detection) -> str:
     if config.n_surrogates:
         null = detection.null_sentence.rstrip(".")
         sentences.append(f"The null was {null}; {summary.surrogates_text(detection)}")
-    sentences.append(summary.test_text(detection))
+    sentences.append(summary.significance_text(detection))
     return " ".join(sentences)
 
 

@@ -30,7 +30,7 @@ __all__ = [
     "statistic_text",
     "statistics_rows",
     "surrogates_text",
-    "test_text",
+    "significance_text",
     "time_text",
     "trend_name",
     "trend_symbol",
@@ -84,7 +84,7 @@ def detection_summary(detection: Detection) -> str:
     lines += _section("Window", window_text(detection))
     if detection.config.n_surrogates:
         lines += _section("Null", f"{sentence(detection.null_sentence)} {surrogates_text(detection)}")
-    lines += _section("Test", test_text(detection))
+    lines += _section("Test", significance_text(detection))
     lines.append("")
     lines += _table(statistics_header(detection), statistics_rows(detection))
     lines.append("")
@@ -152,7 +152,7 @@ def detections_summary(detections: Detections) -> str:
     lines += _section("Window", f"{100 * one.config.window_fraction:.3g} % of each record, stamped at its right edge.")
     if one.config.n_surrogates:
         lines += _section("Null", f"{one.config.null}, fitted to each residual. {surrogates_text(one)}")
-    lines += _section("Test", test_text(one))
+    lines += _section("Test", significance_text(one))
     lines += _section("Caution", CAUTION)
     return "\n".join(lines)
 
@@ -256,7 +256,7 @@ def surrogates_text(detection: Detection) -> str:
     return f"{config.n_surrogates} surrogates of the residual, each {again} as the series was; seed {config.seed}."
 
 
-def test_text(detection: Detection) -> str:
+def significance_text(detection: Detection) -> str:
     """The statistic, how its p-value is made, and the level."""
     config = detection.config
     name = trend_name(config.trend)

@@ -102,7 +102,7 @@ def test_p_values_are_worded_as_in_a_paper(p, text):
 def test_a_slope_has_significant_digits_and_its_own_name(make_detection):
     detection = make_detection(trend="theil_sen")
     assert summary.statistic_text(1.2345e-7, detection) == "+1.23e-07"
-    assert "Theil–Sen slope" in summary.test_text(detection)
+    assert "Theil–Sen slope" in summary.significance_text(detection)
 
 
 def test_minus_signs_are_typeset_but_names_are_not():
