@@ -86,5 +86,5 @@ docs: $(VENV)/.installed-docs  ## the documentation, warnings being errors, then
 
 .PHONY: clean
 clean:  ## remove what the other targets made, the environment included
-	rm -rf "$(VENV)" build dist demo-output docs/_build docs/gallery docs/api/generated \
+	rm -rf "$(VENV)" build dist demo-output docs/_build docs/gallery docs/sg_execution_times.rst docs/api/generated \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
