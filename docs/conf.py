@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from typing import Any
 
 project = "earlywarning"
 author = "The earlywarning developers"
@@ -42,7 +43,25 @@ nitpick_ignore_regex = [(r"py:.*", r"(?!ews\.|adapters\.).*")]
 doctest_test_doctest_blocks = ""
 doctest_global_setup = "import logging; logging.getLogger('ews').setLevel(logging.ERROR)"
 
+
+def save_figures(_block: tuple[Any, ...], variables: dict[str, Any], settings: dict[str, Any]) -> str:
+    """Put the figures that a block of an example made on its page: they are made without pyplot, which it asks else."""
+    from matplotlib.figure import Figure
+    from sphinx_gallery.scrapers import figure_rst
+
+    seen = variables.setdefault("seen_figures", [])
+    paths = []
+    for value in list(variables["example_globals"].values()):
+        if isinstance(value, Figure) and not any(value is one for one in seen):
+            seen.append(value)
+            paths.append(next(variables["image_path_iterator"]))
+            value.savefig(paths[-1], dpi=150)
+    return str(figure_rst(paths, settings["src_dir"]))
+
+
 sphinx_gallery_conf = {
+    "image_scrapers": (save_figures,),
+    "capture_repr": (),
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"/plot_",

@@ -20,7 +20,7 @@ print(detection.summary())
 # The figure shows the series with its trend, the residual, and each indicator in front of the band in which the null
 # would keep it.
 
-detection.plot()
+figure = detection.plot()
 
 # %%
 # A control beside it: the same population under constant harvest. It goes nowhere, and the record is long enough to say
