@@ -8,7 +8,7 @@ to that point show that the population is losing resilience?
 
 import ews
 
-population = ews.models.harvested_population(n=2000, seed=1)
+population = ews.models.harvested_population(n=2000, seed=3)
 
 # %%
 # One call answers. ``until`` keeps the transition itself out of the record: it would raise variance all by itself.
@@ -26,5 +26,5 @@ figure = detection.plot()
 # A control beside it: the same population under constant harvest. It goes nowhere, and the record is long enough to say
 # so.
 
-control = ews.models.harvested_population(n=2000, harvest=1.0, seed=2)
+control = ews.models.harvested_population(n=2000, harvest=1.0, seed=4)
 print(ews.detect(control.values, time=control.time, seed=1))
