@@ -156,7 +156,7 @@ def detections_figure(detections: Detections) -> Figure:
         first = first or left
         time, drawn = detection.series.time, len(detection.series) > RASTERIZE_ABOVE
         left.plot(time, detection.series.values, color=INK, lw=0.7, rasterized=drawn)
-        left.plot(time, detection.trend, color=VERMILLION, lw=1.6, dashes=(5, 1.5))
+        _draw_trend(left, detection)
         _style(left)
         left.set_xlim(time[0], time[-1])
         name = left.set_title(_wrapped(column, 40, lines=1), loc="left", fontsize=FONT, color=INK, pad=3)
@@ -238,12 +238,20 @@ def _draw_series(axes: Axes, detection: Detection) -> None:
     heavy = values.size > RASTERIZE_ABOVE
     dots = "." if values.size <= SPARSE else ""
     axes.plot(time, values, color=INK, lw=0.7, marker=dots, ms=3, label="series", rasterized=heavy)
-    if detection.config.detrend is not None or detection.config.season is not None:
-        axes.plot(time, detection.trend, color=VERMILLION, lw=1.6, dashes=(5, 1.5), label="trend taken out")
+    _draw_trend(axes, detection)
     for i, shift in enumerate(detection.changepoints.time):
         axes.axvline(shift, color=ORANGE, lw=1.2, ls=":", label="shift of the mean" if i == 0 else None, zorder=1)
     axes.set_ylabel(_wrapped(detection.name, 16, lines=3), parse_math=False)
     _style(axes)
+
+
+def _draw_trend(axes: Axes, detection: Detection) -> None:
+    """What was taken out, where anything was; thinner where it swings with the seasons."""
+    time, taken = detection.series.time, detection.trend
+    if detection.config.season is not None:
+        axes.plot(time, taken, color=VERMILLION, lw=1.0, dashes=(3, 1), label="season and trend")
+    elif detection.config.detrend is not None:
+        axes.plot(time, taken, color=VERMILLION, lw=1.6, dashes=(5, 1.5), label="trend taken out")
 
 
 def _draw_residual(axes: Axes, detection: Detection) -> None:

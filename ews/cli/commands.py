@@ -76,7 +76,7 @@ _DATA, _ANALYSIS, _TEST, _OUTPUT = "Data", "Analysis", "Test", "Output"
         "**Examples**\n\n"
         "`ews detect lake.csv --time date --value chlorophyll`\n\n"
         "`ews detect lake.csv --time date --value chl --value oxygen --until 2015-06-01 --html report.html`\n\n"
-        "`ews detect core.csv --time age --value d18O --missing interpolate --window 100 --figure core.pdf`\n\n"
+        "`ews detect core.csv --time age --ages --value d18O --missing interpolate --window 100 --figure core.pdf`\n\n"
         "`ews detect counts.csv --indicators variance,ac1 --causal --json - | jq .verdict`\n\n"
         "End the record before the known shift with `--until`: a window that holds the shift always finds it. "
         "Exit status: 0 the command ran (whatever the verdict), 2 the input cannot be used."
@@ -90,6 +90,10 @@ def detect(
         str | None,
         typer.Option(help="Column of times: numbers or ISO dates.", show_default="row number", rich_help_panel=_DATA),
     ] = None,
+    ages: Annotated[
+        bool,
+        typer.Option("--ages", help="Times are ages, larger being earlier.", rich_help_panel=_DATA),
+    ] = False,
     value: Annotated[
         list[str] | None,
         typer.Option(
@@ -195,9 +199,11 @@ def detect(
     """
     with reported_errors():
         check_outputs(json=json, figure=figure, html=html)
-        from ews.cli.reading import read_table
+        from ews.cli.reading import read_table, turned_round
 
         table, times = read_table(file, time=time, values=value or [], separator=separator)
+        if ages:
+            times, until = turned_round(times, until)
         options = {
             "detrend": None if detrend.lower() == "none" else detrend,
             "bandwidth": bandwidth,

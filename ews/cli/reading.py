@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["read_table", "sniff_separator"]
+__all__ = ["read_table", "sniff_separator", "turned_round"]
 
 _SEPARATORS = ",;\t|"
 _NAMED = {"comma": ",", "semicolon": ";", "tab": "\t", "space": r"\s+", "pipe": "|", r"\t": "\t"}
@@ -71,6 +71,39 @@ def sniff_separator(heading: str) -> str:
     """The separator that the heading has most of, text in quotes left out; a comma where it has none."""
     bare = re.sub(r'"[^"]*"', "", heading)
     return max(_SEPARATORS, key=bare.count)
+
+
+def turned_round(ages: pd.Series[Any] | None, until: str | None) -> tuple[pd.Series[Any], str | None]:
+    """Make ages before present into times that run forward: their negative.
+
+    Parameters
+    ----------
+    ages : pandas.Series or None
+        Ages, larger being earlier.
+    until : str or None
+        The youngest age to be used.
+
+    Returns
+    -------
+    times : pandas.Series
+        The negative ages.
+    until : str or None
+        The last time to be used.
+
+    Raises
+    ------
+    ews.errors.InputTypeError
+        If there are no times, or they are dates.
+    """
+    if ages is None or ages.dtype.kind not in "iuf":
+        given = "no --time" if ages is None else "dates"
+        raise InputTypeError("--ages", described(given), "a --time column of numbers")
+    if until is None:
+        return -ages.astype(float), None
+    try:
+        return -ages.astype(float), str(-float(until))
+    except ValueError:
+        raise InputTypeError("--until", until, "a number, as the ages are") from None
 
 
 def _parse(path: Path, separator: str | None) -> pd.DataFrame:

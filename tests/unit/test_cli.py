@@ -148,6 +148,18 @@ def test_report_of_a_name_with_control_characters_is_harmless(tmp_path):
     assert "\x1b" not in result.stdout
 
 
+def test_ages_run_backwards(tmp_path):
+    path = tmp_path / "core.csv"
+    path.write_text("age,x\n" + "".join(f"{100 - i},{i * i % 11}\n" for i in range(60)))
+    result = ews("detect", path, "--time", "age", "--ages", "--until", "51", *FAST, "--json", "-")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert (found["time"][0], found["time"][-1]) == (-100.0, -51.0)
+    assert found["value"] == [i * i % 11 for i in range(50)]
+    refused(ews("detect", path, "--value", "x", "--ages"), "--ages", "no --time")
+    refused(ews("detect", path, "--time", "age", "--ages", "--until", "now"), "--until", "a number")
+
+
 # ---- detect: what it refuses ----------------------------------------------------------------------------------------
 
 

@@ -72,6 +72,16 @@ def test_lines_hold_the_numbers_of_the_result(make_detection):
     assert shown["Skewness"].collections[0].get_label() == "95 % of surrogates"
 
 
+def test_only_what_was_taken_out_is_drawn_as_trend(make_detection):
+    detection = make_detection(indicators=("ac1",))
+    none = dataclasses.replace(detection, config=dataclasses.replace(detection.config, detrend=None))
+    season = dataclasses.replace(detection, config=dataclasses.replace(detection.config, season=12))
+    labels = [
+        [one.get_label() for one in panels(result.plot())["lake"].get_lines()] for result in (detection, none, season)
+    ]
+    assert labels == [["series", "trend taken out"], ["series"], ["series", "season and trend"]]
+
+
 def test_guide_is_the_least_squares_line(make_detection):
     values = make_detection().indicators["ac1"].values
     guide = line(panels(make_detection().plot())["Lag-1 autocorrelation"], "its linear trend").get_ydata()
