@@ -50,11 +50,12 @@ class ChangePoints:
 def change_points(series: Any, *, time: Any = None, penalty: float | None = None, min_size: int = 5) -> ChangePoints:
     """Find abrupt shifts of the mean, by optimal partitioning (PELT) and a check against gradual change.
 
-    Optimal partitioning with the least-squares cost cuts a gradual change into a staircase. So each step that it finds is
-    held against two lines, fitted to the segments at its sides: it stays where they disagree at the step by more than
-    3.5 standard errors; the weakest goes first, and its neighbours are fitted again.
+    Optimal partitioning with the least-squares cost cuts a gradual change into a staircase. So each step that it
+    finds is held against two lines, fitted to the segments at its sides: it stays where they disagree at the step by
+    more than 3.5 standard errors; the weakest goes first, and its neighbours are fitted again.
 
-    Series of more than 20,000 samples are searched as means of blocks, and each shift found is then placed to the sample.
+    Series of more than 20,000 samples are searched as means of blocks, and each shift found is then placed to the
+    sample.
 
     Parameters
     ----------
@@ -96,8 +97,8 @@ def change_points(series: Any, *, time: Any = None, penalty: float | None = None
     """
     checked = as_series(series, time=time)
     values = checked.values
-    if not isinstance(min_size, numbers.Integral) or isinstance(min_size, bool) or min_size < 1:
-        raise ValueRangeError("min_size", min_size, "an integer of 1 or more")
+    if not isinstance(min_size, numbers.Integral) or isinstance(min_size, bool) or min_size < 3:
+        raise ValueRangeError("min_size", min_size, "an integer of 3 or more")
     if values.size < 2 * min_size:
         raise SeriesTooShortError("series", described(f"{values.size} values"), f"at least {2 * min_size} values")
     if penalty is not None and not _is_positive(penalty):
@@ -111,7 +112,7 @@ def change_points(series: Any, *, time: Any = None, penalty: float | None = None
     else:
         scaled = centred / unit
         cost = _penalty(scaled) if penalty is None else float(penalty) / unit / unit
-        index = _search(scaled, max(cost, _ROUNDING * values.size), int(min_size))
+        index = _abrupt(scaled, _search(scaled, max(cost, _ROUNDING * values.size), int(min_size)))
         cost = cost * unit * unit if penalty is None else float(penalty)
     return ChangePoints(index=index, time=checked.time[index], penalty=cost)
 
@@ -165,10 +166,10 @@ def _long_run_variance(values: FloatArray) -> float:
     return one / (2 * (1 - coefficient)) * (1 + coefficient) / (1 - coefficient)
 
 
-def _abrupt(values: FloatArray, found: list[int]) -> list[int]:
+def _abrupt(values: FloatArray, found: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """The steps that no pair of lines at their sides explains, weakest taken out first."""
-    kept = list(found)
-    variance = _long_run_variance(values)
+    kept = [int(place) for place in found]
+    variance = max(_long_run_variance(values), _ROUNDING)
     while kept:
         edges = [0, *kept, values.size]
         strength = [
@@ -179,7 +180,7 @@ def _abrupt(values: FloatArray, found: list[int]) -> list[int]:
         if strength[weakest] > ABRUPT:
             break
         del kept[weakest]
-    return kept
+    return np.asarray(kept, dtype=np.int64)
 
 
 def _edge(segment: FloatArray, at: float) -> float:
