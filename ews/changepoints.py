@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +15,8 @@ __all__ = ["ChangePoints", "change_points"]
 
 FloatArray = npt.NDArray[np.float64]
 
-# Standard errors by which two lines must disagree for a step: one in 2,000 by chance.
-ABRUPT = 3.5
+# Standard errors by which two lines must disagree for a step. High, since the memory that they rest on is estimated too.
+ABRUPT = 4.0
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -52,7 +51,7 @@ def change_points(series: Any, *, time: Any = None, penalty: float | None = None
 
     Optimal partitioning with the least-squares cost cuts a gradual change into a staircase. So each step that it
     finds is held against two lines, fitted to the segments at its sides: it stays where they disagree at the step by
-    more than 3.5 standard errors; the weakest goes first, and its neighbours are fitted again.
+    more than 4 standard errors; the weakest goes first, and its neighbours are fitted again.
 
     Series of more than 20,000 samples are searched as means of blocks, and each shift found is then placed to the
     sample.
@@ -97,7 +96,7 @@ def change_points(series: Any, *, time: Any = None, penalty: float | None = None
     """
     checked = as_series(series, time=time)
     values = checked.values
-    if not isinstance(min_size, numbers.Integral) or isinstance(min_size, bool) or min_size < 3:
+    if isinstance(min_size, bool | float) or min_size < 3:
         raise ValueRangeError("min_size", min_size, "an integer of 3 or more")
     if values.size < 2 * min_size:
         raise SeriesTooShortError("series", described(f"{values.size} values"), f"at least {2 * min_size} values")
