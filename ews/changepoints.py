@@ -15,10 +15,8 @@ __all__ = ["ChangePoints", "change_points"]
 
 FloatArray = npt.NDArray[np.float64]
 
-# Standard errors by which two lines must disagree for a step. High, since the memory that they rest on is estimated too.
+# Standard errors by which two lines must disagree for a step. High, since the memory behind them is estimated too.
 ABRUPT = 4.0
-
-FloatArray = npt.NDArray[np.float64]
 
 # The search takes time with the square of the length: a third of a second here, half a minute at 100,000.
 LONGEST_SEARCHED = 20_000
