@@ -41,8 +41,7 @@ MUTED = "#666666"
 FONT = 8.0
 SMALL = 7.0
 WIDTH_INCHES = 7.2  # two columns of a journal
-# A vector path of more points weighs megabytes and shows no more.
-RASTERIZE_ABOVE = 5000
+RASTERIZE_ABOVE = 5000  # a vector path of more points weighs megabytes and shows no more
 SPARSE = 80  # up to so many observations each gets a dot
 VERDICT_COLOURS = {"warning": VERMILLION, "no warning": BLUE, "inconclusive": MUTED}
 _ARROWS = {"up": "↑", "down": "↓", "both": "↕"}
@@ -154,8 +153,8 @@ def detections_figure(detections: Detections) -> Figure:
     for row, (column, detection) in enumerate(rows):
         left = figure.add_subplot(grid[row, 0], sharex=first if one_clock else None)
         first = first or left
-        time, drawn = detection.series.time, len(detection.series) > RASTERIZE_ABOVE
-        left.plot(time, detection.series.values, color=INK, lw=0.7, rasterized=drawn)
+        time, values = detection.series.time, detection.series.values
+        left.plot(time, values, color=INK, lw=0.7, rasterized=values.size > RASTERIZE_ABOVE)
         _draw_trend(left, detection)
         _style(left)
         left.set_xlim(time[0], time[-1])
@@ -205,9 +204,8 @@ def _style(axes: Axes) -> None:
     axes.yaxis.label.set(color=INK, size=FONT)
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     axes.margins(x=0)
-    powers = ScalarFormatter(useMathText=True)
-    powers.set_powerlimits((-3, 5))
-    axes.yaxis.set_major_formatter(powers)
+    axes.yaxis.set_major_formatter(ScalarFormatter(useMathText=True))
+    axes.ticklabel_format(axis="y", scilimits=(-3, 5))
     for axis in (axes.xaxis, axes.yaxis):
         axis.offsetText.set(size=SMALL, color=INK)
 
@@ -308,9 +306,8 @@ def _guide(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
 def _legend(figure: Figure, grid: GridSpec, series: Axes, indicators: list[Axes], *, beside: bool) -> None:
     """One legend for all panels: beside the series, where the surrogates' panels leave room, else below the figure."""
     handles, labels = series.get_legend_handles_labels()
-    if indicators:
-        more, their_labels = indicators[0].get_legend_handles_labels()
-        handles, labels = handles + more, labels + their_labels
+    for more in (axes.get_legend_handles_labels() for axes in indicators[:1]):
+        handles, labels = handles + more[0], labels + more[1]
     options: dict[str, Any] = {"fontsize": SMALL, "frameon": False, "labelcolor": INK, "handlelength": 2.4}
     if beside:
         blank = figure.add_subplot(grid[0:2, 1])
