@@ -94,7 +94,7 @@ def change_points(series: Any, *, time: Any = None, penalty: float | None = None
     """
     checked = as_series(series, time=time)
     values = checked.values
-    if isinstance(min_size, bool | float) or min_size < 3:
+    if not _is_size(min_size):
         raise ValueRangeError("min_size", min_size, "an integer of 3 or more")
     if values.size < 2 * min_size:
         raise SeriesTooShortError("series", described(f"{values.size} values"), f"at least {2 * min_size} values")
@@ -118,6 +118,11 @@ def change_points(series: Any, *, time: Any = None, penalty: float | None = None
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)
 
 
+def _is_size(number: Any) -> bool:
+    whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
+    return whole and bool(number >= 3)
+
+
 def _is_positive(penalty: Any) -> bool:
     number = isinstance(penalty, int | float | np.integer | np.floating) and not isinstance(penalty, bool)
     return number and bool(0 < penalty < np.inf)
@@ -129,7 +134,8 @@ def _search(values: FloatArray, penalty: float, min_size: int) -> npt.NDArray[np
 
     block = -(-values.size // LONGEST_SEARCHED)
     means = values[: values.size // block * block].reshape(-1, block).mean(axis=1)
-    algorithm = ruptures.KernelCPD(kernel="linear", min_size=max(1, min_size // block)).fit(means.reshape(-1, 1))
+    shortest = -(-(min_size + 2 * block - 2) // block)  # either edge may move by up to a block less one sample
+    algorithm = ruptures.KernelCPD(kernel="linear", min_size=shortest).fit(means.reshape(-1, 1))
     found = np.asarray(algorithm.predict(pen=penalty / block)[:-1], dtype=np.int64) * block
     return found if block == 1 else _placed(values, found, block)
 
@@ -157,7 +163,7 @@ def _long_run_variance(values: FloatArray) -> float:
     # For AR(1) noise: var(x_t − x_{t−1}) = 2 σ² (1 − φ) and var(x_t − x_{t−2}) = 2 σ² (1 − φ²).
     one = _scale(np.diff(values)) ** 2
     two = _scale(values[2:] - values[:-2]) ** 2
-    if one == 0:
+    if one < _ROUNDING**2:  # more than half of the steps are equal: they say nothing of the noise
         return float(np.var(values))
     coefficient = float(np.clip(two / one - 1.0, 0.0, 0.95))
     return one / (2 * (1 - coefficient)) * (1 + coefficient) / (1 - coefficient)
@@ -165,19 +171,21 @@ def _long_run_variance(values: FloatArray) -> float:
 
 def _abrupt(values: FloatArray, found: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """The steps that no pair of lines at their sides explains, weakest taken out first."""
-    kept = [int(place) for place in found]
     variance = max(_long_run_variance(values), _ROUNDING)
-    while kept:
-        edges = [0, *kept, values.size]
-        strength = [
-            abs(_edge(values[a:b], b - a) - _edge(values[b:c], 0.0)) / np.sqrt(variance * (4 / (b - a) + 4 / (c - b)))
-            for a, b, c in zip(edges, edges[1:], edges[2:], strict=False)
-        ]
-        weakest = int(np.argmin(strength))
-        if strength[weakest] > ABRUPT:
-            break
-        del kept[weakest]
-    return np.asarray(kept, dtype=np.int64)
+
+    def strength(a: int, b: int, c: int) -> float:
+        step = _edge(values[a:b], b - a) - _edge(values[b:c], 0.0)
+        return abs(step) / float(np.sqrt(variance * (4 / (b - a) + 4 / (c - b))))
+
+    edges = [0, *map(int, found), values.size]
+    strengths = [strength(*edges[place : place + 3]) for place in range(len(edges) - 2)]
+    while strengths and min(strengths) <= ABRUPT:
+        weakest = strengths.index(min(strengths))
+        del edges[weakest + 1], strengths[weakest]
+        for place in (weakest - 1, weakest):  # the steps beside it have a longer segment now
+            if 0 <= place < len(strengths):
+                strengths[place] = strength(*edges[place : place + 3])
+    return np.asarray(edges[1:-1], dtype=np.int64)
 
 
 def _edge(segment: FloatArray, at: float) -> float:

@@ -213,7 +213,7 @@ class Detection:
         """Change points of the series' mean, found on first access (see :func:`ews.changepoints.change_points`)."""
         from ews.changepoints import change_points
 
-        return change_points(self.series.values, time=self.series.time)
+        return change_points(self.series.values, time=self.series.time, min_size=min(5, len(self.series) // 2))
 
     @property
     def name(self) -> str:
