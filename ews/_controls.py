@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ews._pipeline import Pipeline, Progress, in_chunks
+from ews._pipeline import Pipeline, Progress, Stages, in_chunks
 from ews._significance import two_sided
 from ews.nulls.autoregressive import AR1, LARGEST_COEFFICIENT, draw_autoregression
 
@@ -81,12 +81,13 @@ def power(
         fitted = [AR1.fit(row[np.isfinite(row)]).coefficient for row in residual]
         return pipeline.tau(measured), np.array(fitted)
 
-    parts = in_chunks(control, controls, n=n, progress=progress)
+    surrogates = min(NULL_SURROGATES, n_surrogates)
+    stages = Stages(progress, controls + NULL_COEFFICIENTS * surrogates)
+    parts = in_chunks(control, controls, n=n, progress=stages.next())
     taus = np.concatenate([part[0] for part in parts], axis=1)
     fitted = np.concatenate([part[1] for part in parts])
     grid = np.quantile(fitted, np.linspace(0.1, 0.9, NULL_COEFFICIENTS))
     nearest = np.abs(fitted[:, None] - grid).argmin(axis=1)
-    surrogates = min(NULL_SURROGATES, n_surrogates)
     alarms = np.array([_SIGNS[indicator.alarm] for indicator in pipeline.indicators])
     warned = 0
     for place, value in enumerate(grid):
@@ -95,9 +96,14 @@ def power(
         def null_taus(first: int, count: int, null: AR1 = null, place: int = place) -> FloatArray:
             return pipeline.surrogate_tau(null.draw(first, count, seed=null_seeds[place]))
 
-        table = np.concatenate(in_chunks(null_taus, surrogates, n=n, progress=progress), axis=1)
+        table = np.concatenate(in_chunks(null_taus, surrogates, n=n, progress=stages.next()), axis=1)
         warned += _warnings(taus[:, nearest == place], table, alarms, alpha)
     return warned / controls
+
+
+def power_series(n_surrogates: int) -> int:
+    """How many series :func:`power` simulates."""
+    return CONTROLS + NULL_COEFFICIENTS * min(NULL_SURROGATES, n_surrogates)
 
 
 _SIGNS = {"up": 1.0, "down": -1.0, "both": 0.0}

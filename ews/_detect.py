@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import numbers
 from collections.abc import Sequence
 from typing import Any
@@ -10,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import _controls, _significance, nulls, trends
-from ews._pipeline import Pipeline, Progress
+from ews._pipeline import Pipeline, Progress, Stages
 from ews._resolve import resolve_pipeline, resolve_seed
-from ews.errors import UnknownNameError, ValueRangeError, described
+from ews.errors import ArgumentError, UnknownNameError, ValueRangeError, described
 from ews.results import ARROWS, DetectConfig, Detection, Detections, IndicatorSeries, Significance, Verdict
 from ews.series import Duplicates, Missing, as_series, split_columns
 
@@ -138,18 +139,33 @@ def detect(
     )
 
 
-def detect_with_progress(
-    series: Any, *, time: Any = None, progress: Progress | None = None, seed: Any = 0, **options: Any
-) -> Detection | Detections:
-    """:func:`detect`, calling ``progress(done, total)`` as surrogates are done."""
-    options["seed"] = resolve_seed(seed)
-    columns, time = split_columns(series, time=time)
+def detect_with_progress(series: Any, *, progress: Progress | None = None, **options: Any) -> Detection | Detections:
+    """:func:`detect`, calling ``progress(done, total)`` as simulated series are done, for each column anew."""
+    chosen = {**_DEFAULTS, **options}
+    chosen["seed"] = resolve_seed(chosen["seed"])
+    columns, chosen["time"] = split_columns(series, time=chosen["time"])
     if columns is None:
-        return _detect_one(series, time=time, name=None, progress=progress, **options)
-    results = {}
-    for name, column in columns.items():
-        results[name] = _detect_one(column, time=time, name=name, progress=progress, **options)
+        return _detect_one(series, name=None, progress=progress, **chosen)
+    results = {name: _detect_column(column, name, progress, chosen) for name, column in columns.items()}
     return next(iter(results.values())) if len(results) == 1 else Detections(results)
+
+
+# The defaults stand in the signature of `detect` and nowhere else.
+_DEFAULTS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(detect).parameters.items()
+    if parameter.kind is parameter.KEYWORD_ONLY
+}
+
+
+def _detect_column(data: Any, name: str, progress: Progress | None, options: dict[str, Any]) -> Detection:
+    """One column of a table; what is wrong with its values is said of the column."""
+    try:
+        return _detect_one(data, name=name, progress=progress, **options)
+    except ArgumentError as error:
+        if error.argument != "series":
+            raise
+        raise type(error)(f"series, column {name!r}", error.given, error.allowed) from None
 
 
 def _detect_one(
@@ -159,19 +175,19 @@ def _detect_one(
     name: str | None,
     progress: Progress | None,
     seed: int,
-    detrend: str | None = "gaussian",
-    bandwidth: float | None = None,
-    window: float = 0.5,
-    indicators: Sequence[str] | str = DEFAULT_INDICATORS,
-    trend: trends.TrendMethod = "kendall",
-    null: nulls.NullName = "ar1",
-    n_surrogates: int = 1000,
-    alpha: float = 0.05,
-    causal: bool = False,
-    until: Any = None,
-    missing: Missing = "raise",
-    duplicates: Duplicates = "raise",
-    season: int | None = None,
+    detrend: str | None,
+    bandwidth: float | None,
+    window: float,
+    indicators: Sequence[str] | str,
+    trend: trends.TrendMethod,
+    null: nulls.NullName,
+    n_surrogates: int,
+    alpha: float,
+    causal: bool,
+    until: Any,
+    missing: Missing,
+    duplicates: Duplicates,
+    season: int | None,
 ) -> Detection:
     _check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
     cleaned = as_series(data, time=time, name=name, until=until, missing=missing, duplicates=duplicates, causal=causal)
@@ -259,11 +275,12 @@ def _test(
         return tested, [(np.nan, np.nan)] * tau.size, {}, None
     finite = residual[np.isfinite(residual)]
     fitted = nulls.fit(finite, null=null)
-    tested = _significance.test(pipeline, tau, fitted, n_surrogates=n_surrogates, seed=seed, progress=progress)
+    stages = Stages(progress, n_surrogates + _controls.INTERVAL_SERIES + _controls.power_series(n_surrogates))
+    tested = _significance.test(pipeline, tau, fitted, n_surrogates=n_surrogates, seed=seed, progress=stages.next())
     bands = _significance.band(pipeline, fitted, n_surrogates=n_surrogates, seed=seed)
-    intervals = _controls.tau_intervals(pipeline, tau, finite, alpha=alpha, seed=seed)
+    intervals = _controls.tau_intervals(pipeline, tau, finite, alpha=alpha, seed=seed, progress=stages.next())
     memory = nulls.AR1.fit(finite).coefficient
-    power = _controls.power(pipeline, memory, alpha=alpha, n_surrogates=n_surrogates, seed=seed)
+    power = _controls.power(pipeline, memory, alpha=alpha, n_surrogates=n_surrogates, seed=seed, progress=stages.next())
     return tested, intervals, bands, power
 
 
@@ -281,21 +298,21 @@ def _decide(
             continue
         way = "rises" if tau > 0 else "falls" if tau < 0 else "has no trend"
         in_direction = indicator.alarm == "both" or ((tau > 0) == (indicator.alarm == "up") and tau != 0)
-        sentence = f"{indicator.label.lower()} {way} (τ = {tau:+.2f}, adjusted p = {p:.3g})"
+        sentence = f"{indicator.label.lower()} {way} (τ = {tau:+.2f}, adjusted p = {p:.3f})"
         if p <= alpha and in_direction:
             alarms.append(sentence)
         elif p <= alpha:
             others.append(f"{sentence}, against its direction of alarm ({ARROWS[indicator.alarm]})")
         else:
             others.append(f"{sentence}, within what the null gives")
-    found = f"{power:.0%} of positive controls of this length were found"
+    found = f"{100 * power:.0f} % of positive controls of this length got a warning"
     smallest = 2.0 / (1.0 + tested.n_surrogates)
     if smallest > alpha:
         others.append(f"{tested.n_surrogates} surrogates cannot give a p below {smallest:.3g}: draw more")
     if alarms:
         return "warning", (*alarms, *others)
     if power >= SUFFICIENT_POWER:
-        return "no warning", (*others, f"{found}, so a decline like theirs would most likely have shown")
+        return "no warning", (*others, f"{found}, so a loss of resilience like theirs would probably have shown")
     return "inconclusive", (*others, f"only {found}: too few to take silence for safety")
 
 

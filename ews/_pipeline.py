@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ews.detrend import DetrendPlan
     from ews.indicators.registry import Indicator
 
-__all__ = ["Pipeline", "Progress", "in_chunks"]
+__all__ = ["Pipeline", "Progress", "Stages", "in_chunks"]
 
 FloatArray = npt.NDArray[np.float64]
 Progress = Callable[[int, int], object]
@@ -131,6 +131,35 @@ def in_chunks(
         for first, count, result in zip(starts, counts, pool.map(task, starts, counts), strict=True):
             results.append(_reported(result, first + count, total, progress))
         return results
+
+
+class Stages:
+    """One count of progress over several stages that each count from zero.
+
+    Parameters
+    ----------
+    progress : callable or None
+        Called as ``progress(done, total)`` over all stages.
+    total : int
+        Number of rows in all stages together.
+    """
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._done = 0
+
+    def next(self) -> Progress | None:
+        """The function that the next stage reports to."""
+        if self._progress is None:
+            return None
+        progress, before = self._progress, self._done
+
+        def report(done: int, _: int) -> None:
+            self._done = before + done
+            progress(self._done, self._total)
+
+        return report
 
 
 def _reported(result: Measured, done: int, total: int, progress: Progress | None) -> Measured:
