@@ -1,0 +1,60 @@
+"""Detectors that model what lies ahead: each fits the signature of a bifurcation and says how well it explains a series.
+
+Windowed indicators ask whether a number rises. A detector of this package fits a model that comes from the theory of
+the bifurcation, and so can say which one, or compare it with a model in which nothing changes. Names load on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+# Public name → the module that holds it.
+_HOMES: dict[str, str] = {
+    "LikelihoodConfig": "ews.bifurcations._likelihood_result",
+    "LikelihoodRatio": "ews.bifurcations._likelihood_result",
+    "OrnsteinUhlenbeckFit": "ews.bifurcations._likelihood_result",
+    "TransitionFit": "ews.bifurcations._likelihood_result",
+    "likelihood": "ews.bifurcations._likelihood",
+    "ornstein_uhlenbeck_log_likelihood": "ews.bifurcations._likelihood_models",
+    "saddle_node_log_likelihood": "ews.bifurcations._likelihood_models",
+    "transcritical_log_likelihood": "ews.bifurcations._likelihood_models",
+}
+
+__all__ = [
+    "LikelihoodConfig",
+    "LikelihoodRatio",
+    "OrnsteinUhlenbeckFit",
+    "TransitionFit",
+    "likelihood",
+    "ornstein_uhlenbeck_log_likelihood",
+    "saddle_node_log_likelihood",
+    "transcritical_log_likelihood",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ews.bifurcations' has no attribute {name!r}")
+    found = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
+
+
+if TYPE_CHECKING:
+    from ews.bifurcations._likelihood import likelihood
+    from ews.bifurcations._likelihood_models import (
+        ornstein_uhlenbeck_log_likelihood,
+        saddle_node_log_likelihood,
+        transcritical_log_likelihood,
+    )
+    from ews.bifurcations._likelihood_result import (
+        LikelihoodConfig,
+        LikelihoodRatio,
+        OrnsteinUhlenbeckFit,
+        TransitionFit,
+    )
