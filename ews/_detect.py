@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from ews import _controls, _significance, nulls, trends
 from ews._pipeline import Pipeline, Progress, Stages
 from ews._resolve import resolve_pipeline, resolve_seed
-from ews.errors import ArgumentError, UnknownNameError, ValueRangeError, described
+from ews.errors import ArgumentError, ValueRangeError, described
 from ews.results import ARROWS, DetectConfig, Detection, Detections, IndicatorSeries, Significance, Verdict
 from ews.series import Duplicates, Missing, as_series, split_columns
 
@@ -23,6 +22,10 @@ FloatArray = npt.NDArray[np.float64]
 
 DEFAULT_INDICATORS = ("variance", "ac1", "skewness")
 SUFFICIENT_POWER = 0.8
+# Detrending an exact line leaves up to 1e-14 of the values' size.
+ROUNDING = 1e-13
+# Fourth powers must neither vanish nor overflow.
+SMALLEST, LARGEST = 1e-70, 1e70
 
 
 def detect(
@@ -189,11 +192,11 @@ def _detect_one(
     duplicates: Duplicates,
     season: int | None,
 ) -> Detection:
-    _check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
+    nulls.check(null=null, n_surrogates=n_surrogates)
+    _check_alpha(alpha)
     cleaned = as_series(data, time=time, name=name, until=until, missing=missing, duplicates=duplicates, causal=causal)
     n = len(cleaned)
-    if n >= 2 and np.ptp(cleaned.values) == 0:
-        raise ValueRangeError("series", described(f"{n} equal values ({cleaned.values[0]:g})"), "values that vary")
+    _check_size(cleaned.values)
     pipeline = resolve_pipeline(
         n=n,
         step=cleaned.step,
@@ -208,7 +211,7 @@ def _detect_one(
     )
     _announce_compilation()
     trend_values = pipeline.plan.rows(cleaned.values.reshape(1, -1))[0]
-    residual = cleaned.values - trend_values
+    residual = _residual(cleaned.values, trend_values)
     pipeline = Pipeline(pipeline.plan, pipeline.indicators, pipeline.window, trend, cleaned.step, trend_values)
     measured = pipeline.measure(residual.reshape(1, -1), cleaned.values.reshape(1, -1).copy())
     tau = pipeline.tau(measured)[:, 0]
@@ -221,13 +224,13 @@ def _detect_one(
         indicators=tuple(indicator.name for indicator in pipeline.indicators),
         trend=trend,
         null=null,
-        n_surrogates=n_surrogates,
-        alpha=alpha,
-        causal=causal,
+        n_surrogates=int(n_surrogates),
+        alpha=float(alpha),
+        causal=bool(causal),
         until=None if until is None else str(until),
         missing=missing,
         duplicates=duplicates,
-        season=season,
+        season=None if season is None else int(season),
         seed=seed,
     )
     verdict, reasons = _decide(pipeline, tested, power, alpha)
@@ -253,6 +256,34 @@ def _detect_one(
         detrend_sentence=pipeline.plan.sentence,
         null_sentence=tested.null_sentence,
     )
+
+
+def _check_alpha(alpha: Any) -> None:
+    if isinstance(alpha, bool) or not isinstance(alpha, float | np.floating) or not 0 < alpha < 1:
+        raise ValueRangeError("alpha", alpha, "a number between 0 and 1")
+
+
+def _check_size(values: FloatArray) -> None:
+    """Refuse what has nothing to measure, or whose fourth powers overflow."""
+    if values.size >= 2 and (values == values[0]).all():
+        raise ValueRangeError("series", described(f"{values.size} equal values ({values[0]:g})"), "values that vary")
+    if (size := float(np.abs(values).max())) > LARGEST:
+        raise ValueRangeError("series", described(f"values up to {size:.3g}"), f"at most {LARGEST:g}: change the unit")
+
+
+def _residual(values: FloatArray, trend: FloatArray) -> FloatArray:
+    """What detrending leaves; where that is rounding, zero, so that no indicator takes it for a signal."""
+    residual = values - trend
+    residual[np.abs(residual) <= 8 * np.finfo(np.float64).eps * np.abs(values)] = 0.0
+    spread, size = float(np.nanmax(residual) - np.nanmin(residual)), float(np.abs(values).max())
+    if spread <= ROUNDING * size:
+        given = described(f"values that detrending leaves {spread:.1g} of, in a series of size {size:.3g}")
+        raise ValueRangeError("series", given, "values that vary about their trend; or another way to detrend")
+    if spread < SMALLEST:
+        raise ValueRangeError(
+            "series", described(f"a residual of size {spread:.1g}"), f"at least {SMALLEST:g}: change the unit"
+        )
+    return residual
 
 
 def _test(
@@ -314,15 +345,6 @@ def _decide(
     if power >= SUFFICIENT_POWER:
         return "no warning", (*others, f"{found}, so a loss of resilience like theirs would probably have shown")
     return "inconclusive", (*others, f"only {found}: too few to take silence for safety")
-
-
-def _check_test(*, null: Any, n_surrogates: Any, alpha: Any) -> None:
-    if null not in nulls.NAMES:
-        raise UnknownNameError("null", null, nulls.NAMES)
-    if isinstance(n_surrogates, bool) or not isinstance(n_surrogates, numbers.Integral) or n_surrogates < 0:
-        raise ValueRangeError("n_surrogates", n_surrogates, "an integer of 0 or more")
-    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < float(alpha) < 1:
-        raise ValueRangeError("alpha", alpha, "a number between 0 and 1")
 
 
 def _announce_compilation() -> None:
