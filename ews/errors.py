@@ -100,8 +100,10 @@ class UnknownNameError(ArgumentError):
 
     def __init__(self, argument: str, given: object, names: Iterable[str]) -> None:
         self.names = tuple(names)
-        nearest = difflib.get_close_matches(str(given), self.names, n=1, cutoff=0.5)
-        hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
+        close = difflib.get_close_matches(str(given), self.names, n=3, cutoff=0.5)
+        # Of names that are as close, the first that is listed: "ac" means "ac1" rather than "ac3".
+        nearest = max(close, key=lambda name: (_closeness(given, name), -self.names.index(name)), default=None)
+        hint = f" (did you mean {nearest!r}?)" if nearest else ""
         super().__init__(argument, given, f"one of {', '.join(map(repr, self.names))}{hint}")
 
     def __reduce__(self) -> tuple[type[ArgumentError], tuple[str, object, tuple[str, ...]]]:  # type: ignore[override]
@@ -114,6 +116,10 @@ class EWSWarning(UserWarning):
 
 class KernelCacheWarning(EWSWarning):
     """Compiled kernels cannot be kept on disk, so each new process compiles them again."""
+
+
+def _closeness(given: object, name: str) -> float:
+    return difflib.SequenceMatcher(None, str(given), name).ratio()
 
 
 def _short(given: object) -> str:

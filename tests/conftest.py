@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# The same examples in every run: a failure on one machine is a failure on all.
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, print_blob=False)
+hypothesis.settings.load_profile("fixed")
 
 _ROOT = Path(__file__).resolve().parents[1]
 

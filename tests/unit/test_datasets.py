@@ -110,7 +110,7 @@ def test_bundled_series() -> None:
 
 def test_simulated_series_is_the_model_with_its_truth() -> None:
     fold = datasets.load("simulated_fold")
-    simulation = models.harvested_population(n=500, seed=2024)
+    simulation = models.harvested_population(n=2000, interval=2.0, noise=0.02, seed=2024)
     np.testing.assert_array_equal(fold.values, simulation.values)
     assert fold.transition == simulation.transition
     control = datasets.load("simulated_fold_control")
