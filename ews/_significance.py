@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ews import nulls
 from ews._pipeline import Pipeline, Progress, in_chunks
 from ews.results import Significance, SurrogateBand
+from ews.series import real_numbers
 
 __all__ = ["significance", "two_sided", "westfall_young"]
 
@@ -32,7 +33,7 @@ def significance(
     null: nulls.NullName = "ar1",
     n_surrogates: int = 1000,
     causal: bool = False,
-    seed: int | np.random.Generator = 0,
+    seed: int | np.random.Generator | None = 0,
 ) -> Significance:
     """Test the trends of indicators of a residual against a null, through the whole pipeline.
 
@@ -43,7 +44,7 @@ def significance(
     Parameters
     ----------
     residual : array_like of shape (n,)
-        The detrended series, evenly spaced and finite.
+        The detrended series, evenly spaced and finite (but for the first difference, which may be NaN).
     detrend : str or None, default "gaussian"
         How it was detrended; the surrogates go through the same.
     bandwidth : float, optional
@@ -60,8 +61,8 @@ def significance(
         How many surrogates: the smallest p-value is 2 / (1 + n_surrogates).
     causal : bool, default False
         Whether the detrending used past samples only.
-    seed : int or numpy.random.Generator, default 0
-        Seed of the surrogates.
+    seed : int, numpy.random.Generator or None, default 0
+        Seed of the surrogates; None draws a fresh one, which the result records.
 
     Returns
     -------
@@ -87,13 +88,18 @@ def significance(
     ['ac1', 'skewness', 'variance']
     """
     from ews._resolve import resolve_pipeline, resolve_seed
-    from ews.series import as_series
 
-    values = as_series(residual).values
+    nulls.check(null=null, n_surrogates=n_surrogates)
+    values = real_numbers("residual", residual)
+    lost = int(detrend == "difference")  # the first difference is undefined, whether it was handed over or not
+    if lost and values.size and np.isnan(values[0]):
+        values = values[1:]
+    fitted = nulls.fit(values, null=null)
+    n = values.size + lost
     pipeline = resolve_pipeline(
-        n=values.size,
+        n=n,
         step=1.0,
-        level=np.zeros(values.size),
+        level=np.zeros(n),
         detrend=detrend,
         bandwidth=bandwidth,
         window=window,
@@ -102,10 +108,9 @@ def significance(
         causal=causal,
         season=None,
     )
-    rows = values.reshape(1, -1).copy()
+    rows = np.concatenate([np.full(lost, np.nan), values]).reshape(1, -1)
     tau = pipeline.tau(pipeline.measure(rows, rows))[:, 0]
-    fitted = nulls.fit(values, null=null)
-    return test(pipeline, tau, fitted, n_surrogates=n_surrogates, seed=resolve_seed(seed))
+    return test(pipeline, tau, fitted, n_surrogates=int(n_surrogates), seed=resolve_seed(seed))
 
 
 def test(
@@ -151,7 +156,7 @@ def two_sided(observed: FloatArray, surrogate: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray of shape (k,)
-        p in [1 / (1 + n), 1].
+        p in [2 / (1 + n), 1].
     """
     n = surrogate.size
     undefined = int(np.isnan(surrogate).sum())
