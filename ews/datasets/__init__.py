@@ -96,7 +96,7 @@ def load(name: str) -> Dataset:
     >>> from ews import datasets
     >>> fold = datasets.load("simulated_fold")
     >>> fold.values.shape, round(fold.transition, 1)
-    ((500,), 470.9)
+    ((2000,), 3773.1)
     """
     entry = describe(name)
     paths = [locate(file, name=name, source=entry.source) for file in entry.files]
