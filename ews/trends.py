@@ -85,8 +85,7 @@ def kendall(values: Any, *, time: Any = None) -> Trend:
     from ews._kernels.kendall import kendall_pair
 
     y, t = _pair(values, time)
-    statistic = float(kendall_pair(t, y)) if y.size > 1 else np.nan
-    return Trend("kendall", float(np.clip(statistic, -1.0, 1.0)), y.size)  # rounding can reach past 1
+    return Trend("kendall", float(kendall_pair(t, y)) if y.size > 1 else np.nan, y.size)
 
 
 def spearman(values: Any, *, time: Any = None) -> Trend:
@@ -199,7 +198,7 @@ def rows(values: FloatArray, *, method: TrendMethod = "kendall") -> FloatArray:
         from ews._kernels.kendall import kendall_rows
 
         kendall_rows(table, out)
-        return np.clip(out, -1.0, 1.0, out=out)  # rounding can reach past 1
+        return out
     statistic: Callable[[FloatArray, FloatArray], float] = _spearman if method == "spearman" else _theil_sen
     position = np.arange(table.shape[1], dtype=np.float64)
     for i, row in enumerate(table):

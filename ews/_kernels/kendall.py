@@ -92,7 +92,8 @@ def kendall_rows(y: FloatArray, out: FloatArray) -> None:
         if untied <= 0:
             out[row] = np.nan
         else:  # no ties in time: tau-b = (concordant − discordant) / sqrt(pairs · untied pairs)
-            out[row] = (untied - 2 * falling) / math.sqrt(float(pairs)) / math.sqrt(float(untied))
+            # One root of the product: perfect order is then exactly 1, and nothing lies beyond.
+            out[row] = (untied - 2 * falling) / math.sqrt(float(pairs) * float(untied))
 
 
 @kernel
@@ -126,4 +127,4 @@ def kendall_pair(x: FloatArray, y: FloatArray) -> float:
     if pairs in (tied_x, tied_y):
         return np.nan
     difference = pairs - tied_x - tied_y + tied_both - 2 * falling
-    return difference / math.sqrt(float(pairs - tied_x)) / math.sqrt(float(pairs - tied_y))
+    return difference / math.sqrt(float(pairs - tied_x) * float(pairs - tied_y))
