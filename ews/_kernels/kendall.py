@@ -16,12 +16,62 @@ __all__ = ["kendall_pair", "kendall_rows"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_BASE = 8  # runs of this length are sorted by insertion before merging starts
+_BASE = 4  # runs of this length are sorted by insertion before merging starts
 
 
 @kernel
-def _sort_counting(y: FloatArray, spare: FloatArray, n: int) -> int:
-    """Sort the first n values of `y` in place and return how many pairs were in strictly falling order."""
+def _merge_equal(source: FloatArray, target: FloatArray, width: int) -> int:
+    """Merge two sorted runs of `width` values into `target` from both ends at once; return the inversions between them.
+
+    The smaller half comes from the front and the larger from the back, each in `width` steps, so that neither end can run
+    out of values, no step branches, and the two ends do not wait for each other.
+    """
+    i, j = 0, width
+    p, q = width - 1, 2 * width - 1
+    inversions = 0
+    for k in range(width):
+        a, b = source[i], source[j]
+        passes = b < a  # b comes before all that is left of the first run
+        target[k] = b if passes else a
+        inversions += (width - i) if passes else 0
+        i += not passes
+        j += passes
+        c, d = source[p], source[q]
+        stays = c <= d  # d comes before all that the back has taken of the first run
+        target[2 * width - 1 - k] = d if stays else c
+        inversions += (width - 1 - p) if stays else 0
+        p -= not stays
+        q -= stays
+    return inversions
+
+
+@kernel
+def _merge(source: FloatArray, target: FloatArray, middle: int) -> int:
+    """Merge the sorted runs source[:middle] and source[middle:] into `target`; return the inversions between them."""
+    stop = target.size
+    i, j, k, inversions = 0, middle, 0, 0
+    while i < middle and j < stop:
+        passes = source[j] < source[i]
+        target[k] = source[j] if passes else source[i]
+        inversions += (middle - i) if passes else 0
+        i += not passes
+        j += passes
+        k += 1
+    while i < middle:
+        target[k] = source[i]
+        i += 1
+        k += 1
+    while j < stop:
+        target[k] = source[j]
+        j += 1
+        k += 1
+    return inversions
+
+
+@kernel
+def _sort_counting(y: FloatArray, spare: FloatArray) -> int:
+    """Sort `y` in place, `spare` being as long, and return how many pairs were in strictly falling order."""
+    n = y.size
     inversions = 0
     for start in range(0, n, _BASE):
         for i in range(start + 1, min(start + _BASE, n)):
@@ -36,31 +86,23 @@ def _sort_counting(y: FloatArray, spare: FloatArray, n: int) -> int:
     width = _BASE
     while width < n:
         for start in range(0, n, 2 * width):
-            middle = min(start + width, n)
             stop = min(start + 2 * width, n)
-            i, j = start, middle
-            for k in range(start, stop):
-                if j >= stop or (i < middle and source[i] <= source[j]):
-                    target[k] = source[i]
-                    i += 1
-                else:  # source[j] passes everything that is left in the first run
-                    target[k] = source[j]
-                    j += 1
-                    inversions += middle - i
+            if stop - start == 2 * width:
+                inversions += _merge_equal(source[start:stop], target[start:stop], width)
+            else:
+                inversions += _merge(source[start:stop], target[start:stop], min(width, stop - start))
         source, target = target, source
         width *= 2
-    if width > _BASE:
-        for k in range(n):
-            y[k] = source[k]
+    y[:] = source
     return inversions
 
 
 @kernel
-def _tied_pairs(y: FloatArray, n: int) -> int:
-    """Number of pairs of equal values among the first n of a sorted array."""
+def _tied_pairs(y: FloatArray) -> int:
+    """Number of pairs of equal values in a sorted array."""
     pairs = 0
     run = 0
-    for i in range(1, n):
+    for i in range(1, y.size):
         run = run + 1 if y[i] == y[i - 1] else 0
         pairs += run
     return pairs
@@ -87,8 +129,9 @@ def kendall_rows(y: FloatArray, out: FloatArray) -> None:
             kept[count] = value
             count += 0 if math.isnan(value) else 1
         pairs = count * (count - 1) // 2
-        falling = _sort_counting(kept, spare, count)
-        untied = pairs - _tied_pairs(kept, count)
+        values = kept[:count]
+        falling = _sort_counting(values, spare[:count])
+        untied = pairs - _tied_pairs(values)
         if untied <= 0:
             out[row] = np.nan
         else:  # no ties in time: tau-b = (concordant − discordant) / sqrt(pairs · untied pairs)
@@ -121,9 +164,9 @@ def kendall_pair(x: FloatArray, y: FloatArray) -> float:
         run = run + 1 if xs[i] == xs[i - 1] and ys[i] == ys[i - 1] else 0
         tied_both += run
     pairs = n * (n - 1) // 2
-    tied_x = _tied_pairs(xs, n)
-    falling = _sort_counting(ys, np.empty(n), n)
-    tied_y = _tied_pairs(ys, n)
+    tied_x = _tied_pairs(xs)
+    falling = _sort_counting(ys, np.empty(n))
+    tied_y = _tied_pairs(ys)
     if pairs in (tied_x, tied_y):
         return np.nan
     difference = pairs - tied_x - tied_y + tied_both - 2 * falling

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ews._kernels.arithmetic import multiply_add
 from ews._kernels.jit import kernel
 
 __all__ = ["smooth_reflect", "smooth_renormalised"]
@@ -33,15 +34,17 @@ def _correlate(padded: FloatArray, weights: FloatArray, out: FloatArray) -> None
             w4, w5, w6, w7 = weights[j + 4], weights[j + 5], weights[j + 6], weights[j + 7]
             x = padded[start + j : stop + j + 8]
             for t in range(count):
-                low = (w0 * x[t] + w1 * x[t + 1]) + (w2 * x[t + 2] + w3 * x[t + 3])
-                high = (w4 * x[t + 4] + w5 * x[t + 5]) + (w6 * x[t + 6] + w7 * x[t + 7])
-                sums[t] += low + high
+                low = multiply_add(w1, x[t + 1], multiply_add(w0, x[t], sums[t]))
+                low = multiply_add(w3, x[t + 3], multiply_add(w2, x[t + 2], low))
+                high = multiply_add(w5, x[t + 5], w4 * x[t + 4])
+                high = multiply_add(w7, x[t + 7], multiply_add(w6, x[t + 6], high))
+                sums[t] = low + high
             j += 8
         while j < taps:
             w0 = weights[j]
             x = padded[start + j : stop + j]
             for t in range(count):
-                sums[t] += w0 * x[t]
+                sums[t] = multiply_add(w0, x[t], sums[t])
             j += 1
 
 
