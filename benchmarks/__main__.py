@@ -1,0 +1,152 @@
+"""Measure everything that is claimed about speed and write it down: ``make bench``, or ``python -m benchmarks``.
+
+Writes ``docs/generated/speed*.csv`` and ``speed.json``. Exits with 1 where a goal is missed or two results differ.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from benchmarks import machine, startup
+from benchmarks.comparisons import COMPARISONS, Comparison, noise
+from benchmarks.timing import interleaved
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "generated"
+SECONDS = 6.0  # for each comparison at each size
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One line of a table, and whether it is what we mean it to be."""
+
+    row: Row
+    kept: bool
+
+
+def compare(comparison: Comparison, n: int) -> Measured:
+    """Time one comparison at one size, after a look at whether both sides say the same."""
+    x = noise(n)
+    difference = comparison.difference(x)
+    times = interleaved({"ours": partial(comparison.ours, x), "theirs": partial(comparison.theirs, x)}, seconds=SECONDS)
+    ours = times["ours"].median
+    theirs = times["theirs"].median / comparison.peer_share
+    ratio = theirs / ours
+    row = {
+        "Task": comparison.task,
+        "Samples": f"{n:,}",
+        "ews (ms)": _milliseconds(ours),
+        "Peer": comparison.peer,
+        "Peer (ms)": _milliseconds(theirs),
+        "Times faster": _ratio(ratio),
+        "Goal": _goal(comparison),
+        "Largest difference": f"{difference:.0e}",
+    }
+    in_time = comparison.limit is None or ours <= comparison.limit
+    fast_enough = comparison.goal is None or ratio >= comparison.goal
+    return Measured(row, in_time and fast_enough and difference <= comparison.tolerance)
+
+
+def imports() -> Measured:
+    """``import ews`` above numpy."""
+    times = startup.import_time()
+    spent = times["numpy and ews"] - times["numpy"]
+    return _waited("`import ews`, beyond numpy", f"{1e3 * max(spent, 0.0):.0f} ms", "60 ms", spent <= 0.060)
+
+
+def first_detect() -> Measured:
+    """The first ``detect`` of a process, kernels kept on disk."""
+    times = startup.first_detect()
+    spent = times["detect"] - times["dependencies"]
+    what = (
+        "`import ews` and a first `detect` of 1,000 samples, kernels on disk, "
+        f"beyond the imports of its dependencies ({times['dependencies']:.2f} s)"
+    )
+    return _waited(what, f"{spent:.2f} s", "1 s", spent <= 1.0)
+
+
+def cold_compilation() -> Measured:
+    """The first ``detect`` of all, which compiles."""
+    spent, said = startup.cold_compilation()
+    what = "the same where nothing is on disk yet: all kernels are compiled, and a line on stderr says so"
+    return _waited(what, f"{spent:.1f} s", "8 s", spent <= 8.0 and "compiling" in said)
+
+
+def memory(n: int) -> Measured:
+    """Memory of 1000 surrogates."""
+    found = startup.peak_memory(n, 1_000)
+    megabytes = {name: value / 1e6 for name, value in found.items()}
+    stored = f"stored, they would fill {megabytes['stored']:.0f} MB"
+    what = f"memory of 1,000 surrogates of {n:,} samples, beyond that of 64 ({stored})"
+    return _waited(what, f"{megabytes['grown']:.1f} MB", "a quarter", found["grown"] <= found["stored"] / 4)
+
+
+def _waited(what: str, measured: str, goal: str, kept: bool) -> Measured:
+    return Measured({"What": what.replace("`", "``"), "Measured": measured, "Goal": f"≤ {goal}"}, kept)
+
+
+def _goal(comparison: Comparison) -> str:
+    goals = [f"≥ {comparison.goal:g} ×"] if comparison.goal else []
+    goals += [f"≤ {1e3 * comparison.limit:g} ms"] if comparison.limit else []
+    return ", ".join(goals) or "–"
+
+
+def _milliseconds(seconds: float) -> str:
+    """Three digits."""
+    value = 1e3 * seconds
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def table(name: str, tasks: list[Callable[[], Measured]]) -> list[Measured]:
+    """Measure the lines of one table, saying each as it is done, and write them."""
+    done = []
+    for task in tasks:
+        measured = task()
+        print("  ".join(measured.row.values()) + ("" if measured.kept else "   MISSED"), flush=True)
+        done.append(measured)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(done[0].row))
+        writer.writeheader()
+        writer.writerows(each.row for each in done)
+    return done
+
+
+def main() -> int:
+    """Measure, write, and say whether every goal is met."""
+    described = machine.describe()
+    print(", ".join(f"{name} {value}" for name, value in described.items()))
+    present = [each for each in COMPARISONS if each.installed]
+    for missing in sorted({each.peer for each in COMPARISONS} - {each.peer for each in present}):
+        print(f"left out, because it is not installed: {missing}", file=sys.stderr)
+    rolling = [each for each in present if each.peer != "ewstools"]
+    pipeline = [each for each in present if each.peer == "ewstools"]
+    tables: dict[str, list[Callable[[], Measured]]] = {
+        "speed_rolling": [partial(compare, each, n) for each in rolling for n in each.sizes],
+        "speed_pipeline": [partial(compare, each, n) for each in pipeline for n in each.sizes],
+        "speed_startup": [imports, first_detect, cold_compilation, partial(memory, 1_000), partial(memory, 10_000)],
+    }
+    done = {name: table(name, tasks) for name, tasks in tables.items() if tasks}
+    rows = {name: [{**each.row, "kept": each.kept} for each in lines] for name, lines in done.items()}
+    text = json.dumps({"machine": described, **rows}, indent=1, ensure_ascii=False)
+    (FOLDER / "speed.json").write_text(text + "\n", encoding="utf-8")
+    with (FOLDER / "speed_machine.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(described.items())
+    missed = sum(not each.kept for lines in done.values() for each in lines)
+    print(f"{missed} goals missed" if missed else "every goal met")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
