@@ -74,10 +74,13 @@ def resolve_pipeline(
 ) -> Pipeline:
     """Check every choice against a series of length `n` and resolve it."""
     chosen = resolve_indicators(indicators)
-    if trend not in trends.METHODS:
+    if not isinstance(trend, str) or trend not in trends.METHODS:
         raise UnknownNameError("trend", trend, trends.METHODS)
     if not isinstance(causal, bool | np.bool_):
         raise InputTypeError("causal", causal, "True or False")
     samples = resolve_window(window, n, shortest=max(indicator.shortest_window for indicator in chosen))
-    plan = plan_detrending(detrend, n=n, bandwidth=bandwidth, causal=bool(causal), season=season)
+    try:
+        plan = plan_detrending(detrend, n=n, bandwidth=bandwidth, causal=bool(causal), season=season)
+    except SeriesTooShortError as error:  # there the series is called x
+        raise SeriesTooShortError("series", error.given, error.allowed) from None
     return Pipeline(plan, chosen, samples, trend, step, level)
