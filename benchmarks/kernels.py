@@ -19,7 +19,7 @@ REPEATS = 7
 
 
 def medians(cases: dict[str, Callable[[], object]], repeats: int = REPEATS) -> dict[str, float]:
-    """median seconds of processor time of each case, run in turn so that a busy moment of the machine hits all alike."""
+    """Median processor seconds of each case, run in turn so that a busy moment of the machine hits all alike."""
     taken: dict[str, list[float]] = {name: [] for name in cases}
     for case in cases.values():
         case()
@@ -60,7 +60,8 @@ def against_pandas(n: int, window: int) -> None:
     times = medians({**cases, "pandas": pandas}, 5)
     for name in cases:
         print(f"  {name:24}{times[name] / n * 1e9:8.2f} ns/sample")
-    print(f"  {'pandas':24}{times['pandas'] / n * 1e9:8.2f} ns/sample, {times['pandas'] / times['var skew kurt ac1']:.1f} x")
+    ratio = times["pandas"] / times["var skew kurt ac1"]
+    print(f"  {'pandas':24}{times['pandas'] / n * 1e9:8.2f} ns/sample, {ratio:.1f} x")
 
 
 def rows() -> None:

@@ -23,8 +23,8 @@ _BASE = 4  # runs of this length are sorted by insertion before merging starts
 def _merge_equal(source: FloatArray, target: FloatArray, width: int) -> int:
     """Merge two sorted runs of `width` values into `target` from both ends at once; return the inversions between them.
 
-    The smaller half comes from the front and the larger from the back, each in `width` steps, so that neither end can run
-    out of values, no step branches, and the two ends do not wait for each other.
+    The smaller half comes from the front and the larger from the back, each in `width` steps, so that neither end can
+    run out of values, no step branches, and the two ends do not wait for each other.
     """
     i, j = 0, width
     p, q = width - 1, 2 * width - 1

@@ -114,8 +114,8 @@ def accumulate(
 ) -> None:
     """Running sums of d, d² and of d times its partner's deviation, where d = ahead[j] − anchor and j runs outwards.
 
-    `state` holds the five sums before and after. `ahead` and `partner` are views that begin at the middle and go left or
-    right; so are `low` and `product`, where the sums are kept.
+    `state` holds the five sums before and after. `ahead` and `partner` are views that begin at the middle and go left
+    or right; so are `low` and `product`, where the sums are kept.
     """
     s1, s2, uv = state[0], state[1], state[4]
     for j in range(count):

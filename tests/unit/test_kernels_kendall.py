@@ -1,0 +1,72 @@
+"""Kendall's tau-b by merging, against all pairs and against scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from ews._kernels.kendall import kendall_pair, kendall_rows
+from tests.reference import naive
+
+
+def _tau(*rows: np.ndarray) -> np.ndarray:
+    out = np.full(len(rows), -2.0)
+    kendall_rows(np.stack(rows), out)
+    return out
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 129])
+@pytest.mark.parametrize("levels", [2, 5, 10**6])
+def test_rows_equal_all_pairs(n: int, levels: int) -> None:
+    rng = np.random.default_rng(n)
+    rows = [rng.integers(0, levels, n).astype(float) for _ in range(4)]
+    expected = [naive.kendall_tau_b(np.arange(n), row) for row in rows]
+    np.testing.assert_allclose(_tau(*rows), expected, atol=1e-12)
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("n", [500, 1001, 4096, 5000])
+def test_rows_equal_scipy(n: int) -> None:
+    rng = np.random.default_rng(n)
+    rows = [rng.normal(size=n), rng.normal(size=n).cumsum(), np.round(rng.normal(size=n), 1)]
+    expected = [scipy.stats.kendalltau(np.arange(n), row).statistic for row in rows]
+    np.testing.assert_allclose(_tau(*rows), expected, atol=1e-12)
+
+
+def test_perfect_order_is_exactly_one() -> None:
+    for n in (2, 5, 50, 333):
+        np.testing.assert_array_equal(_tau(np.arange(n) * 0.1, -np.arange(n) * 0.1), [1.0, -1.0])
+
+
+def test_nan_is_left_out_and_infinity_has_a_rank() -> None:
+    x = np.random.default_rng(1).normal(size=40)
+    x[[3, 20]] = np.inf, -np.inf
+    gaps = np.insert(x, [0, 5, 5, 40], np.nan)
+    np.testing.assert_array_equal(_tau(gaps), [naive.kendall_tau_b(np.arange(40), np.argsort(np.argsort(x)))])
+
+
+@pytest.mark.parametrize("row", [[], [1.0], [np.nan, 1.0, np.nan], [2.0, 2.0, 2.0], [np.nan, np.nan]])
+def test_nothing_to_rank_is_nan(row: list[float]) -> None:
+    assert np.isnan(_tau(np.array(row))).all()
+
+
+def test_rows_are_left_as_they_were() -> None:
+    row = np.random.default_rng(2).normal(size=50)
+    before = row.copy()
+    _tau(row)
+    np.testing.assert_array_equal(row, before)
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 64, 150])
+@pytest.mark.parametrize("levels", [2, 4, 10**6])
+def test_pairs_equal_all_pairs(n: int, levels: int) -> None:
+    rng = np.random.default_rng(n)
+    x, y = rng.integers(0, levels, (2, n)).astype(float)
+    np.testing.assert_allclose(kendall_pair(x, y), naive.kendall_tau_b(x, y), atol=1e-12)
+
+
+def test_pairs_without_variation_are_nan() -> None:
+    assert np.isnan(kendall_pair(np.ones(5), np.arange(5.0)))
+    assert np.isnan(kendall_pair(np.arange(5.0), np.ones(5)))
+    assert np.isnan(kendall_pair(np.ones(1), np.ones(1)))

@@ -1,0 +1,123 @@
+"""What the fused pass leaves alone: other windows, other rows, other statistics, samples that are missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ews._kernels.moments import rolling_moments, rolling_moments_gappy
+from tests.reference import naive
+
+ALL = (0, 1, 2, 3, 4)
+
+
+def _moments(x: np.ndarray, window: int, lag: int = 1, which: tuple[int, ...] = ALL) -> np.ndarray:
+    rows = np.atleast_2d(x)
+    out = np.full((len(which), *rows.shape), -1.0)
+    rolling_moments(rows, window, lag, np.array(which), out)
+    return out
+
+
+def _gappy(x: np.ndarray, window: int, min_count: int, lag: int = 1) -> np.ndarray:
+    out = np.full((len(ALL), 1, x.size), -1.0)
+    rolling_moments_gappy(x[None, :], window, min_count, lag, np.array(ALL), out)
+    return out[:, 0]
+
+
+def _series(n: int = 200, seed: int = 3) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=n).cumsum()
+
+
+@pytest.mark.parametrize("window", [4, 20, 61, 200])
+@pytest.mark.parametrize("lag", [1, 3])
+def test_every_statistic_follows_its_definition(window: int, lag: int) -> None:
+    x = _series()
+    mean, variance, skewness, kurtosis, correlation = _moments(x, window, lag)[:, 0, window - 1 :]
+    np.testing.assert_allclose(mean, naive.mean(x, window).astype(float), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(variance, naive.variance(x, window).astype(float), rtol=1e-12)
+    np.testing.assert_allclose(skewness, naive.skewness(x, window).astype(float), atol=1e-10)
+    np.testing.assert_allclose(kurtosis, naive.kurtosis(x, window).astype(float), atol=1e-10)
+    np.testing.assert_allclose(correlation, naive.correlation(x, window, lag).astype(float), atol=1e-10)
+
+
+@pytest.mark.parametrize("which", [(0,), (1,), (4,), (1, 4), (4, 1), (2,), (3, 0), (1, 1)])
+def test_statistics_do_not_depend_on_which_others_are_asked_for(which: tuple[int, ...]) -> None:
+    x = _series()
+    np.testing.assert_allclose(_moments(x, 40, which=which), _moments(x, 40)[list(which)], rtol=1e-12, atol=1e-13)
+
+
+def test_rows_do_not_see_each_other() -> None:
+    rows = np.stack([_series(seed=1), np.full(200, np.nan), _series(seed=2) * 1e9, np.ones(200)])
+    together = _moments(rows, 50)
+    for row in range(4):
+        np.testing.assert_array_equal(together[:, row], _moments(rows[row], 50)[:, 0])
+
+
+@pytest.mark.parametrize("window", [5, 33, 120])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_bad_sample_blanks_its_windows_and_changes_no_other(window: int, bad: float) -> None:
+    x = _series(400)
+    places = [0, 150, 399]
+    spoilt = x.copy()
+    spoilt[places] = bad
+    holds = np.zeros(400, dtype=bool)
+    for place in places:
+        holds[place : place + window] = True
+    values = _moments(spoilt, window)[:, 0]
+    assert np.isnan(values[:, holds]).all()
+    np.testing.assert_array_equal(values[:, ~holds], _moments(x, window)[:, 0][:, ~holds])
+
+
+@pytest.mark.parametrize("window", [6, 40])
+def test_a_window_depends_on_its_own_samples_only(window: int) -> None:
+    x = _series(300)
+    changed = x.copy()
+    changed[100:110] += 1e6
+    outside = np.ones(300, dtype=bool)
+    outside[100 : 110 + window - 1] = False
+    np.testing.assert_array_equal(_moments(x, window)[:, 0][:, outside], _moments(changed, window)[:, 0][:, outside])
+
+
+def test_the_series_is_left_as_it_was() -> None:
+    x = _series()
+    x[7] = np.nan
+    before = x.copy()
+    _moments(x, 30)
+    _gappy(x, 30, 5)
+    np.testing.assert_array_equal(x, before)
+
+
+def test_a_window_longer_than_the_series_gives_nan() -> None:
+    assert np.isnan(_moments(_series(20), 21)).all()
+
+
+def test_too_few_samples_for_a_statistic_give_nan() -> None:
+    mean, variance, skewness, kurtosis, correlation = _moments(_series(9), 1)[:, 0]
+    np.testing.assert_array_equal(mean, _series(9))
+    for values in (variance, skewness, kurtosis, correlation):
+        assert np.isnan(values).all()
+    assert np.isnan(_moments(_series(9), 3)[3]).all()
+
+
+def test_correlation_stays_within_one() -> None:
+    line = np.arange(500.0) * 0.1
+    values = _moments(line, 100)[4, 0, 99:]
+    np.testing.assert_allclose(values, 1.0, atol=1e-12)
+    assert (np.abs(values) <= 1.0).all()
+
+
+def test_the_gappy_pass_equals_the_full_one_where_nothing_is_missing() -> None:
+    x = _series()
+    np.testing.assert_allclose(_gappy(x, 30, 10)[:, 29:], _moments(x, 30)[:, 0, 29:], rtol=1e-10, atol=1e-10)
+
+
+def test_the_gappy_pass_skips_missing_samples() -> None:
+    x = np.array([1.0, 2.0, np.nan, 4.0, 8.0, np.nan, np.nan, np.nan, 3.0, np.inf, 1.0, 2.0])
+    mean, variance, _, _, correlation = _gappy(x, 4, 2)
+    nan = np.nan
+    np.testing.assert_allclose(mean, [nan, 1.5, 1.5, 7 / 3, 14 / 3, 6.0, 6.0, nan, nan, nan, nan, nan])
+    np.testing.assert_allclose(variance[1:5], [0.5, 0.5, 7 / 3, 28 / 3])
+    # Windows with a single pair have no correlation; the first with two pairs would be samples 0, 1 and 3, 4 together.
+    assert np.isnan(correlation).all()
+    two_pairs = _gappy(x, 5, 2)[4]
+    np.testing.assert_allclose(two_pairs[4], 1.0)
