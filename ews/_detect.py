@@ -193,7 +193,7 @@ def _detect_one(
     season: int | None,
 ) -> Detection:
     nulls.check(null=null, n_surrogates=n_surrogates)
-    _check_alpha(alpha)
+    alpha = _checked_alpha(alpha)
     cleaned = as_series(data, time=time, name=name, until=until, missing=missing, duplicates=duplicates, causal=causal)
     n = len(cleaned)
     _check_size(cleaned.values)
@@ -220,12 +220,12 @@ def _detect_one(
         window=pipeline.window,
         window_fraction=pipeline.window / n,
         detrend=detrend,
-        bandwidth=pipeline.plan.bandwidth,
+        bandwidth=np.asarray(pipeline.plan.bandwidth).item(),  # an int stays one: samples, not a fraction
         indicators=tuple(indicator.name for indicator in pipeline.indicators),
         trend=trend,
         null=null,
         n_surrogates=int(n_surrogates),
-        alpha=float(alpha),
+        alpha=alpha,
         causal=bool(causal),
         until=None if until is None else str(until),
         missing=missing,
@@ -258,9 +258,10 @@ def _detect_one(
     )
 
 
-def _check_alpha(alpha: Any) -> None:
-    if isinstance(alpha, bool) or not isinstance(alpha, float | np.floating) or not 0 < alpha < 1:
+def _checked_alpha(alpha: Any) -> float:
+    if not isinstance(alpha, float | np.floating) or not 0 < alpha < 1:
         raise ValueRangeError("alpha", alpha, "a number between 0 and 1")
+    return float(alpha)
 
 
 def _check_size(values: FloatArray) -> None:

@@ -464,6 +464,6 @@ class Detections(Mapping[str, Detection]):
 def _plain(value: Any) -> Any:
     """A number or a date as JSON knows it."""
     if isinstance(value, np.datetime64):
-        return str(value.astype("datetime64[s]"))
+        return str(value.astype("datetime64[ns]")).removesuffix(".000000000")
     number = float(value)
     return number if np.isfinite(number) else None
