@@ -11,23 +11,41 @@ from typing import TYPE_CHECKING, Any
 
 # Public name → the module that holds it.
 _HOMES: dict[str, str] = {
+    "JacobianConfig": "ews.bifurcations._jacobian_result",
+    "JacobianEigenvalue": "ews.bifurcations._jacobian_result",
+    "LangevinConfig": "ews.bifurcations._langevin_result",
+    "LangevinSlope": "ews.bifurcations._langevin_result",
     "LikelihoodConfig": "ews.bifurcations._likelihood_result",
     "LikelihoodRatio": "ews.bifurcations._likelihood_result",
     "OrnsteinUhlenbeckFit": "ews.bifurcations._likelihood_result",
+    "RestoringConfig": "ews.bifurcations._restoring_result",
+    "RestoringTrend": "ews.bifurcations._restoring_result",
     "TransitionFit": "ews.bifurcations._likelihood_result",
+    "jacobian": "ews.bifurcations._jacobian",
+    "langevin": "ews.bifurcations._langevin",
     "likelihood": "ews.bifurcations._likelihood",
     "ornstein_uhlenbeck_log_likelihood": "ews.bifurcations._likelihood_models",
+    "restoring": "ews.bifurcations._restoring",
     "saddle_node_log_likelihood": "ews.bifurcations._likelihood_models",
     "transcritical_log_likelihood": "ews.bifurcations._likelihood_models",
 }
 
 __all__ = [
+    "JacobianConfig",
+    "JacobianEigenvalue",
+    "LangevinConfig",
+    "LangevinSlope",
     "LikelihoodConfig",
     "LikelihoodRatio",
     "OrnsteinUhlenbeckFit",
+    "RestoringConfig",
+    "RestoringTrend",
     "TransitionFit",
+    "jacobian",
+    "langevin",
     "likelihood",
     "ornstein_uhlenbeck_log_likelihood",
+    "restoring",
     "saddle_node_log_likelihood",
     "transcritical_log_likelihood",
 ]
@@ -46,6 +64,10 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from ews.bifurcations._jacobian import jacobian
+    from ews.bifurcations._jacobian_result import JacobianConfig, JacobianEigenvalue
+    from ews.bifurcations._langevin import langevin
+    from ews.bifurcations._langevin_result import LangevinConfig, LangevinSlope
     from ews.bifurcations._likelihood import likelihood
     from ews.bifurcations._likelihood_models import (
         ornstein_uhlenbeck_log_likelihood,
@@ -58,3 +80,5 @@ if TYPE_CHECKING:
         OrnsteinUhlenbeckFit,
         TransitionFit,
     )
+    from ews.bifurcations._restoring import restoring
+    from ews.bifurcations._restoring_result import RestoringConfig, RestoringTrend
