@@ -82,10 +82,10 @@ def cold_compilation() -> Measured:
 def memory(n: int) -> Measured:
     """Memory of 1000 surrogates."""
     found = startup.peak_memory(n, 1_000)
-    megabytes = {name: value / 1e6 for name, value in found.items()}
-    stored = f"stored, they would fill {megabytes['stored']:.0f} MB"
-    what = f"memory of 1,000 surrogates of {n:,} samples, beyond that of 64 ({stored})"
-    return _waited(what, f"{megabytes['grown']:.1f} MB", "a quarter", found["grown"] <= found["stored"] / 4)
+    what = f"peak memory of testing two indicators with 1,000 surrogates of {n:,} samples, which would fill "
+    stored = f"{found['stored'] / 1e6:.0f} MB"
+    kept = found["peak"] <= found["stored"] / 4
+    return _waited(what + stored, f"{found['peak'] / 1e6:.1f} MB", "a quarter of that", kept)
 
 
 def _waited(what: str, measured: str, goal: str, kept: bool) -> Measured:

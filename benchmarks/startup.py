@@ -44,23 +44,19 @@ print(json.dumps({"seconds": time.perf_counter() - before}))
 """
 
 MEMORY = """
-import json, resource, sys
+import json, sys, tracemalloc
 import numpy as np
 import ews
 n, surrogates = map(int, sys.argv[1:])
 noise = np.random.default_rng(1).standard_normal(n)
 
-def peak():
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
 def test(count):
     ews.significance(noise, indicators=("variance", "ac1"), n_surrogates=count)
 
-test(64)  # loads the kernels, and fills what each thread needs
-before = peak()
+test(64)  # loads the kernels
+tracemalloc.start()
 test(surrogates)
-print(json.dumps({"grown": peak() - before, "peak": peak()}))
+print(json.dumps({"peak": tracemalloc.get_traced_memory()[1]}))
 """
 
 
@@ -105,9 +101,12 @@ def cold_compilation(repeats: int = 3) -> tuple[float, str]:
 
 
 def peak_memory(n: int, surrogates: int) -> dict[str, float]:
-    """Bytes by which a test's peak memory exceeds that of a short one, and bytes that its surrogates would fill."""
-    grown = json.loads(_run(MEMORY, arguments=(str(n), str(surrogates))).stdout)["grown"]
-    return {"grown": grown, "stored": 8.0 * n * surrogates}
+    """Peak bytes of the arrays and objects of a test on two indicators, and bytes that its surrogates would fill.
+
+    The resident memory of the process says less: compiling, or loading, kernels has taken more before.
+    """
+    peak = json.loads(_run(MEMORY, arguments=(str(n), str(surrogates))).stdout)["peak"]
+    return {"peak": peak, "stored": 8.0 * n * surrogates}
 
 
 def _run(
