@@ -81,7 +81,7 @@ def power(
         fitted = [AR1.fit(row[np.isfinite(row)]).coefficient for row in residual]
         return pipeline.tau(measured), np.array(fitted)
 
-    surrogates = min(NULL_SURROGATES, n_surrogates)
+    surrogates = _null_surrogates(n_surrogates, alpha)
     stages = Stages(progress, controls + NULL_COEFFICIENTS * surrogates)
     parts = in_chunks(control, controls, n=n, progress=stages.next())
     taus = np.concatenate([part[0] for part in parts], axis=1)
@@ -101,9 +101,14 @@ def power(
     return warned / controls
 
 
-def power_series(n_surrogates: int) -> int:
+def power_series(n_surrogates: int, alpha: float) -> int:
     """How many series :func:`power` simulates."""
-    return CONTROLS + NULL_COEFFICIENTS * min(NULL_SURROGATES, n_surrogates)
+    return CONTROLS + NULL_COEFFICIENTS * _null_surrogates(n_surrogates, alpha)
+
+
+def _null_surrogates(n_surrogates: int, alpha: float) -> int:
+    """Enough for p-values well below `alpha`, but no more than the test itself has."""
+    return min(n_surrogates, max(NULL_SURROGATES, int(20 / alpha)))
 
 
 _SIGNS = {"up": 1.0, "down": -1.0, "both": 0.0}
@@ -111,9 +116,12 @@ _SIGNS = {"up": 1.0, "down": -1.0, "both": 0.0}
 
 def _warnings(taus: FloatArray, table: FloatArray, alarms: FloatArray, alpha: float) -> int:
     """How many columns of `taus` warn against the null `table`."""
-    own = np.min([two_sided(row, row) for row in table], axis=0)  # each surrogate counts itself: slightly conservative
+    n = table.shape[1]
+    each = np.stack([two_sided(row, row) for row in table])  # each surrogate counts itself: slightly conservative
+    own = np.where(np.isnan(each), 2.0 / (1.0 + n), each).min(axis=0)
     pvalues = np.stack([two_sided(taus[i], table[i]) for i in range(table.shape[0])])
-    adjusted = (1.0 + (own[None, None, :] <= pvalues[:, :, None]).sum(axis=2)) / (1.0 + table.shape[1])
+    adjusted = (1.0 + (own[None, None, :] <= pvalues[:, :, None]).sum(axis=2)) / (1.0 + n)
+    adjusted = np.maximum(adjusted, pvalues)  # as in the test; and NaN, which warns of nothing, where a trend is NaN
     in_direction = (alarms[:, None] == 0) | (np.sign(taus) == alarms[:, None])
     return int(((adjusted <= alpha) & in_direction).any(axis=0).sum())
 

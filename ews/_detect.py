@@ -307,7 +307,7 @@ def _test(
         return tested, [(np.nan, np.nan)] * tau.size, {}, None
     finite = residual[np.isfinite(residual)]
     fitted = nulls.fit(finite, null=null)
-    stages = Stages(progress, n_surrogates + _controls.INTERVAL_SERIES + _controls.power_series(n_surrogates))
+    stages = Stages(progress, n_surrogates + _controls.INTERVAL_SERIES + _controls.power_series(n_surrogates, alpha))
     tested = _significance.test(pipeline, tau, fitted, n_surrogates=n_surrogates, seed=seed, progress=stages.next())
     bands = _significance.band(pipeline, fitted, n_surrogates=n_surrogates, seed=seed)
     intervals = _controls.tau_intervals(pipeline, tau, finite, alpha=alpha, seed=seed, progress=stages.next())
