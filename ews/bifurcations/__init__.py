@@ -11,42 +11,60 @@ from typing import TYPE_CHECKING, Any
 
 # Public name → the module that holds it.
 _HOMES: dict[str, str] = {
+    "DriftDiffusionJump": "ews.bifurcations._jumps_result",
     "JacobianConfig": "ews.bifurcations._jacobian_result",
     "JacobianEigenvalue": "ews.bifurcations._jacobian_result",
+    "JumpsConfig": "ews.bifurcations._jumps_result",
     "LangevinConfig": "ews.bifurcations._langevin_result",
     "LangevinSlope": "ews.bifurcations._langevin_result",
     "LikelihoodConfig": "ews.bifurcations._likelihood_result",
     "LikelihoodRatio": "ews.bifurcations._likelihood_result",
     "OrnsteinUhlenbeckFit": "ews.bifurcations._likelihood_result",
+    "PotentialConfig": "ews.bifurcations._potential_result",
+    "PotentialWells": "ews.bifurcations._potential_result",
     "RestoringConfig": "ews.bifurcations._restoring_result",
     "RestoringTrend": "ews.bifurcations._restoring_result",
+    "SpectralClassification": "ews.bifurcations._spectral_result",
+    "SpectralConfig": "ews.bifurcations._spectral_result",
     "TransitionFit": "ews.bifurcations._likelihood_result",
     "jacobian": "ews.bifurcations._jacobian",
+    "jumps": "ews.bifurcations._jumps",
     "langevin": "ews.bifurcations._langevin",
     "likelihood": "ews.bifurcations._likelihood",
     "ornstein_uhlenbeck_log_likelihood": "ews.bifurcations._likelihood_models",
+    "potential": "ews.bifurcations._potential",
     "restoring": "ews.bifurcations._restoring",
     "saddle_node_log_likelihood": "ews.bifurcations._likelihood_models",
+    "spectral": "ews.bifurcations._spectral",
     "transcritical_log_likelihood": "ews.bifurcations._likelihood_models",
 }
 
 __all__ = [
+    "DriftDiffusionJump",
     "JacobianConfig",
     "JacobianEigenvalue",
+    "JumpsConfig",
     "LangevinConfig",
     "LangevinSlope",
     "LikelihoodConfig",
     "LikelihoodRatio",
     "OrnsteinUhlenbeckFit",
+    "PotentialConfig",
+    "PotentialWells",
     "RestoringConfig",
     "RestoringTrend",
+    "SpectralClassification",
+    "SpectralConfig",
     "TransitionFit",
     "jacobian",
+    "jumps",
     "langevin",
     "likelihood",
     "ornstein_uhlenbeck_log_likelihood",
+    "potential",
     "restoring",
     "saddle_node_log_likelihood",
+    "spectral",
     "transcritical_log_likelihood",
 ]
 
@@ -66,6 +84,8 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from ews.bifurcations._jacobian import jacobian
     from ews.bifurcations._jacobian_result import JacobianConfig, JacobianEigenvalue
+    from ews.bifurcations._jumps import jumps
+    from ews.bifurcations._jumps_result import DriftDiffusionJump, JumpsConfig
     from ews.bifurcations._langevin import langevin
     from ews.bifurcations._langevin_result import LangevinConfig, LangevinSlope
     from ews.bifurcations._likelihood import likelihood
@@ -80,5 +100,9 @@ if TYPE_CHECKING:
         OrnsteinUhlenbeckFit,
         TransitionFit,
     )
+    from ews.bifurcations._potential import potential
+    from ews.bifurcations._potential_result import PotentialConfig, PotentialWells
     from ews.bifurcations._restoring import restoring
     from ews.bifurcations._restoring_result import RestoringConfig, RestoringTrend
+    from ews.bifurcations._spectral import spectral
+    from ews.bifurcations._spectral_result import SpectralClassification, SpectralConfig

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,7 @@ def finish(figure: Figure, timed: Sequence[Axes], others: Sequence[Axes], result
     Figure
         The same figure.
     """
-    for axes, letter in zip([*timed, *others], "abcdefgh", strict=False):
+    for axes, letter in zip([*timed, *others], string.ascii_lowercase, strict=False):
         style(axes)
         put_letter(axes, letter)
         if axes.get_legend_handles_labels()[1]:

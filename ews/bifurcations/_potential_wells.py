@@ -1,0 +1,129 @@
+"""Density, potential and wells of rows of values: the calls into the kernel."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Wells", "find_wells", "kernel_density", "rule_of_thumb", "windows_of"]
+
+FloatArray = npt.NDArray[np.float64]
+
+# A well counts from a tenth of the highest density on, as in R's earlywarnings ("detection.limit").
+LEAST_PEAK = 0.1
+
+
+# Windows are sorted by so many values at a time.
+CHUNK_SAMPLES = 200_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wells:
+    """Wells of rows of values.
+
+    Attributes
+    ----------
+    count, barrier : ndarray of shape (rows,)
+        Number of wells, and the highest barrier that parts two (0 where there is one dip only), in units of σ²/2.
+    places : ndarray of shape (rows, 15)
+        Well, saddle, well, … in rising order, then NaN.
+    """
+
+    count: FloatArray
+    barrier: FloatArray
+    places: FloatArray
+
+
+def find_wells(rows: FloatArray, bandwidth: float | None, barrier: float) -> Wells:
+    """Find the wells of each row; NaN where it is constant or not finite.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (rows, n)
+        Values.
+    bandwidth : float or None
+        SD of the kernel; None is the rule of thumb for each row.
+    barrier : float
+        Lowest barrier that parts two wells, in units of σ²/2.
+
+    Returns
+    -------
+    Wells
+        One entry a row.
+    """
+    from ews._kernels.potential import MOST_PLACES, wells_of_rows
+
+    count = rows.shape[0]
+    found = Wells(np.empty(count), np.empty(count), np.empty((count, 2 * MOST_PLACES - 1)))
+    size = max(1, CHUNK_SAMPLES // rows.shape[1])
+    for first in range(0, count, size):
+        part = slice(first, first + size)
+        ordered = np.sort(rows[part], axis=1)
+        wells_of_rows(
+            ordered, bandwidth or 0.0, barrier, -math.log(LEAST_PEAK), found.count[part], found.barrier[part],
+            found.places[part],
+        )  # fmt: skip
+    return found
+
+
+def windows_of(row: FloatArray, window: int) -> FloatArray:
+    """Every window of a series, as rows of a view.
+
+    Parameters
+    ----------
+    row : ndarray of shape (n,)
+        The series.
+    window : int
+        Window in samples.
+
+    Returns
+    -------
+    ndarray of shape (n - window + 1, window)
+        Not to be written to.
+    """
+    return np.lib.stride_tricks.sliding_window_view(row, window)
+
+
+def kernel_density(values: FloatArray, at: FloatArray, bandwidth: float) -> FloatArray:
+    """Gaussian kernel density on an even grid.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        The sample.
+    at : ndarray of shape (points,)
+        Evenly spaced, rising.
+    bandwidth : float
+        SD of the kernel, in the units of the values.
+
+    Returns
+    -------
+    ndarray of shape (points,)
+        The density, per unit of the values.
+    """
+    from ews._kernels.potential import gaussian_density
+
+    density = np.empty(at.size)
+    gaussian_density(np.array(values), float(at[0]), float((at[-1] - at[0]) / (at.size - 1)), bandwidth, density)
+    return density
+
+
+def rule_of_thumb(values: FloatArray) -> float:
+    """Bandwidth by R's ``bw.nrd``: 1.06 min(SD, IQR / 1.34) n^(−1/5) (Scott 1992).
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        The sample.
+
+    Returns
+    -------
+    float
+        SD of the kernel; by the SD alone where the IQR is 0.
+    """
+    from ews._kernels.potential import rule_of_thumb as rule
+
+    return float(rule(np.sort(values)))
