@@ -45,38 +45,66 @@ _HOMES: dict[str, str | None] = {
     "spectral_exponent": "ews.indicators.spectrum",
     "PowerSpectrum": "ews.indicators.welch",
     "power_spectrum": "ews.indicators.welch",
+    "companion_eigenvalue": "ews.indicators.autoregression",
+    "corrected_autocorrelation": "ews.indicators.autoregression",
+    "dfa_exponent": "ews.indicators.scaling",
+    "hurst_exponent": "ews.indicators.scaling",
+    "lempel_ziv_complexity": "ews.indicators.complexity",
+    "permutation_entropy": "ews.indicators.complexity",
+    "sample_entropy": "ews.indicators.complexity",
+    "conditional_heteroskedasticity": "ews.indicators.heteroskedasticity",
+    "HeteroskedasticityTest": "ews.indicators.heteroskedasticity",
+    "heteroskedasticity_test": "ews.indicators.heteroskedasticity",
+    "IndependenceTest": "ews.indicators.independence",
+    "bds": "ews.indicators.independence",
+    "TimeVaryingAutoregression": "ews.indicators.time_varying",
+    "time_varying_ar": "ews.indicators.time_varying",
 }
 
 __all__ = [
     "DetectConfig",
     "Detection",
     "Detections",
+    "HeteroskedasticityTest",
+    "IndependenceTest",
     "PowerSpectrum",
     "Significance",
+    "TimeVaryingAutoregression",
     "__version__",
     "autocorrelation",
+    "bds",
     "changepoints",
+    "companion_eigenvalue",
+    "conditional_heteroskedasticity",
+    "corrected_autocorrelation",
     "cv",
     "datasets",
     "decay_time",
     "density_ratio",
     "detect",
     "detrend",
+    "dfa_exponent",
     "errors",
+    "heteroskedasticity_test",
+    "hurst_exponent",
     "indicators",
     "kurtosis",
+    "lempel_ziv_complexity",
     "mean",
     "models",
     "nulls",
+    "permutation_entropy",
     "power_spectrum",
     "restoring_rate",
     "return_rate",
     "rolling",
+    "sample_entropy",
     "significance",
     "skewness",
     "smax",
     "spectral_exponent",
     "std",
+    "time_varying_ar",
     "trends",
     "variance",
 ]
@@ -100,8 +128,18 @@ if TYPE_CHECKING:
     from ews._detect import detect
     from ews._rolling import rolling
     from ews._significance import significance
+    from ews.indicators.autoregression import companion_eigenvalue, corrected_autocorrelation
+    from ews.indicators.complexity import lempel_ziv_complexity, permutation_entropy, sample_entropy
+    from ews.indicators.heteroskedasticity import (
+        HeteroskedasticityTest,
+        conditional_heteroskedasticity,
+        heteroskedasticity_test,
+    )
+    from ews.indicators.independence import IndependenceTest, bds
     from ews.indicators.memory import autocorrelation, decay_time, restoring_rate, return_rate
     from ews.indicators.moments import cv, kurtosis, mean, skewness, std, variance
+    from ews.indicators.scaling import dfa_exponent, hurst_exponent
     from ews.indicators.spectrum import density_ratio, smax, spectral_exponent
+    from ews.indicators.time_varying import TimeVaryingAutoregression, time_varying_ar
     from ews.indicators.welch import PowerSpectrum, power_spectrum
     from ews.results import DetectConfig, Detection, Detections, Significance

@@ -65,7 +65,15 @@ class Indicator:
     moments: tuple[str, ...] = ()
 
 
-_FAMILIES = ("ews.indicators.moments", "ews.indicators.memory", "ews.indicators.spectrum")
+_FAMILIES = (
+    "ews.indicators.moments",
+    "ews.indicators.memory",
+    "ews.indicators.spectrum",
+    "ews.indicators.autoregression",
+    "ews.indicators.scaling",
+    "ews.indicators.complexity",
+    "ews.indicators.heteroskedasticity",
+)
 _registry: dict[str, Indicator] = {}
 
 
