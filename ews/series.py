@@ -225,7 +225,7 @@ def _unpack(data: Any) -> tuple[Any, Any, str | None, str | None]:
         return np.ma.filled(data.astype(np.float64), np.nan), None, None, None
     if isinstance(data, str | bytes | Mapping):
         raise InputTypeError("series", data, "a one-dimensional series of real numbers")
-    own_name = getattr(data, "name", None)
+    own_name = getattr(data, "name", getattr(data, "model", None))
     return data, getattr(data, "time", None), own_name if isinstance(own_name, str) else None, None
 
 
@@ -299,6 +299,11 @@ def _sort(values: FloatArray, time: Any, notes: list[str]) -> tuple[FloatArray, 
     return values, time
 
 
+def _shown(until: Any) -> str:
+    """A time as a note shows it: 1886.54, not 1886.5446918421496."""
+    return f"{until:.6g}" if isinstance(until, float) else str(until)
+
+
 def _cut(values: FloatArray, time: Any, until: Any, notes: list[str]) -> tuple[FloatArray, Any]:
     if until is None:
         return values, time
@@ -307,7 +312,7 @@ def _cut(values: FloatArray, time: Any, until: Any, notes: list[str]) -> tuple[F
     if not keep.any():
         raise ValueRangeError("until", until, f"a time from {shown(time[0])} to {shown(time[-1])}")
     if not keep.all():
-        notes.append(f"cut after {until}: {int(keep.sum())} of {keep.size} observations used")
+        notes.append(f"cut after {_shown(until)}: {int(keep.sum())} of {keep.size} observations used")
     return values[keep], time[keep]
 
 
