@@ -86,7 +86,8 @@ def detect(
     causal : bool, default False
         Use present and past samples only, in detrending and in filling gaps.
     until : number or date, optional
-        Last time used, for example a known transition: data after it would make any test see it.
+        Last time used, for example a known transition: data after it would make any test see it. A date without a time
+        of day stands for the whole of its day, month or year.
     missing : {"raise", "interpolate", "drop"}, default "raise"
         What to do with NaN and with uneven spacing.
     duplicates : {"raise", "mean"}, default "raise"

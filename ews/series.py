@@ -131,18 +131,20 @@ def as_series(
         List, numpy array, pandas Series, polars Series or 1-D xarray DataArray of real numbers.
     time : array_like of shape (n,), optional
         Numbers or dates (default: the pandas index or the xarray coordinate, else 0, 1, 2, …). Descending times are
-        sorted, and a note says so.
+        sorted, time zones turned into UTC, and a note says so.
     name : str, optional
         Name of the series (default: the one that `data` carries).
     until : number or date, optional
-        Last time used, for example a known transition.
+        Last time used, for example a known transition. A date without a time of day stands for the whole of its day,
+        month or year.
     missing : {"raise", "interpolate", "drop"}, default "raise"
         What to do with NaN and with uneven spacing: refuse; interpolate linearly onto an even grid of the median step;
         or leave the gaps out and take what remains as consecutive.
     duplicates : {"raise", "mean"}, default "raise"
         What to do with several observations at one time.
     causal : bool, default False
-        Interpolate from the past only: gaps hold the last observation.
+        Interpolate from the past only: gaps hold the last observation. (The step of an even grid is the median over the
+        whole record.)
 
     Returns
     -------
