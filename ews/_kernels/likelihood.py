@@ -8,7 +8,8 @@ with rate k and equilibrium e. Over a step of length Δ the solution is E = a x�
 z is θ of the model, p is 1 or 2, and a, g, h, j and l depend on the rates alone. A table holds them, one row each, for
 every step. Given the table, σ has a closed form and z is one safeguarded Newton search, so that a fit searches the two
 rates (start and end) only. Integrals over a step are Gauss–Legendre sums: the integrands are entire functions of the
-variable used, and the step is divided until the exponent varies by at most 6 over the part nearest to its end.
+variable used, and the step is halved, the last half again and so on, until the exponent varies by less than 6 over the
+part nearest to its end.
 
 References: Boettiger & Hastings (2012), J. R. Soc. Interface 9, 2527–2539.
 """
@@ -34,7 +35,7 @@ _nodes, _weights = np.polynomial.legendre.leggauss(10)
 _NODE = 0.5 * (_nodes + 1.0)
 _WEIGHT = 0.5 * _weights
 _GONE = 45.0  # exp(-45) is 3e-20
-_SMOOTH = 6.0  # ten nodes integrate exp(-6 x) on [0, 1] to 1e-15
+_SMOOTH = 6.0  # ten nodes integrate exp(-6 x) on [0, 1] to 1e-15, and steeper ends of a step to 1e-9
 _NEWTON_STEPS = 40
 _DECAY, _GAIN, _SHIFT, _NOISE_SLOPE, _NOISE = range(5)
 
@@ -73,7 +74,9 @@ def step_integrals(model: int, delta: float, start: float, end: float, c: float)
     gained = 0.0
     noise = 0.0
     while width > 0.0:
-        last = faster * remaining(model, delta, start, end, width) <= _SMOOTH
+        steepest = max(end, end + (start - end) * width)  # ∫ k dt falls fastest where the rate is highest
+        slope = delta * steepest * (4.0 * steepest / total if model == SADDLE_NODE else 1.0)
+        last = faster * slope * width <= _SMOOTH
         part = width if last else 0.5 * width
         for node in range(_NODE.size):
             back = width - part * _NODE[node]

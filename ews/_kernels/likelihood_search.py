@@ -20,7 +20,7 @@ from ews._kernels.jit import kernel
 from ews._kernels.likelihood import NESTED, SADDLE_NODE, ornstein_uhlenbeck_table, profile, transition_table
 from ews._kernels.random import fill_normal, new_state
 
-__all__ = ["FIT", "draw", "fit_ornstein_uhlenbeck", "fit_transition", "ratios"]
+__all__ = ["FIT", "draw", "ends", "fit_ornstein_uhlenbeck", "fit_transition"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -34,7 +34,7 @@ STARTS = 3
 _MOVES = 160
 _SPREAD = 1e-9
 _SIZE = 1e-6
-_GOLDEN = 0.5 * (math.sqrt(5.0) - 1.0)
+_REFINEMENTS = 16
 # Smallest noise SD looked for, relative to the range of the series: a series without noise has no likelihood.
 _SMALLEST_NOISE = 1e-10
 
@@ -68,51 +68,30 @@ def rate_limits(steps: FloatArray, middle: float) -> tuple[float, float]:
 
 
 @kernel
-def at_constant_rate(
-    x: FloatArray, steps: FloatArray, u: float, low: float, high: float, floor: float, table: FloatArray
-) -> tuple[float, float, float]:
-    """Profile of the Ornstein–Uhlenbeck process at one rate."""
-    ornstein_uhlenbeck_table(steps, math.exp(u), table)
-    return profile(x, table, 1, low, high, floor)
-
-
-@kernel
 def fit_ornstein_uhlenbeck(
     x: FloatArray, steps: FloatArray, middle: float, positive: bool, table: FloatArray, fit: FloatArray
 ) -> None:
-    """Fit a constant rate: a grid in its logarithm, then golden section around the best point.
+    """Fit a constant rate: a grid in its logarithm, then ever finer ones around the best point.
 
     `table` (5, n - 1) is scratch; `fit` (FIT,) is written.
     """
     low, high, width = limits(x, positive)
     floor = (_SMALLEST_NOISE * width) ** 2 / middle
     slowest, fastest = rate_limits(steps, middle)
-    spacing = (fastest - slowest) / (2 * RATES - 1)
     fit[0] = -math.inf
-    for i in range(2 * RATES):
-        u = slowest + spacing * i
-        found, z, sigma = at_constant_rate(x, steps, u, low, high, floor, table)
-        if found > fit[0]:
-            fit[0], fit[1], fit[2], fit[3], fit[4] = found, u, 0.0, z, sigma
-    left = max(fit[1] - spacing, slowest)
-    right = min(fit[1] + spacing, fastest)
-    first = right - _GOLDEN * (right - left)
-    second = left + _GOLDEN * (right - left)
-    one = at_constant_rate(x, steps, first, low, high, floor, table)
-    two = at_constant_rate(x, steps, second, low, high, floor, table)
-    while right - left > 1e-7:
-        if one[0] > fit[0]:
-            fit[0], fit[1], fit[3], fit[4] = one[0], first, one[1], one[2]
-        if two[0] > fit[0]:
-            fit[0], fit[1], fit[3], fit[4] = two[0], second, two[1], two[2]
-        if one[0] >= two[0]:
-            right, second, two = second, first, one
-            first = right - _GOLDEN * (right - left)
-            one = at_constant_rate(x, steps, first, low, high, floor, table)
-        else:
-            left, first, one = first, second, two
-            second = left + _GOLDEN * (right - left)
-            two = at_constant_rate(x, steps, second, low, high, floor, table)
+    count = 2 * RATES
+    first = slowest
+    spacing = (fastest - slowest) / (count - 1)
+    for _ in range(_REFINEMENTS):
+        for i in range(count):
+            u = min(max(first + spacing * i, slowest), fastest)
+            ornstein_uhlenbeck_table(steps, math.exp(u), table)
+            found, z, sigma = profile(x, table, 1, low, high, floor)
+            if found > fit[0]:
+                fit[0], fit[1], fit[2], fit[3], fit[4] = found, u, 0.0, z, sigma
+        spacing /= 3.0  # two thirds of the old spacing to either side hold the maximum
+        count = 5
+        first = fit[1] - 2.0 * spacing
 
 
 @kernel
@@ -141,12 +120,17 @@ def at_rates(
     start, end = ends(model, u, contrast)
     transition_table(model, additive, steps, start, end, NESTED, table)
     if model == SADDLE_NODE:  # the level is θ + √R: bounded at the start, and positive throughout
+        power = 1
         smallest = low - start
         if not additive:
             smallest = max(smallest, low - min(start, end))
-        return profile(x, table, 1, smallest, high - start, floor)
-    fastest = max(start, end)  # the level is θ² times the rate
-    return profile(x, table, 2, math.sqrt(max(low, 0.0) / fastest), math.sqrt(max(high, 0.0) / fastest), floor)
+        largest = high - start
+    else:  # it is θ² times the rate
+        power = 2
+        fastest = max(start, end)
+        smallest = math.sqrt(max(low, 0.0) / fastest)
+        largest = math.sqrt(max(high, 0.0) / fastest)
+    return profile(x, table, power, smallest, largest, floor)
 
 
 @kernel
@@ -279,10 +263,13 @@ def descend(
     for corner in range(3):
         simplex[corner, 0] = min(max(simplex[corner, 0], slowest), fastest)
         simplex[corner, 1] = min(max(simplex[corner, 1], lowest), highest)
-        values[corner] = at_rates(
-            model, additive, x, steps, simplex[corner, 0], simplex[corner, 1], low, high, floor, table
-        )[0]
+        values[corner] = -math.inf  # not known yet
     for _ in range(_MOVES):
+        for corner in range(3):
+            if values[corner] == -math.inf:
+                values[corner] = at_rates(
+                    model, additive, x, steps, simplex[corner, 0], simplex[corner, 1], low, high, floor, table
+                )[0]
         top = int(np.argmax(values))
         bottom = int(np.argmin(values))
         size = 0.0
@@ -318,9 +305,7 @@ def descend(
             if corner != top:
                 simplex[corner, 0] = 0.5 * (simplex[corner, 0] + simplex[top, 0])
                 simplex[corner, 1] = 0.5 * (simplex[corner, 1] + simplex[top, 1])
-                values[corner] = at_rates(
-                    model, additive, x, steps, simplex[corner, 0], simplex[corner, 1], low, high, floor, table
-                )[0]
+                values[corner] = -math.inf
     top = int(np.argmax(values))
     return simplex[top, 0], simplex[top, 1]
 
@@ -336,39 +321,3 @@ def draw(
     for i in range(table.shape[1]):
         expected = table[0, i] * x[i] + table[2, i] + mean_part * table[1, i]
         x[i + 1] = expected + sigma * math.sqrt(z * table[3, i] + table[4, i]) * x[i + 1]
-
-
-@kernel
-def ratios(
-    model: int,
-    additive: bool,
-    free: bool,
-    table: FloatArray,
-    power: int,
-    z: float,
-    sigma: float,
-    first_value: float,
-    steps: FloatArray,
-    middle: float,
-    positive: bool,
-    seed: np.uint64,
-    first: int,
-    out: FloatArray,
-) -> None:
-    """Draw series from a fit, refit both models to each and take the likelihood ratio.
-
-    `table`, `power`, `z` and `sigma` are the fit that is drawn from; row i of `out` (rows,) uses stream ``first + i``.
-    """
-    x = np.empty(steps.size + 1)
-    scratch = np.empty((5, steps.size))
-    nested = np.empty(FIT)
-    fit = np.empty(FIT)
-    for row in range(out.size):
-        draw(table, power, z, sigma, first_value, seed, first + row, x)
-        fit_ornstein_uhlenbeck(x, steps, middle, positive, scratch, nested)
-        fit_transition(model, additive, -1.0, x, steps, middle, positive, nested, scratch, fit)
-        found = fit[0]
-        if free:
-            fit_transition(model, additive, 1.0, x, steps, middle, positive, nested, scratch, fit)
-            found = max(found, fit[0])
-        out[row] = max(2.0 * (found - nested[0]), 0.0)
