@@ -19,7 +19,8 @@ from ews._kernels.jit import kernel
 __all__ = ["FLIP", "FOLD", "HOPF", "NULL", "fit_spectra", "shape"]
 
 FOLD, FLIP, HOPF, NULL = 0, 1, 2, 3
-COARSE = 33  # fewest points of the first grid, in each direction
+ALONG = 4  # points of the first grid for each frequency: a line of the spectrum can be a dip of its own
+ACROSS = 17  # and in the other direction
 FINE = 5  # points of the finer ones: two steps to either side
 HALVINGS = 26  # of the step: 5e-10 at the end
 ROUNDS = 200  # an end to the search where a valley is long
@@ -116,11 +117,11 @@ def _fit(model: int, bounds: Any, omega: Any, weight: Any, y: Any, at: Any, g: A
     best[0], best[1], best[2] = np.inf, 0.0, 0.0
     if model != NULL:
         along = profile.shape[1]
-        across = COARSE if model == HOPF else 1
+        across = ACROSS if model == HOPF else 1
         for i in range(along):
             profile[0, i] = np.inf
             for j in range(across):
-                v = j / (COARSE - 1)
+                v = j / (ACROSS - 1)
                 squares = _squares(model, i / (along - 1), v, bounds, omega, weight, y, at, g)
                 if squares < profile[0, i]:
                     profile[0, i], profile[1, i] = squares, v
@@ -130,6 +131,8 @@ def _fit(model: int, bounds: Any, omega: Any, weight: Any, y: Any, at: Any, g: A
             after = profile[0, i + 1] if i < along - 1 else np.inf
             if profile[0, i] <= before and profile[0, i] < after:
                 _refine(model, (i * step, profile[1, i]), step, bounds, omega, weight, y, at, g, best)
+                if i == 0 or i == along - 1:  # where |μ| has one value only, no v is better than another
+                    _refine(model, (i * step, 1.0), step, bounds, omega, weight, y, at, g, best)
     return _squares(model, best[1], best[2], bounds, omega, weight, y, at, g)
 
 
@@ -146,7 +149,7 @@ def fit_spectra(power: Any, omega: Any, weight: Any, models: Any, bounds: Any, s
     g = np.empty(m)
     at = np.empty(3)
     best = np.empty(3)
-    profile = np.empty((2, max(COARSE, 2 * m + 1)))  # two points for each frequency: a line is a dip of its own
+    profile = np.empty((2, ALONG * m + 1))
     for row in range(power.shape[0]):
         top = 0.0
         finite = True
