@@ -20,16 +20,16 @@ FIRST_DETECT = """
 import sys, time
 import numpy as np
 series = np.random.default_rng(1).standard_normal(1000)
-before = time.perf_counter()
+before, used = time.perf_counter(), time.process_time()
 import ews
 ews.detect(series)
-seconds = time.perf_counter() - before
+seconds, processor = time.perf_counter() - before, time.process_time() - used
 import json
 own = {"ews", "numpy", *sys.stdlib_module_names}
 specs = {name: getattr(module, "__spec__", None) for name, module in sys.modules.items()}
 # Some modules stand under a second name, under which they cannot be imported.
 loaded = [name for name, spec in specs.items() if spec and spec.name == name and name.split(".")[0] not in own]
-print(json.dumps({"seconds": seconds, "loaded": loaded}))
+print(json.dumps({"seconds": seconds, "processor": processor, "loaded": loaded}))
 """
 
 # Dependencies: what `detect` loads from outside of numpy (there already), itself and the standard library.
@@ -47,16 +47,20 @@ MEMORY = """
 import json, sys, tracemalloc
 import numpy as np
 import ews
-n, surrogates = map(int, sys.argv[1:])
+n, *counts = map(int, sys.argv[1:])
 noise = np.random.default_rng(1).standard_normal(n)
 
 def test(count):
     ews.significance(noise, indicators=("variance", "ac1"), n_surrogates=count)
 
 test(64)  # loads the kernels
-tracemalloc.start()
-test(surrogates)
-print(json.dumps({"peak": tracemalloc.get_traced_memory()[1]}))
+peaks = []
+for count in counts:
+    tracemalloc.start()
+    test(count)
+    peaks.append(tracemalloc.get_traced_memory()[1])
+    tracemalloc.stop()
+print(json.dumps(peaks))
 """
 
 
@@ -100,13 +104,13 @@ def cold_compilation(repeats: int = 3) -> tuple[float, str]:
     return statistics.median(taken), said
 
 
-def peak_memory(n: int, surrogates: int) -> dict[str, float]:
-    """Peak bytes of the arrays and objects of a test on two indicators, and bytes that its surrogates would fill.
+def peak_memory(n: int, *counts: int) -> list[float]:
+    """Peak bytes of the arrays and objects of tests on two indicators, with each number of surrogates of length `n`.
 
     The resident memory of the process says less: compiling, or loading, kernels has taken more before.
     """
-    peak = json.loads(_run(MEMORY, arguments=(str(n), str(surrogates))).stdout)["peak"]
-    return {"peak": peak, "stored": 8.0 * n * surrogates}
+    peaks: list[float] = json.loads(_run(MEMORY, arguments=(str(n), *map(str, counts))).stdout)
+    return peaks
 
 
 def _run(

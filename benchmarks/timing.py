@@ -22,12 +22,15 @@ class Timing:
     ----------
     median, lowest : float
         Seconds of wall time.
+    processor : float
+        Median seconds of processor time, over all threads: what a busy machine changes least.
     calls : int
         How many calls these are taken over.
     """
 
     median: float
     lowest: float
+    processor: float
     calls: int
 
 
@@ -52,19 +55,25 @@ def interleaved(
     """
     for case in cases.values():
         case()
-    once = {name: _seconds(case) for name, case in cases.items()}
+    once = {name: _seconds(case)[0] for name, case in cases.items()}
     longest = max(once.values())
     calls = {name: min(MOST_IN_A_TURN, max(1, math.floor(longest / spent))) for name, spent in once.items()}
     turn = sum(calls[name] * spent for name, spent in once.items())
     turns = min(most, max(fewest, math.floor(seconds / turn)))
-    taken: dict[str, list[float]] = {name: [] for name in cases}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in cases}
     for _ in range(turns):
         for name, case in cases.items():
             taken[name] += [_seconds(case) for _ in range(calls[name])]
-    return {name: Timing(statistics.median(each), min(each), len(each)) for name, each in taken.items()}
+    return {name: _timing(each) for name, each in taken.items()}
 
 
-def _seconds(case: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def _timing(taken: list[tuple[float, float]]) -> Timing:
+    wall, processor = zip(*taken, strict=True)
+    return Timing(statistics.median(wall), min(wall), statistics.median(processor), len(taken))
+
+
+def _seconds(case: Callable[[], object]) -> tuple[float, float]:
+    """Wall and processor time of one call."""
+    start, used = time.perf_counter(), time.process_time()
     case()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - used
