@@ -125,10 +125,12 @@ class PotentialWells:
             shares = (f"{_count(k)} in {100 * share:.3g} %" for k, share in sorted(self.well_share.items()))
             answer.append(f"of the resamples, there are {_list(shares)}")
         if config.n_surrogates:
-            way = "more than one well gives" if self.pvalue <= config.alpha else "within what one well gives"
-            answer.append(
-                f"its highest barrier is {number(self.highest_barrier, 3)} ({words.p_clause(self.pvalue)}): {way}"
-            )
+            clause = words.p_clause(self.pvalue)
+            if self.n_wells == 1:
+                answer.append(f"no barrier counts; the highest is {number(self.highest_barrier, 3)} ({clause})")
+            else:
+                way = "more than one well gives" if self.several else "within what one well gives"
+                answer.append(f"its highest barrier is {number(self.highest_barrier, 3)} ({clause}): {way}")
         shown = np.unique(np.linspace(config.window - 1, len(self.series) - 1, 6).astype(np.int64))
         rows = [
             [

@@ -49,6 +49,7 @@ def test_kind_and_parameters_of_a_known_system(kind: str) -> None:
     assert {name for name in result.pvalue if np.isnan(result.pvalue[name])} == {kind}
 
 
+@pytest.mark.jit
 def test_white_noise_is_not_decided_to_be_a_flip() -> None:
     """Where the null wins by little or loses by little, a rival could have given the spectrum."""
     x = np.random.default_rng(5).standard_normal(120)
