@@ -83,7 +83,7 @@ def _sort_counting(y: FloatArray, spare: FloatArray) -> int:
             y[j] = value
             inversions += i - j
     source, target = y, spare
-    width = _BASE
+    width = min(_BASE, n)
     while width < n:
         for start in range(0, n, 2 * width):
             stop = min(start + 2 * width, n)
@@ -93,7 +93,8 @@ def _sort_counting(y: FloatArray, spare: FloatArray) -> int:
                 inversions += _merge(source[start:stop], target[start:stop], min(width, stop - start))
         source, target = target, source
         width *= 2
-    y[:] = source
+    for k in range(n):
+        y[k] = source[k]
     return inversions
 
 

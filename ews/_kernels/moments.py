@@ -128,10 +128,11 @@ def _finish_high(
 @kernel
 def _run_lengths(x: FloatArray) -> IntArray:
     """How many equal values in a row end at each sample."""
-    runs = np.ones(x.size, dtype=np.int64)
-    for t in range(1, x.size):
-        if x[t] == x[t - 1]:
-            runs[t] = runs[t - 1] + 1
+    runs = np.empty(x.size, dtype=np.int64)
+    run = 0
+    for t in range(x.size):
+        run = run + 1 if t > 0 and x[t] == x[t - 1] else 1
+        runs[t] = run
     return runs
 
 
@@ -161,13 +162,11 @@ def _finite_copy(x: FloatArray) -> tuple[FloatArray, bool]:
         good += math.isfinite(x[t])
     if good == x.size:
         return x, True
-    copy = x.copy()
+    copy = np.empty(x.size)
     last = 0.0
     for t in range(x.size):
-        if math.isfinite(copy[t]):
-            last = copy[t]
-        else:
-            copy[t] = last
+        last = x[t] if math.isfinite(x[t]) else last
+        copy[t] = last
     return copy, False
 
 
@@ -247,7 +246,8 @@ def rolling_moments(x: FloatArray, window: int, lag: int, which: IntArray, out: 
             middle[4] = shared_product(values, low, high - reach, reach, anchor, lanes)
             # left[j] sums values[begin − window + 1 + j : low], from j = reached (empty) down to 0.
             reached = end - begin - 1 + reach
-            state[:] = 0.0
+            for k in range(5):
+                state[k] = 0.0
             left[reached], left_high[reached], left_product[reached] = 0.0, 0.0, 0.0
             back, partner = values[low - 1 :: -1], values[low - 1 + reach :: -1]
             low_sums, high_sums, product_sums = (
@@ -260,7 +260,8 @@ def rolling_moments(x: FloatArray, window: int, lag: int, which: IntArray, out: 
             else:
                 accumulate(back, partner, anchor, reached, state, low_sums, product_sums)
             # right[j] sums values[high : first − reach + 1 + j]: what a window that ends there has beyond the middle.
-            state[:] = 0.0
+            for k in range(5):
+                state[k] = 0.0
             right[0], right_high[0], right_product[0] = 0.0, 0.0, 0.0
             known = 1
             for first in range(begin, end, _BLOCK):
