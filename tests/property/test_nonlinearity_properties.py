@@ -30,7 +30,7 @@ powers = st.integers(-20, 20).map(lambda k: 2.0**k)
 
 
 @given(x=series(), factor=powers, sign=st.sampled_from([-1.0, 1.0]))
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_bds_is_that_of_any_multiple(x: np.ndarray, factor: float, sign: float) -> None:
     plain = ews.bds(x, residuals=None, n_surrogates=9)
     scaled = ews.bds(sign * factor * x, residuals=None, n_surrogates=9)
@@ -39,7 +39,7 @@ def test_bds_is_that_of_any_multiple(x: np.ndarray, factor: float, sign: float) 
 
 
 @given(x=series())
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_bds_pvalues_are_possible(x: np.ndarray) -> None:
     result = ews.bds(x, n_surrogates=19)
     known = np.isfinite(result.statistic)

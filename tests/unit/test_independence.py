@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,7 +46,7 @@ def test_bds_shape_and_contents() -> None:
 
 
 def test_bds_permutations_follow_the_seed() -> None:
-    first, again, other = (ews.bds(noise(), n_surrogates=70, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (ews.bds(noise(40), n_surrogates=70, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.pvalue, again.pvalue)
     assert (first.pvalue != other.pvalue).any()
     np.testing.assert_array_equal(first.statistic, other.statistic)
@@ -93,6 +96,7 @@ def test_bds_holds_its_size_and_finds_what_is_not_linear() -> None:
     assert (bent <= 0.05).mean() > 0.6
 
 
+@pytest.mark.jit
 def test_bds_arma_takes_linear_memory_out() -> None:
     x = changing(200, 0.9, 0.9)
     raw = ews.bds(x, residuals=None, n_surrogates=99)
@@ -162,6 +166,7 @@ def test_bds_of_a_straight_line_is_refused() -> None:
 # ---- conditional heteroskedasticity --------------------------------------------------------------------------------
 
 
+@pytest.mark.jit
 def test_heteroskedasticity_test_finds_changing_variance() -> None:
     result = ews.heteroskedasticity_test(arch(400), window=0.5)
     assert result.window == 200
@@ -257,14 +262,16 @@ def test_time_varying_ar_refusals(series: np.ndarray, options: dict[str, float],
         ews.time_varying_ar(series, **options)
 
 
-@pytest.mark.parametrize("function", [ews.bds, ews.time_varying_ar, ews.heteroskedasticity_test])
-def test_input_is_read_as_everywhere(function: object) -> None:
+@pytest.mark.parametrize(
+    "function", [functools.partial(ews.bds, n_surrogates=0), ews.time_varying_ar, ews.heteroskedasticity_test]
+)
+def test_input_is_read_as_everywhere(function: Callable[[Any], object]) -> None:
     gap = noise()
     gap[5] = np.nan
     with pytest.raises(MissingValuesError):
-        function(gap)  # type: ignore[operator]
+        function(gap)
     with pytest.raises(SeriesTooShortError):
-        function([1.0, 2.0, 1.0, 3.0])  # type: ignore[operator]
+        function([1.0, 2.0, 1.0, 3.0])
     kept = noise()
-    function(kept)  # type: ignore[operator]
+    function(kept)
     np.testing.assert_array_equal(kept, noise())
