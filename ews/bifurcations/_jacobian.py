@@ -8,9 +8,9 @@ import numpy as np
 
 from ews import nulls
 from ews._resolve import resolve_seed
-from ews.bifurcations._jacobian_maps import Eigenvalues, IntArray, Strengths, choose_embedding, eigenvalues
+from ews.bifurcations._jacobian_maps import IntArray, Strengths, eigenvalues
 from ews.bifurcations._jacobian_result import JacobianConfig, JacobianEigenvalue
-from ews.bifurcations._windows import FloatArray, check_test, config_fields, prepare, trend_test
+from ews.bifurcations._windows import FloatArray, check_test, config_fields, prepare, trend_tests
 from ews.errors import SeriesTooShortError, ValueRangeError, described
 from ews.indicators.building import is_count, is_number
 from ews.series import Duplicates, Missing
@@ -66,17 +66,17 @@ def jacobian(
     window : float or int, default 0.5
         Window length: a fraction of the record or a number of samples, at least 20.
     dimension : int, optional
-        E. Default: chosen from 1 to 6 with `delay` by the leave-one-out skill of the linear map in the first window,
-        the smallest within one standard error of the best.
+        E. Default: in each window, chosen with `delay` by the leave-one-out errors of the linear map: the smallest, up
+        to 6, whose squared errors exceed those of the best by less than two standard errors.
     delay : int, optional
-        τ, in samples. Default: chosen from 1 to 3.
+        τ, in samples. Default: in each window, chosen from 1 to 3.
     theta : float, optional
         Strength θ of localisation. Default: in each window the best of 0, 0.5, …, 2.5.
     stride : int, optional
         Distance between windows in samples; the last one ends with the record. Default: about 25 windows, as each
         costs the square of its length.
     null : {"ar1", "arma", "fourier", "aaft", "iaaft", "block", "permutation"}, default "ar1"
-        Null model for the trend of |ν|.
+        Null model for the trends.
     n_surrogates : int, default 200
         How many surrogates; 0 for no p-value.
     alpha : float, default 0.05
@@ -108,8 +108,11 @@ def jacobian(
     -----
     The S-map scales row j of the regression at point i by exp(-θ d(i, j) / mean d(i, ·)), d the distance of the delay
     vectors; the point itself takes no part. θ is the one whose leave-one-out predictions correlate best with what
-    followed. For τ > 1 the companion matrix is that of the whole recurrence, of (E-1)τ + 1 lags. Surrogates go through
-    detrending, embedding, choice of θ and windows as the series does.
+    followed. For τ > 1 the companion matrix is that of the whole recurrence, of (E-1)τ + 1 lags.
+
+    On its way to a period doubling ν passes 0, and |ν| falls before it rises. What is tested is therefore the approach
+    to the place where ν lies in the last window: Re ν, -Re ν or |ν|; the published |ν| is tested beside it. Surrogates
+    go through detrending, windows, embedding, choice of θ and of the place as the series does.
 
     The eigenvalue is that of one sampling step. A slow rotation, or a system that is sampled rarely, may look like a
     real one. Observation noise and short windows pull |ν| towards 0: it need not get to 1 at a bifurcation.
@@ -119,7 +122,7 @@ def jacobian(
     Grziwotz, F. et al. (2023). Anticipating the occurrence and type of critical transitions. Science Advances 9,
     eabq4558. Sugihara, G. (1994). Nonlinear forecasting for the classification of natural time series. Philosophical
     Transactions of the Royal Society A 348, 477-495: the S-map. Hastie, T., Tibshirani, R. & Friedman, J. (2009). The
-    Elements of Statistical Learning, section 7.10: the one-standard-error rule.
+    Elements of Statistical Learning, section 7.10: smallest model within the error of the best.
 
     Examples
     --------
@@ -149,17 +152,15 @@ def jacobian(
     dimensions, delays = _candidates(dimension, delay, length)
     stride = _stride(stride, n, length)
     ends = np.arange(n - 1, length - 2, -stride, dtype=np.int64)[::-1].copy()
-    start = int(not np.isfinite(prepared.residual[0]))  # differencing leaves the first sample without a residual
 
-    def measured(row: FloatArray) -> tuple[Eigenvalues, int, int]:
-        chosen = choose_embedding(row[start:length], dimensions, delays)
-        return eigenvalues(row, length, ends, *chosen, strengths), *chosen
+    def measure(rows: FloatArray) -> list[FloatArray]:
+        found = [eigenvalues(row, length, ends, dimensions, delays, strengths) for row in rows]
+        return [np.stack([one.approach for one in found]), np.stack([one.modulus for one in found])]
 
-    def measure(rows: FloatArray) -> FloatArray:
-        return np.stack([measured(row)[0].modulus for row in rows])
-
-    found, chosen_dimension, chosen_delay = measured(prepared.residual)
-    tested = trend_test(found.modulus, measure, prepared, null=null, n_surrogates=int(n_surrogates), seed=resolved)
+    found = eigenvalues(prepared.residual, length, ends, dimensions, delays, strengths)
+    approach, modulus = trend_tests(
+        [found.approach, found.modulus], measure, prepared, null=null, n_surrogates=int(n_surrogates), seed=resolved
+    )
     return JacobianEigenvalue(
         series=prepared.series,
         trend=prepared.trend,
@@ -172,19 +173,24 @@ def jacobian(
         shares=found.shares,
         theta=found.theta,
         skill=found.skill,
-        tau=tested.tau,
-        pvalue=tested.pvalue,
-        surrogate_tau=tested.surrogate_tau,
+        dimension=found.dimension,
+        delay=found.delay,
+        approach=found.approach,
+        tau=approach.tau,
+        pvalue=approach.pvalue,
+        surrogate_tau=approach.surrogate_tau,
+        modulus_tau=modulus.tau,
+        modulus_pvalue=modulus.pvalue,
         detrend_sentence=prepared.pipeline.plan.sentence,
-        null_sentence=tested.null_sentence,
+        null_sentence=approach.null_sentence,
         config=JacobianConfig(
             **config_fields(prepared, until=until, missing=missing, duplicates=duplicates),
             n_surrogates=int(n_surrogates),
             alpha=float(alpha),
             seed=resolved,
             null=null,
-            dimension=chosen_dimension,
-            delay=chosen_delay,
+            dimension=None if dimension is None else int(dimension),
+            delay=None if delay is None else int(delay),
             theta=None if theta is None else float(theta),
             stride=stride,
         ),

@@ -14,6 +14,8 @@ __all__ = ["Eigenvalues", "Strengths", "choose_embedding", "eigenvalues", "leadi
 ComplexArray = npt.NDArray[np.complex128]
 IntArray = npt.NDArray[np.int64]
 
+STANDARD_ERRORS = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class Strengths:
@@ -36,6 +38,8 @@ class Eigenvalues:
         Shares of the points at which ν is real and positive, real and negative, complex.
     theta, skill : ndarray of shape (windows,)
         Best θ, and its leave-one-out correlation.
+    dimension, delay : ndarray of shape (windows,), int64
+        E and τ of each window.
     """
 
     modulus: FloatArray
@@ -44,19 +48,34 @@ class Eigenvalues:
     shares: FloatArray
     theta: FloatArray
     skill: FloatArray
+    dimension: IntArray
+    delay: IntArray
+
+    @property
+    def approach(self) -> FloatArray:
+        """Distance gone towards the bifurcation that the last window's eigenvalues speak for.
+
+        Re ν where most of them are real and positive, -Re ν where negative, |ν| where they are pairs: 1 at the
+        bifurcation, and rising all the way, as |ν| is not where ν passes 0.
+        """
+        last = self.shares[-1]
+        if np.isnan(last).any():
+            return np.full(self.modulus.size, np.nan)
+        return (self.real, -self.real, self.modulus)[int(np.argmax(last))]
 
 
 def choose_embedding(part: FloatArray, dimensions: IntArray, delays: IntArray) -> tuple[int, int]:
-    """The smallest embedding whose leave-one-out skill is within one standard error of the best.
+    """The smallest embedding that predicts no worse than the best, by leave-one-out errors of the linear map.
 
-    The model is linear (θ = 0), as in Grziwotz et al. (2023); all embeddings predict the same values, by one least-
-    squares fit each, whose leave-one-out errors are e / (1 − h) with h the leverages. Near ties go to the smallest
-    embedding, since every needless lag brings an eigenvalue that is noise (the one-standard-error rule).
+    The map is linear (θ = 0), as in Grziwotz et al. (2023); all embeddings predict the same values, by one fit each,
+    whose leave-one-out errors are e / (1 − h) with h the leverages. "No worse": the squared errors exceed those of the
+    best by less than two standard errors of their mean difference. Every needless lag brings an eigenvalue that is
+    noise, and where little can be predicted the best of many embeddings is best by chance.
 
     Parameters
     ----------
     part : ndarray of shape (m,)
-        The first window.
+        A window.
     dimensions, delays : ndarray of int64
         Candidates.
 
@@ -65,31 +84,34 @@ def choose_embedding(part: FloatArray, dimensions: IntArray, delays: IntArray) -
     (int, int)
         E and τ.
     """
+    largest = int(dimensions.max())
     ranked = sorted({(int(e), int(d) if e > 1 else int(delays.min())) for e in dimensions for d in delays})
     if len(ranked) == 1 or not np.isfinite(part).all():
         return ranked[0]
-    reach = max((e - 1) * d for e, d in ranked)
+    reach = (largest - 1) * int(delays.max())
     target = part[reach + 1 :]
-    skills = []
-    for e, d in ranked:
-        lags = [part[reach - a * d : part.size - 1 - a * d] for a in range(e)]
-        skills.append(_skill(np.stack([np.ones(target.size), *lags], axis=1), target))
-    best = max(skills)
-    error = (1.0 - best**2) / np.sqrt(target.size - 1.0)  # of a correlation
-    return next(one for one, skill in zip(ranked, skills, strict=True) if skill >= best - error)
+    errors: dict[tuple[int, int], FloatArray] = {}
+    for delay in delays:
+        lags = [part[reach - a * delay : part.size - 1 - a * delay] for a in range(largest)]
+        squared = _squared_errors(np.stack([np.ones(target.size), *lags], axis=1), target)
+        errors |= {(e, int(delay)): one for e, one in enumerate(squared.T, start=1)}
+    best = min(ranked, key=lambda one: float(errors[one].mean()))
+    for one in ranked:
+        excess = errors[one] - errors[best]
+        if excess.mean() <= STANDARD_ERRORS * excess.std(ddof=1) / np.sqrt(excess.size):
+            return one
+    return best
 
 
-def _skill(design: FloatArray, target: FloatArray) -> float:
-    """Correlation of target and leave-one-out predictions of a linear fit."""
+def _squared_errors(design: FloatArray, target: FloatArray) -> FloatArray:
+    """Squared leave-one-out errors of linear fits on the first 2, 3, … columns, one column each."""
     orthonormal, triangle = np.linalg.qr(design)
     size = np.abs(np.diag(triangle))
-    orthonormal = orthonormal[:, size > 1e-10 * size.max()]  # lags that repeat others add nothing
-    leverage = (orthonormal**2).sum(axis=1)
-    error = (target - orthonormal @ (orthonormal.T @ target)) / np.maximum(1.0 - leverage, 1e-12)
-    predicted = target - error
-    if np.ptp(predicted) == 0.0 or np.ptp(target) == 0.0:
-        return -1.0
-    return float(np.corrcoef(predicted, target)[0, 1])
+    orthonormal[:, size <= 1e-10 * size.max()] = 0.0  # lags that repeat others add nothing
+    # The first columns of Q span the first columns of the design: one factorisation serves every dimension.
+    leverage = np.cumsum(orthonormal**2, axis=1)[:, 1:]
+    fitted = np.cumsum(orthonormal * (orthonormal.T @ target), axis=1)[:, 1:]
+    return np.asarray(((target[:, None] - fitted) / np.maximum(1.0 - leverage, 1e-12)) ** 2)
 
 
 def leading_eigenvalues(coefficients: FloatArray, delay: int) -> ComplexArray:
@@ -130,9 +152,9 @@ def leading_eigenvalues(coefficients: FloatArray, delay: int) -> ComplexArray:
 
 
 def eigenvalues(
-    x: FloatArray, window: int, ends: IntArray, dimension: int, delay: int, strengths: Strengths
+    x: FloatArray, window: int, ends: IntArray, dimensions: IntArray, delays: IntArray, strengths: Strengths
 ) -> Eigenvalues:
-    """Leading eigenvalues in windows of one series.
+    """Leading eigenvalues in windows of one series; each window chooses its embedding and its θ.
 
     Parameters
     ----------
@@ -142,8 +164,8 @@ def eigenvalues(
         Window in samples.
     ends : ndarray of shape (windows,), int64
         Last sample of each window.
-    dimension, delay : int
-        E and τ.
+    dimensions, delays : ndarray of int64
+        E and τ to choose from.
     strengths : Strengths
         θ to choose from.
 
@@ -152,6 +174,29 @@ def eigenvalues(
     Eigenvalues
         NaN in windows without variation, or with a value that is not finite.
     """
+    embeddings = np.array(
+        [choose_embedding(x[end - window + 1 : end + 1], dimensions, delays) for end in ends], dtype=np.int64
+    )
+    numbers = np.full((8, ends.size), np.nan)
+    for embedding in np.unique(embeddings, axis=0):  # windows of one embedding go together
+        places = np.flatnonzero((embeddings == embedding).all(axis=1))
+        numbers[:, places] = _same_embedding(x, window, ends[places], int(embedding[0]), int(embedding[1]), strengths)
+    return Eigenvalues(
+        modulus=numbers[0],
+        real=numbers[1],
+        imaginary=numbers[2],
+        shares=np.ascontiguousarray(numbers[3:6].T),
+        theta=numbers[6],
+        skill=numbers[7],
+        dimension=embeddings[:, 0].copy(),
+        delay=embeddings[:, 1].copy(),
+    )
+
+
+def _same_embedding(
+    x: FloatArray, window: int, ends: IntArray, dimension: int, delay: int, strengths: Strengths
+) -> FloatArray:
+    """Means of |ν|, Re ν, |Im ν|, the three shares, θ and skill: shape (8, windows)."""
     from ews._kernels.smap import rolling_local_maps
 
     points = window - 1 - (dimension - 1) * delay
@@ -170,15 +215,15 @@ def eigenvalues(
             coefficients,
             chosen,
         )
+    out = np.full((8, ends.size), np.nan)
     known = np.isfinite(chosen[:, 0])
     leading = leading_eigenvalues(coefficients[known], delay)
-    means = np.full((3, ends.size), np.nan)
-    means[0, known] = np.abs(leading).mean(axis=1)
-    means[1, known] = leading.real.mean(axis=1)
-    means[2, known] = np.abs(leading.imag).mean(axis=1)
-    complex_ = np.abs(leading.imag) > 1e-9 * np.abs(leading)
-    shares = np.full((ends.size, 3), np.nan)
-    shares[known, 0] = (~complex_ & (leading.real > 0)).mean(axis=1)
-    shares[known, 1] = (~complex_ & (leading.real <= 0)).mean(axis=1)
-    shares[known, 2] = complex_.mean(axis=1)
-    return Eigenvalues(means[0], means[1], means[2], shares, chosen[:, 0].copy(), chosen[:, 1].copy())
+    pair = np.abs(leading.imag) > 1e-9 * np.abs(leading)
+    out[0, known] = np.abs(leading).mean(axis=1)
+    out[1, known] = leading.real.mean(axis=1)
+    out[2, known] = np.abs(leading.imag).mean(axis=1)
+    out[3, known] = (~pair & (leading.real > 0)).mean(axis=1)
+    out[4, known] = (~pair & (leading.real <= 0)).mean(axis=1)
+    out[5, known] = pair.mean(axis=1)
+    out[6:] = chosen.T
+    return out

@@ -29,17 +29,17 @@ class JacobianConfig(WindowedConfig):
     ----------
     null : str
         Null model of the surrogates.
-    dimension, delay : int
-        Embedding: E delays, τ samples apart.
+    dimension, delay : int or None
+        Embedding, E delays τ samples apart, if it was given; None where each window chose its own.
     theta : float or None
-        Strength of localisation, if it was given; None where each window chose its own.
+        Strength of localisation, likewise.
     stride : int
         Distance between windows in samples.
     """
 
     null: str
-    dimension: int
-    delay: int
+    dimension: int | None
+    delay: int | None
     theta: float | None
     stride: int
 
@@ -64,12 +64,18 @@ class JacobianEigenvalue:
         Shares of the points at which ν is real and positive, real and negative, a complex pair.
     theta, skill : ndarray of shape (windows,)
         Strength of localisation, and the leave-one-out correlation that chose it.
+    dimension, delay : ndarray of shape (windows,), int64
+        Embedding: E delays, τ samples apart.
+    approach : ndarray of shape (windows,)
+        What is tested: Re ν, −Re ν or |ν| by the place of ν in the last window; 1 at the bifurcation.
     tau : float
-        Kendall's τ-b of |ν| with time.
+        Kendall's τ-b of the approach with time.
     pvalue : float
-        Two-sided p of τ; NaN without surrogates.
+        Two-sided p of τ; NaN without surrogates. Each surrogate has its own place.
     surrogate_tau : ndarray of shape (n_surrogates,)
         τ of each surrogate.
+    modulus_tau, modulus_pvalue : float
+        The same of |ν|, as published.
     detrend_sentence, null_sentence : str
         What was taken out, and what τ was tested against.
     config : JacobianConfig
@@ -87,9 +93,14 @@ class JacobianEigenvalue:
     shares: FloatArray
     theta: FloatArray
     skill: FloatArray
+    dimension: npt.NDArray[np.int64]
+    delay: npt.NDArray[np.int64]
+    approach: FloatArray
     tau: float
     pvalue: float
     surrogate_tau: FloatArray
+    modulus_tau: float
+    modulus_pvalue: float
     detrend_sentence: str
     null_sentence: str
     config: JacobianConfig
@@ -106,7 +117,7 @@ class JacobianEigenvalue:
 
     @property
     def warning(self) -> bool:
-        """Whether |ν| rises towards 1 more steadily than the null allows at the level asked for."""
+        """Whether ν approaches its place at the bifurcation more steadily than the null allows."""
         return bool(self.tau > 0 and self.pvalue <= self.config.alpha)
 
     def summary(self) -> str:
@@ -121,16 +132,23 @@ class JacobianEigenvalue:
 
         number, config = words.number_text, self.config
         shown = np.unique(np.linspace(0, self.index.size - 1, 6).astype(np.int64))
-        answer = [words.trend_clause("the modulus of the eigenvalue", self.tau, self.pvalue)]
+        answer = [
+            words.trend_clause("the approach to the bifurcation", self.tau, self.pvalue),
+            words.trend_clause("|ν|", self.modulus_tau, self.modulus_pvalue),
+        ]
         if self.kind is not None:
             place = int(np.argmax(self.shares[-1]))
             answer.append(
-                f"in the last window it is {number(self.modulus[-1])} (1 is the bifurcation), and {PLACES[place]} at "
+                f"in the last window |ν| is {number(self.modulus[-1])} (1 is the bifurcation), ν {PLACES[place]} at "
                 f"{100 * self.shares[-1, place]:.0f} % of the points"
             )
-            answer.append(f"that is where it lies before a {self.kind} bifurcation")
-        theta = "chosen in each window" if config.theta is None else number(config.theta)
-        columns = ((self.modulus, 3), (self.real, 3), (self.imaginary, 3), (self.theta, 2), (self.skill, 2))
+            answer.append(f"that is where ν lies before a {self.kind} bifurcation")
+        chosen = [
+            f"{name} chosen in each window" if given is None else f"{name} = {number(given)}"
+            for name, given in (("E", config.dimension), ("τ", config.delay), ("θ", config.theta))
+        ]
+        columns = [(self.modulus, 3), (self.real, 3), (self.imaginary, 3), (self.dimension, 1), (self.delay, 1)]
+        columns += [(self.theta, 2), (self.skill, 2)]
         rows = [[words.time_text(self.time[i]), *(number(one[i], digits) for one, digits in columns)] for i in shown]
         return words.report(
             "Eigenvalue of the S-map Jacobian",
@@ -141,12 +159,12 @@ class JacobianEigenvalue:
             sections=[
                 (
                     "Model",
-                    f"S-map with {config.dimension} delay(s) of {config.delay} sample(s), θ {theta}; "
-                    f"{self.index.size} windows, {config.stride} sample(s) apart (Grziwotz et al. 2023).",
+                    f"S-map, {', '.join(chosen)}; {self.index.size} windows, {config.stride} samples apart "
+                    "(Grziwotz et al. 2023).",
                 ),
                 ("Test", words.surrogates_text(config, self.null_sentence)),
             ],
-            header=["right edge", "|ν|", "Re ν", "|Im ν|", "θ", "skill"],
+            header=["right edge", "|ν|", "Re ν", "|Im ν|", "E", "τ", "θ", "skill"],
             rows=rows,
             caution=(
                 "The place of the eigenvalue says which bifurcation it would be, its trend whether one comes nearer. "
@@ -162,8 +180,11 @@ class JacobianEigenvalue:
         dict
             Ready for :func:`json.dumps`.
         """
-        arrays = ("index", "time", "modulus", "real", "imaginary", "shares", "theta", "skill", "surrogate_tau")
+        from ews import __version__
+
+        arrays = ("index", "time", "modulus", "real", "imaginary", "approach", "shares", "theta", "skill")
         return {
+            "earlywarning": __version__,
             "name": self.series.name,
             "config": plain(self.config),
             "detrend": self.detrend_sentence,
@@ -171,9 +192,11 @@ class JacobianEigenvalue:
             "notes": list(self.series.notes),
             "tau": plain(self.tau),
             "pvalue": plain(self.pvalue),
+            "modulus_tau": plain(self.modulus_tau),
+            "modulus_pvalue": plain(self.modulus_pvalue),
             "warning": self.warning,
             "kind": self.kind,
-            **{name: plain(getattr(self, name)) for name in arrays},
+            **{name: plain(getattr(self, name)) for name in (*arrays, "dimension", "delay", "surrogate_tau")},
             "value": plain(self.series.values),
             "trend": plain(self.trend),
         }
@@ -193,10 +216,10 @@ class JacobianEigenvalue:
         modulus.plot(self.time, self.modulus, color=draw.BLUE, lw=1.7, marker=".", ms=4)
         modulus.axhline(1.0, color=draw.VERMILLION, lw=1.0, ls=":", label="bifurcation")
         modulus.set_ylabel("|ν|")
-        draw.trend_title(modulus, self)
         parts.plot(self.time, self.real, color=draw.BLUE, lw=1.7, label="Re ν")
         parts.plot(self.time, self.imaginary, color=draw.INK, lw=1.0, dashes=(5, 1.5), label="|Im ν|")
         parts.set_ylabel("ν")
+        draw.trend_title(parts, self)
         angle = np.linspace(0.0, np.pi, 90)
         plane.plot(np.cos(angle), np.sin(angle), color=draw.VERMILLION, lw=1.0, ls=":")
         plane.plot(self.real, self.imaginary, color=draw.BLUE, lw=0.7)

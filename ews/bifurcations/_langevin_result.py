@@ -137,8 +137,11 @@ class LangevinSlope:
         dict
             Ready for :func:`json.dumps`.
         """
+        from ews import __version__
+
         names = [name + end for name in ("slope", "noise") for end in ("", "_lower", "_upper")]
         return {
+            "earlywarning": __version__,
             "name": self.series.name,
             "config": plain(self.config),
             "detrend": self.detrend_sentence,

@@ -182,8 +182,11 @@ class RestoringTrend:
         dict
             Ready for :func:`json.dumps`.
         """
+        from ews import __version__
+
         numbers = ("line", "line_uncorrected", "time_to_threshold", "time_interval", "probability_reached")
         return {
+            "earlywarning": __version__,
             "name": self.series.name,
             "config": plain(self.config),
             "detrend": self.detrend_sentence,

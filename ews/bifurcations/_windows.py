@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,7 +18,17 @@ from ews.detrend import plan as plan_detrending
 from ews.errors import InputTypeError, ValueRangeError, described
 from ews.series import Duplicates, Missing, Series, TimeArray, as_series
 
-__all__ = ["Prepared", "TrendTest", "WindowedConfig", "check_test", "edges", "plain", "prepare", "trend_test"]
+__all__ = [
+    "Prepared",
+    "TrendTest",
+    "WindowedConfig",
+    "check_test",
+    "edges",
+    "plain",
+    "prepare",
+    "trend_test",
+    "trend_tests",
+]
 
 FloatArray = npt.NDArray[np.float64]
 Measure = Callable[[FloatArray], FloatArray]  # rows of residuals → rows of a statistic, one value a window
@@ -192,18 +202,35 @@ def trend_test(
     TrendTest
         τ, p and the surrogates' τ.
     """
-    tau = float(trends.rows(values.reshape(1, -1), method="kendall")[0])
+    return trend_tests(
+        [values], lambda rows: [measure(rows)], prepared, null=null, n_surrogates=n_surrogates, seed=seed
+    )[0]
+
+
+def trend_tests(
+    values: Sequence[FloatArray],
+    measure: Callable[[FloatArray], Sequence[FloatArray]],
+    prepared: Prepared,
+    *,
+    null: nulls.NullName,
+    n_surrogates: int,
+    seed: int,
+) -> list[TrendTest]:
+    """:func:`trend_test` of several statistics that are measured together, each for itself."""
+    taus = [float(trends.rows(one.reshape(1, -1), method="kendall")[0]) for one in values]
     if n_surrogates == 0:
-        return TrendTest(tau, float("nan"), np.empty(0), "no surrogates were drawn")
+        return [TrendTest(tau, float("nan"), np.empty(0), "no surrogates were drawn") for tau in taus]
     fitted = nulls.fit(prepared.drawn, null=null)
 
-    def taus(first: int, count: int) -> FloatArray:
+    def surrogate_taus(first: int, count: int) -> FloatArray:
         rows = prepared.pipeline.residual(fitted.draw(first, count, seed=seed))
-        return trends.rows(measure(rows), method="kendall")
+        return np.stack([trends.rows(one, method="kendall") for one in measure(rows)])
 
-    surrogate = np.concatenate(in_chunks(taus, n_surrogates, n=len(prepared.series)))
-    pvalue = float(two_sided(np.array([tau]), surrogate)[0])
-    return TrendTest(tau, pvalue, surrogate, fitted.sentence)
+    surrogate = np.concatenate(in_chunks(surrogate_taus, n_surrogates, n=len(prepared.series)), axis=1)
+    return [
+        TrendTest(tau, float(two_sided(np.array([tau]), drawn)[0]), drawn, fitted.sentence)
+        for tau, drawn in zip(taus, surrogate, strict=True)
+    ]
 
 
 def edges(prepared: Prepared) -> TimeArray:
