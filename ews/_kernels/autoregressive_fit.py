@@ -54,13 +54,48 @@ def _add_products(state: FloatArray, t: int, order: int, products: FloatArray, s
 
 @kernel
 def _sum_products(state: FloatArray, order: int, products: FloatArray, sums: FloatArray) -> None:
-    """Sums of products over all samples that have `order` others before them."""
+    """Sums of products over all samples that have `order` others before them.
+
+    The products of lags i and i + d are x[s] x[s-d] for s from `order` - i to n - i: most s are common to all i, and
+    their sum is taken once; what each i has beside them is added from the edges, never subtracted.
+    """
+    n = state.size
+    if n < 2 * order:  # nothing is common to all
+        for i in range(order + 1):
+            sums[i] = 0.0
+            for j in range(i + 1):
+                products[i, j] = 0.0
+        for t in range(order, n):
+            _add_products(state, t, order, products, sums)
+        return
+    common = 0.0
+    for s in range(order, n - order):
+        common += state[s]
     for i in range(order + 1):
-        sums[i] = 0.0
-        for j in range(i + 1):
-            products[i, j] = 0.0
-    for t in range(order, state.size):
-        _add_products(state, t, order, products, sums)
+        sums[i] = common
+    edge = 0.0
+    for i in range(1, order + 1):
+        edge += state[order - i]
+        sums[i] += edge
+    edge = 0.0
+    for i in range(order - 1, -1, -1):
+        edge += state[n - i - 1]
+        sums[i] += edge
+    for d in range(order + 1):
+        last = order - d  # of the i
+        common = 0.0
+        for s in range(order, n - last):
+            common += state[s] * state[s - d]
+        for i in range(last + 1):
+            products[i + d, i] = common
+        edge = 0.0
+        for i in range(1, last + 1):
+            edge += state[order - i] * state[order - i - d]
+            products[i + d, i] += edge
+        edge = 0.0
+        for i in range(last - 1, -1, -1):
+            edge += state[n - i - 1] * state[n - i - 1 - d]
+            products[i + d, i] += edge
 
 
 @kernel
@@ -109,6 +144,7 @@ def _fit(
     products: FloatArray,
     sums: FloatArray,
     factor: FloatArray,
+    trial: FloatArray,
     coefficients: FloatArray,
 ) -> int:
     """Order by AIC, and its coefficients in ``coefficients[1:order + 1]``, the constant in ``coefficients[0]``.
@@ -126,7 +162,7 @@ def _fit(
         if order < highest:
             _add_products(state, order, order, products, sums)
         count = n - order
-        squares = _solve(products, sums, count, order, factor, coefficients)
+        squares = _solve(products, sums, count, order, factor, trial)
         if count < order + 2 or np.isnan(squares):
             best = -1
             least = np.inf
@@ -135,14 +171,11 @@ def _fit(
         if aic <= least:
             least = aic
             best = order
-    if best < 0:
-        return -1
-    _sum_products(state, best, products, sums)
-    _solve(products, sums, n - best, best, factor, coefficients)
-    constant = sums[0]
-    for k in range(1, best + 1):
-        constant -= coefficients[k] * sums[k]
-    coefficients[0] = constant / (n - best)
+            constant = sums[0]
+            for k in range(1, order + 1):
+                coefficients[k] = trial[k]
+                constant -= trial[k] * sums[k]
+            coefficients[0] = constant / count
     return best
 
 
@@ -192,13 +225,14 @@ def rolling_conditional_heteroskedasticity(
     products = np.empty((highest + 1, highest + 1))
     factor = np.empty((highest + 1, highest + 1))
     sums = np.empty(highest + 1)
+    trial = np.empty(highest + 1)
     coefficients = np.empty(highest + 1)
     squares = np.empty(window)
     for row in range(rows):
         for t in range(window - 1, n):
             if not _deviations(x[row], t - window + 1, state):
                 continue
-            order = _fit(state, lowest, highest, products, sums, factor, coefficients)
+            order = _fit(state, lowest, highest, products, sums, factor, trial, coefficients)
             if order < 0:
                 continue
             for i in range(order, window):
@@ -236,12 +270,13 @@ def rolling_autoregression(
     products = np.empty((highest + 1, highest + 1))
     factor = np.empty((highest + 1, highest + 1))
     sums = np.empty(highest + 1)
+    trial = np.empty(highest + 1)
     fitted = np.empty(highest + 1)
     for row in range(rows):
         for t in range(window - 1, n):
             if not _deviations(x[row], t - window + 1, state):
                 continue
-            order = _fit(state, lowest, highest, products, sums, factor, fitted)
+            order = _fit(state, lowest, highest, products, sums, factor, trial, fitted)
             if order < 0:
                 continue
             for k in range(highest):

@@ -293,7 +293,7 @@ def _arma(values: FloatArray, order: Any) -> tuple[FloatArray, str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a start value that is not stationary only costs iterations
         for p, q in _ORDERS if order is None else (order,):
-            fitted = ARIMA(values, order=(int(p), 0, int(q)), trend="c").fit()
+            fitted = ARIMA(values, order=(int(p), 0, int(q)), trend="c").fit(cov_type="none")
             if best is None or fitted.aic < best.aic:
                 best = fitted
     chosen = "" if order is not None else ", orders by AIC"
