@@ -147,7 +147,7 @@ def jumps(
     drawn = residual[np.isfinite(residual)].reshape(1, -1)
     found = components(drawn, **options)
     timed = in_time(drawn, found)
-    tau = trends.rows(timed[:, 0], method="kendall")
+    tau = _trends(timed)[:, 0]
     surrogate, null_sentence = _surrogate_trends(pipeline, drawn[0], null, int(n_surrogates), resolved, options)
     single, adjusted = westfall_young(tau, surrogate) if n_surrogates else (np.full(4, np.nan), np.full(4, np.nan))
     lost = np.full((len(NAMES), n - drawn.shape[1]), np.nan)  # the sample that differencing costs
@@ -203,7 +203,11 @@ def _surrogate_trends(
 
     def taus(first: int, count: int) -> FloatArray:
         rows = np.ascontiguousarray(pipeline.residual(fitted.draw(first, count, seed=seed))[:, -drawn.size :])
-        timed = in_time(rows, components(rows, **options))
-        return np.stack([trends.rows(each, method="kendall") for each in timed])
+        return _trends(in_time(rows, components(rows, **options)))
 
     return np.concatenate(in_chunks(taus, n_surrogates, n=drawn.size), axis=1), fitted.sentence
+
+
+def _trends(timed: FloatArray) -> FloatArray:
+    """τ of each component of each row, of shape (4, rows); 0 where a component, as a diffusion of 0, is constant."""
+    return np.nan_to_num(np.stack([trends.rows(each, method="kendall") for each in timed]))

@@ -89,7 +89,7 @@ class DriftDiffusionJump:
     in_time : mapping of str to ndarray of shape (n,)
         The same at the state of each time. Every value rests on the whole record.
     tau : mapping of str to float
-        Kendall's τ-b of each in time.
+        Kendall's τ-b of each in time; 0 where it is constant.
     pvalue, pvalue_adjusted : mapping of str to float
         Two-sided p of τ, alone and allowing for four; NaN without surrogates.
     surrogate_tau : mapping of str to ndarray of shape (n_surrogates,)
@@ -166,7 +166,7 @@ class DriftDiffusionJump:
                 label,
                 f"{number(float(np.nanmin(self.by_state[name])))} to {number(float(np.nanmax(self.by_state[name])))}",
                 number(float(self.in_time[name][-1])),
-                f"{self.tau[name]:+.2f}" if np.isfinite(self.tau[name]) else "–",
+                f"{self.tau[name]:+.2f}",
                 p_text(self.pvalue[name]),
                 p_text(self.pvalue_adjusted[name]),
             ]

@@ -119,8 +119,9 @@ def spectral(
     every dip of a grid, so that the fit has no starting values and no random numbers.
 
     The ordinates of a Welch spectrum are neither independent nor of equal variance, so a weight is a score and no
-    probability. The p-value of a rival says how often series drawn from it favour the best model as much as the series
-    does (Cox 1962, by parametric bootstrap). A weight for the null says that the spectrum is flat, not
+    probability. The p-value of a rival says how often series drawn from it favour some other model as much as the
+    series favours the best one (Cox 1962, by parametric bootstrap). White noise is never *decided*: a fold or flip that
+    returns within a sample looks like it. A weight for the null says that the spectrum is flat, not
     that nothing will happen: of a system sampled more slowly than it recovers only white noise is seen.
 
     References

@@ -63,8 +63,8 @@ class SpectralClassification:
     rolling_parameters : mapping of str to mapping of str to ndarray of shape (n,)
         Parameters in each window.
     pvalue : mapping of str to float
-        Of each rival: how often series drawn from it favour `kind` over it as much as this series does; NaN for `kind`
-        itself and without surrogates.
+        Of each rival: how often series drawn from it favour some other model over it as much as this series favours
+        `kind`; NaN for `kind` itself and without surrogates.
     series : Series
         The series that was analysed, with notes on what was done to it.
     trend, residual : ndarray of shape (n,)

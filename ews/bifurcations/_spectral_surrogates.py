@@ -17,7 +17,9 @@ __all__ = ["multiplier", "rival_pvalues"]
 def rival_pvalues(
     prepared: Prepared, welch: Welch, found: Classified, kind: Kind, *, n_surrogates: int, seed: int
 ) -> dict[str, float]:
-    """p-value of each rival of `kind`: how often its surrogates favour `kind` over it as much as the series does.
+    """p-value of each rival of `kind`: how often its surrogates favour some other model over it as much.
+
+    The surrogates' best model may be any: that a rival is refused in favour of one of three is one test, not three.
 
     Surrogates have the length of the series and are detrended as it was.
 
@@ -41,7 +43,7 @@ def rival_pvalues(
     dict
         (1 + r) / (1 + n) for each rival; NaN for `kind` and without surrogates.
     """
-    drawn, chosen = prepared.pipeline.drawn, MODELS.index(kind)
+    drawn = prepared.pipeline.drawn
     names: tuple[str, ...] = MODELS
     pvalue = dict.fromkeys(names, math.nan)
     for code, name in enumerate(MODELS):
@@ -53,10 +55,10 @@ def rival_pvalues(
             numbers = (generator_of(seed, len(MODELS) * (first + i) + code) for i in range(count))
             rows = np.stack([_draw(one, drawn, generator) for generator in numbers])
             aic = classify(welch.whole(prepared.pipeline.residual(rows)[:, -drawn:])).aic
-            return np.asarray(aic[code] - aic[chosen], dtype=np.float64)
+            return np.asarray(aic[code] - aic.min(axis=0), dtype=np.float64)
 
         margin = np.concatenate(in_chunks(margins, n_surrogates, n=drawn))
-        observed = found.aic[code, 0] - found.aic[chosen, 0]
+        observed = found.aic[code, 0] - found.aic[:, 0].min()
         pvalue[name] = float((1 + np.sum(margin >= observed)) / (1 + n_surrogates))
     return pvalue
 

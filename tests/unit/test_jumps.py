@@ -80,6 +80,18 @@ def test_trend_of_a_component_is_tested() -> None:
     assert result.warning == any(result.tau[name] > 0 and result.pvalue_adjusted[name] <= 0.05 for name in result.tau)
 
 
+@pytest.mark.slow
+@pytest.mark.jit
+def test_red_noise_has_a_trend_at_the_level_only() -> None:
+    """Of 500 records, the smallest of four adjusted p-values is at most 0.05 in no more than 0.075."""
+    found = 0
+    for seed in range(500):
+        x = ews.models.ar1(n=100, coefficient=0.7, seed=seed)
+        result = ews.bifurcations.jumps(x, n_surrogates=99, points=100, seed=seed)
+        found += min(result.pvalue_adjusted.values()) <= 0.05
+    assert 0.005 <= found / 500 <= 0.075
+
+
 def test_results_tell_everything() -> None:
     x = np.random.default_rng(5).standard_normal(40)
     result = ews.bifurcations.jumps(x, detrend="difference", points=20, n_surrogates=9, seed=6)
