@@ -301,11 +301,6 @@ def _sort(values: FloatArray, time: Any, notes: list[str]) -> tuple[FloatArray, 
     return values, time
 
 
-def _shown(until: Any) -> str:
-    """A time as a note shows it: 1886.54, not 1886.5446918421496."""
-    return f"{until:.6g}" if isinstance(until, float) else str(until)
-
-
 def _cut(values: FloatArray, time: Any, until: Any, notes: list[str]) -> tuple[FloatArray, Any]:
     if until is None:
         return values, time
@@ -314,7 +309,8 @@ def _cut(values: FloatArray, time: Any, until: Any, notes: list[str]) -> tuple[F
     if not keep.any():
         raise ValueRangeError("until", until, f"a time from {shown(time[0])} to {shown(time[-1])}")
     if not keep.all():
-        notes.append(f"cut after {_shown(until)}: {int(keep.sum())} of {keep.size} observations used")
+        last = f"{limit:.6g}" if isinstance(limit, float) else str(until)  # 1886.54, not 1886.5446918421496
+        notes.append(f"cut after {last}: {int(keep.sum())} of {keep.size} observations used")
     return values[keep], time[keep]
 
 

@@ -7,12 +7,15 @@ from typing import Any
 import hypothesis.extra.numpy as arrays
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 import ews
 from ews import errors
 from ews.results import Detection
+
+pytestmark = pytest.mark.jit  # hundreds of detections, each of hundreds of simulated series
 
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SURROGATES = 25

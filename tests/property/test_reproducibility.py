@@ -13,6 +13,8 @@ import ews
 from ews import _pipeline
 from ews.results import Detection
 
+pytestmark = pytest.mark.jit  # threads matter where kernels let go of the interpreter
+
 # 157 samples and 103 surrogates divide evenly into nothing.
 X = ews.nulls.AR1(0.6, 1.0, 157).draw(0, 1, seed=1)[0] + np.linspace(0, 2, 157)
 

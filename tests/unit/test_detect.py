@@ -63,6 +63,7 @@ def test_p_values_come_from_surrogates_through_the_same_steps() -> None:
         assert found.pvalue[name] == pytest.approx(min(1, 2 * min(up, down)))
 
 
+@pytest.mark.jit
 def test_the_verdict_follows_its_rule() -> None:
     cases = {
         "warning": detect(APPROACH, seed=1, n_surrogates=200),
@@ -82,6 +83,7 @@ def test_the_verdict_follows_its_rule() -> None:
         assert all(isinstance(reason, str) and reason for reason in found.reasons)
 
 
+@pytest.mark.jit
 def test_a_trend_against_the_alarm_is_no_warning() -> None:
     """Variance that falls is significant, and said, but it warns of nothing."""
     falling = np.random.default_rng(0).standard_normal(300) * np.linspace(5, 0.2, 300)
@@ -94,6 +96,7 @@ def test_a_trend_against_the_alarm_is_no_warning() -> None:
     assert rising.verdict == "warning"
 
 
+@pytest.mark.jit
 def test_skewness_warns_in_both_directions() -> None:
     """Each cycle holds quantiles of a log-normal distribution in random order, more skewed from cycle to cycle."""
     generator = np.random.default_rng(2)
@@ -126,11 +129,11 @@ def test_too_few_surrogates_cannot_warn_and_say_so() -> None:
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "defaults": {},
-    "lowess": {"detrend": "lowess", "bandwidth": 0.3, "window": 0.4},
+    "lowess": {"detrend": "lowess", "bandwidth": 0.3, "window": 0.4, "n_surrogates": 0},
     "samples": {"bandwidth": 30, "window": 41, "causal": True},
     "no detrending": {"detrend": None, "indicators": "variance", "trend": "theil_sen"},
     "difference": {"detrend": "difference", "null": "block", "trend": "spearman"},
-    "season": {"season": 12, "null": "iaaft", "alpha": 0.1},
+    "season": {"season": 12, "null": "iaaft", "alpha": 0.1, "n_surrogates": 20},
     "until": {"until": 99.5, "null": "fourier", "seed": 12},
     "numpy arguments": {
         "window": np.int64(40),

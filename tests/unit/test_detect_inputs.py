@@ -188,6 +188,7 @@ def test_centred_results_do_look_ahead() -> None:
         "tiny", "huge", "parabola", "outlier 1e12",
     ],
 )  # fmt: skip
+@pytest.mark.jit
 @pytest.mark.parametrize("null", ["ar1", "fourier", "permutation"])
 def test_odd_series_get_an_answer(series: np.ndarray, null: ews.nulls.NullName) -> None:
     """p-values in range, JSON strict, no warning of numpy's (they are errors here)."""

@@ -212,7 +212,7 @@ def test_time_in_no_order_is_sorted_and_said() -> None:
 def test_until_a_number(until: Any, kept: int) -> None:
     found = as_series(VALUES, until=until)
     np.testing.assert_array_equal(found.values, VALUES[:kept])
-    assert found.notes == (() if kept == 8 else (f"cut after {until}: {kept} of 8 observations used",))
+    assert found.notes == (() if kept == 8 else (f"cut after {float(until):g}: {kept} of 8 observations used",))
 
 
 @pytest.mark.parametrize(
