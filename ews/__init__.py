@@ -18,6 +18,7 @@ _HOMES: dict[str, str | None] = {
     "DetectConfig": "ews.results",
     "Detections": "ews.results",
     "Significance": "ews.results",
+    "bifurcations": None,
     "changepoints": None,
     "datasets": None,
     "detect": "ews._detect",
@@ -73,6 +74,7 @@ __all__ = [
     "__version__",
     "autocorrelation",
     "bds",
+    "bifurcations",
     "changepoints",
     "companion_eigenvalue",
     "conditional_heteroskedasticity",
@@ -124,7 +126,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from ews import changepoints, datasets, detrend, errors, indicators, models, nulls, trends
+    from ews import bifurcations, changepoints, datasets, detrend, errors, indicators, models, nulls, trends
     from ews._detect import detect
     from ews._rolling import rolling
     from ews._significance import significance
