@@ -211,7 +211,8 @@ class JacobianEigenvalue:
         """
         from ews.bifurcations import _windows_plot as draw
 
-        figure, panels = draw.new_panels(self, 2, f"Eigenvalue of the S-map Jacobian: {self.kind}", beside=0.5)
+        place = f" (place of a {self.kind})" if self.kind else ""
+        figure, panels = draw.new_panels(self, 2, f"Eigenvalue of the S-map Jacobian{place}", beside=0.5)
         _, modulus, parts, plane = panels
         modulus.plot(self.time, self.modulus, color=draw.BLUE, lw=1.7, marker=".", ms=4)
         modulus.axhline(1.0, color=draw.VERMILLION, lw=1.0, ls=":", label="bifurcation")

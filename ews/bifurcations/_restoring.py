@@ -106,6 +106,9 @@ def restoring(
 
     Notes
     -----
+    The regression finds two memories, of system and noise, and cannot know which is whose: where the noise remembers
+    longer than the system does, λ may be that of the noise.
+
     A window shows the λ of its middle, so the line is fitted against the middles of the windows. In a window of w
     samples λ is biased towards stability by about (1 + 3 (1 + λ)) / w, more after detrending: the line through the
     windows is therefore corrected until series simulated along it, x[t] = (1 + λ[t]) x[t-1] + η[t], give on average the

@@ -133,10 +133,11 @@ def test_eigenvalue_moves_to_the_place_of_the_bifurcation(model: str, kind: str,
 @pytest.mark.parametrize(("model", "still"), [("hopf", {"attack": 9.0}), ("ricker", {"growth": 0.5})])
 def test_trend_counts_before_a_bifurcation_and_not_in_its_null(model: str, still: dict[str, float]) -> None:
     simulation = getattr(ews.models, model)(n=400, seed=1)
-    assert jacobian(simulation, until=simulation.transition, n_surrogates=59).warning
-    assert not jacobian(getattr(ews.models, model)(n=400, seed=1, **still), n_surrogates=59).warning
+    assert jacobian(simulation, until=simulation.transition, n_surrogates=99).warning
+    assert not jacobian(getattr(ews.models, model)(n=400, seed=1, **still), n_surrogates=99).warning
 
 
+@pytest.mark.jit
 def test_what_is_tested_is_the_approach_to_the_place_of_the_last_window() -> None:
     simulation = ews.models.ricker(n=300, seed=1)
     result = jacobian(simulation, until=simulation.transition, n_surrogates=9)

@@ -132,6 +132,7 @@ def test_memory_of_the_noise_is_not_taken_for_memory_of_the_system() -> None:
     assert np.median(taus["ar1"]) < 0.5 * np.median(taus["white"])
 
 
+@pytest.mark.jit
 def test_every_null_gives_its_p_and_the_largest_counts() -> None:
     x = driven(0.2, 0.9, 300, seed=8)[0]
     result = restoring(x, n_surrogates=99, n_bootstrap=0)
