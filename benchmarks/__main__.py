@@ -40,6 +40,10 @@ def compare(comparison: Comparison, n: int) -> Measured:
     ours = times["ours"].median
     theirs = times["theirs"].median / comparison.peer_share
     ratio = theirs / ours
+    # A busy machine flatters the shorter side: its calls fit between two switches to another process. Processor time
+    # does not know of that, so a goal on one thread has to be met in both.
+    ratio_used = times["theirs"].processor / comparison.peer_share / times["ours"].processor
+    slower = ratio if comparison.threaded else min(ratio, ratio_used)
     row = {
         "Task": comparison.task,
         "Samples": f"{n:,}",
@@ -47,11 +51,12 @@ def compare(comparison: Comparison, n: int) -> Measured:
         "Peer": comparison.peer,
         "Peer (ms)": _milliseconds(theirs),
         "Times faster": _ratio(ratio),
+        "Times less processor time": _ratio(ratio_used),
         "Goal": _goal(comparison),
         "Largest difference": f"{difference:.0e}",
     }
     in_time = comparison.limit is None or ours <= comparison.limit
-    fast_enough = comparison.goal is None or ratio >= comparison.goal
+    fast_enough = comparison.goal is None or slower >= comparison.goal
     details = {f"{who}, {what}": value for who, time in times.items() for what, value in asdict(time).items()}
     return Measured(row, in_time and fast_enough and difference <= comparison.tolerance, details)
 
@@ -132,6 +137,8 @@ def main() -> int:
     """Measure, write, and say whether every goal is met."""
     described = machine.describe()
     print(", ".join(f"{name} {value}" for name, value in described.items()))
+    if machine.busy():
+        print("other work runs on this machine: times below are longer than they need be", file=sys.stderr)
     present = [each for each in COMPARISONS if each.installed]
     for missing in sorted({each.peer for each in COMPARISONS} - {each.peer for each in present}):
         print(f"left out, because it is not installed: {missing}", file=sys.stderr)

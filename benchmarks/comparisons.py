@@ -61,6 +61,8 @@ class Comparison:
         The share of our work that the peer's call does: its time is divided by it.
     limit : float or None
         Most seconds that ours may take.
+    threaded : bool
+        Whether ours uses several threads, so that its processor time is not the time one waits.
     """
 
     task: str
@@ -75,6 +77,7 @@ class Comparison:
     goal: float | None = None
     peer_share: float = 1.0
     limit: float | None = None
+    threaded: bool = False
 
     @property
     def installed(self) -> bool:
@@ -262,6 +265,7 @@ def _significance(window: float) -> Comparison:
         goal=3000.0,
         peer_share=SURROGATES_OF_PEER / SURROGATES,
         limit=0.050,
+        threaded=True,
     )
 
 

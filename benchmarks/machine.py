@@ -7,7 +7,7 @@ import os
 import platform
 from pathlib import Path
 
-__all__ = ["cores", "describe"]
+__all__ = ["busy", "cores", "describe"]
 
 PACKAGES = ("earlywarning", "numpy", "scipy", "numba", "pandas", "ewstools", "bottleneck", "numbagg")
 
@@ -15,6 +15,11 @@ PACKAGES = ("earlywarning", "numpy", "scipy", "numba", "pandas", "ewstools", "bo
 def cores() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def busy() -> bool:
+    """Whether others have kept more than half of a core busy for the last minute."""
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] > 0.5
 
 
 def describe() -> dict[str, str]:
