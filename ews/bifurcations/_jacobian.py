@@ -49,8 +49,8 @@ def jacobian(
 
     Each window is z-scored and embedded in E delays; at every point a linear map to the next value is fitted, near
     points counting more; the leading eigenvalue ν of its companion matrix, averaged over the window, is the dynamical
-    eigenvalue (DEV). |ν| rises to 1 at a bifurcation: with ν near +1 at a fold, transcritical or pitchfork, near -1 at
-    a period doubling, as a complex pair at a Hopf or Neimark-Sacker bifurcation.
+    eigenvalue (DEV). ``|ν|`` rises to 1 at a bifurcation: with ν near +1 at a fold, transcritical or pitchfork, near -1
+    at a period doubling, as a complex pair at a Hopf or Neimark-Sacker bifurcation.
 
     Parameters
     ----------
@@ -110,12 +110,12 @@ def jacobian(
     vectors; the point itself takes no part. θ is the one whose leave-one-out predictions correlate best with what
     followed. For τ > 1 the companion matrix is that of the whole recurrence, of (E-1)τ + 1 lags.
 
-    On its way to a period doubling ν passes 0, and |ν| falls before it rises. What is tested is therefore the approach
-    to the place where ν lies in the last window: Re ν, -Re ν or |ν|; the published |ν| is tested beside it. Surrogates
-    go through detrending, windows, embedding, choice of θ and of the place as the series does.
+    On its way to a period doubling ν passes 0, and ``|ν|`` falls before it rises. What is tested is therefore the
+    approach to the place where ν lies in the last window: Re ν, -Re ν or ``|ν|``; the published ``|ν|`` is tested
+    beside it. Surrogates go through detrending, windows, embedding, choice of θ and of the place as the series does.
 
     The eigenvalue is that of one sampling step. A slow rotation, or a system that is sampled rarely, may look like a
-    real one. Observation noise and short windows pull |ν| towards 0: it need not get to 1 at a bifurcation.
+    real one. Observation noise and short windows pull ``|ν|`` towards 0: it need not get to 1 at a bifurcation.
 
     References
     ----------

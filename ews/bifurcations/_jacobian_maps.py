@@ -33,7 +33,7 @@ class Eigenvalues:
     Attributes
     ----------
     modulus, real, imaginary : ndarray of shape (windows,)
-        Means over the points of a window of |ν|, Re ν and |Im ν|.
+        Means over the points of a window of ``|ν|``, Re ν and ``|Im ν|``.
     shares : ndarray of shape (windows, 3)
         Shares of the points at which ν is real and positive, real and negative, complex.
     theta, skill : ndarray of shape (windows,)
@@ -55,8 +55,8 @@ class Eigenvalues:
     def approach(self) -> FloatArray:
         """Distance gone towards the bifurcation that the last window's eigenvalues speak for.
 
-        Re ν where most of them are real and positive, -Re ν where negative, |ν| where they are pairs: 1 at the
-        bifurcation, and rising all the way, as |ν| is not where ν passes 0.
+        Re ν where most of them are real and positive, -Re ν where negative, ``|ν|`` where they are pairs: 1 at the
+        bifurcation, and rising all the way, as ``|ν|`` is not where ν passes 0.
         """
         last = self.shares[-1]
         if np.isnan(last).any():
@@ -196,7 +196,7 @@ def eigenvalues(
 def _same_embedding(
     x: FloatArray, window: int, ends: IntArray, dimension: int, delay: int, strengths: Strengths
 ) -> FloatArray:
-    """Means of |ν|, Re ν, |Im ν|, the three shares, θ and skill: shape (8, windows)."""
+    """Means of ``|ν|``, Re ν, ``|Im ν|``, the three shares, θ and skill: shape (8, windows)."""
     from ews._kernels.smap import rolling_local_maps
 
     points = window - 1 - (dimension - 1) * delay

@@ -59,7 +59,7 @@ class JacobianEigenvalue:
     time : ndarray of shape (windows,)
         Its time.
     modulus, real, imaginary : ndarray of shape (windows,)
-        Means over the points of a window of |ν|, Re ν and |Im ν|, per sample; NaN where a window does not vary.
+        Means over the points of a window of ``|ν|``, Re ν and ``|Im ν|``, per sample; NaN where a window does not vary.
     shares : ndarray of shape (windows, 3)
         Shares of the points at which ν is real and positive, real and negative, a complex pair.
     theta, skill : ndarray of shape (windows,)
@@ -67,7 +67,7 @@ class JacobianEigenvalue:
     dimension, delay : ndarray of shape (windows,), int64
         Embedding: E delays, τ samples apart.
     approach : ndarray of shape (windows,)
-        What is tested: Re ν, −Re ν or |ν| by the place of ν in the last window; 1 at the bifurcation.
+        What is tested: Re ν, −Re ν or ``|ν|`` by the place of ν in the last window; 1 at the bifurcation.
     tau : float
         Kendall's τ-b of the approach with time.
     pvalue : float
@@ -75,7 +75,7 @@ class JacobianEigenvalue:
     surrogate_tau : ndarray of shape (n_surrogates,)
         τ of each surrogate.
     modulus_tau, modulus_pvalue : float
-        The same of |ν|, as published.
+        The same of ``|ν|``, as published.
     detrend_sentence, null_sentence : str
         What was taken out, and what τ was tested against.
     config : JacobianConfig

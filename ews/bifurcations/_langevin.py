@@ -96,7 +96,7 @@ def langevin(
     (Kass & Wasserman 1995). Hessler & Kamps use (1 + θ₁²)^(−3/2) for the slope and fixed Gaussians of SD 4 and 8 for
     the higher ones, which depend on the units of x; in windows of 50 samples and more the data outweigh either.
 
-    The Euler slope of a linear system sampled at Δ is (exp(λΔ) − 1) / Δ, which is close to the rate λ only for |λ|Δ
+    The Euler slope of a linear system sampled at Δ is (exp(λΔ) − 1) / Δ, which is close to the rate λ only for ``|λ|Δ``
     well below 1. Regression on the past is biased towards stability by about (1 + 3 exp(λΔ)) / (window Δ).
 
     References

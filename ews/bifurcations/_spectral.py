@@ -105,9 +105,9 @@ def spectral(
 
     Notes
     -----
-    Bounds of Bury et al. (2020), with ψ = 0.5 for the fold and 0.2 for Hopf: |λ| ≤ ω_max √(ψ / (1 − ψ)), so that the
-    spectrum falls at least by half; ω₀ ≥ |μ| / (2√ψ) · √(4 − 3ψ + √(ψ² − 16ψ + 16)), so that its peak is at least five
-    times S(0); −1 < r < 0.
+    Bounds of Bury et al. (2020), with ψ = 0.5 for the fold and 0.2 for Hopf: ``|λ| ≤ ω_max √(ψ / (1 − ψ))``, so that
+    the spectrum falls at least by half; ``ω₀ ≥ |μ| / (2√ψ) · √(4 − 3ψ + √(ψ² − 16ψ + 16))``, so that its peak is at
+    least five times S(0); −1 < r < 0.
 
     Three choices differ from their package, ewstools. The spectrum is one-sided, so that each frequency counts once in
     the criterion: two sides double every difference of AIC. The frequency 0 is left out, because Welch's method takes

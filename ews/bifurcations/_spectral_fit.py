@@ -66,7 +66,7 @@ class Fits:
 
 
 def peak_share() -> float:
-    """Largest |μ| / ω₀ at which the Hopf spectrum has a peak with S(0) ≤ ψ S(ω₀) (Bury et al. 2020)."""
+    """Largest ``|μ| / ω₀`` at which the Hopf spectrum has a peak with S(0) ≤ ψ S(ω₀) (Bury et al. 2020)."""
     psi = PSI_HOPF
     # ω₀ ≥ |μ| / (2 √ψ) · √(4 − 3 ψ + √(ψ² − 16 ψ + 16))
     return 2 * math.sqrt(psi) / math.sqrt(4 - 3 * psi + math.sqrt(psi**2 - 16 * psi + 16))
@@ -123,7 +123,7 @@ class Spectra:
 
 @dataclass(frozen=True, slots=True)
 class Welch:
-    """Options of Welch's method, see :func:`ews.indicators.welch.power_spectrum`."""
+    """Options of Welch's method, see :func:`ews.power_spectrum`."""
 
     segment: int
     overlap: float

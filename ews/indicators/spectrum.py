@@ -118,7 +118,7 @@ def spectral_exponent(
         Window: samples, or a fraction of the series between 0 and 1. At least 5 samples.
     method : {"periodogram", "welch"}, default "periodogram"
         The spectrum: of the whole window at once, or the mean over segments as in
-        :func:`~ews.indicators.welch.power_spectrum`, which is smoother and reaches less far down. Frequency 0 and the
+        :func:`ews.power_spectrum`, which is smoother and reaches less far down. Frequency 0 and the
         Nyquist frequency are left out of the line, for their power is distributed otherwise than that of the rest.
     min_count : int, optional
         Accepted so that all indicators are called alike. A spectrum needs consecutive samples: a window with a missing
@@ -177,7 +177,7 @@ def smax(
     window : int or float
         Window: samples, or a fraction of the series between 0 and 1. At least 4 samples.
     segment, overlap, taper, sides : object
-        See :func:`~ews.indicators.welch.power_spectrum`. ewstools gives ``taper="hann", sides="two"``.
+        See :func:`ews.power_spectrum`. ewstools gives ``taper="hann", sides="two"``.
     min_count : int, optional
         Accepted so that all indicators are called alike. A spectrum needs consecutive samples: a window with a missing
         one is NaN whatever the count.
