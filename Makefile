@@ -9,10 +9,12 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 VENV ?= .venv
 # The first Python new enough, unless PYTHON=... says which.
-PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq --no-input
+# One BLAS thread: more of them only wait for each other on small matrices.
+export OPENBLAS_NUM_THREADS := 1
 PYTEST := $(BIN)/python -m pytest -q
 
 # What the calling shell may have set and no target should depend on.
