@@ -17,9 +17,9 @@ __all__ = ["drift", "positive_control", "power", "tau_intervals"]
 
 FloatArray = npt.NDArray[np.float64]
 
-CONTROLS = 200
+CONTROLS = 500
 NULL_COEFFICIENTS = 3
-NULL_SURROGATES = 400
+NULL_SURROGATES = 1000
 INTERVAL_SERIES = 400
 POWER_SENTENCE = (
     "positive control: an autoregression of this length whose recovery rate falls from the fitted one to zero as the "
@@ -62,6 +62,7 @@ def power(
     alpha: float,
     n_surrogates: int,
     seed: int,
+    innovation_sd: float = 1.0,
     controls: int = CONTROLS,
     progress: Progress | None = None,
 ) -> float:
@@ -72,7 +73,7 @@ def power(
     """
     n = pipeline.level.size
     ramp = positive_control(coefficient, pipeline.drawn)
-    unit = np.ones(pipeline.drawn)
+    unit = np.full(pipeline.drawn, innovation_sd)
     control_seed, *null_seeds = (int(word) for word in np.random.SeedSequence([seed, 1]).generate_state(4, np.uint64))
 
     def control(first: int, count: int) -> tuple[FloatArray, FloatArray]:
@@ -91,7 +92,7 @@ def power(
     alarms = np.array([_SIGNS[indicator.alarm] for indicator in pipeline.indicators])
     warned = 0
     for place, value in enumerate(grid):
-        null = AR1(float(value), 1.0, pipeline.drawn)
+        null = AR1(float(value), innovation_sd, pipeline.drawn)
 
         def null_taus(first: int, count: int, null: AR1 = null, place: int = place) -> FloatArray:
             return pipeline.surrogate_tau(null.draw(first, count, seed=null_seeds[place]))

@@ -196,6 +196,8 @@ def _detect_one(
     nulls.check(null=null, n_surrogates=n_surrogates)
     alpha = _checked_alpha(alpha)
     cleaned = as_series(data, time=time, name=name, until=until, missing=missing, duplicates=duplicates, causal=causal)
+    if season is not None and missing == "drop":
+        raise ArgumentError("missing", missing, '"interpolate" with a season: leaving samples out shifts its phase')
     n = len(cleaned)
     _check_size(cleaned.values)
     pipeline = resolve_pipeline(
@@ -259,6 +261,11 @@ def _detect_one(
     )
 
 
+def _shown(p: float) -> str:
+    """A p-value as the tables show it: never 0, never more digits than the surrogates give."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
 def _checked_alpha(alpha: Any) -> float:
     if not isinstance(alpha, float | np.floating) or not 0 < alpha < 1:
         raise ValueRangeError("alpha", alpha, "a number between 0 and 1")
@@ -309,11 +316,21 @@ def _test(
     finite = residual[np.isfinite(residual)]
     fitted = nulls.fit(finite, null=null)
     stages = Stages(progress, n_surrogates + _controls.INTERVAL_SERIES + _controls.power_series(n_surrogates, alpha))
-    tested = _significance.test(pipeline, tau, fitted, n_surrogates=n_surrogates, seed=seed, progress=stages.next())
+    tested = _significance.hold_against(
+        pipeline, tau, fitted, n_surrogates=n_surrogates, seed=seed, progress=stages.next()
+    )
     bands = _significance.band(pipeline, fitted, n_surrogates=n_surrogates, seed=seed)
     intervals = _controls.tau_intervals(pipeline, tau, finite, alpha=alpha, seed=seed, progress=stages.next())
-    memory = nulls.AR1.fit(finite).coefficient
-    power = _controls.power(pipeline, memory, alpha=alpha, n_surrogates=n_surrogates, seed=seed, progress=stages.next())
+    memory = nulls.AR1.fit(finite)
+    power = _controls.power(
+        pipeline,
+        memory.coefficient,
+        alpha=alpha,
+        n_surrogates=n_surrogates,
+        seed=seed,
+        innovation_sd=memory.innovation_sd,
+        progress=stages.next(),
+    )
     return tested, intervals, bands, power
 
 
@@ -331,7 +348,7 @@ def _decide(
             continue
         way = "rises" if tau > 0 else "falls" if tau < 0 else "has no trend"
         in_direction = indicator.alarm == "both" or ((tau > 0) == (indicator.alarm == "up") and tau != 0)
-        sentence = f"{indicator.label.lower()} {way} (τ = {tau:+.2f}, adjusted p = {p:.3f})"
+        sentence = f"{indicator.label.lower()} {way} (τ = {tau:+.2f}, adjusted {_shown(p)})"
         if p <= alpha and in_direction:
             alarms.append(sentence)
         elif p <= alpha:

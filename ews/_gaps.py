@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ews._times import numeric
 from ews.errors import IrregularSpacingError, MissingValuesError, described
 
-__all__ = ["fill"]
+__all__ = ["even", "fill"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -29,12 +29,12 @@ def fill(values: FloatArray, time: Any, missing: str, causal: bool, notes: list[
         present = ~np.isnan(values)
         if gaps:
             notes.append(f"{gaps} missing values left out; what remains is taken as consecutive")
-        elif not _even(time):
+        if not even(time[present]) and not even(time):
             notes.append("uneven spacing ignored: observations are taken as consecutive")
         return values[present], time[present]
     if gaps:
         values, time = _interpolate_gaps(values, time, causal, notes)
-    if not _even(time):
+    if not even(time):
         if missing == "raise":
             steps = np.diff(numeric(time))
             given = described(f"steps from {steps.min():.6g} to {steps.max():.6g} (median {np.median(steps):.6g})")
@@ -47,7 +47,7 @@ def fill(values: FloatArray, time: Any, missing: str, causal: bool, notes: list[
     return values, time
 
 
-def _even(time: Any) -> bool:
+def even(time: Any) -> bool:
     if time.size < 3:
         return True
     steps = np.diff(numeric(time))

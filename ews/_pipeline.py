@@ -85,7 +85,8 @@ class Pipeline:
 
     def tau(self, measured: Sequence[FloatArray]) -> FloatArray:
         """Trend statistics, of shape (indicators, rows)."""
-        return np.stack([trends.rows(values[:, self.window - 1 :], method=self.trend) for values in measured])
+        taus = np.stack([trends.rows(values[:, self.window - 1 :], method=self.trend) for values in measured])
+        return taus / self.step if self.trend == "theil_sen" else taus  # a slope per unit of time, not per sample
 
     def surrogate_tau(self, surrogates: FloatArray) -> FloatArray:
         """Trend statistics of surrogates of the residual, through detrending and windows again."""

@@ -12,7 +12,15 @@ from ews import trends
 from ews._pipeline import Pipeline
 from ews._seeds import resolve_seed
 from ews.detrend import plan as plan_detrending
-from ews.errors import InputTypeError, SeriesTooShortError, UnknownNameError, ValueRangeError, WindowError, described
+from ews.errors import (
+    ArgumentError,
+    InputTypeError,
+    SeriesTooShortError,
+    UnknownNameError,
+    ValueRangeError,
+    WindowError,
+    described,
+)
 from ews.indicators import registry
 from ews.indicators.building import is_number
 
@@ -30,7 +38,10 @@ def resolve_window(window: Any, n: int, *, shortest: int = 2, positions: int = F
     if longest < shortest:
         given = described(f"{n} observations")
         raise SeriesTooShortError("series", given, f"at least {shortest + positions - 1} for these indicators")
-    allowed = f"a fraction between 0 and 1, or an integer from {shortest} to {longest} ({n} observations)"
+    allowed = (
+        f"a fraction from {shortest / n:.2g} to {longest / n:.2g}, or an integer from {shortest} to {longest} "
+        f"({n} observations)"
+    )
     if not is_number(window) or not abs(window) <= n:  # NaN is not
         raise WindowError("window", window, allowed)
     length = float(window)
@@ -78,6 +89,10 @@ def resolve_pipeline(
         raise UnknownNameError("trend", trend, trends.METHODS)
     if not isinstance(causal, bool | np.bool_):
         raise InputTypeError("causal", causal, "True or False")
+    if season is not None and detrend == "difference":
+        raise ArgumentError(
+            "season", season, 'None with detrend="difference": surrogates of differences have no season'
+        )
     samples = resolve_window(window, n, shortest=max(indicator.shortest_window for indicator in chosen))
     try:
         plan = plan_detrending(detrend, n=n, bandwidth=bandwidth, causal=bool(causal), season=season)

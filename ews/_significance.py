@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ews import nulls
 from ews._pipeline import Pipeline, Progress, in_chunks
+from ews.errors import ArgumentError, described
 from ews.results import Significance, SurrogateBand
 from ews.series import real_numbers
 
@@ -33,6 +34,8 @@ def significance(
     null: nulls.NullName = "ar1",
     n_surrogates: int = 1000,
     causal: bool = False,
+    season: int | None = None,
+    level: Any = None,
     seed: int | np.random.Generator | None = 0,
 ) -> Significance:
     """Test the trends of indicators of a residual against a null, through the whole pipeline.
@@ -61,6 +64,10 @@ def significance(
         How many surrogates: the smallest p-value is 2 / (1 + n_surrogates).
     causal : bool, default False
         Whether the detrending used past samples only.
+    season : int, optional
+        Period in samples of the season that was taken out first.
+    level : array_like of shape (n,), optional
+        The trend that was taken out; needed by indicators that divide by the level of the series (cv).
     seed : int, numpy.random.Generator or None, default 0
         Seed of the surrogates; None draws a fresh one, which the result records.
 
@@ -96,24 +103,34 @@ def significance(
         values = values[1:]
     fitted = nulls.fit(values, null=null)
     n = values.size + lost
+    base = np.zeros(n) if level is None else _level(level, n)
+    if level is None and "cv" in indicators:
+        raise ArgumentError("level", level, "the trend that was taken out: cv divides by the level of the series")
     pipeline = resolve_pipeline(
         n=n,
         step=1.0,
-        level=np.zeros(n),
+        level=base,
         detrend=detrend,
         bandwidth=bandwidth,
         window=window,
         indicators=indicators,
         trend=trend,
         causal=causal,
-        season=None,
+        season=season,
     )
     rows = np.concatenate([np.full(lost, np.nan), values]).reshape(1, -1)
-    tau = pipeline.tau(pipeline.measure(rows, rows))[:, 0]
-    return test(pipeline, tau, fitted, n_surrogates=int(n_surrogates), seed=resolve_seed(seed))
+    tau = pipeline.tau(pipeline.measure(rows, rows + base))[:, 0]
+    return hold_against(pipeline, tau, fitted, n_surrogates=int(n_surrogates), seed=resolve_seed(seed))
 
 
-def test(
+def _level(level: Any, n: int) -> FloatArray:
+    values = real_numbers("level", level)
+    if values.size != n or not np.isfinite(values).all():
+        raise ArgumentError("level", described(f"{values.size} values"), f"{n} finite values, one for each sample")
+    return values
+
+
+def hold_against(
     pipeline: Pipeline,
     tau: FloatArray,
     null: nulls.Null,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
 
-__all__ = ["as_times", "last_instant", "numeric", "shown"]
+__all__ = ["as_times", "last_instant", "numeric", "shown", "time_zone"]
 
 _DAY = np.timedelta64(86_400_000_000_000, "ns")
 # datetime64[ns] ends here; numpy wraps around silently beyond.
@@ -86,7 +86,12 @@ def shown(time: Any) -> str:
     return f"{time:.10g}"
 
 
-def last_instant(until: Any, *, dates: bool) -> Any:
+def time_zone(time: Any) -> Any:
+    """Time zone that a pandas index or series of dates carries, or None."""
+    return getattr(time, "tz", None) or getattr(getattr(time, "dtype", None), "tz", None)
+
+
+def last_instant(until: Any, *, dates: bool, zone: Any = None) -> Any:
     """The last time that `until` lets through: a number, or a datetime64[ns].
 
     Parameters
@@ -95,6 +100,8 @@ def last_instant(until: Any, *, dates: bool) -> Any:
         As the user gave it. A date without a time of day stands for the whole of its day, month or year.
     dates : bool
         Whether the series has dates, so that `until` must be one.
+    zone : datetime.tzinfo, optional
+        Time zone of the dates, in which an `until` without one is meant.
 
     Returns
     -------
@@ -111,13 +118,13 @@ def last_instant(until: Any, *, dates: bool) -> Any:
         if not dates and not truth and isinstance(until, str | numbers.Real):
             return float(until)
         if dates and not isinstance(until, numbers.Real):
-            return _last_date(until)
+            return _last_date(until, zone)
     except (TypeError, ValueError, OverflowError):
         pass
     raise InputTypeError("until", until, "a date, as the times are" if dates else "a number, as the times are")
 
 
-def _last_date(until: Any) -> Any:
+def _last_date(until: Any, zone: Any) -> Any:
     import pandas as pd
 
     if isinstance(until, pd.Period):
@@ -125,7 +132,7 @@ def _last_date(until: Any) -> Any:
     if isinstance(until, str) and _ZONE.search(until):
         until = pd.Timestamp(until)
     if isinstance(until, dt.datetime) and until.tzinfo is not None:
-        until = pd.Timestamp(until).tz_convert("UTC").tz_localize(None)
+        until, zone = pd.Timestamp(until).tz_convert("UTC").tz_localize(None), None
     date = np.datetime64(until)
     if np.isnat(date):
         raise ValueError("no date")
@@ -134,8 +141,14 @@ def _last_date(until: Any) -> Any:
     if not FIRST_YEAR <= year <= LAST_YEAR:  # before or after every time there can be
         return np.datetime64(f"{FIRST_YEAR if year < FIRST_YEAR else LAST_YEAR + 1}-01-01", "ns")
     if unit in ("Y", "M", "W", "D"):
-        return (date + 1).astype("datetime64[ns]") - np.timedelta64(1, "ns")
-    return date.astype("datetime64[ns]")
+        instant = (date + 1).astype("datetime64[ns]") - np.timedelta64(1, "ns")
+    else:
+        instant = date.astype("datetime64[ns]")
+    if zone is None:
+        return instant
+    # Where clocks are turned, the earlier reading: an `until` must not let in what came later.
+    local = pd.Timestamp(instant).tz_localize(zone, ambiguous=True, nonexistent="shift_backward")
+    return local.tz_convert("UTC").tz_localize(None).to_datetime64().astype("datetime64[ns]")
 
 
 def _array(time: Any) -> tuple[npt.NDArray[Any], tuple[str, ...]]:

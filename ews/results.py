@@ -211,9 +211,11 @@ class Detection:
     @cached_property
     def changepoints(self) -> ChangePoints:
         """Change points of the series' mean, found on first access (see :func:`ews.changepoints.change_points`)."""
-        from ews.changepoints import change_points
+        from ews.changepoints import ChangePoints, change_points
 
-        return change_points(self.series.values, time=self.series.time, min_size=min(5, len(self.series) // 2))
+        # By position: with missing="drop" the observations are consecutive, whatever their times.
+        found = change_points(self.series.values, min_size=min(5, len(self.series) // 2))
+        return ChangePoints(found.index, self.series.time[found.index], found.penalty)
 
     @property
     def name(self) -> str:

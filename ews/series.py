@@ -15,8 +15,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ews._gaps import fill
-from ews._times import as_times, last_instant, numeric, shown
+from ews._gaps import even, fill
+from ews._times import as_times, last_instant, numeric, shown, time_zone
 from ews.errors import (
     DuplicatedTimesError,
     InputTypeError,
@@ -50,7 +50,7 @@ class Series:
     time_name : str or None
         Name of the time axis.
     step : float
-        Median distance between observations: in units of `time`, or in days for dates.
+        Mean distance between observations (median where gaps were dropped): in units of `time`, or in days for dates.
     step_unit : str
         ``"days"`` for dates, else empty.
     notes : tuple of str
@@ -175,7 +175,7 @@ def as_series(
     stamps, decided = _carried_times(carried_time, values.size) if time is None else as_times(time, values.size)
     notes = list(decided)
     values, stamps = _sort(values, stamps, notes)
-    values, stamps = _cut(values, stamps, until, notes)
+    values, stamps = _cut(values, stamps, until, notes, time_zone(carried_time if time is None else time))
     if np.isnan(values).all():
         raise SeriesTooShortError("series", described(f"{values.size} values, all NaN"), "finite observations")
     if np.isinf(values).any():
@@ -184,7 +184,7 @@ def as_series(
     values, stamps = _merge_duplicates(values, stamps, duplicates, notes)
     values, stamps = fill(values, stamps, missing, causal, notes)
     numbers = numeric(stamps)
-    step = float(np.median(np.diff(numbers))) if values.size > 1 else 1.0
+    step = _step(numbers)
     return Series(
         values=_frozen(values),
         time=_frozen(stamps),
@@ -301,10 +301,17 @@ def _sort(values: FloatArray, time: Any, notes: list[str]) -> tuple[FloatArray, 
     return values, time
 
 
-def _cut(values: FloatArray, time: Any, until: Any, notes: list[str]) -> tuple[FloatArray, Any]:
+def _step(numbers: FloatArray) -> float:
+    """Mean step of even times (the median of months is 31 days); median step of uneven ones."""
+    if numbers.size < 2:
+        return 1.0
+    return float((numbers[-1] - numbers[0]) / (numbers.size - 1) if even(numbers) else np.median(np.diff(numbers)))
+
+
+def _cut(values: FloatArray, time: Any, until: Any, notes: list[str], zone: Any) -> tuple[FloatArray, Any]:
     if until is None:
         return values, time
-    limit = last_instant(until, dates=time.dtype.kind == "M")
+    limit = last_instant(until, dates=time.dtype.kind == "M", zone=zone)
     keep = time <= limit
     if not keep.any():
         raise ValueRangeError("until", until, f"a time from {shown(time[0])} to {shown(time[-1])}")

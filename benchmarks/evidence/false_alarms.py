@@ -15,7 +15,7 @@ from scipy.signal import lfilter
 from benchmarks.evidence import tables
 from ews import nulls
 from ews._resolve import resolve_pipeline
-from ews._significance import test
+from ews._significance import hold_against
 
 SERIES = 1000
 SURROGATES = 499
@@ -96,7 +96,7 @@ def rates(rows: np.ndarray) -> dict[str, float]:
     taus = pipeline.tau(pipeline.measure(residual, residual))
     single, any_adjusted, warnings = np.zeros(len(INDICATORS)), 0, 0
     for i, row in enumerate(residual):
-        found = test(pipeline, taus[:, i], nulls.fit(row), n_surrogates=SURROGATES, seed=SEED + i)
+        found = hold_against(pipeline, taus[:, i], nulls.fit(row), n_surrogates=SURROGATES, seed=SEED + i)
         single += [found.pvalue[name] <= ALPHA for name in INDICATORS]
         small = [name for name in INDICATORS if found.pvalue_adjusted[name] <= ALPHA]
         any_adjusted += bool(small)

@@ -1,9 +1,9 @@
 """The one decorator behind every kernel: numba without fastmath, without the GIL, kept on disk under one key.
 
 numba's own disk cache looks at one file only: a kernel that calls into another file would go stale when that file
-changes. Here the folder of the cache carries a digest of *all* kernel files and of numba's version (numba itself keeps
-processors apart), so that a change to any of them starts a fresh folder. Where no folder is writable the kernels still work, compiled anew in each
-process, with one warning.
+changes. Here the folder of the cache carries a digest of *all* kernel files and of numba's version (numba itself
+keeps processors apart), so that a change to any of them starts a fresh folder. Where no folder is writable the
+kernels still work, compiled anew in each process, with one warning.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Detectors that model what lies ahead: each fits the signature of a bifurcation and says how well it explains a series.
+"""Detectors that model what lies ahead: each fits the signature of a bifurcation and says how well it fits.
 
 Windowed indicators ask whether a number rises. A detector of this package fits a model that comes from the theory of
 the bifurcation, and so can say which one, or compare it with a model in which nothing changes. Names load on first use.

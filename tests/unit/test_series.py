@@ -105,7 +105,7 @@ def test_numbers_as_times_stay_numbers(time: Any) -> None:
         (pd.RangeIndex(1950, 1958), 1950.0, 1.0),
         (pd.Index(np.arange(8) / 4), 0.0, 0.25),
         (DAYS, STAMPS[0], 1.0),
-        (pd.period_range("2001-03", periods=8, freq="M"), STAMPS[0], 31.0),
+        (pd.period_range("2001-03", periods=8, freq="M"), STAMPS[0], 214 / 7),
         (pd.Index([stamp.date() for stamp in DAYS]), STAMPS[0], 1.0),
         (pd.Index([str(stamp.date()) for stamp in DAYS]), STAMPS[0], 1.0),
         (pd.to_timedelta(np.arange(8) * 12, "h"), 0.0, 0.5),

@@ -122,7 +122,9 @@ def test_false_alarms_are_as_rare_as_promised(
     taus = steps.tau(measured)
     singles, smallest = [], []
     for i in range(series):
-        found = _significance.test(steps, taus[:, i], ews.nulls.fit(residual[i], null=null), n_surrogates=199, seed=i)
+        found = _significance.hold_against(
+            steps, taus[:, i], ews.nulls.fit(residual[i], null=null), n_surrogates=199, seed=i
+        )
         singles.append(list(found.pvalue.values()))
         smallest.append(min(found.pvalue_adjusted.values()))
     alarms = int((np.array(smallest) <= 0.05).sum())
