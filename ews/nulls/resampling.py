@@ -26,7 +26,9 @@ class StationaryBootstrap:
 
     References
     ----------
-    Politis, D. N. & Romano, J. P. (1994). The stationary bootstrap. JASA 89, 1303–1313.
+    Politis, D. N. & Romano, J. P. (1994). The stationary bootstrap. JASA 89, 1303–1313. Politis, D. N. & White, H.
+    (2004). Automatic block-length selection for the dependent bootstrap. Econometric Reviews 23, 53–70: the mean block
+    length, with the correction of Patton, A., Politis, D. N. & White, H. (2009), Econometric Reviews 28, 372–375.
     """
 
     residual: FloatArray
@@ -36,7 +38,8 @@ class StationaryBootstrap:
     def fit(cls, residual: FloatArray) -> StationaryBootstrap:
         """Take a mean block length of n^(1/3) times the growth that the residual's memory asks for."""
         coefficient = abs(AR1.fit(residual).coefficient)
-        # Politis & White (2004), eq. 9, for an AR(1) process: (2 g² / D)^(1/3) n^(1/3)
+        # Politis & White (2004), eq. 9: (2 G² / D)^(1/3) n^(1/3), with D = 2 g(0)² as Patton, Politis & White (2009)
+        # correct it; an AR(1) process has G / g(0) = 2 φ / (1 − φ²)
         growth = (2 * coefficient / (1 - coefficient**2)) ** (2 / 3)
         length = max(1.0, growth * residual.size ** (1 / 3))
         return cls(residual.copy(), float(min(length, residual.size / 2)))
