@@ -279,12 +279,17 @@ def test_a_float_up_to_one_is_a_fraction_and_an_int_is_samples() -> None:
         )
 
 
-@pytest.mark.parametrize("bad", [0, 0.0, -1, -0.1, np.nan, np.inf, 51, 50.5, True, "0.2", [0.2], 1e-9, None])
-@pytest.mark.parametrize("name", SMOOTHERS)
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        (name, bad)
+        for name in SMOOTHERS
+        for bad in (0, 0.0, -1, -0.1, np.nan, np.inf, 51, 50.5, True, "0.2", [0.2], 1e-9, None)
+        if not (bad is None and name == "ksmooth")  # there None asks for R's default
+    ],
+)
 def test_bad_bandwidths_are_refused_by_name(name: str, bad: object) -> None:
     function, argument = SMOOTHERS[name]
-    if bad is None and name == "ksmooth":
-        pytest.skip("None asks for R's default")
     with pytest.raises(ValueRangeError, match=f"^{argument}: got ") as caught:
         function(_walk(50), **{argument: bad})
     assert caught.value.given is bad
