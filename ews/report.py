@@ -266,14 +266,14 @@ def _detections_table(detections: Detections) -> str:
     names = list(dict.fromkeys(name for detection in detections.values() for name in detection.indicators))
     rows = []
     for column, detection in detections.items():
-        cells = [column, str(len(detection.series)), detection.verdict]
+        cells = [column, str(len(detection.series)), detection.verdict, summary.power_number(detection)]
         for name in names:
             known = name in detection.indicators
             tau = summary.statistic_text(detection.tau[name], detection) if known else "–"
             cells.append(f"{tau} ({summary.p_text(detection.pvalue_adjusted[name])})" if known else "–")
         rows.append(cells)
     emphasised = [detection.verdict == "warning" for detection in detections.values()]
-    return _table(["series", "n", "verdict", *(f"{name}: trend (adj. p)" for name in names)], rows, emphasised)
+    return _table(["series", "n", "verdict", "power", *(f"{name}: trend (adj. p)" for name in names)], rows, emphasised)
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]], emphasised: Iterable[bool]) -> str:

@@ -356,9 +356,11 @@ class Detection:
         return fragment(self)
 
     def __repr__(self) -> str:
+        from ews.summary import p_clause
+
         numbers = ", ".join(
             f"{name} τ={self.tau[name]:+.2f}"
-            + ("" if np.isnan(self.pvalue_adjusted[name]) else f" p={self.pvalue_adjusted[name]:.3f}")
+            + ("" if np.isnan(p := self.pvalue_adjusted[name]) else f" {p_clause(p).replace(' ', '')}")
             for name in self.indicators
         )
         return f"<Detection of {self.name!r}: {self.verdict}; {numbers}; n={len(self.series)}, seed={self.config.seed}>"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from ews._layout import WIDTH, by_column, fitting_table, section, shortened, table, wrap
 
+if TYPE_CHECKING:
     from ews.results import Detection, Detections
 
 __all__ = [
@@ -19,12 +19,14 @@ __all__ = [
     "alarm_text",
     "chance_text",
     "change_points_text",
+    "control_text",
     "counts",
     "data_text",
     "detection_summary",
     "detections_summary",
     "number_text",
     "p_text",
+    "power_number",
     "power_text",
     "sentence",
     "statistic_text",
@@ -39,7 +41,9 @@ __all__ = [
     "window_text",
 ]
 
-WIDTH = 96
+# The names by which the reports of single bifurcations know the layout.
+_section, _shortened, _table = section, shortened, table
+
 CAUTION = (
     "A rising indicator is not proof: not every abrupt shift is preceded by slowing down, and not every slowing down "
     "ends in a shift. The p-values hold for the null named above and for a record that was not chosen because it ended "
@@ -77,29 +81,29 @@ def detection_summary(detection: Detection) -> str:
     Early-warning signals in 'series'
     """
     lines = [verdict_text(detection), ""]
-    lines += _section("Data", data_text(detection))
+    lines += section("Data", data_text(detection))
     for note in detection.series.notes:
-        lines += _section("", sentence(f"Note: {note}"))
-    lines += _section("Detrending", sentence(detection.detrend_sentence))
-    lines += _section("Window", window_text(detection))
+        lines += section("", sentence(f"Note: {note}"))
+    lines += section("Detrending", sentence(detection.detrend_sentence))
+    lines += section("Window", window_text(detection))
     if detection.config.n_surrogates:
-        lines += _section("Null", f"{sentence(detection.null_sentence)} {surrogates_text(detection)}")
-    lines += _section("Test", significance_text(detection))
+        lines += section("Null", f"{sentence(detection.null_sentence)} {surrogates_text(detection)}")
+    lines += section("Test", significance_text(detection))
     lines.append("")
-    lines += _table(statistics_header(detection), statistics_rows(detection))
+    lines += table(statistics_header(detection), statistics_rows(detection))
     lines.append("")
-    lines += _section("Shifts", change_points_text(detection))
-    lines += _section("Power", power_text(detection))
-    lines += _section("Caution", CAUTION)
+    lines += section("Shifts", change_points_text(detection))
+    lines += section("Power", power_text(detection))
+    lines += section("Caution", CAUTION)
     return "\n".join(lines)
 
 
 def verdict_text(detection: Detection) -> str:
     """Heading, verdict and reasons: the first lines of :func:`detection_summary`."""
-    heading = _shortened(f"Early-warning signals in {detection.name!r}", WIDTH)
+    heading = shortened(f"Early-warning signals in {detection.name!r}", WIDTH)
     lines = [heading, "=" * len(heading), "", f"Verdict: {detection.verdict.upper()}"]
     for reason in detection.reasons:
-        lines += _wrap(sentence(reason), first="  - ", rest="    ")
+        lines += wrap(sentence(reason), first="  - ", rest="    ")
     return "\n".join(lines)
 
 
@@ -114,7 +118,8 @@ def detections_summary(detections: Detections) -> str:
     Returns
     -------
     str
-        A table of verdicts, trends and adjusted p-values, then how many warnings chance alone would give.
+        A table of verdicts, power, trends and adjusted p-values; how many warnings chance alone would give; notes and
+        methods, by column where they differ.
 
     Examples
     --------
@@ -127,11 +132,10 @@ def detections_summary(detections: Detections) -> str:
         return "No series."
     heading = f"Early-warning signals in {len(detections)} series"
     names = list(dict.fromkeys(name for detection in detections.values() for name in detection.indicators))
-    header = ["series", "n", "verdict"]
-    header += names
+    header = ["series", "n", "verdict", "power", *names]
     rows = []
     for column, detection in detections.items():
-        row = [_shortened(column, 24), str(len(detection.series)), detection.verdict]
+        row = [shortened(column, 24), str(len(detection.series)), detection.verdict, power_number(detection)]
         for name in names:
             if name not in detection.indicators:
                 row.append("–")
@@ -142,18 +146,24 @@ def detections_summary(detections: Detections) -> str:
             )
         rows.append(row)
     lines = [heading, "=" * len(heading), ""]
-    lines += _fitting_table(header, rows, fixed=3)
+    lines += fitting_table(header, rows, fixed=4)
     one = next(iter(detections.values()))  # the choices are the same for all
     lines += textwrap.wrap(
         f"Each cell: {trend_name(one.config.trend)} (adjusted p); * significant in the direction of alarm.", WIDTH
     )
     lines += ["", *textwrap.wrap(chance_text(detections), WIDTH), ""]
-    lines += _section("Detrending", sentence(one.detrend_sentence))
-    lines += _section("Window", f"{100 * one.config.window_fraction:.3g} % of each record, stamped at its right edge.")
+    lines += by_column(
+        "Notes", {column: [*map(sentence, detection.series.notes)] for column, detection in detections.items()}
+    )
+    lines += by_column("Detrending", {column: [sentence(each.detrend_sentence)] for column, each in detections.items()})
+    lines += section("Window", f"{100 * one.config.window_fraction:.3g} % of each record, stamped at its right edge.")
     if one.config.n_surrogates:
-        lines += _section("Null", f"{one.config.null}, fitted to each residual. {surrogates_text(one)}")
-    lines += _section("Test", significance_text(one))
-    lines += _section("Caution", CAUTION)
+        lines += section("Null", f"{one.config.null}, fitted to each residual. {surrogates_text(one)}")
+    lines += section("Test", significance_text(one))
+    if one.config.n_surrogates:
+        text = "Share of positive controls of the series' length that get a warning from the same test."
+        lines += section("Power", f"{text} {control_text(one)}".rstrip())
+    lines += section("Caution", CAUTION)
     return "\n".join(lines)
 
 
@@ -252,8 +262,13 @@ def window_text(detection: Detection) -> str:
 def surrogates_text(detection: Detection) -> str:
     """How many surrogates, what they went through, and the seed."""
     config = detection.config
-    again = "windowed again" if config.detrend is None else "detrended and windowed again"
-    return f"{config.n_surrogates} surrogates of the residual, each {again} as the series was; seed {config.seed}."
+    count = f"{config.n_surrogates} surrogates"
+    if config.detrend == "difference":  # nothing is fitted to differences, so nothing is taken out of surrogates again
+        return f"{count} of the differences, each windowed as the differences were; seed {config.seed}."
+    steps = [] if config.season is None else ["deseasonalised"]
+    steps += [] if config.detrend is None else ["detrended"]
+    again = f"{', '.join(steps)} and windowed" if steps else "windowed"
+    return f"{count} of the residual, each {again} again as the series was; seed {config.seed}."
 
 
 def significance_text(detection: Detection) -> str:
@@ -285,7 +300,20 @@ def power_text(detection: Detection) -> str:
     if detection.power is None:
         return "Not estimated, as there are no surrogates."
     text = f"{100 * detection.power:.0f} % of positive controls get a warning from the same test."
-    return f"{text} {sentence(detection.power_sentence)}" if detection.power_sentence else text
+    return f"{text} {control_text(detection)}".rstrip()
+
+
+def power_number(detection: Detection) -> str:
+    """Power as a table shows it."""
+    return "–" if detection.power is None else f"{100 * detection.power:.0f} %"
+
+
+def control_text(detection: Detection) -> str:
+    """What a positive control is, and what it is tested against where that is not the null of the series."""
+    text = sentence(detection.power_sentence) if detection.power_sentence else ""
+    if detection.config.null != "ar1":
+        text += f" The control is tested against red noise (AR(1)), not against the null {detection.config.null!r}."
+    return text.strip()
 
 
 def chance_text(detections: Detections) -> str:
@@ -299,7 +327,7 @@ def chance_text(detections: Detections) -> str:
     levels = sorted({detection.config.alpha for detection in tested})
     level = f"{levels[0]:g}" if len(levels) == 1 else "their levels"
     return (
-        f"{text} If nothing changed in any of them, about {expected:.2g} "
+        f"{text} If nothing changed in any of them, at most about {expected:.2g} "
         f"{'warning' if expected == 1 else 'warnings'} would be expected by chance at level {level}: p-values are "
         "adjusted over the indicators of a series, not over series."
     )
@@ -333,45 +361,3 @@ def statistics_rows(detection: Detection) -> list[list[str]]:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _shortened(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def _section(label: str, text: str) -> list[str]:
-    return _wrap(text, first=f"{label:<12}", rest=" " * 12)
-
-
-def _wrap(text: str, *, first: str, rest: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Columns aligned: the first to the left, the others to the right; rules as in a paper."""
-    table = [list(header), *map(list, rows)]
-    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
-    text = [
-        "  ".join([row[0].ljust(widths[0]), *(row[i].rjust(widths[i]) for i in range(1, len(header)))]) for row in table
-    ]
-    rule = "-" * len(text[0])
-    return [rule, text[0], rule, *(line.rstrip() for line in text[1:]), rule]
-
-
-def _fitting_table(header: list[str], rows: list[list[str]], *, fixed: int) -> list[str]:
-    """A table, cut into blocks of columns where it is wider than a page; the first `fixed` columns head each block."""
-    widths = [max(len(row[i]) for row in [header, *rows]) + 2 for i in range(len(header))]
-    blocks: list[list[int]] = [[]]
-    used = sum(widths[:fixed])
-    for i in range(fixed, len(header)):
-        if blocks[-1] and used + widths[i] > WIDTH:
-            blocks.append([])
-            used = sum(widths[:fixed])
-        blocks[-1].append(i)
-        used += widths[i]
-    lines: list[str] = []
-    for block in blocks:
-        columns = [*range(fixed), *block]
-        lines += [""] if lines else []
-        lines += _table([header[i] for i in columns], [[row[i] for i in columns] for row in rows])
-    return lines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from ews.cli.output import check_outputs, console, messages, progress_bar, reported_errors, show, write
+from ews.cli.output import check_outputs, console, messages, note, progress_bar, reported_errors, show, write
 from ews.errors import InputTypeError
 
 __all__ = ["add_commands", "app", "main"]
@@ -199,9 +199,9 @@ def detect(
     """
     with reported_errors():
         check_outputs(json=json, figure=figure, html=html)
-        from ews.cli.reading import read_table, turned_round
+        from ews.cli.reading import read_table, time_option, turned_round
 
-        table, times = read_table(file, time=time, values=value or [], separator=separator)
+        table, times, overlooked = read_table(file, time=time, values=value or [], separator=separator)
         if ages:
             times, until = turned_round(times, until)
         options = {
@@ -221,6 +221,10 @@ def detect(
             "seed": seed,
         }
         result = _detect(table, times, "testing", options)
+        if overlooked is not None:
+            note(
+                f"rows are taken as consecutive; if column {overlooked!r} holds their times, {time_option(overlooked)}"
+            )
         if str(json) != "-":
             show(result.summary())
         for path in write(result, json=json, figure=figure, html=html):
@@ -269,7 +273,7 @@ def datasets(
 
     with reported_errors():
         if name is None:
-            table = Table("name", "kind", "what it is", box=None, header_style="bold", pad_edge=False)
+            table = _listing(known.list(), "kind", "what it is")
             for one in known.list():
                 entry = known.describe(one)
                 table.add_row(entry.name, entry.kind, entry.description)
@@ -292,14 +296,20 @@ def indicators() -> None:
     """List the indicators: what alarms, what they need, what leaves them unchanged, where they come from."""
     from ews.indicators import registry
 
-    table = Table(
-        "name", "what it is", "alarm", "shortest window", "unchanged by", "reference",
-        box=None, header_style="bold", pad_edge=False,
-    )  # fmt: skip
+    table = _listing(registry.names(), "what it is", "alarm", "shortest window", "unchanged by", "reference")
     for name in registry.names():
         one = registry.get(name)
         table.add_row(name, one.label, one.alarm, str(one.shortest_window), _invariances(one), one.reference)
     console().print(table)
+
+
+def _listing(names: Sequence[str], *headings: str) -> Table:
+    """A table whose first column keeps each name whole, however narrow the terminal: names are there to be copied."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("name", no_wrap=True, min_width=max(map(len, names)))
+    for heading in headings:
+        table.add_column(heading)
+    return table
 
 
 def _invariances(indicator: Any) -> str:

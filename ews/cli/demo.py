@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import shlex
+import shutil
+import sys
 import textwrap
 from pathlib import Path
 
@@ -10,7 +14,7 @@ from ews.cli.output import messages, progress_bar, show
 from ews.errors import ArgumentError, described
 from ews.summary import chance_text, verdict_text
 
-__all__ = ["run"]
+__all__ = ["run", "running_command"]
 
 # Long enough for the test to have power: below about 2000 observations silence would prove little.
 OBSERVATIONS = 2000
@@ -63,8 +67,18 @@ def run(output: Path, *, n_surrogates: int, seed: int) -> None:
     (output / "result.json").write_text(result.to_json() + "\n", encoding="utf-8")
     terminal = messages()
     terminal.print(f"\nwrote {', '.join(sorted(path.name for path in output.iterdir()))} to {output}/", markup=False)
-    terminal.print(
-        f'try: ews detect {output}/data.csv --time time --value "rising harvest" --until {before}',
-        markup=False,
-        soft_wrap=True,
-    )
+    data = shlex.quote(str(output / "data.csv"))
+    options = f'--time time --value "rising harvest" --until {before} --seed {seed}'
+    terminal.print(f"try: {running_command()} detect {data} {options}", markup=False, soft_wrap=True)
+
+
+def running_command() -> str:
+    """What to type to call this program again: plain ``ews`` where the shell finds the same one, else its path."""
+    started = Path(sys.argv[0]).absolute()
+    found = shutil.which("ews")
+    if started.stem != "ews" or not started.is_file() or (found is not None and started.samefile(found)):
+        return "ews"
+    if not started.is_relative_to(Path.cwd()):
+        return shlex.quote(str(started))
+    near = str(started.relative_to(Path.cwd()))
+    return shlex.quote(near if os.sep in near else f".{os.sep}{near}")  # a bare name is looked up in PATH

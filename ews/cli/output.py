@@ -19,7 +19,17 @@ from ews.errors import ArgumentError, EWSError, UnknownNameError, described
 if TYPE_CHECKING:
     from ews.results import Detection, Detections
 
-__all__ = ["BAD_INPUT", "check_outputs", "console", "messages", "progress_bar", "reported_errors", "show", "write"]
+__all__ = [
+    "BAD_INPUT",
+    "check_outputs",
+    "console",
+    "messages",
+    "note",
+    "progress_bar",
+    "reported_errors",
+    "show",
+    "write",
+]
 
 BAD_INPUT = 2
 PIPED_WIDTH = 120
@@ -56,10 +66,32 @@ def reported_errors() -> Iterator[None]:
     try:
         yield
     except EWSError as error:
-        _fail(str(error))
+        _fail(in_options(str(error)))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}")
+
+
+def note(message: str) -> None:
+    """Say on standard error what the reader of the report should know of how the input was taken."""
+    messages().print(Text.assemble(("note: ", "bold"), plain(message)), soft_wrap=True)
+
+
+def in_options(message: str) -> str:
+    """A message of the library in the words of the command line: ``missing="drop"`` becomes ``--missing drop``."""
+    from inspect import signature
+
+    from ews import detect
+
+    names = "|".join(name for name in signature(detect).parameters if name != "series")
+    message = re.sub(rf"^({names}):", lambda found: f"{_option(found[1])}:", message)
+    return re.sub(
+        rf"""\b({names})=(["']?)([\w.]+)\2""", lambda found: f"{_option(found[1])} {found[3].lower()}", message
+    )
+
+
+def _option(argument: str) -> str:
+    return f"--{argument.replace('_', '-')}"
 
 
 def _fail(message: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError, described
 
@@ -13,15 +13,34 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["read_table", "sniff_separator", "turned_round"]
+__all__ = ["Columns", "read_table", "sniff_separator", "time_option", "turned_round"]
 
 _SEPARATORS = ",;\t|"
 _NAMED = {"comma": ",", "semicolon": ";", "tab": "\t", "space": r"\s+", "pipe": "|", r"\t": "\t"}
+# What a column of times is called where its numbers do not tell: those of a count, say, may increase as well.
+_TIMES = ("time", "date", "year", "day")
+_MISSING = ("", "na", "nan")
 
 
-def read_table(
-    path: Path, *, time: str | None, values: Sequence[str], separator: str | None
-) -> tuple[pd.DataFrame, pd.Series[Any] | None]:
+class Columns(NamedTuple):
+    """What was read from a file.
+
+    Attributes
+    ----------
+    values : pandas.DataFrame
+        The columns of values, as numbers.
+    time : pandas.Series or None
+        The times, as numbers or dates.
+    overlooked : str or None
+        Where no times were asked for: a column that looks like them.
+    """
+
+    values: pd.DataFrame
+    time: pd.Series[Any] | None
+    overlooked: str | None
+
+
+def read_table(path: Path, *, time: str | None, values: Sequence[str], separator: str | None) -> Columns:
     """Read the columns that were asked for.
 
     Parameters
@@ -37,15 +56,14 @@ def read_table(
 
     Returns
     -------
-    table : pandas.DataFrame
-        The columns of values, as numbers.
-    time : pandas.Series or None
-        The times, as numbers or dates.
+    Columns
+        Values and times, and a column that may be times where none were asked for.
 
     Raises
     ------
     ews.errors.ArgumentError
-        If the file is no table, a column does not exist, or a column cannot be read as numbers or dates.
+        If the file is no table or has no heading, a column does not exist, or a column cannot be read as numbers or
+        dates.
     OSError
         If the file cannot be opened.
     """
@@ -64,7 +82,14 @@ def read_table(
     numbers = table[chosen].copy()
     for column in chosen:
         numbers[column] = _as_numbers(table[column])
-    return numbers, None if time is None else _as_times(table[time])
+    if time is None:
+        return Columns(numbers, None, _overlooked(table, chosen))
+    return Columns(numbers, _as_times(table[time]), None)
+
+
+def time_option(column: str) -> str:
+    """What to add to the command line to use a column's times."""
+    return f"add --time {_shell(column)}"
 
 
 def sniff_separator(heading: str) -> str:
@@ -128,10 +153,51 @@ def _parse(path: Path, separator: str | None) -> pd.DataFrame:
     except (pd.errors.EmptyDataError, pd.errors.ParserError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ArgumentError("FILE", described(reason), "a CSV file with a heading, or another --separator") from None
+    _check_heading(table, heading, "," if len(chosen) > 1 else chosen)
     if table.empty:
         raise ValueRangeError("FILE", described(f"{path.name} without any rows"), "a heading and at least one row")
     table.columns = table.columns.map(lambda name: str(name).strip())
     return table
+
+
+def _check_heading(table: pd.DataFrame, heading: str, separator: str) -> None:
+    """Refuse observations where the heading should be: the first one would be lost without a word."""
+    cells = [str(name).strip() for name in table.columns]
+    known = [cell for cell in cells if cell.lower() not in _MISSING]
+    if not known or not all(map(_is_observation, known)):
+        return
+    names = ["value"] if len(cells) == 1 else ["time", "value"]
+    names += [f"value{place}" for place in range(2, len(cells))]
+    example = separator.join(names[:4]) + (separator + "…" if len(names) > 4 else "")
+    given = described(f"a file without a heading: its first line is {heading.strip()[:60]!r}")
+    raise ArgumentError("FILE", given, f"column names in the first line: add a line such as {example!r} above it")
+
+
+def _is_observation(cell: str) -> bool:
+    """Whether a cell of the first line is a number or a date, not a name."""
+    if re.match(r"\d{4}-\d{2}(-\d{2})?\b", cell):
+        return True
+    try:
+        float(cell.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def _overlooked(table: pd.DataFrame, chosen: Sequence[str]) -> str | None:
+    """The first column beside the chosen ones that reads as dates, or is called a time and increases."""
+    import pandas as pd
+
+    for name in map(str, table.columns):
+        column = table[name]
+        if name in chosen or column.isna().any() or column.dtype.kind == "b":
+            continue
+        if column.dtype.kind in "iuf":
+            if name.lower() in _TIMES and column.is_monotonic_increasing and column.is_unique:
+                return name
+        elif pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True).notna().all():
+            return name
+    return None
 
 
 def _only_numeric(table: pd.DataFrame, time: str | None) -> str:

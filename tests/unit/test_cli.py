@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -15,8 +16,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from ews import __version__
+from ews import __version__, datasets
 from ews.cli.commands import add_commands, app
+from ews.cli.demo import running_command
 from ews.cli.reading import read_table, sniff_separator
 from ews.indicators import registry
 
@@ -122,8 +124,8 @@ def test_detrending_can_be_left_out(lake):
 def test_detect_writes_json_figure_and_page(lake, tmp_path):
     files = [tmp_path / name for name in ("r.json", "r.png", "r.html")]
     result = ews(
-        "detect", lake, "--value", "chl", "--indicators", "ac1", *FAST, "--json", files[0], "--figure", files[1],
-        "--html", files[2],
+        "detect", lake, "--time", "day", "--value", "chl", "--indicators", "ac1", *FAST, "--json", files[0],
+        "--figure", files[1], "--html", files[2],
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert json.loads(files[0].read_text(encoding="utf-8"))["name"] == "chl"
@@ -182,7 +184,7 @@ def test_several_columns_need_a_name(lake):
 
 @pytest.mark.parametrize("window", ["0", "1", "41", "-3", "nan", "inf", "2.5"])
 def test_impossible_window_says_what_is_possible(lake, window):
-    refused(ews("detect", lake, "--value", "chl", "--window", window), "window: got", "fraction between 0 and 1")
+    refused(ews("detect", lake, "--value", "chl", "--window", window), "--window: got", "allowed: a fraction")
 
 
 def test_window_in_words_is_refused(lake):
@@ -210,7 +212,7 @@ def test_missing_time_is_shown_with_its_place(tmp_path):
 def test_duplicated_times_say_what_to_do(tmp_path):
     path = tmp_path / "twice.csv"
     path.write_text("t,x\n" + "".join(f"{i // 2},{i % 5}\n" for i in range(80)))
-    refused(ews("detect", path, "--time", "t"), "time", "40 duplicated time(s)", 'duplicates="mean"')
+    refused(ews("detect", path, "--time", "t"), "--time: got 40 duplicated time(s)", "--duplicates mean")
     assert ews("detect", path, "--time", "t", "--duplicates", "mean", *FAST).exit_code == 0
 
 
@@ -225,7 +227,7 @@ def test_duplicated_times_say_what_to_do(tmp_path):
     ],
 )
 def test_unknown_name_suggests_the_nearest(lake, option, given, nearest):
-    refused(ews("detect", lake, "--value", "chl", option, given), option[2:], f"did you mean '{nearest}'?")
+    refused(ews("detect", lake, "--value", "chl", option, given), f"error: {option}: got", f"did you mean '{nearest}'?")
 
 
 def test_outputs_are_checked_before_the_work(lake, tmp_path):
@@ -244,6 +246,71 @@ def test_what_is_no_table_is_refused(tmp_path, content, said):
     refused(ews("detect", path), said)
 
 
+def test_messages_speak_of_options_not_of_arguments(tmp_path):
+    path = tmp_path / "gaps.csv"
+    path.write_text("t,x\n" + "".join(f"{i},{'' if i == 5 else i % 7}\n" for i in range(40)))
+    said = refused(ews("detect", path, "--value", "x"), "--missing interpolate or --missing drop")
+    assert "missing=" not in said
+    refused(ews("detect", path, "--value", "x", "--n-surrogates", "-1"), "error: --n-surrogates: got -1")
+    linear = ("--missing", "drop", "--detrend", "linear", "--bandwidth", "0.3")
+    refused(ews("detect", path, "--value", "x", *linear), "error: --bandwidth: got 0.3", "--detrend linear has no")
+
+
+@pytest.mark.parametrize(
+    ("content", "example"),
+    [
+        ("1.5\n2\n3\n", "'value'"),
+        ("2001,1.5\n2002,2\n", "'time,value'"),
+        ("2001;1,5;NA\n2002;2,5;3,5\n", "'time;value;value2'"),
+        ("2015-05-01,1\n2015-05-02,2\n", "'time,value'"),
+        ("1,1\n2,2\n", "'time,value'"),
+    ],
+)
+def test_numbers_for_a_heading_are_refused(tmp_path, content, example):
+    path = tmp_path / "bare.csv"
+    path.write_text(content)
+    refused(ews("detect", path), "without a heading", repr(content.split("\n")[0]), f"add a line such as {example}")
+
+
+@pytest.mark.parametrize("heading", ["t,x1", "2015,x", "NA", "x"])
+def test_a_name_among_numbers_makes_a_heading(tmp_path, heading):
+    path = tmp_path / "named.csv"
+    path.write_text(heading + "\n" + heading.replace("t", "1").replace("x", "2").replace("NA", "3") + "\n")
+    columns = heading.split(",")
+    assert list(read_table(path, time=None, values=columns, separator=None).values.columns) == columns
+
+
+@pytest.mark.parametrize(
+    ("heading", "times"),
+    [
+        ("when", ["2015-05-01", "2015-05-02", "2015-05-03"]),
+        ("Year", [1900, 1901, 1903]),
+        ("my date", ["2015", "x", ""]),
+    ],
+)
+def test_a_column_of_times_that_is_not_used_is_named(tmp_path, heading, times):
+    path = tmp_path / "times.csv"
+    path.write_text(f"{heading},x\n" + "".join(f"{time},1\n" for time in times))
+    expected = None if heading == "my date" else heading
+    assert read_table(path, time=None, values=["x"], separator=None).overlooked == expected
+
+
+def test_times_that_fall_or_are_used_are_not_overlooked(tmp_path):
+    path = tmp_path / "times.csv"
+    path.write_text("year,count,x\n3,1,1\n2,2,2\n1,3,1\n")
+    assert read_table(path, time=None, values=["x"], separator=None).overlooked is None
+    path.write_text("year,x\n1,1\n2,2\n")
+    assert read_table(path, time="year", values=["x"], separator=None).overlooked is None
+    assert read_table(path, time=None, values=["year"], separator=None).overlooked is None
+
+
+def test_overlooked_times_are_noted_on_standard_error(lake):
+    result = ews("detect", lake, "--value", "chl", *FAST)
+    assert result.exit_code == 0
+    assert result.stderr == "note: rows are taken as consecutive; if column 'day' holds their times, add --time day\n"
+    assert "note:" not in ews("detect", lake, "--time", "day", "--value", "chl", *FAST).stderr
+
+
 # ---- reading --------------------------------------------------------------------------------------------------------
 
 
@@ -258,7 +325,7 @@ def test_separator_is_found_in_the_heading(heading, separator):
 def test_european_file_is_read(tmp_path):
     path = tmp_path / "eu.csv"
     path.write_bytes(b"\xef\xbb\xbf" + "Tag;Größe\n2015-05-01;1,5\n2015-05-02;2,25\n".encode())
-    table, times = read_table(path, time="Tag", values=["Größe"], separator=None)
+    table, times, _ = read_table(path, time="Tag", values=["Größe"], separator=None)
     assert table["Größe"].tolist() == [1.5, 2.25]
     assert times is not None
     assert times.tolist() == [pd.Timestamp("2015-05-01"), pd.Timestamp("2015-05-02")]
@@ -268,19 +335,19 @@ def test_european_file_is_read(tmp_path):
 def test_separator_can_be_named(tmp_path, named, content):
     path = tmp_path / "x.csv"
     path.write_text(content)
-    assert read_table(path, time=None, values=["b"], separator=named)[0]["b"].tolist() == [2]
+    assert read_table(path, time=None, values=["b"], separator=named).values["b"].tolist() == [2]
 
 
 def test_gaps_are_read_as_missing(tmp_path):
     path = tmp_path / "gaps.csv"
     path.write_text("x,y\n1,1\nNA,2\n,3\n")
-    assert read_table(path, time=None, values=["x"], separator=None)[0]["x"].isna().tolist() == [False, True, True]
+    assert read_table(path, time=None, values=["x"], separator=None).values["x"].isna().tolist() == [False, True, True]
 
 
 def test_time_zones_become_one_clock(tmp_path):
     path = tmp_path / "zones.csv"
     path.write_text("t,x\n2015-05-01T12:00:00+02:00,1\n2015-05-01T11:00:00Z,2\n")
-    times = read_table(path, time="t", values=["x"], separator=None)[1]
+    times = read_table(path, time="t", values=["x"], separator=None).time
     assert times is not None
     assert times.dt.hour.tolist() == [10, 11]
 
@@ -298,6 +365,13 @@ def test_indicators_lists_the_registry():
         assert re.search(rf"^{name} ", out, re.MULTILINE)
     assert "shortest" in out
     assert "Carpenter" in out
+
+
+@pytest.mark.parametrize("columns", ["40", "60", "200"])
+def test_names_stay_whole_on_any_terminal(columns):
+    for command, names in (("indicators", registry.names()), ("datasets", datasets.list())):
+        out = CliRunner().invoke(app, [command], env={"COLUMNS": columns}).stdout
+        assert [name for name in names if not re.search(rf"^{name}( |$)", out, re.MULTILINE)] == []
 
 
 def test_datasets_lists_describes_and_writes(tmp_path):
@@ -319,7 +393,30 @@ def test_demo_warns_for_the_fold_and_not_for_the_control(tmp_path):
         "data.csv", "figure.png", "figure-rising-harvest.png", "figure-constant-harvest.png", "report.html",
         "result.json",
     }  # fmt: skip
-    assert "ews detect" in result.stderr
+    data = tmp_path / "demo" / "data.csv"
+    hint = re.search(r"^try: (.*)$", result.stderr, re.MULTILINE).group(1)
+    words = shlex.split(hint)
+    assert words[1:3] == ["detect", str(data)]
+    assert words[-2:] == ["--seed", "3"]
+    assert "Verdict: INCONCLUSIVE" in ews(*words[1:], *FAST).stdout
+
+
+def test_demo_names_the_program_as_it_was_started(tmp_path, monkeypatch):
+    program = tmp_path / "venv" / "bin" / "ews"
+    program.parent.mkdir(parents=True)
+    program.write_text("")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert running_command() == str(program)
+    monkeypatch.chdir(tmp_path)
+    assert running_command() == os.path.join("venv", "bin", "ews")  # noqa: PTH118
+    monkeypatch.chdir(program.parent)
+    assert running_command() == f".{os.sep}ews"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert running_command() == "ews"
+    monkeypatch.setattr(sys, "argv", ["-c"])
+    assert running_command() == "ews"
 
 
 def test_demo_refuses_a_file_for_a_folder(lake):
@@ -357,7 +454,7 @@ def test_bad_input_ends_a_process_with_2_and_one_line(lake):
     done = process("detect", lake, "--value", "chl", "--window", "0")
     assert done.returncode == 2
     assert done.stdout == ""
-    assert re.fullmatch(r"error: window: got 0; allowed: .*\n", done.stderr)
+    assert re.fullmatch(r"error: --window: got 0; allowed: .*\n", done.stderr)
 
 
 def test_good_input_ends_a_process_with_0_and_no_colour(lake):

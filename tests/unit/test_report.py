@@ -134,7 +134,8 @@ def test_page_of_several_has_a_section_each_and_the_warnings_of_chance(make_dete
     few = {"indicators": ("ac1",)}
     html = report.page(Detections({"a": make_detection(**few), "b": make_detection(verdict="no warning", **few)}))
     assert html.count('<section class="one">') == 2
-    assert "about 0.1 warnings would be expected by chance" in html
+    assert "<td>no warning</td><td>34 %</td>" in html
+    assert "at most about 0.1 warnings would be expected by chance" in html
 
 
 def test_fragment_is_compact(result):
@@ -149,3 +150,11 @@ def test_fragment_is_compact(result):
 def test_no_series_gives_a_page_that_says_so():
     assert "No series." in report.page(Detections({}))
     assert "img" not in read(report.fragment(Detections({}))).tags
+
+
+def test_page_does_not_say_that_surrogates_of_differences_are_detrended_again(make_detection):
+    detection = make_detection(indicators=("ac1",))
+    detection = dataclasses.replace(detection, config=dataclasses.replace(detection.config, detrend="difference"))
+    html = report.page(detection)
+    assert "each windowed as the differences were" in html
+    assert "detrended and windowed again" not in html

@@ -113,11 +113,11 @@ def test_several_series_get_a_line_each_and_the_warnings_of_chance(make_detectio
     calm = make_detection(verdict="no warning")
     calm = dataclasses.replace(calm, pvalue_adjusted=dict.fromkeys(calm.tau, 0.9))
     text = Detections({"a": make_detection(), "b": calm, "c": calm, "d": calm}).summary()
-    a_line = r"^a +60 +warning +\+0\.37 \(0\.41\) +\+0\.84 \(< 0\.001\)\* +-0\.53 \(0\.27\)$"
+    a_line = r"^a +60 +warning +34 % +\+0\.37 \(0\.41\) +\+0\.84 \(< 0\.001\)\* +-0\.53 \(0\.27\)$"
     assert re.search(a_line, text, re.MULTILINE)
     assert re.search(r"^d +60 +no warning .*\+0\.84 \(0\.90\) +-0\.53 \(0\.90\)$", text, re.MULTILINE)
     assert "1 of 4 series warn." in text
-    assert "about 0.2 warnings would be expected by chance at level 0.05" in flat(text)
+    assert "at most about 0.2 warnings would be expected by chance at level 0.05" in flat(text)
     assert max(map(len, text.splitlines())) <= 100
 
 
@@ -130,5 +130,62 @@ def test_several_series_without_surrogates_expect_no_warnings(make_detection):
 def test_series_with_unlike_indicators_share_a_table(make_detection):
     both = Detections({"a": make_detection(indicators=("ac1",)), "b": make_detection(indicators=("skewness",))})
     rows = [line.split() for line in both.summary().splitlines()]
-    assert ["a", "60", "warning", "+0.84", "(<", "0.001)*", "–"] in rows
-    assert ["b", "60", "warning", "–", "-0.53", "(0.27)"] in rows
+    assert ["a", "60", "warning", "34", "%", "+0.84", "(<", "0.001)*", "–"] in rows
+    assert ["b", "60", "warning", "34", "%", "–", "-0.53", "(0.27)"] in rows
+
+
+def test_several_series_show_power_and_what_the_control_is(make_detection):
+    weak = dataclasses.replace(make_detection(), power=0.07)
+    text = Detections({"a": make_detection(), "b": weak}).summary()
+    assert re.search(r"^b +60 +warning +7 % ", text, re.MULTILINE)
+    assert "Share of positive controls" in flat(text)
+    assert "Positive control: a fold at the end of the record." in flat(text)
+
+
+def test_several_series_say_notes_and_detrending_by_column_where_they_differ(make_detection):
+    def noted(detection, *notes):
+        return dataclasses.replace(detection, series=dataclasses.replace(detection.series, notes=notes))
+
+    one = make_detection()
+    text = flat(Detections({"a": noted(one, "cut off", "3 filled"), "b": noted(one, "cut off")}).summary())
+    assert "Notes Cut off. a: 3 filled. Detrending Gaussian kernel" in text
+    other = dataclasses.replace(one, detrend_sentence="kernel SD 7 samples")
+    text = flat(Detections({"a": one, "b": other, "c": other}).summary())
+    assert "Detrending a: Gaussian kernel" in text
+    assert "b, c: Kernel SD 7 samples." in text
+    assert "Notes" not in text
+
+
+def test_p_of_nothing_is_never_shown(make_detection):
+    shown = repr(make_detection())
+    assert "ac1 τ=+0.84 p<0.001;" in repr(make_detection(indicators=("ac1",)))
+    assert "variance τ=+0.37 p=0.41," in shown
+    assert "0.000" not in shown
+    assert " p" not in repr(make_detection(n_surrogates=0, verdict="inconclusive"))
+
+
+def configured(detection, **choices):
+    return dataclasses.replace(detection, config=dataclasses.replace(detection.config, **choices))
+
+
+def test_power_says_when_the_control_has_another_null(make_detection):
+    assert "red noise" not in summary.power_text(make_detection())
+    arma = configured(make_detection(), null="arma")
+    said = "tested against red noise (AR(1)), not against the null 'arma'"
+    assert said in summary.power_text(arma)
+    assert said in flat(Detections({"a": arma, "b": arma}).summary())
+    assert summary.power_text(dataclasses.replace(arma, power=None)).startswith("Not estimated")
+
+
+@pytest.mark.parametrize(
+    ("choices", "said"),
+    [
+        ({}, "surrogates of the residual, each detrended and windowed again"),
+        ({"season": 12}, "surrogates of the residual, each deseasonalised, detrended and windowed again"),
+        ({"detrend": None}, "surrogates of the residual, each windowed again"),
+        ({"detrend": None, "season": 12}, "surrogates of the residual, each deseasonalised and windowed again"),
+        ({"detrend": "difference"}, "surrogates of the differences, each windowed as the differences were"),
+    ],
+)
+def test_surrogates_go_through_what_the_report_says(make_detection, choices, said):
+    assert f"200 {said}" in summary.surrogates_text(configured(make_detection(), **choices))
