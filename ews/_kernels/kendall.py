@@ -1,6 +1,9 @@
 """Kendall's tau-b in O(n log n): discordant pairs are the inversions that a merge sort undoes.
 
 Reference: Knight (1966), J. Am. Stat. Assoc. 61, 436.
+
+Values are sorted as whole numbers of the same order: blocks of a few by counting, all against all, in vector registers
+and without a branch, then by merging runs from both ends at once.
 """
 
 from __future__ import annotations
@@ -15,38 +18,75 @@ from ews._kernels.jit import kernel
 __all__ = ["kendall_pair", "kendall_rows"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
-_BASE = 4  # runs of this length are sorted by insertion before merging starts
+_BLOCK = 32  # values sorted by counting before merging starts
+_LAST = 2**63 - 1  # above the key of every number: fills the last block
 
 
 @kernel
-def _merge_equal(source: FloatArray, target: FloatArray, width: int) -> int:
-    """Merge two sorted runs of `width` values into `target` from both ends at once; return the inversions between them.
+def _to_keys(values: FloatArray, keys: IntArray, count: int) -> None:
+    """Turn `count` numbers into integers of the same order, in the same memory."""
+    for k in range(count):
+        values[k] += 0.0  # −0 and 0 are equal
+    for k in range(count):
+        bits = keys[k]
+        keys[k] = bits ^ ((bits >> 63) & _LAST)  # below 0, a larger magnitude comes first
 
-    The smaller half comes from the front and the larger from the back, each in `width` steps, so that neither end can
-    run out of values, no step branches, and the two ends do not wait for each other.
+
+@kernel
+def _sort_block(source: IntArray, target: IntArray, rank: IntArray) -> int:
+    """Sort _BLOCK keys into `target` by their ranks; return the inversions.
+
+    The rank of a key is how many before it are no larger and how many after it are smaller; the latter are its
+    inversions.
     """
-    i, j = 0, width
-    p, q = width - 1, 2 * width - 1
+    for j in range(_BLOCK):
+        rank[j] = 0
+        rank[_BLOCK + j] = 0
+    for i in range(_BLOCK):
+        key = source[i]
+        for j in range(_BLOCK):
+            rank[j] += (key < source[j]) & (i > j)
+            rank[_BLOCK + j] += (key <= source[j]) & (i < j)
     inversions = 0
-    for k in range(width):
-        a, b = source[i], source[j]
-        passes = b < a  # b comes before all that is left of the first run
-        target[k] = b if passes else a
-        inversions += (width - i) if passes else 0
-        i += not passes
-        j += passes
-        c, d = source[p], source[q]
-        stays = c <= d  # d comes before all that the back has taken of the first run
-        target[2 * width - 1 - k] = d if stays else c
-        inversions += (width - 1 - p) if stays else 0
-        p -= not stays
-        q -= stays
+    for j in range(_BLOCK):
+        inversions += rank[j]
+        target[np.uint64(rank[j] + rank[_BLOCK + j])] = source[j]
     return inversions
 
 
 @kernel
-def _merge(source: FloatArray, target: FloatArray, middle: int) -> int:
+def _merge_equal(source: IntArray, target: IntArray, width: int) -> int:
+    """Merge two sorted runs of `width` keys into `target` from both ends at once; return the inversions between them.
+
+    The smaller half comes from the front and the larger from the back, each in `width` steps, so that neither end can
+    run out of keys, no step branches, and the two ends do not wait for each other.
+
+    A key of the first run has as many inversions as keys of the second run come before it. Their number before *every*
+    step is summed; that of the steps that take a key of the second run is then taken off: m from the front, where it
+    goes 0…m−1, the others from the back, where it goes width…m+1, in all width(width+1)/2 − m.
+    """
+    i, j = 0, width
+    p, q = width - 1, 2 * width - 1
+    before = 0
+    for k in range(width):
+        # Unsigned places need no look at whether they count from the end.
+        a, b = source[np.uint64(i)], source[np.uint64(j)]
+        c, d = source[np.uint64(p)], source[np.uint64(q)]
+        before += j + q
+        passes, stays = int(b < a), int(c <= d)
+        target[np.uint64(k)] = min(a, b)
+        target[np.uint64(2 * width - 1 - k)] = max(c, d)
+        i += 1 - passes
+        j += passes
+        p -= 1 - stays
+        q -= stays
+    return before - width * (2 * width - 1) - width * (width + 1) // 2 + (j - width)
+
+
+@kernel
+def _merge(source: IntArray, target: IntArray, middle: int) -> int:
     """Merge the sorted runs source[:middle] and source[middle:] into `target`; return the inversions between them."""
     stop = target.size
     i, j, k, inversions = 0, middle, 0, 0
@@ -69,42 +109,46 @@ def _merge(source: FloatArray, target: FloatArray, middle: int) -> int:
 
 
 @kernel
-def _sort_counting(y: FloatArray, spare: FloatArray) -> int:
-    """Sort `y` in place, `spare` being as long, and return how many pairs were in strictly falling order."""
-    n = y.size
-    inversions = 0
-    for start in range(0, n, _BASE):
-        for i in range(start + 1, min(start + _BASE, n)):
-            value = y[i]
-            j = i
-            while j > start and y[j - 1] > value:
-                y[j] = y[j - 1]
-                j -= 1
-            y[j] = value
-            inversions += i - j
-    source, target = y, spare
-    width = min(_BASE, n)
-    while width < n:
-        for start in range(0, n, 2 * width):
-            stop = min(start + 2 * width, n)
+def _falling_and_tied(
+    values: FloatArray, keys: IntArray, spare: IntArray, rank: IntArray, count: int
+) -> tuple[int, int]:
+    """How many pairs of the first `count` values are in strictly falling order, and how many are equal.
+
+    `keys` is the memory of `values`, which is overwritten; it and `spare` have room for whole blocks.
+    """
+    _to_keys(values, keys, count)
+    size = (count + _BLOCK - 1) // _BLOCK * _BLOCK
+    for k in range(count, size):
+        keys[k] = _LAST
+    falling = 0
+    for start in range(0, size, _BLOCK):
+        falling += _sort_block(keys[start : start + _BLOCK], spare[start : start + _BLOCK], rank)
+    source, target = spare, keys
+    width = _BLOCK
+    while width < size:
+        for start in range(0, size, 2 * width):
+            stop = min(start + 2 * width, size)
             if stop - start == 2 * width:
-                inversions += _merge_equal(source[start:stop], target[start:stop], width)
+                falling += _merge_equal(source[start:stop], target[start:stop], width)
             else:
-                inversions += _merge(source[start:stop], target[start:stop], min(width, stop - start))
+                falling += _merge(source[start:stop], target[start:stop], min(width, stop - start))
         source, target = target, source
         width *= 2
-    for k in range(n):
-        y[k] = source[k]
-    return inversions
+    return falling, _tied_pairs(source[:count])
 
 
 @kernel
-def _tied_pairs(y: FloatArray) -> int:
-    """Number of pairs of equal values in a sorted array."""
+def _tied_pairs(keys: IntArray) -> int:
+    """Number of pairs of equal keys in a sorted array."""
+    neighbours = 0
+    for i in range(1, keys.size):
+        neighbours += keys[i] == keys[i - 1]
+    if neighbours == 0:
+        return 0
     pairs = 0
     run = 0
-    for i in range(1, y.size):
-        run = run + 1 if y[i] == y[i - 1] else 0
+    for i in range(1, keys.size):
+        run = run + 1 if keys[i] == keys[i - 1] else 0
         pairs += run
     return pairs
 
@@ -121,8 +165,10 @@ def kendall_rows(y: FloatArray, out: FloatArray) -> None:
         Written: tau-b, NaN where fewer than two values are left or all are equal.
     """
     rows, n = y.shape
-    kept = np.empty(n)
-    spare = np.empty(n)
+    kept = np.empty(n + _BLOCK)
+    keys = kept.view(np.int64)
+    spare = np.empty(n + _BLOCK, dtype=np.int64)
+    rank = np.empty(2 * _BLOCK, dtype=np.int64)
     for row in range(rows):
         count = 0
         for t in range(n):
@@ -130,9 +176,8 @@ def kendall_rows(y: FloatArray, out: FloatArray) -> None:
             kept[count] = value
             count += 0 if math.isnan(value) else 1
         pairs = count * (count - 1) // 2
-        values = kept[:count]
-        falling = _sort_counting(values, spare[:count])
-        untied = pairs - _tied_pairs(values)
+        falling, tied = _falling_and_tied(kept, keys, spare, rank, count)
+        untied = pairs - tied
         if untied <= 0:
             out[row] = np.nan
         else:  # no ties in time: tau-b = (concordant − discordant) / sqrt(pairs · untied pairs)
@@ -140,7 +185,6 @@ def kendall_rows(y: FloatArray, out: FloatArray) -> None:
             out[row] = (untied - 2 * falling) / math.sqrt(float(pairs) * float(untied))
 
 
-@kernel
 def kendall_pair(x: FloatArray, y: FloatArray) -> float:
     """Kendall's tau-b of two arrays.
 
@@ -155,20 +199,25 @@ def kendall_pair(x: FloatArray, y: FloatArray) -> float:
         tau-b, NaN where fewer than two values are given or one array does not vary.
     """
     n = x.size
-    # Sorted by x, ties in x by y: a stable sort by y first, then by x.
-    order = np.argsort(y, kind="mergesort")
-    order = order[np.argsort(x[order], kind="mergesort")]
-    xs, ys = x[order], y[order]
-    tied_both = 0
-    run = 0
-    for i in range(1, n):
-        run = run + 1 if xs[i] == xs[i - 1] and ys[i] == ys[i - 1] else 0
-        tied_both += run
+    if n < 2:
+        return float("nan")
+    # Not a kernel itself: NumPy sorts as fast, and the kernel below is compiled for rows already.
+    order = np.lexsort((y, x))  # by x, ties in x by y
+    xs = x[order]
+    kept, spare, rank = np.empty(n + _BLOCK), np.empty(n + _BLOCK, dtype=np.int64), np.empty(2 * _BLOCK, dtype=np.int64)
+    kept[:n] = y[order]
+    tied_x = _pairs_in_runs(xs[1:] == xs[:-1])
+    tied_both = _pairs_in_runs((xs[1:] == xs[:-1]) & (kept[1:n] == kept[: n - 1]))
     pairs = n * (n - 1) // 2
-    tied_x = _tied_pairs(xs)
-    falling = _sort_counting(ys, np.empty(n))
-    tied_y = _tied_pairs(ys)
+    falling, tied_y = _falling_and_tied(kept, kept.view(np.int64), spare, rank, n)
     if pairs in (tied_x, tied_y):
-        return np.nan
+        return float("nan")
     difference = pairs - tied_x - tied_y + tied_both - 2 * falling
     return difference / math.sqrt(float(pairs - tied_x) * float(pairs - tied_y))
+
+
+def _pairs_in_runs(equal: npt.NDArray[np.bool_]) -> int:
+    """Number of pairs of equal values, where `equal` says which neighbours in a sorted array are."""
+    different = np.flatnonzero(~equal)
+    runs = np.diff(different, prepend=-1, append=equal.size)
+    return int((runs * (runs - 1) // 2).sum())
