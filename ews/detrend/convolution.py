@@ -6,7 +6,7 @@ by threads.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -140,11 +140,19 @@ def _wide_rows(x: FloatArray, weights: int) -> npt.NDArray[np.intp]:
     n = x.shape[1]
     if n < 2 or float(n) * weights > _MANY_PRODUCTS:
         return np.empty(0, dtype=np.intp)
-    some = np.unique(np.linspace(0, n - 2, 64).astype(np.intp))
+    some = _sampled_steps(n)
     steps = np.abs(x[:, some + 1] - x[:, some])
     step = np.partition(steps, some.size // 2, axis=1)[:, some.size // 2]  # the median, or next to it
     span = x.max(axis=1) - x.min(axis=1)
     return np.flatnonzero(span > _WIDE_RANGE * step)
+
+
+@cache
+def _sampled_steps(n: int) -> npt.NDArray[np.intp]:
+    """Where the steps of a record are looked at: the same places for each chunk of rows, so kept by its length."""
+    some = np.unique(np.linspace(0, n - 2, 64).astype(np.intp))
+    some.flags.writeable = False
+    return some
 
 
 def _weigh_directly(x: FloatArray, *, weights: FloatArray, left: int) -> FloatArray:
