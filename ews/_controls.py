@@ -63,7 +63,7 @@ def power(
     n_surrogates: int,
     seed: int,
     innovation_sd: float = 1.0,
-    controls: int = CONTROLS,
+    controls: int | None = None,
     progress: Progress | None = None,
 ) -> float:
     """Share of positive controls that the same test, at the same level, answers with a warning.
@@ -82,6 +82,7 @@ def power(
         fitted = [AR1.fit(row[np.isfinite(row)]).coefficient for row in residual]
         return pipeline.tau(measured), np.array(fitted)
 
+    controls = _control_series(n_surrogates) if controls is None else controls
     surrogates = _null_surrogates(n_surrogates, alpha)
     stages = Stages(progress, controls + NULL_COEFFICIENTS * surrogates)
     parts = in_chunks(control, controls, n=n, progress=stages.next())
@@ -104,7 +105,12 @@ def power(
 
 def power_series(n_surrogates: int, alpha: float) -> int:
     """How many series :func:`power` simulates."""
-    return CONTROLS + NULL_COEFFICIENTS * _null_surrogates(n_surrogates, alpha)
+    return _control_series(n_surrogates) + NULL_COEFFICIENTS * _null_surrogates(n_surrogates, alpha)
+
+
+def _control_series(n_surrogates: int) -> int:
+    """As many as settle a share to about 0.02, but not more than the test itself draws."""
+    return min(CONTROLS, max(50, n_surrogates))
 
 
 def _null_surrogates(n_surrogates: int, alpha: float) -> int:

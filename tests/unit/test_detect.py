@@ -13,6 +13,10 @@ import ews
 from ews._detect import detect_with_progress
 from ews.results import Detection
 
+# Thousands of simulated series: too many for kernels in plain Python; test_detect_plain.py runs one there.
+pytestmark = pytest.mark.jit
+
+
 N = 120
 X = ews.nulls.AR1(0.5, 1.0, N).draw(0, 1, seed=3)[0] + np.linspace(0, 3, N)
 APPROACH = ews.models.harvested_population(n=300, seed=1)

@@ -13,6 +13,10 @@ import xarray as xr
 import ews
 from ews.results import Detection, Detections
 
+# Thousands of simulated series: too many for kernels in plain Python; test_detect_plain.py runs one there.
+pytestmark = pytest.mark.jit
+
+
 N = 80
 RED = ews.nulls.AR1(0.5, 1.0, N).draw(0, 3, seed=3)
 X = np.round(RED[0], 3)

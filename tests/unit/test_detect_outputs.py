@@ -11,6 +11,10 @@ import pytest
 import ews
 from ews.errors import ArgumentError
 
+# Thousands of simulated series: too many for kernels in plain Python; test_detect_plain.py runs one there.
+pytestmark = pytest.mark.jit
+
+
 GENERATOR = np.random.default_rng(8)
 NOISE = GENERATOR.standard_normal(120)
 DAYS = pd.date_range("2000-01-01", periods=120, freq="D")
