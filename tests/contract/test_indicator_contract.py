@@ -98,7 +98,7 @@ def spectral_exponent(w: np.ndarray) -> float:
 
 
 def smax(w: np.ndarray) -> float:
-    signal = pytest.importorskip("scipy.signal")
+    signal = importlib.import_module("scipy.signal")
     n = min(40, w.size)
     return float(signal.welch(w, window="hamming", nperseg=n, noverlap=n // 2, scaling="spectrum")[1].max())
 
