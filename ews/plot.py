@@ -1,59 +1,48 @@
-"""Figures from results. Matplotlib's objects are made directly, so that no global state of pyplot changes.
-
-Lines differ in lightness, dash and width as well as in colour (Okabe & Ito 2008), so that a figure reads in grey and
-for colour-blind readers.
-"""
+"""Figures from results. Matplotlib's objects are made directly, so that no global state of pyplot changes."""
 
 from __future__ import annotations
 
 import string
 import textwrap
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from matplotlib.ticker import MaxNLocator
 
+from ews._figures import (
+    BAND,
+    BLUE,
+    FONT,
+    INK,
+    MUTED,
+    ORANGE,
+    RASTERIZE_ABOVE,
+    SHADE,
+    SMALL,
+    SPARSE,
+    VERMILLION,
+    ResultFigure,
+    new_figure,
+    put_letter,
+    style,
+    time_axis,
+)
 from ews.summary import alarm_text, counts, p_text, statistic_text, trend_symbol, typeset
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.gridspec import GridSpec
 
     from ews.results import Detection, Detections
 
 __all__ = ["ResultFigure", "detection_figure", "detections_figure"]
 
-# Okabe & Ito's colours; their grey levels (0–1) are 0.13, 0.34, 0.47 and 0.63.
-INK = "#222222"
-BLUE = "#0072B2"
-VERMILLION = "#D55E00"
-ORANGE = "#E69F00"
-BAND = "#D9D9D9"
-SHADE = "#F3F3F3"
-MUTED = "#666666"
-FONT = 8.0
-SMALL = 7.0
-WIDTH_INCHES = 7.2  # two columns of a journal
-RASTERIZE_ABOVE = 5000  # a vector path of more points weighs megabytes and shows no more
-SPARSE = 80  # up to so many observations each gets a dot
 VERDICT_COLOURS = {"warning": VERMILLION, "no warning": BLUE, "inconclusive": MUTED}
 _ARROWS = {"up": "↑", "down": "↓", "both": "↕"}
-
-
-class ResultFigure(Figure):
-    """A matplotlib figure that notebooks show without pyplot."""
-
-    def _repr_png_(self) -> bytes:
-        buffer = BytesIO()
-        self.savefig(buffer, format="png", dpi=110)
-        return buffer.getvalue()
 
 
 def detection_figure(detection: Detection) -> Figure:
@@ -86,7 +75,7 @@ def detection_figure(detection: Detection) -> Figure:
     names = list(detection.indicators)
     tested = detection.config.n_surrogates > 0
     heights = [1.5, 1.0, *[1.25] * len(names)]
-    figure = _figure(sum(heights) * 0.95 + 0.75)
+    figure = new_figure(sum(heights) * 0.95 + 0.75)
     ratios = [4.6, 1.0] if tested else [1.0, 1e-3]
     grid = figure.add_gridspec(len(heights), 2, height_ratios=heights, width_ratios=ratios)
     _title(figure, detection)
@@ -102,9 +91,9 @@ def detection_figure(detection: Detection) -> Figure:
         _draw_indicator(axes, detection, name)
         shared.append(axes)
     for axes in shared:
-        _letter(axes, next(letters))
+        put_letter(axes, next(letters))
         axes.tick_params(labelbottom=axes is shared[-1])
-    _time_axis(shared[-1], detection)
+    time_axis(shared[-1], detection.series)
     series.set_xlim(detection.series.time[0], detection.series.time[-1])
     _legend(figure, grid, series, shared[2:], beside=tested)
     if tested:
@@ -139,7 +128,7 @@ def detections_figure(detections: Detections) -> Figure:
     rows = list(detections.items())
     lines = max((len(detection.indicators) for _, detection in rows), default=1)
     height = max(0.95, 0.26 * lines + 0.35)
-    figure = _figure(height * max(len(rows), 1) + 0.75)
+    figure = new_figure(height * max(len(rows), 1) + 0.75)
     warned = sum(detection.verdict == "warning" for _, detection in rows)
     figure.suptitle(
         f"Early-warning signals: {warned} of {len(rows)} series warn", fontsize=FONT + 2, fontweight="bold", color=INK
@@ -156,7 +145,7 @@ def detections_figure(detections: Detections) -> Figure:
         time, values = detection.series.time, detection.series.values
         left.plot(time, values, color=INK, lw=0.7, rasterized=values.size > RASTERIZE_ABOVE)
         _draw_trend(left, detection)
-        _style(left)
+        style(left)
         left.set_xlim(time[0], time[-1])
         name = left.set_title(_wrapped(column, 40, lines=1), loc="left", fontsize=FONT, color=INK, pad=3)
         name.set_parse_math(False)
@@ -165,7 +154,7 @@ def detections_figure(detections: Detections) -> Figure:
         last = row == len(rows) - 1
         left.tick_params(labelbottom=last or not one_clock)
         if last or not one_clock:
-            _time_axis(left, detection)
+            time_axis(left, detection.series)
         right = figure.add_subplot(grid[row, 1], sharex=forest)
         forest = forest or right
         _draw_forest(right, detection)
@@ -178,57 +167,10 @@ def detections_figure(detections: Detections) -> Figure:
     return figure
 
 
-def _figure(height: float) -> ResultFigure:
-    figure = ResultFigure(figsize=(WIDTH_INCHES, height), dpi=150, facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def _title(figure: Figure, detection: Detection) -> None:
     name = _wrapped(detection.name, 60, lines=2)
     title = figure.suptitle(f"{name}: {detection.verdict}", fontsize=FONT + 2, fontweight="bold", color=INK)
     title.set_parse_math(False)
-
-
-def _style(axes: Axes) -> None:
-    """Set every colour and size by hand: the user's style sheet must not make the figure unreadable."""
-    axes.set_facecolor("white")
-    axes.grid(False)
-    for side, spine in axes.spines.items():
-        spine.set(visible=side in ("left", "bottom"), color=INK, linewidth=0.7)
-    axes.tick_params(
-        which="both", labelsize=SMALL, colors=INK, width=0.7, length=3, direction="out", top=False, right=False
-    )
-    axes.tick_params(which="minor", length=0)
-    axes.xaxis.label.set(color=INK, size=FONT)
-    axes.yaxis.label.set(color=INK, size=FONT)
-    axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-    axes.margins(x=0)
-    axes.yaxis.set_major_formatter(ScalarFormatter(useMathText=True))
-    axes.ticklabel_format(axis="y", scilimits=(-3, 5))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.offsetText.set(size=SMALL, color=INK)
-
-
-def _letter(axes: Axes, letter: str, *, points_left: float = 14.0) -> None:
-    """Left of the axis, where no power of ten and no title stands."""
-    axes.annotate(
-        letter, (0.0, 1.0), xytext=(-points_left, 3.0), xycoords="axes fraction", textcoords="offset points", ha="left",
-        va="bottom", fontsize=FONT + 1, fontweight="bold", color=INK,
-    )  # fmt: skip
-
-
-def _time_axis(axes: Axes, detection: Detection) -> None:
-    series = detection.series
-    if series.time.dtype.kind == "M":
-        locator = AutoDateLocator(minticks=4, maxticks=8)  # type: ignore[no-untyped-call]
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-        label = series.time_name or ""
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 2.5, 5, 10]))
-        label = series.time_name or "time"
-    axes.set_xlabel(label, parse_math=False)
 
 
 def _draw_series(axes: Axes, detection: Detection) -> None:
@@ -240,7 +182,7 @@ def _draw_series(axes: Axes, detection: Detection) -> None:
     for i, shift in enumerate(detection.changepoints.time):
         axes.axvline(shift, color=ORANGE, lw=1.2, ls=":", label="shift of the mean" if i == 0 else None, zorder=1)
     axes.set_ylabel(_wrapped(detection.name, 16, lines=3), parse_math=False)
-    _style(axes)
+    style(axes)
 
 
 def _draw_trend(axes: Axes, detection: Detection) -> None:
@@ -257,7 +199,7 @@ def _draw_residual(axes: Axes, detection: Detection) -> None:
     axes.axhline(0.0, color=MUTED, lw=0.6, zorder=1)
     axes.plot(time, residual, color=INK, lw=0.7, rasterized=residual.size > RASTERIZE_ABOVE)
     axes.set_ylabel("Residual")
-    _style(axes)
+    style(axes)
 
 
 def _draw_indicator(axes: Axes, detection: Detection, name: str) -> None:
@@ -281,7 +223,7 @@ def _draw_indicator(axes: Axes, detection: Detection, name: str) -> None:
     if guide is not None:
         axes.plot(time, guide, color=VERMILLION, lw=1.0, dashes=(6, 1.5, 1.2, 1.5), label="its linear trend")
     axes.set_ylabel(_wrapped(indicator.label, 16, lines=3))
-    _style(axes)
+    style(axes)
     text = f"{trend_symbol(detection.config.trend)} = {statistic_text(detection.tau[name], detection)}"
     if detection.config.n_surrogates:
         p = p_text(detection.pvalue_adjusted[name])
@@ -334,7 +276,7 @@ def _draw_surrogates(figure: Figure, grid: GridSpec, detection: Detection, lette
         if np.isfinite(observed):
             axes.axvline(observed, ymax=0.94, color=VERMILLION, lw=1.6)
             axes.plot([observed], [top * 1.08], marker="v", ms=5, color=VERMILLION, clip_on=False)
-        _style(axes)
+        style(axes)
         axes.spines["left"].set_visible(False)
         axes.set_yticks([])
         axes.set_ylim(0.0, top * 1.12)
@@ -343,7 +285,7 @@ def _draw_surrogates(figure: Figure, grid: GridSpec, detection: Detection, lette
             axes.set_xticks([-1.0, 0.0, 1.0], ["−1", "0", "1"])
         else:
             axes.xaxis.set_major_locator(MaxNLocator(3))
-        _letter(axes, next(letters), points_left=0.0)
+        put_letter(axes, next(letters), points_left=0.0)
         last = row == len(names) + 1
         if bounded:
             axes.tick_params(labelbottom=last)
@@ -368,7 +310,7 @@ def _draw_forest(axes: Axes, detection: Detection) -> None:
             detection.tau[name], place, marker=_MARKERS[place % len(_MARKERS)], ms=5, zorder=3, ls="none",
             markeredgecolor=BLUE, markerfacecolor=BLUE if counts(detection, name) else "white",
         )  # fmt: skip
-    _style(axes)
+    style(axes)
     axes.set_yticks(range(len(names)), [detection.indicators[name].label for name in names])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -41,9 +41,6 @@ __all__ = [
     "window_text",
 ]
 
-# The names by which the reports of single bifurcations know the layout.
-_section, _shortened, _table = section, shortened, table
-
 CAUTION = (
     "A rising indicator is not proof: not every abrupt shift is preceded by slowing down, and not every slowing down "
     "ends in a shift. The p-values hold for the null named above and for a record that was not chosen because it ended "

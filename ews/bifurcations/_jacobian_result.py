@@ -209,11 +209,12 @@ class JacobianEigenvalue:
         matplotlib.figure.Figure
             Three panels on one axis of time, and the unit circle.
         """
-        from ews.bifurcations import _windows_plot as draw
+        from ews.bifurcations import _panels as draw
 
         place = f" (place of a {self.kind})" if self.kind else ""
-        figure, panels = draw.new_panels(self, 2, f"Eigenvalue of the S-map Jacobian{place}", beside=0.5)
-        _, modulus, parts, plane = panels
+        title = f"Eigenvalue of the S-map Jacobian{place}"
+        figure, panels, (plane,) = draw.layout(self, title, over_time=2, beside=0.5)
+        _, modulus, parts = panels
         modulus.plot(self.time, self.modulus, color=draw.BLUE, lw=1.7, marker=".", ms=4)
         modulus.axhline(1.0, color=draw.VERMILLION, lw=1.0, ls=":", label="bifurcation")
         modulus.set_ylabel("|ν|")
@@ -227,10 +228,11 @@ class JacobianEigenvalue:
         plane.scatter(self.real, self.imaginary, c=np.arange(self.real.size), cmap="Greys", vmin=-5, s=12, zorder=3)
         plane.plot(self.real[-1:], self.imaginary[-1:], marker="o", ms=6, color=draw.VERMILLION, zorder=4)
         plane.set_aspect("equal")
-        for axes in panels[1:]:
-            draw.style(axes)
+        for axes in (modulus, parts):
+            draw.shade_first_window(axes, self)
+        draw.finish(figure, panels, [plane], self)
         plane.set_xlim(-1.15, 1.15)
         plane.set_ylim(-0.05, 1.15)
         plane.set_xlabel("Re ν")
         plane.set_ylabel("|Im ν|")
-        return draw.finish(figure, panels[:3], self)
+        return figure

@@ -167,9 +167,9 @@ class LangevinSlope:
         matplotlib.figure.Figure
             Three panels on one axis of time.
         """
-        from ews.bifurcations import _windows_plot as draw
+        from ews.bifurcations import _panels as draw
 
-        figure, panels = draw.new_panels(self, 2, "Slope of the Langevin drift")
+        figure, panels, _ = draw.layout(self, "Slope of the Langevin drift", over_time=2)
         level = f"{100 * (1 - self.config.alpha):g} % credible band"
         time = self.series.time
         draw.draw_band(panels[1], time, self.slope, self.slope_lower, self.slope_upper, level)
@@ -179,5 +179,5 @@ class LangevinSlope:
         draw.draw_band(panels[2], time, self.noise, self.noise_lower, self.noise_upper, level)
         panels[2].set_ylabel("Noise σ")
         for axes in panels[1:]:
-            draw.style(axes)
-        return draw.finish(figure, panels, self)
+            draw.shade_first_window(axes, self)
+        return draw.finish(figure, panels, [], self)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ews._figures import BLUE, FONT, INK, MUTED, SMALL, SPARSE, VERMILLION, new_figure, put_letter, style
 from ews._times import numeric
-from ews.plot import BLUE, FONT, INK, MUTED, SMALL, SPARSE, VERMILLION, _figure, _letter, _style
 from ews.summary import number_text, p_text, typeset
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def likelihood_figure(result: LikelihoodRatio) -> Figure:
         Two panels, or four with a bootstrap.
     """
     tested = result.null_ratios.size > 0
-    figure = _figure(4.6 if tested else 3.8)
+    figure = new_figure(4.6 if tested else 3.8)
     rows = figure.add_gridspec(2, 1, height_ratios=[1.2, 1.0])
     title = figure.suptitle(_title(result), fontsize=FONT + 1, fontweight="bold", color=INK)
     title.set_parse_math(False)
@@ -49,7 +49,7 @@ def likelihood_figure(result: LikelihoodRatio) -> Figure:
         _draw_ratios(panels[2], result)
         _draw_roc(panels[3], result)
     for letter, axes in zip("abcd", panels, strict=False):
-        _letter(axes, letter)
+        put_letter(axes, letter)
     return figure
 
 
@@ -75,7 +75,7 @@ def _draw_levels(axes: Axes, result: LikelihoodRatio) -> None:
     axes.plot(time, values, color=INK, lw=0.7, marker="." if values.size <= SPARSE else "", ms=3, label="series")
     axes.plot(time, np.full(values.size, result.null.level), color=BLUE, lw=1.4, ls="--", label="level, constant rate")
     axes.plot(time, _course(result)[1], color=VERMILLION, lw=1.8, label=f"level, {result.config.alternative}")
-    _style(axes)
+    style(axes)
     axes.set_xlabel(result.series.time_name or "time", parse_math=False)
     axes.set_ylabel(result.name[:24], parse_math=False)
     _legend(axes)
@@ -85,7 +85,7 @@ def _draw_rates(axes: Axes, result: LikelihoodRatio) -> None:
     time = result.series.time
     axes.plot(time, np.full(time.size, result.null.rate), color=BLUE, lw=1.4, ls="--")
     axes.plot(time, _course(result)[0], color=VERMILLION, lw=1.8)
-    _style(axes)
+    style(axes)
     axes.set_ylim(bottom=0.0)
     axes.set_xlabel(result.series.time_name or "time", parse_math=False)
     axes.set_ylabel("rate of return")
@@ -98,7 +98,7 @@ def _draw_ratios(axes: Axes, result: LikelihoodRatio) -> None:
     axes.hist(np.minimum(result.null_ratios, top), bins=bins, color=BLUE, alpha=0.45, label="null")
     axes.hist(np.minimum(result.test_ratios, top), bins=bins, histtype="step", color=VERMILLION, lw=1.4, label="model")
     axes.axvline(result.ratio, color=INK, lw=1.4, ls=":", label="observed")
-    _style(axes)
+    style(axes)
     axes.set_xlabel("ratio D of series drawn")
     axes.set_ylabel("number")
     _legend(axes)
@@ -107,7 +107,7 @@ def _draw_ratios(axes: Axes, result: LikelihoodRatio) -> None:
 def _draw_roc(axes: Axes, result: LikelihoodRatio) -> None:
     axes.plot([0, 1], [0, 1], color=MUTED, lw=0.8, ls=":")
     axes.plot(result.false_positive_rate, result.true_positive_rate, color=VERMILLION, lw=1.6)
-    _style(axes)
+    style(axes)
     axes.set_xlim(0.0, 1.0)
     axes.set_ylim(0.0, 1.02)
     axes.set_xlabel("false positives")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ews.summary import _section, _shortened, _table, number_text, p_text, sentence, time_text
+from ews._layout import section, shortened, table
+from ews.summary import number_text, p_text, sentence, time_text
 
 if TYPE_CHECKING:
     from ews.bifurcations._likelihood_result import LikelihoodRatio
@@ -33,20 +34,20 @@ def likelihood_summary(result: LikelihoodRatio) -> str:
         The answer; data, models and test with every choice and the seed; a table of the fits; what the test could see.
     """
     config, series = result.config, result.series
-    heading = _shortened(f"Likelihood ratio of {result.name!r}: {config.alternative} against constant rate", WIDTH)
+    heading = shortened(f"Likelihood ratio of {result.name!r}: {config.alternative} against constant rate", WIDTH)
     lines = [heading, "=" * len(heading), ""]
-    lines += _section("Answer", verdict_sentence(result))
+    lines += section("Answer", verdict_sentence(result))
     unit = f" {series.step_unit}" if series.step_unit else ""
-    lines += _section(
+    lines += section(
         "Data",
         f"{len(series)} observations from {time_text(series.time[0])} to {time_text(series.time[-1])}, median step "
         f"{number_text(series.step)}{unit}.",
     )
     for note in series.notes:
-        lines += _section("", sentence(f"Note: {note}"))
-    lines += _section("Null", "Ornstein–Uhlenbeck process: constant rate of return, level and noise.")
-    lines += _section("Model", _model_text(result))
-    lines += _section("Test", _test_text(result))
+        lines += section("", sentence(f"Note: {note}"))
+    lines += section("Null", "Ornstein–Uhlenbeck process: constant rate of return, level and noise.")
+    lines += section("Model", _model_text(result))
+    lines += section("Test", _test_text(result))
     lines.append("")
     header = ["fit", "rate, start", "rate, end", "level, start", "level, end", "log-likelihood", "D"]
     rows = [
@@ -60,10 +61,10 @@ def likelihood_summary(result: LikelihoodRatio) -> str:
             [label, *_numbers(fit.rate_start, fit.rate_end, fit.level_start, fit.level_end),
              f"{fit.log_likelihood:.4f}", number_text(ratio)]
         )  # fmt: skip
-    lines += _table(header, rows)
+    lines += table(header, rows)
     lines.append("")
-    lines += _section("Power", _power_text(result))
-    lines += _section("Caution", CAUTION)
+    lines += section("Power", _power_text(result))
+    lines += section("Caution", CAUTION)
     return "\n".join(lines)
 
 

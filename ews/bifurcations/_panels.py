@@ -1,4 +1,7 @@
-"""Figures with panels over time on top and panels with an axis of their own below; drawn as :mod:`ews.plot` draws."""
+"""Figures of detectors: the series and more panels over time on top, panels with an axis of their own below or beside.
+
+Drawn as :mod:`ews.plot` draws.
+"""
 
 from __future__ import annotations
 
@@ -6,44 +9,53 @@ import string
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ews.plot import BAND, BLUE, FONT, INK, MUTED, ORANGE, RASTERIZE_ABOVE, SHADE, SMALL, VERMILLION
-from ews.plot import _figure as new_figure
-from ews.plot import _letter as put_letter
-from ews.plot import _style as style
-from ews.plot import _time_axis as time_axis
+from ews._figures import (
+    BAND,
+    BLUE,
+    FONT,
+    INK,
+    LINES,
+    MUTED,
+    RASTERIZE_ABOVE,
+    SHADE,
+    SMALL,
+    VERMILLION,
+    new_figure,
+    put_letter,
+    style,
+    time_axis,
+)
+from ews.summary import number_text, p_text, typeset
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ews.bifurcations._windows import FloatArray
+    from ews.series import TimeArray
+
 __all__ = [
     "BAND",
     "BLUE",
     "FONT",
-    "GREEN",
     "INK",
     "LINES",
     "MUTED",
-    "ORANGE",
-    "SMALL",
     "VERMILLION",
+    "draw_band",
     "finish",
     "layout",
     "shade_first_window",
+    "trend_title",
 ]
 
-GREEN = "#009E73"  # Okabe & Ito's bluish green
-# Colour, dashes and width of up to four curves in one panel: they differ in grey too.
-LINES: tuple[dict[str, Any], ...] = (
-    {"color": BLUE, "lw": 1.7},
-    {"color": VERMILLION, "lw": 1.5, "dashes": (5.0, 1.5)},
-    {"color": GREEN, "lw": 1.5, "dashes": (6.0, 1.5, 1.2, 1.5)},
-    {"color": MUTED, "lw": 1.2, "dashes": (1.2, 1.4)},
-)
+HEIGHT, HEIGHT_BELOW, MARGIN = 1.35, 2.1, 0.75  # of a panel over time, of one below, of title and labels; inches
 
 
-def layout(result: Any, title: str, *, over_time: int, below: int) -> tuple[Figure, list[Axes], list[Axes]]:
-    """Lay out the series, `over_time` more panels on its axis of time, and a row of `below` panels.
+def layout(
+    result: Any, title: str, *, over_time: int, below: int = 0, beside: float = 0.0
+) -> tuple[Figure, list[Axes], list[Axes]]:
+    """Lay out the series, `over_time` more panels on its axis of time, and panels of another axis.
 
     Parameters
     ----------
@@ -51,8 +63,12 @@ def layout(result: Any, title: str, *, over_time: int, below: int) -> tuple[Figu
         With ``series``, ``trend`` and ``config``.
     title : str
         Heading of the figure.
-    over_time, below : int
-        How many panels.
+    over_time : int
+        How many more panels over time.
+    below : int, default 0
+        How many panels in a row below them.
+    beside : float, default 0.0
+        Relative width of one panel to the right of them; 0 for none.
 
     Returns
     -------
@@ -61,12 +77,16 @@ def layout(result: Any, title: str, *, over_time: int, below: int) -> tuple[Figu
     timed, others : list of Axes
         The panels; the first of `timed` shows the series.
     """
-    figure = new_figure(1.35 * (over_time + 1) + 2.1 + 0.75)
+    heights = [HEIGHT] * (over_time + 1) + [HEIGHT_BELOW] * (below > 0)
+    widths = [1.0, beside] if beside else [1.0] * max(below, 1)
+    figure = new_figure(sum(heights) + MARGIN)
     figure.suptitle(title, fontsize=FONT + 2, fontweight="bold", color=INK).set_parse_math(False)
-    grid = figure.add_gridspec(over_time + 2, below, height_ratios=[1.35] * (over_time + 1) + [2.1])
-    top = figure.add_subplot(grid[0, :])
-    timed = [top, *(figure.add_subplot(grid[row, :], sharex=top) for row in range(1, over_time + 1))]
+    grid = figure.add_gridspec(len(heights), len(widths), height_ratios=heights, width_ratios=widths)
+    columns: Any = 0 if beside else slice(None)
+    top = figure.add_subplot(grid[0, columns])
+    timed = [top, *(figure.add_subplot(grid[row, columns], sharex=top) for row in range(1, over_time + 1))]
     others = [figure.add_subplot(grid[-1, column]) for column in range(below)]
+    others += [figure.add_subplot(grid[1:, 1])] if beside else []
     series, config = result.series, result.config
     top.plot(series.time, series.values, color=INK, lw=0.7, label="series", rasterized=len(series) > RASTERIZE_ABOVE)
     if config.detrend is not None or config.season is not None:
@@ -79,6 +99,22 @@ def shade_first_window(axes: Axes, result: Any) -> None:
     """Grey up to the right edge of the first window, where a windowed statistic has no value."""
     time = result.series.time
     axes.axvspan(time[0], time[result.config.window - 1], facecolor=SHADE, edgecolor="none", zorder=0)
+
+
+def draw_band(axes: Axes, time: TimeArray, value: FloatArray, lower: FloatArray, upper: FloatArray, label: str) -> None:
+    """A curve in its band."""
+    axes.fill_between(time, lower, upper, facecolor=BAND, edgecolor="none", label=label)
+    axes.plot(time, value, color=BLUE, lw=1.7, solid_capstyle="round")
+
+
+def trend_title(axes: Axes, result: Any) -> None:
+    """τ and p above a panel; bold where they make a warning."""
+    text = f"τ = {number_text(result.tau, 2)}"
+    if result.config.n_surrogates:
+        p = p_text(result.pvalue)
+        text += f",  p {p if p.startswith('<') else '= ' + p}"
+    weight = "bold" if result.warning else "normal"
+    axes.set_title(typeset(text), loc="right", fontsize=FONT, color=INK, fontweight=weight, pad=3)
 
 
 def finish(figure: Figure, timed: Sequence[Axes], others: Sequence[Axes], result: Any) -> Figure:
@@ -106,6 +142,6 @@ def finish(figure: Figure, timed: Sequence[Axes], others: Sequence[Axes], result
     for axes in timed:
         axes.tick_params(labelbottom=axes is timed[-1])
     timed[0].set_xlim(result.series.time[0], result.series.time[-1])
-    time_axis(timed[-1], result)
+    time_axis(timed[-1], result.series)
     figure.align_ylabels(list(timed))
     return figure

@@ -212,9 +212,9 @@ class RestoringTrend:
         matplotlib.figure.Figure
             Three panels on one axis of time.
         """
-        from ews.bifurcations import _windows_plot as draw
+        from ews.bifurcations import _panels as draw
 
-        figure, panels = draw.new_panels(self, 2, "Restoring rate")
+        figure, panels, _ = draw.layout(self, "Restoring rate", over_time=2)
         time = self.series.time
         panels[1].plot(time, self.rate, color=draw.BLUE, lw=1.7)
         panels[1].set_ylabel("λ")
@@ -222,12 +222,12 @@ class RestoringTrend:
         self._draw_line(panels[2])
         for axes in panels[1:]:
             axes.axhline(0.0, color=draw.VERMILLION, lw=1.0, ls=":", label="threshold")
-            draw.style(axes)
-        return draw.finish(figure, panels, self)
+            draw.shade_first_window(axes, self)
+        return draw.finish(figure, panels, [], self)
 
     def _draw_line(self, axes: Any) -> None:
         """The corrected line over the record, with the bootstrap's band."""
-        from ews.bifurcations import _windows_plot as draw
+        from ews.bifurcations import _panels as draw
 
         numbers = numeric(self.series.time)
         at = np.linspace(numbers[0] - numbers[-1], 0.0, 60)

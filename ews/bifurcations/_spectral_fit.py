@@ -9,8 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ews.indicators.welch import _TAPERS as TAPERS
-from ews.indicators.welch import frequencies, welch, without_mean
+from ews.indicators.welch import TAPERS, frequencies, welch, without_mean
 
 __all__ = [
     "MODELS",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ews.summary import _section as section
-from ews.summary import _table as table
+from ews._layout import section, table
 from ews.summary import number_text, p_text, sentence, time_text
 
 if TYPE_CHECKING:

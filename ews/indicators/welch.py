@@ -15,6 +15,7 @@ __all__ = [
     "OVERLAP",
     "SEGMENT",
     "SHORTEST_WINDOW",
+    "TAPERS",
     "PowerSpectrum",
     "Sides",
     "Taper",
@@ -35,7 +36,7 @@ SEGMENT = 40
 OVERLAP = 0.5
 SHORTEST_WINDOW = 4
 # a - b cos(2 pi k / m), periodic over the segment.
-_TAPERS = {"hamming": (0.54, 0.46), "hann": (0.5, 0.5)}
+TAPERS = {"hamming": (0.54, 0.46), "hann": (0.5, 0.5)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,8 +150,8 @@ def read_segments(segment: Any, overlap: Any, taper: Any, sides: Any) -> tuple[i
         raise ValueRangeError("segment", segment, "a whole number of at least 4 samples")
     if not (is_number(overlap) and 0.0 <= overlap < 1.0):
         raise ValueRangeError("overlap", overlap, "a fraction of a segment: at least 0, below 1")
-    if taper not in _TAPERS:
-        raise UnknownNameError("taper", taper, _TAPERS)
+    if taper not in TAPERS:
+        raise UnknownNameError("taper", taper, TAPERS)
     if sides not in ("one", "two"):
         raise UnknownNameError("sides", sides, ("one", "two"))
     return int(segment), float(overlap)
@@ -225,7 +226,7 @@ def welch(row: FloatArray, window: int, segment: int, overlap: float, taper: str
     """
     length = min(segment, window)
     hop = length - int(overlap * length)
-    constant, cosine = _TAPERS[taper]
+    constant, cosine = TAPERS[taper]
     weights = constant - cosine * np.cos(2.0 * np.pi * np.arange(length) / length)
     # The periodogram of a segment is the same in all windows that hold it: taken once for each start.
     segments = without_mean(np.lib.stride_tricks.sliding_window_view(finite_or_nan(row), length))

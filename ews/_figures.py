@@ -1,0 +1,121 @@
+"""What all figures share: colours, sizes, a figure without pyplot, the look of its axes and the axis of time.
+
+Lines differ in lightness, dash and width as well as in colour (Okabe & Ito 2008), so that a figure reads in grey and
+for colour-blind readers.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ews.series import Series
+
+__all__ = [
+    "BAND",
+    "BLUE",
+    "FONT",
+    "GREEN",
+    "INK",
+    "LINES",
+    "MUTED",
+    "ORANGE",
+    "RASTERIZE_ABOVE",
+    "SHADE",
+    "SMALL",
+    "SPARSE",
+    "VERMILLION",
+    "WIDTH_INCHES",
+    "ResultFigure",
+    "new_figure",
+    "put_letter",
+    "style",
+    "time_axis",
+]
+
+# Okabe & Ito's colours; their grey levels (0–1) are 0.13, 0.34, 0.47, 0.63 and 0.42.
+INK = "#222222"
+BLUE = "#0072B2"
+VERMILLION = "#D55E00"
+ORANGE = "#E69F00"
+GREEN = "#009E73"
+BAND = "#D9D9D9"
+SHADE = "#F3F3F3"
+MUTED = "#666666"
+FONT = 8.0
+SMALL = 7.0
+WIDTH_INCHES = 7.2  # two columns of a journal
+RASTERIZE_ABOVE = 5000  # a vector path of more points weighs megabytes and shows no more
+SPARSE = 80  # up to so many observations each gets a dot
+# Colour, dashes and width of up to four curves in one panel: they differ in grey too.
+LINES: tuple[dict[str, Any], ...] = (
+    {"color": BLUE, "lw": 1.7},
+    {"color": VERMILLION, "lw": 1.5, "dashes": (5.0, 1.5)},
+    {"color": GREEN, "lw": 1.5, "dashes": (6.0, 1.5, 1.2, 1.5)},
+    {"color": MUTED, "lw": 1.2, "dashes": (1.2, 1.4)},
+)
+
+
+class ResultFigure(Figure):
+    """A matplotlib figure that notebooks show without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = BytesIO()
+        self.savefig(buffer, format="png", dpi=110)
+        return buffer.getvalue()
+
+
+def new_figure(height: float) -> ResultFigure:
+    """A white figure of a page's width and `height` inches, that pyplot knows nothing of."""
+    figure = ResultFigure(figsize=(WIDTH_INCHES, height), dpi=150, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def style(axes: Axes) -> None:
+    """Set every colour and size by hand: the user's style sheet must not make the figure unreadable."""
+    axes.set_facecolor("white")
+    axes.grid(False)
+    for side, spine in axes.spines.items():
+        spine.set(visible=side in ("left", "bottom"), color=INK, linewidth=0.7)
+    axes.tick_params(
+        which="both", labelsize=SMALL, colors=INK, width=0.7, length=3, direction="out", top=False, right=False
+    )
+    axes.tick_params(which="minor", length=0)
+    axes.xaxis.label.set(color=INK, size=FONT)
+    axes.yaxis.label.set(color=INK, size=FONT)
+    axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    axes.margins(x=0)
+    axes.yaxis.set_major_formatter(ScalarFormatter(useMathText=True))
+    axes.ticklabel_format(axis="y", scilimits=(-3, 5))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.offsetText.set(size=SMALL, color=INK)
+
+
+def put_letter(axes: Axes, letter: str, *, points_left: float = 14.0) -> None:
+    """Letter of a panel, left of the axis, where no power of ten and no title stands."""
+    axes.annotate(
+        letter, (0.0, 1.0), xytext=(-points_left, 3.0), xycoords="axes fraction", textcoords="offset points", ha="left",
+        va="bottom", fontsize=FONT + 1, fontweight="bold", color=INK,
+    )  # fmt: skip
+
+
+def time_axis(axes: Axes, series: Series) -> None:
+    """Ticks and label of the axis of time, for numbers and for dates."""
+    if series.time.dtype.kind == "M":
+        locator = AutoDateLocator(minticks=4, maxticks=8)  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        label = series.time_name or ""
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 2.5, 5, 10]))
+        label = series.time_name or "time"
+    axes.set_xlabel(label, parse_math=False)
