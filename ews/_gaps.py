@@ -23,12 +23,12 @@ def fill(values: FloatArray, time: Any, missing: str, causal: bool, notes: list[
     gaps = int(np.isnan(values).sum())
     if gaps and missing == "raise":
         first = int(np.flatnonzero(np.isnan(values))[0])
-        given = described(f"{gaps} missing value(s), the first at position {first}")
+        given = described(f"{_missing(gaps)}, the first at position {first}")
         raise MissingValuesError("series", given, 'no NaN, or missing="interpolate" or missing="drop"')
     if missing == "drop":
         present = ~np.isnan(values)
         if gaps:
-            notes.append(f"{gaps} missing values left out; what remains is taken as consecutive")
+            notes.append(f"{_missing(gaps)} left out; what remains is taken as consecutive")
         if not even(time[present]) and not even(time):
             notes.append("uneven spacing ignored: observations are taken as consecutive")
         return values[present], time[present]
@@ -62,11 +62,11 @@ def _interpolate_gaps(values: FloatArray, time: Any, causal: bool, notes: list[s
     values, time = values[first : last + 1], time[first : last + 1]
     holes = np.isnan(values)
     if ends:
-        notes.append(f"{ends} missing values at the ends cut off")
+        notes.append(f"{_missing(ends)} at the ends cut off")
     if holes.any():
         numbers = numeric(time)
         values = _interpolate(numbers, numbers[~holes], values[~holes], causal)
-        notes.append(f"{int(holes.sum())} missing values {_how(causal)}")
+        notes.append(f"{_missing(int(holes.sum()))} {_how(causal)}")
     return values, time
 
 
@@ -97,3 +97,7 @@ def _interpolate(grid: FloatArray, at: FloatArray, values: FloatArray, causal: b
 
 def _how(causal: bool) -> str:
     return "held at the last observation" if causal else "interpolated linearly"
+
+
+def _missing(count: int) -> str:
+    return "1 missing value" if count == 1 else f"{count} missing values"

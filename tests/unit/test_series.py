@@ -300,7 +300,7 @@ def test_missing_values_of_every_kind(make: Any) -> None:
     filled = as_series(make(x), missing="interpolate")
     np.testing.assert_array_equal(filled.values, [1.0, 4.0, 4.5, 5.0, 9.0, 2.0])
     np.testing.assert_array_equal(filled.time, np.arange(1.0, 7.0))
-    assert filled.notes == ("2 missing values at the ends cut off", "1 missing values interpolated linearly")
+    assert filled.notes == ("2 missing values at the ends cut off", "1 missing value interpolated linearly")
 
 
 def test_uneven_spacing_is_refused_gridded_or_ignored() -> None:
