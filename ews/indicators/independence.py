@@ -136,8 +136,8 @@ def bds(
         What is tested. ``"difference"``: first differences, which of a stationary series are themselves
         correlated, so that a small p-value may be linear memory. ``"arma"``: the innovations of an autoregressive
         moving average with a mean, by maximum likelihood, each over its standard deviation. ``"garch"``: those of an
-        AR(1) with ARCH(1) variance, GARCH(0, 1) in R's notation; needs the package arch. None: the series as
-        it is.
+        AR(1) with ARCH(1) variance, GARCH(0, 1) in R's notation; needs the extra ``earlywarning[arch]``.
+        None: the series as it is.
     order : (int, int), optional
         Orders p and q of ``residuals="arma"``. Default: the least AIC among p up to 2 and q up to 1.
     max_dimension : int, default 3
@@ -307,7 +307,9 @@ def _garch(values: FloatArray) -> tuple[FloatArray, str]:
         univariate = importlib.import_module("arch.univariate")
     except ModuleNotFoundError:
         raise ArgumentError(
-            "residuals", "garch", "'difference' or 'arma'; 'garch' needs the package arch (pip install arch)"
+            "residuals",
+            "garch",
+            "'difference' or 'arma'; 'garch' needs the package arch (pip install 'earlywarning[arch]')",
         ) from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

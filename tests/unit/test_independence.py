@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -116,13 +117,13 @@ def test_bds_does_not_depend_on_units(residuals: str | None) -> None:
     np.testing.assert_allclose(moved.statistic, plain.statistic, atol=0.2 if residuals == "arma" else 1e-9)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("arch") is not None, reason="the package arch is here")
-def test_bds_garch_says_what_it_needs() -> None:
-    with pytest.raises(ArgumentError, match="pip install arch"):
+def test_bds_garch_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "arch.univariate", None)  # as where the package is not installed
+    with pytest.raises(ArgumentError, match=r"pip install 'earlywarning\[arch\]'"):
         ews.bds(noise(), residuals="garch")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("arch") is None, reason="needs the package arch")
+@pytest.mark.skipif(importlib.util.find_spec("arch") is None, reason="needs the extra earlywarning[arch]")
 def test_bds_garch_takes_changing_variance_out() -> None:
     x = arch(500)
     assert ews.bds(x, residuals=None, n_surrogates=99).pvalue.max() <= 0.05
