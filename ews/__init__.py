@@ -30,6 +30,35 @@ _HOMES: dict[str, str | None] = {
     "rolling": "ews._rolling",
     "significance": "ews._significance",
     "trends": None,
+    # several variables
+    "MultivariateConfig": "ews._multivariate_result",
+    "MultivariateDetection": "ews._multivariate_result",
+    "detect_multivariate": "ews._detect_multivariate",
+    "multivariate": None,
+    # evaluation
+    "Evaluation": "ews._evaluation.result",
+    "EvaluationConfig": "ews._evaluation.result",
+    "LeadTimes": "ews._evaluation.lead_times",
+    "Roc": "ews._evaluation.roc_result",
+    "RocDifference": "ews._evaluation.roc_result",
+    "Score": "ews._evaluation.scores",
+    "TrendScore": "ews._evaluation.scores",
+    "compare_roc": "ews._evaluation.roc",
+    "evaluate": "ews._evaluation.evaluate",
+    "roc": "ews._evaluation.roc",
+    "false_discovery": "ews._false_discovery",
+    # maps
+    "SpatialConfig": "ews._spatial_result",
+    "SpatialDetection": "ews._spatial_result",
+    "detect_spatial": "ews._detect_spatial",
+    "spatial": None,
+    # alarms as a record grows, and shifts after the fact
+    "AbruptShift": "ews._abrupt_shift_result",
+    "AbruptShiftConfig": "ews._abrupt_shift_result",
+    "Composite": "ews._composite_result",
+    "CompositeConfig": "ews._composite_result",
+    "abrupt_shift": "ews._abrupt_shift",
+    "composite": "ews._composite",
     # indicators, by family
     "mean": "ews.indicators.moments",
     "variance": "ews.indicators.moments",
@@ -63,20 +92,38 @@ _HOMES: dict[str, str | None] = {
 }
 
 __all__ = [
+    "AbruptShift",
+    "AbruptShiftConfig",
+    "Composite",
+    "CompositeConfig",
     "DetectConfig",
     "Detection",
     "Detections",
+    "Evaluation",
+    "EvaluationConfig",
     "HeteroskedasticityTest",
     "IndependenceTest",
+    "LeadTimes",
+    "MultivariateConfig",
+    "MultivariateDetection",
     "PowerSpectrum",
+    "Roc",
+    "RocDifference",
+    "Score",
     "Significance",
+    "SpatialConfig",
+    "SpatialDetection",
     "TimeVaryingAutoregression",
+    "TrendScore",
     "__version__",
+    "abrupt_shift",
     "autocorrelation",
     "bds",
     "bifurcations",
     "changepoints",
     "companion_eigenvalue",
+    "compare_roc",
+    "composite",
     "conditional_heteroskedasticity",
     "corrected_autocorrelation",
     "cv",
@@ -84,9 +131,13 @@ __all__ = [
     "decay_time",
     "density_ratio",
     "detect",
+    "detect_multivariate",
+    "detect_spatial",
     "detrend",
     "dfa_exponent",
     "errors",
+    "evaluate",
+    "false_discovery",
     "heteroskedasticity_test",
     "hurst_exponent",
     "indicators",
@@ -94,16 +145,19 @@ __all__ = [
     "lempel_ziv_complexity",
     "mean",
     "models",
+    "multivariate",
     "nulls",
     "permutation_entropy",
     "power_spectrum",
     "restoring_rate",
     "return_rate",
+    "roc",
     "rolling",
     "sample_entropy",
     "significance",
     "skewness",
     "smax",
+    "spatial",
     "spectral_exponent",
     "std",
     "time_varying_ar",
@@ -126,10 +180,37 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from ews import bifurcations, changepoints, datasets, detrend, errors, indicators, models, nulls, trends
+    from ews import (
+        bifurcations,
+        changepoints,
+        datasets,
+        detrend,
+        errors,
+        indicators,
+        models,
+        multivariate,
+        nulls,
+        spatial,
+        trends,
+    )
+    from ews._abrupt_shift import abrupt_shift
+    from ews._abrupt_shift_result import AbruptShift, AbruptShiftConfig
+    from ews._composite import composite
+    from ews._composite_result import Composite, CompositeConfig
     from ews._detect import detect
+    from ews._detect_multivariate import detect_multivariate
+    from ews._detect_spatial import detect_spatial
+    from ews._evaluation.evaluate import evaluate
+    from ews._evaluation.lead_times import LeadTimes
+    from ews._evaluation.result import Evaluation, EvaluationConfig
+    from ews._evaluation.roc import compare_roc, roc
+    from ews._evaluation.roc_result import Roc, RocDifference
+    from ews._evaluation.scores import Score, TrendScore
+    from ews._false_discovery import false_discovery
+    from ews._multivariate_result import MultivariateConfig, MultivariateDetection
     from ews._rolling import rolling
     from ews._significance import significance
+    from ews._spatial_result import SpatialConfig, SpatialDetection
     from ews.indicators.autoregression import companion_eigenvalue, corrected_autocorrelation
     from ews.indicators.complexity import lempel_ziv_complexity, permutation_entropy, sample_entropy
     from ews.indicators.heteroskedasticity import (
