@@ -182,7 +182,7 @@ class JacobianEigenvalue:
         """
         from ews import __version__
 
-        arrays = ("index", "time", "modulus", "real", "imaginary", "approach", "shares", "theta", "skill")
+        arrays = ("index", "modulus", "real", "imaginary", "approach", "shares", "theta", "skill")
         return {
             "earlywarning": __version__,
             "name": self.series.name,
@@ -197,6 +197,7 @@ class JacobianEigenvalue:
             "warning": self.warning,
             "kind": self.kind,
             **{name: plain(getattr(self, name)) for name in (*arrays, "dimension", "delay", "surrogate_tau")},
+            "time": plain(self.series.time),
             "value": plain(self.series.values),
             "trend": plain(self.trend),
         }

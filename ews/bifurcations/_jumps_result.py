@@ -189,11 +189,14 @@ class DriftDiffusionJump:
         dict
             Ready for :func:`json.dumps`.
         """
+        from ews import __version__
+
         names = (
             "warning", "tau", "pvalue", "pvalue_adjusted", "jump_variance", "grid", "drift", "by_state", "in_time",
             "surrogate_tau", "trend",
         )  # fmt: skip
         return {
+            "earlywarning": __version__,
             "name": self.series.name,
             "config": plain(asdict(self.config)),
             "detrend": self.detrend_sentence,

@@ -181,11 +181,14 @@ class PotentialWells:
         dict
             Ready for :func:`json.dumps`.
         """
+        from ews import __version__
+
         names = (
             "n_wells", "wells", "saddles", "highest_barrier", "well_share", "pvalue", "several", "grid", "density",
             "potential", "kernel_bandwidth", "rolling_wells", "rolling_barrier", "rolling_places", "trend", "config",
         )  # fmt: skip
         return {
+            "earlywarning": __version__,
             "name": self.series.name,
             "detrend": self.detrend_sentence,
             "null": self.null_sentence,

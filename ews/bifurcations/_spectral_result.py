@@ -173,11 +173,14 @@ class SpectralClassification:
         dict
             Ready for :func:`json.dumps`.
         """
+        from ews import __version__
+
         names = (
             "kind", "decided", "weight", "aic", "parameters", "pvalue", "frequency", "power", "fitted",
             "rolling_weight", "rolling_parameters", "trend", "config",
         )  # fmt: skip
         return {
+            "earlywarning": __version__,
             "name": self.series.name,
             "detrend": self.detrend_sentence,
             "notes": list(self.series.notes),

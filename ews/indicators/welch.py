@@ -150,9 +150,9 @@ def read_segments(segment: Any, overlap: Any, taper: Any, sides: Any) -> tuple[i
         raise ValueRangeError("segment", segment, "a whole number of at least 4 samples")
     if not (is_number(overlap) and 0.0 <= overlap < 1.0):
         raise ValueRangeError("overlap", overlap, "a fraction of a segment: at least 0, below 1")
-    if taper not in TAPERS:
+    if not isinstance(taper, str) or taper not in TAPERS:
         raise UnknownNameError("taper", taper, TAPERS)
-    if sides not in ("one", "two"):
+    if not isinstance(sides, str) or sides not in ("one", "two"):
         raise UnknownNameError("sides", sides, ("one", "two"))
     return int(segment), float(overlap)
 
