@@ -1,0 +1,180 @@
+"""What :func:`ews.spatial.patch_distribution` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ews.spatial.discrete_laws import LAWS, FloatArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["PatchDistribution", "PatchFit"]
+
+
+@dataclass(frozen=True, slots=True)
+class PatchFit:
+    """One law fitted to patch sizes.
+
+    Attributes
+    ----------
+    name, label : str
+        What it is called, in code and in a figure.
+    parameters : dict of str to float
+        Exponent, rate (per cell), location and scale (of the logarithm), as the law has them.
+    log_likelihood : float
+        Its maximum.
+    aic : float
+        2 × number of parameters − 2 × log-likelihood.
+    weight : float
+        Akaike weight among the four laws.
+    """
+
+    name: str
+    label: str
+    parameters: Mapping[str, float]
+    log_likelihood: float
+    aic: float
+    weight: float
+
+
+@dataclass(frozen=True, eq=False)
+class PatchDistribution:
+    """Four laws fitted to patch sizes.
+
+    Attributes
+    ----------
+    sizes : ndarray of shape (patches,)
+        The sizes that were fitted, in cells, largest first.
+    smallest : int
+        Smallest size that was fitted.
+    fits : dict of str to PatchFit
+        By name: power_law, truncated_power_law, exponential, lognormal.
+    """
+
+    sizes: npt.NDArray[np.int64]
+    smallest: int
+    fits: Mapping[str, PatchFit]
+
+    def __getitem__(self, name: str) -> PatchFit:
+        return self.fits[name]
+
+    @property
+    def best(self) -> str:
+        """Name of the law with the least AIC."""
+        return min(self.fits.values(), key=lambda fit: fit.aic).name
+
+    def survival(self, name: str, x: npt.ArrayLike) -> FloatArray:
+        """Probability that a patch has x cells or more, under one law.
+
+        Parameters
+        ----------
+        name : str
+            Which law.
+        x : array_like
+            Sizes, at least `smallest`.
+
+        Returns
+        -------
+        ndarray
+            Probabilities, of the shape of `x`.
+        """
+        law = next(law for law in LAWS if law.name == name)
+        return law.survival(np.asarray(x, dtype=np.float64), dict(self.fits[name].parameters), self.smallest)
+
+    def summary(self) -> str:
+        """The fits as plain text.
+
+        Returns
+        -------
+        str
+            The best law, and one line for each.
+        """
+        from ews._layout import section, table
+
+        heading = "Patch-size distribution"
+        best = self.fits[self.best]
+        lines = [heading, "=" * len(heading), "", f"  - Best by AIC: {best.label} (weight {best.weight:.2f}).", ""]
+        count, largest = self.sizes.size, int(self.sizes[0])
+        lines += section("Data", f"{count} patches of {self.smallest} to {largest} cells.")
+        lines.append("")
+        lines += table(
+            ["law", "parameters", "log-likelihood", "AIC", "weight"],
+            [
+                [
+                    fit.label,
+                    ", ".join(f"{name} {value:.3g}" for name, value in fit.parameters.items()),
+                    f"{fit.log_likelihood:.1f}",
+                    f"{fit.aic:.1f}",
+                    f"{fit.weight:.2f}",
+                ]
+                for fit in self.fits.values()
+            ],
+        )
+        caution = (
+            "The best of four laws need not be a good one, and a finite map cuts off large patches by itself. Sizes of "
+            "neighbouring patches are not independent, which the weights take them to be."
+        )
+        lines += ["", *section("Caution", caution)]
+        return "\n".join(lines)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row for each law.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by name, with the parameters (NaN where a law has none of that name), log-likelihood, AIC, weight.
+        """
+        import pandas as pd
+
+        rows = [
+            {"law": fit.name, **fit.parameters, "log_likelihood": fit.log_likelihood, "aic": fit.aic,
+             "weight": fit.weight}
+            for fit in self.fits.values()
+        ]  # fmt: skip
+        return pd.DataFrame(rows).set_index("law")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain numbers, strings and lists.
+
+        Returns
+        -------
+        dict
+            Ready for :func:`json.dumps`.
+        """
+        from ews import __version__
+
+        return {
+            "earlywarning": __version__,
+            "best": self.best,
+            "smallest": self.smallest,
+            "sizes": self.sizes.tolist(),
+            "fits": {
+                name: {
+                    "parameters": dict(fit.parameters),
+                    "log_likelihood": fit.log_likelihood,
+                    "aic": fit.aic,
+                    "weight": fit.weight,
+                }
+                for name, fit in self.fits.items()
+            },
+        }
+
+    def plot(self) -> Figure:
+        """Share of patches of a size or more, with the four laws.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            One panel, both axes logarithmic.
+        """
+        from ews.spatial.patch_figure import patch_figure
+
+        return patch_figure(self)
