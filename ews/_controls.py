@@ -6,14 +6,16 @@ the series: with the drift of a fold for the control, with the drift estimated f
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import numpy.typing as npt
 
+from ews._alarms import Statistic, count_warnings
 from ews._pipeline import Pipeline, Progress, Stages, in_chunks
-from ews._significance import two_sided
 from ews.nulls.autoregressive import AR1, LARGEST_COEFFICIENT, draw_autoregression
 
-__all__ = ["drift", "positive_control", "power", "tau_intervals"]
+__all__ = ["drift", "positive_control", "power", "share_warned", "tau_intervals"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -66,40 +68,92 @@ def power(
     controls: int | None = None,
     progress: Progress | None = None,
 ) -> float:
-    """Share of positive controls that the same test, at the same level, answers with a warning.
+    """Share of positive controls that the test of :func:`ews.detect`, at the same level, answers with a warning."""
 
-    Each control gets its own red-noise null, looked up among three coefficients that span those of the controls; the
-    test is the one of :func:`ews.detect`: min-p over the indicators, in the direction of alarm.
-    """
-    n = pipeline.level.size
+    def measure(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+        residual, measured = pipeline.measure_surrogates(rows)
+        return residual, pipeline.tau(measured)
+
     ramp = positive_control(coefficient, pipeline.drawn)
     unit = np.full(pipeline.drawn, innovation_sd)
-    control_seed, *null_seeds = (int(word) for word in np.random.SeedSequence([seed, 1]).generate_state(4, np.uint64))
+    control_seed = int(np.random.SeedSequence([seed, 1]).generate_state(1, np.uint64)[0])
+    return share_warned(
+        measure,
+        lambda first, count: draw_autoregression(ramp, unit, first, count, seed=control_seed),
+        tuple(Statistic(one.alarm) for one in pipeline.indicators),
+        n=pipeline.level.size,
+        drawn=pipeline.drawn,
+        alpha=alpha,
+        n_surrogates=n_surrogates,
+        seed=seed,
+        innovation_sd=innovation_sd,
+        controls=controls,
+        progress=progress,
+    )
+
+
+def share_warned(
+    measure: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
+    draw: Callable[[int, int], FloatArray],
+    statistics: Sequence[Statistic],
+    *,
+    n: int,
+    drawn: int,
+    alpha: float,
+    n_surrogates: int,
+    seed: int,
+    innovation_sd: float = 1.0,
+    controls: int | None = None,
+    progress: Progress | None = None,
+) -> float:
+    """Share of the drawn series that a joint test of several statistics answers with a warning.
+
+    Each series gets its own red-noise null, looked up among three coefficients that span those of all; the test is
+    min-p over the statistics, in the direction of alarm.
+
+    Parameters
+    ----------
+    measure : callable
+        From rows of residuals, before they are detrended again, to those residuals after it and the statistics, of
+        shape (statistics, rows).
+    draw : callable
+        ``draw(first, count)`` gives rows of series to be warned of, of shape (count, drawn).
+    statistics : sequence of Statistic
+        Direction of alarm and sides of each.
+    n, drawn : int
+        Length of the record and of a row.
+    alpha, n_surrogates, seed, innovation_sd, controls, progress
+        As in :func:`power`.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+    """
+    null_seeds = [int(word) for word in np.random.SeedSequence([seed, 1]).generate_state(4, np.uint64)[1:]]
 
     def control(first: int, count: int) -> tuple[FloatArray, FloatArray]:
-        drawn = draw_autoregression(ramp, unit, first, count, seed=control_seed)
-        residual, measured = pipeline.measure_surrogates(drawn)
+        residual, found = measure(draw(first, count))
         fitted = [AR1.fit(row[np.isfinite(row)]).coefficient for row in residual]
-        return pipeline.tau(measured), np.array(fitted)
+        return found, np.array(fitted)
 
     controls = _control_series(n_surrogates) if controls is None else controls
     surrogates = _null_surrogates(n_surrogates, alpha)
     stages = Stages(progress, controls + NULL_COEFFICIENTS * surrogates)
     parts = in_chunks(control, controls, n=n, progress=stages.next())
-    taus = np.concatenate([part[0] for part in parts], axis=1)
+    values = np.concatenate([part[0] for part in parts], axis=1)
     fitted = np.concatenate([part[1] for part in parts])
     grid = np.quantile(fitted, np.linspace(0.1, 0.9, NULL_COEFFICIENTS))
     nearest = np.abs(fitted[:, None] - grid).argmin(axis=1)
-    alarms = np.array([_SIGNS[indicator.alarm] for indicator in pipeline.indicators])
     warned = 0
-    for place, value in enumerate(grid):
-        null = AR1(float(value), innovation_sd, pipeline.drawn)
+    for place, coefficient in enumerate(grid):
+        null = AR1(float(coefficient), innovation_sd, drawn)
 
-        def null_taus(first: int, count: int, null: AR1 = null, place: int = place) -> FloatArray:
-            return pipeline.surrogate_tau(null.draw(first, count, seed=null_seeds[place]))
+        def null_values(first: int, count: int, null: AR1 = null, place: int = place) -> FloatArray:
+            return measure(null.draw(first, count, seed=null_seeds[place]))[1]
 
-        table = np.concatenate(in_chunks(null_taus, surrogates, n=n, progress=stages.next()), axis=1)
-        warned += _warnings(taus[:, nearest == place], table, alarms, alpha)
+        table = np.concatenate(in_chunks(null_values, surrogates, n=n, progress=stages.next()), axis=1)
+        warned += count_warnings(values[:, nearest == place], table, statistics, alpha)
     return warned / controls
 
 
@@ -116,21 +170,6 @@ def _control_series(n_surrogates: int) -> int:
 def _null_surrogates(n_surrogates: int, alpha: float) -> int:
     """Enough for p-values well below `alpha`, but no more than the test itself has."""
     return min(n_surrogates, max(NULL_SURROGATES, int(20 / alpha)))
-
-
-_SIGNS = {"up": 1.0, "down": -1.0, "both": 0.0}
-
-
-def _warnings(taus: FloatArray, table: FloatArray, alarms: FloatArray, alpha: float) -> int:
-    """How many columns of `taus` warn against the null `table`."""
-    n = table.shape[1]
-    each = np.stack([two_sided(row, row) for row in table])  # each surrogate counts itself: slightly conservative
-    own = np.where(np.isnan(each), 2.0 / (1.0 + n), each).min(axis=0)
-    pvalues = np.stack([two_sided(taus[i], table[i]) for i in range(table.shape[0])])
-    adjusted = (1.0 + (own[None, None, :] <= pvalues[:, :, None]).sum(axis=2)) / (1.0 + n)
-    adjusted = np.maximum(adjusted, pvalues)  # as in the test; and NaN, which warns of nothing, where a trend is NaN
-    in_direction = (alarms[:, None] == 0) | (np.sign(taus) == alarms[:, None])
-    return int(((adjusted <= alpha) & in_direction).any(axis=0).sum())
 
 
 def drift(residual: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import _controls, _significance, nulls, trends
+from ews._alarms import Statistic
 from ews._pipeline import Pipeline, Progress, Stages
 from ews._resolve import resolve_pipeline, resolve_seed
 from ews.errors import ArgumentError, ValueRangeError, described
@@ -347,9 +348,8 @@ def _decide(
             others.append(f"{indicator.label.lower()} is undefined in this record")
             continue
         way = "rises" if tau > 0 else "falls" if tau < 0 else "has no trend"
-        in_direction = indicator.alarm == "both" or ((tau > 0) == (indicator.alarm == "up") and tau != 0)
         sentence = f"{indicator.label.lower()} {way} (τ = {tau:+.2f}, adjusted {_shown(p)})"
-        if p <= alpha and in_direction:
+        if Statistic(indicator.alarm).warns(np.array(tau), np.array(p), alpha):
             alarms.append(sentence)
         elif p <= alpha:
             others.append(f"{sentence}, against its direction of alarm ({ARROWS[indicator.alarm]})")

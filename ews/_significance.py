@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls
+from ews._alarms import Statistic, westfall_young
 from ews._pipeline import Pipeline, Progress, in_chunks
 from ews.errors import ArgumentError, described
 from ews.results import Significance, SurrogateBand
 from ews.series import real_numbers
 
-__all__ = ["significance", "two_sided", "westfall_young"]
+__all__ = ["band", "hold_against", "significance"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -147,7 +148,7 @@ def hold_against(
     n = pipeline.level.size
     chunks = in_chunks(taus, n_surrogates, n=n, progress=progress)
     surrogate = np.concatenate(chunks, axis=1) if chunks else np.empty((tau.size, 0))
-    single, adjusted = westfall_young(tau, surrogate)
+    single, adjusted = westfall_young(tau, surrogate, [Statistic(one.alarm) for one in pipeline.indicators])
     names = [indicator.name for indicator in pipeline.indicators]
     return Significance(
         tau=dict(zip(names, map(float, tau), strict=True)),
@@ -158,73 +159,6 @@ def hold_against(
         n_surrogates=n_surrogates,
         seed=seed,
     )
-
-
-def two_sided(observed: FloatArray, surrogate: FloatArray) -> FloatArray:
-    """Two-sided p of each observed trend: 2 min(p↑, p↓), each p = (1 + r) / (1 + n).
-
-    Parameters
-    ----------
-    observed : ndarray of shape (k,)
-        Trends; NaN gives NaN.
-    surrogate : ndarray of shape (n,)
-        Trends under the null; a NaN counts as extreme on both sides.
-
-    Returns
-    -------
-    ndarray of shape (k,)
-        p in [2 / (1 + n), 1].
-    """
-    n = surrogate.size
-    undefined = int(np.isnan(surrogate).sum())
-    ordered = np.sort(surrogate[~np.isnan(surrogate)])
-    at_least = ordered.size - np.searchsorted(ordered, observed, side="left") + undefined
-    at_most = np.searchsorted(ordered, observed, side="right") + undefined
-    p = np.minimum(1.0, 2.0 * (1.0 + np.minimum(at_least, at_most)) / (1.0 + n))
-    return np.where(np.isnan(observed) | (n == 0), np.nan, p)
-
-
-def westfall_young(observed: FloatArray, surrogate: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Single and min-p adjusted p-values of several indicators over joint surrogates.
-
-    Every surrogate gets the p-value that it would have had in the observed series' place, among the others and the
-    observed one; the smallest of these over the indicators is what an observed p-value is held against.
-
-    Parameters
-    ----------
-    observed : ndarray of shape (indicators,)
-        Trends; an indicator whose trend is NaN takes no part.
-    surrogate : ndarray of shape (indicators, n)
-        The joint trends of each surrogate.
-
-    Returns
-    -------
-    single, adjusted : ndarray of shape (indicators,)
-        p-values; NaN where the trend is NaN or there are no surrogates.
-
-    References
-    ----------
-    Westfall, P. H. & Young, S. S. (1993). Resampling-based multiple testing, ch. 2 (single-step min-p). Wiley.
-    """
-    k, n = surrogate.shape
-    single = np.array([two_sided(observed[i : i + 1], surrogate[i])[0] for i in range(k)]).reshape(k)
-    adjusted = np.full(k, np.nan)
-    used = np.flatnonzero(~np.isnan(single))
-    if used.size:
-        smallest = np.min([_pooled(observed[i], surrogate[i]) for i in used], axis=0)
-        counts = (smallest[None, :] <= single[used, None]).sum(axis=1)
-        adjusted[used] = np.maximum((1.0 + counts) / (1.0 + n), single[used])
-    return single, adjusted
-
-
-def _pooled(observed: float, surrogate: FloatArray) -> FloatArray:
-    """p of each surrogate in the pool of all surrogates and the observed trend."""
-    pool = np.append(surrogate, observed)
-    high, low = np.sort(np.where(np.isnan(pool), np.inf, pool)), np.sort(np.where(np.isnan(pool), -np.inf, pool))
-    at_least = pool.size - np.searchsorted(high, surrogate, side="left")
-    at_most = np.searchsorted(low, surrogate, side="right")
-    fewest = np.where(np.isnan(surrogate), 1, np.minimum(at_least, at_most))
-    return np.minimum(1.0, 2.0 * fewest / pool.size)
 
 
 def band(pipeline: Pipeline, null: nulls.Null, *, n_surrogates: int, seed: int) -> dict[str, SurrogateBand]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._alarms import Alarm
 from ews.series import Series, TimeArray
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class IndicatorSeries:
 
     name: str
     label: str
-    alarm: str
+    alarm: Alarm
     values: FloatArray
     time: TimeArray
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ews._alarms import Statistic
 from ews._layout import WIDTH, by_column, fitting_table, section, shortened, table, wrap
 
 if TYPE_CHECKING:
@@ -166,9 +167,8 @@ def detections_summary(detections: Detections) -> str:
 
 def counts(detection: Detection, name: str) -> bool:
     """Whether an indicator makes for a warning: adjusted p ≤ alpha, in its direction of alarm."""
-    tau, alarm = detection.tau[name], detection.indicators[name].alarm
-    in_direction = alarm == "both" or (tau > 0 if alarm == "up" else tau < 0)
-    return bool(detection.pvalue_adjusted[name] <= detection.config.alpha and in_direction)
+    tau, p = np.array(detection.tau[name]), np.array(detection.pvalue_adjusted[name])
+    return bool(Statistic(detection.indicators[name].alarm).warns(tau, p, detection.config.alpha))
 
 
 def number_text(value: float, digits: int = 4) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls, trends
+from ews._alarms import westfall_young
 from ews._pipeline import Pipeline, in_chunks
 from ews._resolve import resolve_seed
-from ews._significance import westfall_young
 from ews.bifurcations._jumps_moments import NAMES, components, in_time
 from ews.bifurcations._jumps_result import DriftDiffusionJump, JumpsConfig
 from ews.bifurcations._windows import check_test

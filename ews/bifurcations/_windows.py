@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls, trends
+from ews._alarms import two_sided
 from ews._pipeline import Pipeline, in_chunks
 from ews._resolve import resolve_window
-from ews._significance import two_sided
 from ews.detrend import plan as plan_detrending
 from ews.errors import InputTypeError, ValueRangeError, described
 from ews.series import Duplicates, Missing, Series, TimeArray, as_series

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._alarms import Alarm
 from ews.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Indicator", "get", "names", "register", "unregister"]
 
 FloatArray = npt.NDArray[np.float64]
-Alarm = Literal["up", "down", "both"]
 
 
 @dataclass(frozen=True, slots=True)

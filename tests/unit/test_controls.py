@@ -7,7 +7,8 @@ import pytest
 
 import ews
 from ews import nulls
-from ews._controls import _warnings, drift, positive_control, power, tau_intervals
+from ews._alarms import Statistic, count_warnings
+from ews._controls import drift, positive_control, power, tau_intervals
 from ews._pipeline import Pipeline
 from ews._resolve import resolve_pipeline
 from ews.nulls.autoregressive import draw_autoregression
@@ -56,12 +57,12 @@ def test_power_falls_with_the_level_and_with_too_few_surrogates() -> None:
 def test_undefined_trends_warn_of_nothing() -> None:
     generator = np.random.default_rng(0)
     table = generator.standard_normal((2, 200))
-    alarms = np.array([0.0, 1.0])
+    alarms = (Statistic("both"), Statistic("up"))
     taus = np.array([[np.nan, np.nan, 9.0, -9.0, 0.0, np.nan], [np.nan, 9.0, np.nan, -9.0, -9.0, 0.0]])
-    assert [_warnings(column[:, None], table, alarms, 0.05) for column in taus.T] == [0, 1, 1, 1, 0, 0]
-    assert _warnings(taus, table, alarms, 0.05) == 3
+    assert [count_warnings(column[:, None], table, alarms, 0.05) for column in taus.T] == [0, 1, 1, 1, 0, 0]
+    assert count_warnings(taus, table, alarms, 0.05) == 3
     table[0] = np.nan  # an indicator that the null leaves undefined
-    assert _warnings(taus, table, alarms, 0.05) == 0
+    assert count_warnings(taus, table, alarms, 0.05) == 0
 
 
 def test_power_is_reproducible() -> None:

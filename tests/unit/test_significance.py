@@ -8,9 +8,10 @@ from scipy import stats
 
 import ews
 from ews import _significance
+from ews._alarms import two_sided, westfall_young
 from ews._pipeline import Pipeline
 from ews._resolve import resolve_pipeline
-from ews._significance import band, two_sided, westfall_young
+from ews._significance import band
 
 
 def naive_two_sided(observed: float, surrogate: np.ndarray) -> float:

@@ -1,0 +1,150 @@
+"""When a statistic alarms: p-values against surrogates, alone and several together, and the direction that counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Alarm", "Statistic", "count_warnings", "two_sided", "upper", "westfall_young"]
+
+FloatArray = npt.NDArray[np.float64]
+Alarm = Literal["up", "down", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """How one statistic is tested.
+
+    Attributes
+    ----------
+    alarm : {"up", "down", "both"}
+        The direction that warns.
+    sides : {2, 1}
+        2 for a trend, which may leave the null either way and warns in one; 1 for evidence, of which only more counts.
+    """
+
+    alarm: Alarm = "both"
+    sides: Literal[1, 2] = 2
+
+    def pvalues(self, observed: FloatArray, surrogate: FloatArray) -> FloatArray:
+        """p of each observed value; NaN for NaN."""
+        return two_sided(observed, surrogate) if self.sides == 2 else upper(observed, surrogate)
+
+    def warns(self, observed: FloatArray, pvalue: FloatArray, alpha: float) -> npt.NDArray[np.bool_]:
+        """Whether p is at most `alpha` and the value lies in the direction of alarm; never for NaN."""
+        found = np.asarray(pvalue <= alpha) & ~np.isnan(observed)
+        if self.sides == 1 or self.alarm == "both":
+            return np.asarray(found)
+        return np.asarray(found & (np.sign(observed) == (1.0 if self.alarm == "up" else -1.0)))
+
+
+def two_sided(observed: FloatArray, surrogate: FloatArray) -> FloatArray:
+    """Two-sided p of each observed value: 2 min(p↑, p↓), each p = (1 + r) / (1 + n).
+
+    Parameters
+    ----------
+    observed : ndarray of shape (k,)
+        Trends; NaN gives NaN.
+    surrogate : ndarray of shape (n,)
+        Trends under the null; a NaN counts as extreme on both sides.
+
+    Returns
+    -------
+    ndarray of shape (k,)
+        p in [2 / (1 + n), 1].
+    """
+    n = surrogate.size
+    undefined = int(np.isnan(surrogate).sum())
+    ordered = np.sort(surrogate[~np.isnan(surrogate)])
+    at_least = ordered.size - np.searchsorted(ordered, observed, side="left") + undefined
+    at_most = np.searchsorted(ordered, observed, side="right") + undefined
+    p = np.minimum(1.0, 2.0 * (1.0 + np.minimum(at_least, at_most)) / (1.0 + n))
+    return np.where(np.isnan(observed) | (n == 0), np.nan, p)
+
+
+def upper(observed: FloatArray, surrogate: FloatArray) -> FloatArray:
+    """One-sided p of each observed value, p = (1 + r) / (1 + n), r the surrogates that are as large.
+
+    Parameters
+    ----------
+    observed : ndarray of shape (k,)
+        Evidence; NaN gives NaN.
+    surrogate : ndarray of shape (n,)
+        Evidence under the null; a NaN counts as large.
+
+    Returns
+    -------
+    ndarray of shape (k,)
+        p in [1 / (1 + n), 1].
+    """
+    n = surrogate.size
+    undefined = int(np.isnan(surrogate).sum())
+    ordered = np.sort(surrogate[~np.isnan(surrogate)])
+    at_least = ordered.size - np.searchsorted(ordered, observed, side="left") + undefined
+    return np.where(np.isnan(observed) | (n == 0), np.nan, (1.0 + at_least) / (1.0 + n))
+
+
+def westfall_young(
+    observed: FloatArray, surrogate: FloatArray, statistics: Sequence[Statistic] | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Single and min-p adjusted p-values of several statistics over joint surrogates.
+
+    Every surrogate gets the p-value that it would have had in the observed series' place, among the others and the
+    observed one; the smallest of these over the statistics is what an observed p-value is held against.
+
+    Parameters
+    ----------
+    observed : ndarray of shape (statistics,)
+        Trends or evidence; one that is NaN takes no part.
+    surrogate : ndarray of shape (statistics, n)
+        The joint values of each surrogate.
+    statistics : sequence of Statistic, optional
+        How each is tested (default: all two-sided).
+
+    Returns
+    -------
+    single, adjusted : ndarray of shape (statistics,)
+        p-values; NaN where the value is NaN or there are no surrogates.
+
+    References
+    ----------
+    Westfall, P. H. & Young, S. S. (1993). Resampling-based multiple testing, ch. 2 (single-step min-p). Wiley.
+    """
+    k, n = surrogate.shape
+    tested = [Statistic()] * k if statistics is None else statistics
+    single = np.array([tested[i].pvalues(observed[i : i + 1], surrogate[i])[0] for i in range(k)]).reshape(k)
+    adjusted = np.full(k, np.nan)
+    used = np.flatnonzero(~np.isnan(single))
+    if used.size:
+        smallest = np.min([_pooled(observed[i], surrogate[i], tested[int(i)].sides) for i in used], axis=0)
+        counts = (smallest[None, :] <= single[used, None]).sum(axis=1)
+        adjusted[used] = np.maximum((1.0 + counts) / (1.0 + n), single[used])
+    return single, adjusted
+
+
+def count_warnings(values: FloatArray, table: FloatArray, statistics: Sequence[Statistic], alpha: float) -> int:
+    """How many columns of `values`, of shape (statistics, series), warn against `table`, (statistics, surrogates)."""
+    n = table.shape[1]
+    # Each surrogate counts itself: slightly conservative.
+    each = np.stack([one.pvalues(row, row) for one, row in zip(statistics, table, strict=True)])
+    least = np.array([[one.sides / (1.0 + n)] for one in statistics])
+    own = np.where(np.isnan(each), least, each).min(axis=0)
+    pvalues = np.stack([one.pvalues(values[i], table[i]) for i, one in enumerate(statistics)])
+    adjusted = (1.0 + (own[None, None, :] <= pvalues[:, :, None]).sum(axis=2)) / (1.0 + n)
+    adjusted = np.maximum(adjusted, pvalues)  # as in the test; and NaN, which warns of nothing, where a trend is NaN
+    warns = [one.warns(values[i], adjusted[i], alpha) for i, one in enumerate(statistics)]
+    return int(np.any(warns, axis=0).sum())
+
+
+def _pooled(observed: float, surrogate: FloatArray, sides: int) -> FloatArray:
+    """p of each surrogate in the pool of all surrogates and the observed value."""
+    pool = np.append(surrogate, observed)
+    high, low = np.sort(np.where(np.isnan(pool), np.inf, pool)), np.sort(np.where(np.isnan(pool), -np.inf, pool))
+    at_least = pool.size - np.searchsorted(high, surrogate, side="left")
+    at_most = np.searchsorted(low, surrogate, side="right")
+    fewest = np.where(np.isnan(surrogate), 1, np.minimum(at_least, at_most) if sides == 2 else at_least)
+    return np.minimum(1.0, sides * fewest / pool.size)
