@@ -1,0 +1,102 @@
+"""The pipeline that several variables and each of their surrogates go through: detrend, standardise, window, trend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ews import trends
+from ews.multivariate.windows import Windows
+
+if TYPE_CHECKING:
+    from ews.detrend import DetrendPlan
+    from ews.multivariate import MultivariateIndicator
+
+__all__ = ["MultivariatePipeline"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class MultivariatePipeline:
+    """Detrending, standardising, windows and trend, resolved for series of one length.
+
+    Attributes
+    ----------
+    plan : DetrendPlan
+        Detrending, of each variable alike.
+    indicators : sequence of MultivariateIndicator
+        What is measured.
+    window : int
+        Window length in samples.
+    trend : {"kendall", "spearman", "theil_sen"}
+        Trend statistic.
+    step : float
+        Sampling step.
+    n, variables : int
+        Shape of the data.
+    standardize : bool
+        Whether each residual is divided by its standard deviation.
+    causal : bool
+        Whether that is the standard deviation of the first window rather than of the record.
+    """
+
+    plan: DetrendPlan
+    indicators: Sequence[MultivariateIndicator]
+    window: int
+    trend: trends.TrendMethod
+    step: float
+    n: int
+    variables: int
+    standardize: bool
+    causal: bool
+
+    @property
+    def chunk_length(self) -> int:
+        """Numbers that one row takes while it is measured, for cutting surrogates into chunks."""
+        return self.n * self.variables
+
+    @property
+    def lost(self) -> int:
+        """Samples that differencing costs."""
+        return int(self.plan.method == "difference")
+
+    def detrended(self, rows: FloatArray) -> FloatArray:
+        """Residuals of rows of shape (rows, variables, n)."""
+        if self.plan.method is None and self.plan.season is None:
+            return rows
+        flat = np.ascontiguousarray(rows.reshape(-1, rows.shape[2]))
+        return (flat - self.plan.rows(flat)).reshape(rows.shape)
+
+    def surrogate_residual(self, rows: FloatArray) -> FloatArray:
+        """Detrend surrogates of the residual again; a surrogate of differences is the residual."""
+        if self.lost:
+            return np.concatenate([np.full((*rows.shape[:2], 1), np.nan), rows], axis=2)
+        return self.detrended(rows)
+
+    def scale(self, residual: FloatArray) -> FloatArray:
+        """What each residual is divided by: shape (rows, variables, 1)."""
+        if not self.standardize:
+            return np.ones((*residual.shape[:2], 1))
+        stop = self.window if self.causal else residual.shape[2]
+        deviation = np.std(residual[:, :, self.lost : stop], axis=2, ddof=1, keepdims=True)
+        return np.where(deviation > 0, deviation, 1.0)
+
+    def measure(self, residual: FloatArray) -> list[FloatArray]:
+        """Indicators of residuals of shape (rows, variables, n), each of shape (rows, n)."""
+        windows = Windows(residual / self.scale(residual), window=self.window, step=self.step)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            return [indicator.compute(windows) for indicator in self.indicators]
+
+    def tau(self, measured: Sequence[FloatArray]) -> FloatArray:
+        """Trend statistics, of shape (indicators, rows)."""
+        taus = np.stack([trends.rows(values[:, self.window - 1 :], method=self.trend) for values in measured])
+        return taus / self.step if self.trend == "theil_sen" else taus
+
+    def surrogate_tau(self, surrogates: FloatArray) -> FloatArray:
+        """Trend statistics of surrogates of the residual, through detrending and windows again."""
+        return self.tau(self.measure(self.surrogate_residual(surrogates)))
