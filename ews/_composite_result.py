@@ -158,7 +158,7 @@ class Composite:
         lines += section("Detrending", words.sentence(self.detrend_sentence))
         over = "all observations so far" if config.window is None else f"the last {config.window} observations"
         labels = ", ".join(indicator.label for indicator in self.indicators.values())
-        lines += section("Indicators", f"{labels}; on {over}, from the {config.burn_in}th on.")
+        lines += section("Indicators", f"{labels}; on {over}, from observation {config.burn_in} on.")
         lines += section(
             "Rule",
             f"{config.consecutive} times in a row more than {config.threshold:g} standard deviations above the "

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from ews import trends
+from ews._alarms import Statistic, westfall_young
 from ews._seeds import resolve_seed
-from ews._alarms import westfall_young
 from ews._spatial_result import SpatialConfig, SpatialDetection
 from ews.errors import InputTypeError, SeriesTooShortError, UnknownNameError, ValueRangeError, described
 from ews.results import ARROWS, IndicatorSeries, Verdict
@@ -33,7 +34,6 @@ CONTROLS = 100
 CONTROL_SURROGATES = 199
 # Larger controls cost more and tell the same: the power grows with the map, so that this is a lower bound.
 CONTROL_SIDE = 64
-_SIGNS = {"up": 1.0, "down": -1.0, "both": 0.0}
 
 
 def detect_spatial(
@@ -285,13 +285,16 @@ def _power(
         table = np.stack([one.compute(field) for one in chosen])
         tau = _trend(table, trend, 1.0)
         adjusted = _pvalues(tau, _surrogate_trends(table, trend, null, n_surrogates, seed + control, 1.0))[1]
-        warned += any(_alarms(one, t, p, alpha) for one, t, p in zip(chosen, tau, adjusted, strict=True))
+        warned += bool(_warns(chosen, tau, adjusted, alpha).any())
     return warned / CONTROLS
 
 
-def _alarms(indicator: SpatialIndicator, tau: float, p: float, alpha: float) -> bool:
-    sign = _SIGNS[indicator.alarm]
-    return bool(p <= alpha and tau != 0 and (sign == 0 or np.sign(tau) == sign))
+def _warns(
+    chosen: list[SpatialIndicator], tau: FloatArray, adjusted: FloatArray, alpha: float
+) -> npt.NDArray[np.bool_]:
+    """Which indicators warn: adjusted p at most alpha, in the direction of alarm."""
+    cells = zip(chosen, tau, adjusted, strict=True)
+    return np.array([bool(Statistic(one.alarm).warns(np.array(t), np.array(p), alpha)) for one, t, p in cells])
 
 
 def _decide(
@@ -306,14 +309,15 @@ def _decide(
     if n_surrogates == 0:
         return "inconclusive", ("no surrogates were drawn, so no trend was tested",)
     alarms, others = [], []
-    for one, t, p in zip(chosen, tau, adjusted, strict=True):
+    warns = _warns(chosen, tau, adjusted, alpha)
+    for one, t, p, alarm in zip(chosen, tau, adjusted, warns, strict=True):
         label = one.label if one.label.startswith("Moran") else one.label.lower()
         if np.isnan(t):
             others.append(f"{label} is undefined in some maps")
             continue
         way = "rises" if t > 0 else "falls" if t < 0 else "has no trend"
         sentence = f"{label} {way} (trend {t:+.2f}, adjusted {p_clause(p)})"
-        if _alarms(one, t, p, alpha):
+        if alarm:
             alarms.append(sentence)
         elif p <= alpha:
             others.append(f"{sentence}, against its direction of alarm ({ARROWS[one.alarm]})")

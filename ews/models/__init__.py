@@ -18,6 +18,7 @@ Kloeden, P. E. & Platen, E. (1992). Numerical Solution of Stochastic Differentia
 
 from ews.models.fold import harvested_population
 from ews.models.hopf import hopf
+from ews.models.lattice import LatticeSimulation, harvested_lattice
 from ews.models.null import ar1, ornstein_uhlenbeck
 from ews.models.period_doubling import ricker
 from ews.models.pitchfork import pitchfork
@@ -25,8 +26,10 @@ from ews.models.simulation import Simulation
 from ews.models.transcritical import transcritical
 
 __all__ = [
+    "LatticeSimulation",
     "Simulation",
     "ar1",
+    "harvested_lattice",
     "harvested_population",
     "hopf",
     "ornstein_uhlenbeck",

@@ -159,10 +159,11 @@ def _array(grids: Any) -> npt.NDArray[Any]:
 
 
 def _labels(grids: Any) -> tuple[Any, str | None, str | None]:
-    """Times, name and name of the times that an xarray DataArray carries."""
+    """Times, name and name of the times that an xarray DataArray or a simulation carries."""
     xarray = sys.modules.get("xarray")
     if xarray is None or not isinstance(grids, xarray.DataArray):
-        return None, None, None
+        model = getattr(grids, "model", None)
+        return getattr(grids, "time", None), model if isinstance(model, str) else None, None
     along = grids.dims[0]
     name = None if grids.name is None else str(grids.name)
     return (grids.coords[along].values, name, str(along)) if along in grids.coords else (None, name, None)

@@ -9,6 +9,7 @@ from ews.spatial.grids import FloatArray
 __all__ = ["estimate", "simulate"]
 
 SLOWEST, FASTEST = 0.01, 3.0
+RINGS = 8  # of like q², which goes from 0 to 8
 
 
 def simulate(
@@ -62,11 +63,15 @@ def estimate(values: FloatArray) -> tuple[float, float]:
     Returns
     -------
     recovery, diffusion : float
-        Per map: least squares of −log φ on q², φ the lag-1 correlation of a mode, weighted by its power.
+        Per map: least squares of −log φ on q², φ the lag-1 correlation of a mode, weighted by its power; without the
+        mean over space, which follows whatever drives the system.
     """
     from scipy.optimize import nnls
 
-    filled = np.where(np.isnan(values), np.nanmean(values, axis=(1, 2), keepdims=True), values)
+    present = ~np.isnan(values)
+    held = np.where(present, values, 0.0)
+    mean = held.sum(axis=(1, 2)) / np.maximum(present.sum(axis=(1, 2)), 1)
+    filled = np.where(present, values, mean[:, None, None])
     filled = filled - filled.mean(axis=0)
     modes = np.fft.rfft2(filled, axes=(1, 2))
     height, width = values.shape[1:]
@@ -74,12 +79,14 @@ def estimate(values: FloatArray) -> tuple[float, float]:
     squared = squared - 2.0 * np.cos(2 * np.pi * np.fft.rfftfreq(width))[None, :]
     power = (np.abs(modes[:-1]) ** 2).sum(axis=0)
     crossed = (modes[1:] * modes[:-1].conj()).real.sum(axis=0)
+    crossed[0, 0] = 0.0
+    power[0, 0] = 0.0  # the mean over space: it follows whatever drives the system, and would be taken for memory
     # Modes of like wavenumber are pooled: a single one has too few maps.
-    place = np.minimum((squared / 8.0 * 8).astype(np.int64), 7).ravel()
-    pooled = np.bincount(place, power.ravel(), 8)
-    lagged = np.bincount(place, crossed.ravel(), 8)
+    place = np.minimum(squared.astype(np.int64), RINGS - 1).ravel()
+    pooled = np.bincount(place, power.ravel(), RINGS)
+    lagged = np.bincount(place, crossed.ravel(), RINGS)
     used = pooled > 0
-    wave = np.bincount(place, (power * squared).ravel(), 8)[used] / pooled[used]
+    wave = np.bincount(place, (power * squared).ravel(), RINGS)[used] / pooled[used]
     correlation = np.clip(lagged[used] / pooled[used], np.exp(-FASTEST), np.exp(-SLOWEST))
     weight = np.sqrt(pooled[used])
     design = np.column_stack([np.ones_like(wave), wave]) * weight[:, None]
