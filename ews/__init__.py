@@ -46,6 +46,13 @@ _HOMES: dict[str, str | None] = {
     "compare_roc": "ews._evaluation.roc",
     "evaluate": "ews._evaluation.evaluate",
     "roc": "ews._evaluation.roc",
+    "SensitivityConfig": "ews._evaluation.sensitivity_result",
+    "SensitivityMap": "ews._evaluation.sensitivity_result",
+    "sensitivity": "ews._evaluation.sensitivity",
+    "Benchmark": "ews._evaluation.benchmark_result",
+    "BenchmarkCell": "ews._evaluation.benchmark_result",
+    "BenchmarkConfig": "ews._evaluation.benchmark_result",
+    "benchmark": "ews._evaluation.benchmark",
     "false_discovery": "ews._false_discovery",
     # maps
     "SpatialConfig": "ews._spatial_result",
@@ -94,6 +101,9 @@ _HOMES: dict[str, str | None] = {
 __all__ = [
     "AbruptShift",
     "AbruptShiftConfig",
+    "Benchmark",
+    "BenchmarkCell",
+    "BenchmarkConfig",
     "Composite",
     "CompositeConfig",
     "DetectConfig",
@@ -110,6 +120,8 @@ __all__ = [
     "Roc",
     "RocDifference",
     "Score",
+    "SensitivityConfig",
+    "SensitivityMap",
     "Significance",
     "SpatialConfig",
     "SpatialDetection",
@@ -119,6 +131,7 @@ __all__ = [
     "abrupt_shift",
     "autocorrelation",
     "bds",
+    "benchmark",
     "bifurcations",
     "changepoints",
     "companion_eigenvalue",
@@ -154,6 +167,7 @@ __all__ = [
     "roc",
     "rolling",
     "sample_entropy",
+    "sensitivity",
     "significance",
     "skewness",
     "smax",
@@ -200,12 +214,16 @@ if TYPE_CHECKING:
     from ews._detect import detect
     from ews._detect_multivariate import detect_multivariate
     from ews._detect_spatial import detect_spatial
+    from ews._evaluation.benchmark import benchmark
+    from ews._evaluation.benchmark_result import Benchmark, BenchmarkCell, BenchmarkConfig
     from ews._evaluation.evaluate import evaluate
     from ews._evaluation.lead_times import LeadTimes
     from ews._evaluation.result import Evaluation, EvaluationConfig
     from ews._evaluation.roc import compare_roc, roc
     from ews._evaluation.roc_result import Roc, RocDifference
     from ews._evaluation.scores import Score, TrendScore
+    from ews._evaluation.sensitivity import sensitivity
+    from ews._evaluation.sensitivity_result import SensitivityConfig, SensitivityMap
     from ews._false_discovery import false_discovery
     from ews._multivariate_result import MultivariateConfig, MultivariateDetection
     from ews._rolling import rolling

@@ -15,7 +15,7 @@ from ews._resolve import resolve_pipeline
 from ews.errors import ArgumentError, InputTypeError, described
 from ews.series import Series
 
-__all__ = ["Analysis", "running_scores"]
+__all__ = ["Analysis", "cleaned", "running_scores"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -165,12 +165,18 @@ def _where_possible(analysis: Analysis, n: int, step: float, indicators: Sequenc
 
 def _trends(pipeline: Pipeline, values: FloatArray) -> FloatArray:
     """Trend statistic of each indicator of each row, of shape (indicators, rows)."""
-    residual = values - pipeline.plan.rows(values)
-    residual[np.abs(residual) <= 8 * np.finfo(np.float64).eps * np.abs(values)] = 0.0
+    residual, defined = cleaned(values, pipeline.plan.rows(values))
     found = pipeline.tau(pipeline.measure(residual, values))
-    spread = np.nanmax(residual, axis=1) - np.nanmin(residual, axis=1)
-    found[:, spread <= ROUNDING * np.abs(values).max(axis=1)] = np.nan  # nothing is left to measure
+    found[:, ~defined] = np.nan
     return found
+
+
+def cleaned(values: FloatArray, taken: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """What detrending leaves of each row, rounding set to zero; and whether that is more than rounding."""
+    residual = values - taken
+    residual[np.abs(residual) <= 8 * np.finfo(np.float64).eps * np.abs(values)] = 0.0
+    spread = np.nanmax(residual, axis=1) - np.nanmin(residual, axis=1)
+    return residual, spread > ROUNDING * np.abs(values).max(axis=1)
 
 
 def _function_jobs(

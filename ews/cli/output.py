@@ -81,9 +81,10 @@ def in_options(message: str) -> str:
     """A message of the library in the words of the command line: ``missing="drop"`` becomes ``--missing drop``."""
     from inspect import signature
 
-    from ews import detect
+    from ews import benchmark, detect
 
-    names = "|".join(name for name in signature(detect).parameters if name != "series")
+    arguments = dict.fromkeys((*signature(detect).parameters, *signature(benchmark).parameters))
+    names = "|".join(name for name in arguments if name != "series")
     message = re.sub(rf"^({names}):", lambda found: f"{_option(found[1])}:", message)
     return re.sub(
         rf"""\b({names})=(["']?)([\w.]+)\2""", lambda found: f"{_option(found[1])} {found[3].lower()}", message
