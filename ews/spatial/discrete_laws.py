@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -119,11 +120,17 @@ def _log_sum(exponent: float, rate: float, smallest: int) -> float:
         tail = smallest**exponent * edge ** (1.0 - exponent) / (exponent - 1.0)
         return float(np.log(total + tail))
     furthest = np.log1p(60.0 / (rate * edge))  # where the exponential has lost a factor e^60
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    nodes, weights = _gauss_legendre()
     u = 0.5 * furthest * (nodes + 1.0)
     x = edge * np.exp(u)
     integrand = x * np.exp(-exponent * np.log(x / smallest) - rate * (x - smallest))
     return float(np.log(total + 0.5 * furthest * float(weights @ integrand)))
+
+
+@functools.cache
+def _gauss_legendre() -> tuple[FloatArray, FloatArray]:
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    return nodes, weights
 
 
 def _fit_lognormal(values: FloatArray, counts: FloatArray, smallest: int) -> tuple[Parameters, float]:
