@@ -114,7 +114,8 @@ def detections_figure(detections: Detections) -> Figure:
     -------
     matplotlib.figure.Figure
         To the left each series with its trend, to the right each indicator's trend statistic with its interval and the
-        range in which 95 % of the surrogates fall. A filled marker is significant in the direction of alarm.
+        range in which 95 % of the surrogates fall. A filled marker is significant in the direction of alarm. Beside the
+        verdict, q: the false discovery rate over the series at which this one still warns.
 
     Examples
     --------
@@ -150,7 +151,9 @@ def detections_figure(detections: Detections) -> Figure:
         name = left.set_title(_wrapped(column, 40, lines=1), loc="left", fontsize=FONT, color=INK, pad=3)
         name.set_parse_math(False)
         colour = VERDICT_COLOURS[detection.verdict]
-        left.set_title(detection.verdict, loc="right", fontsize=FONT, fontweight="bold", color=colour, pad=3)
+        q = detections.qvalue[column]
+        said = detection.verdict if np.isnan(q) else f"{detection.verdict}, q {_relation(q)}"
+        left.set_title(said, loc="right", fontsize=FONT, fontweight="bold", color=colour, pad=3)
         last = row == len(rows) - 1
         left.tick_params(labelbottom=last or not one_clock)
         if last or not one_clock:
@@ -165,6 +168,12 @@ def detections_figure(detections: Detections) -> Figure:
     if forest is not None and rows[0][1].config.trend != "theil_sen":
         forest.set_xlim(-1.05, 1.05)
     return figure
+
+
+def _relation(p: float) -> str:
+    """``= 0.012`` or ``< 0.001``."""
+    text = p_text(p)
+    return text if text.startswith("<") else f"= {text}"
 
 
 def _title(figure: Figure, detection: Detection) -> None:

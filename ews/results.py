@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ews._alarms import Alarm
+from ews._alarms import Alarm, Statistic
+from ews._false_discovery import FalseDiscoveryMethod, false_discovery
+from ews.errors import ValueRangeError
 from ews.series import Series, TimeArray
 
 if TYPE_CHECKING:
@@ -388,28 +390,78 @@ class Detections(Mapping[str, Detection]):
     def __len__(self) -> int:
         return len(self.detections)
 
+    @cached_property
+    def pvalue(self) -> dict[str, float]:
+        """One p-value for each column: that of its warning.
+
+        The smallest min-p-adjusted p among the indicators that moved in their direction of alarm; 1 where none did, NaN
+        without surrogates. It is at most alpha exactly where the verdict is *warning*.
+        """
+        return {name: _warning_pvalue(detection) for name, detection in self.items()}
+
+    @cached_property
+    def qvalue(self) -> dict[str, float]:
+        """q-value of each column over all columns, after Benjamini & Hochberg (see :func:`ews.false_discovery`)."""
+        return self._qvalues("bh")
+
+    def _qvalues(self, method: FalseDiscoveryMethod) -> dict[str, float]:
+        q = false_discovery(list(self.pvalue.values()), method=method)
+        return dict(zip(self, map(float, q), strict=True))
+
+    def warnings(self, rate: float = 0.05, *, method: FalseDiscoveryMethod = "bh") -> tuple[str, ...]:
+        """Columns that warn at a false discovery rate over all columns.
+
+        Parameters
+        ----------
+        rate : float, default 0.05
+            Expected share of false warnings among them, at most.
+        method : {"bh", "by"}, default "bh"
+            Benjamini & Hochberg, for columns that are independent or positively dependent; or Benjamini & Yekutieli,
+            for any dependence.
+
+        Returns
+        -------
+        tuple of str
+            Names of the columns whose q-value is at most `rate`, in the table's order.
+
+        Raises
+        ------
+        ews.errors.ArgumentError
+            If the rate is not between 0 and 1, or the method is not known.
+        """
+        given: Any = rate
+        if isinstance(given, bool) or not isinstance(given, float | np.floating) or not 0 < given < 1:
+            raise ValueRangeError("rate", rate, "a number between 0 and 1")
+        return tuple(name for name, q in self._qvalues(method).items() if q <= rate)
+
     def to_frame(self) -> pd.DataFrame:
         """One row for each column and indicator.
 
         Returns
         -------
         pandas.DataFrame
-            Indexed by (series, indicator), with the verdict beside the statistics.
+            Indexed by (series, indicator), with the verdict and q-value of the series beside the statistics.
         """
         import pandas as pd
 
-        tables = {name: detection.statistics().assign(verdict=detection.verdict) for name, detection in self.items()}
+        tables = {
+            name: detection.statistics().assign(verdict=detection.verdict, qvalue=self.qvalue[name])
+            for name, detection in self.items()
+        }
         return pd.concat(tables, names=["series"])
 
     def to_dict(self) -> dict[str, Any]:
-        """Each column's :meth:`Detection.to_dict`.
+        """Each column's :meth:`Detection.to_dict`, with its p-value and q-value over the columns.
 
         Returns
         -------
         dict
             By column.
         """
-        return {name: detection.to_dict() for name, detection in self.items()}
+        return {
+            name: detection.to_dict() | {"pvalue": _plain(self.pvalue[name]), "qvalue": _plain(self.qvalue[name])}
+            for name, detection in self.items()
+        }
 
     def to_json(self) -> str:
         """:meth:`to_dict` as a JSON text.
@@ -464,6 +516,18 @@ class Detections(Mapping[str, Detection]):
 
     def __repr__(self) -> str:
         return f"<Detections: {', '.join(f'{name}: {one.verdict}' for name, one in self.items())}>"
+
+
+def _warning_pvalue(detection: Detection) -> float:
+    """Smallest adjusted p in a direction of alarm; 1 where there is none, NaN without surrogates."""
+    if not detection.config.n_surrogates:
+        return float("nan")
+    found = [1.0]
+    for name, indicator in detection.indicators.items():
+        tau, p = np.array(detection.tau[name]), detection.pvalue_adjusted[name]
+        if Statistic(indicator.alarm).warns(tau, np.array(p), 1.0):
+            found.append(p)
+    return min(found)
 
 
 def _plain(value: Any) -> Any:

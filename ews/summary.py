@@ -25,6 +25,7 @@ __all__ = [
     "data_text",
     "detection_summary",
     "detections_summary",
+    "false_discovery_text",
     "number_text",
     "p_text",
     "power_number",
@@ -130,10 +131,11 @@ def detections_summary(detections: Detections) -> str:
         return "No series."
     heading = f"Early-warning signals in {len(detections)} series"
     names = list(dict.fromkeys(name for detection in detections.values() for name in detection.indicators))
-    header = ["series", "n", "verdict", "power", *names]
+    header = ["series", "n", "verdict", "power", "q", *names]
     rows = []
     for column, detection in detections.items():
         row = [shortened(column, 24), str(len(detection.series)), detection.verdict, power_number(detection)]
+        row.append(p_text(detections.qvalue[column]))
         for name in names:
             if name not in detection.indicators:
                 row.append("–")
@@ -144,11 +146,10 @@ def detections_summary(detections: Detections) -> str:
             )
         rows.append(row)
     lines = [heading, "=" * len(heading), ""]
-    lines += fitting_table(header, rows, fixed=4)
+    lines += fitting_table(header, rows, fixed=5)
     one = next(iter(detections.values()))  # the choices are the same for all
-    lines += textwrap.wrap(
-        f"Each cell: {trend_name(one.config.trend)} (adjusted p); * significant in the direction of alarm.", WIDTH
-    )
+    cells = f"Each cell: {trend_name(one.config.trend)} (adjusted p); * significant in the direction of alarm."
+    lines += textwrap.wrap(f"{cells} q: the false discovery rate over the series at which this one still warns.", WIDTH)
     lines += ["", *textwrap.wrap(chance_text(detections), WIDTH), ""]
     lines += by_column(
         "Notes", {column: [*map(sentence, detection.series.notes)] for column, detection in detections.items()}
@@ -314,7 +315,7 @@ def control_text(detection: Detection) -> str:
 
 
 def chance_text(detections: Detections) -> str:
-    """How many warnings there are beside how many chance alone would give."""
+    """How many warnings there are beside how many chance alone would give, and which stay when all are screened."""
     tested = [detection for detection in detections.values() if detection.config.n_surrogates]
     warned = sum(detection.verdict == "warning" for detection in detections.values())
     text = f"{warned} of {len(detections)} series warn."
@@ -323,10 +324,35 @@ def chance_text(detections: Detections) -> str:
     expected = sum(detection.config.alpha for detection in tested)
     levels = sorted({detection.config.alpha for detection in tested})
     level = f"{levels[0]:g}" if len(levels) == 1 else "their levels"
+    return f"{_chance(text, expected, level)} {false_discovery_text(detections)}"
+
+
+def false_discovery_text(detections: Detections, rate: float = 0.05) -> str:
+    """Which warnings stay at a false discovery rate over all series."""
+    kept = detections.warnings(rate)
+    first = ", ".join(repr(shortened(name, 24)) for name in kept[:8])
+    which = f": {first}{', …' if len(kept) > 8 else ''}" if kept else ""
+    text = (
+        f"At a false discovery rate of {rate:g} over the series (Benjamini & Hochberg 1995), {len(kept)} stay{which}."
+    )
+    if len(kept) == 1:
+        text = text.replace("1 stay", "1 stays")
+    # What one series alone could reach with every surrogate less extreme.
+    fewest = min((one.config.n_surrogates for one in detections.values() if one.config.n_surrogates), default=0)
+    least = 2.0 * len(detections) / (1.0 + fewest)
+    if not kept and least > rate:
+        text += (
+            f" With {fewest} surrogates a series alone among {len(detections)} cannot get a q below "
+            f"{min(least, 1.0):.2g}: draw more."
+        )
+    return text
+
+
+def _chance(text: str, expected: float, level: str) -> str:
     return (
         f"{text} If nothing changed in any of them, at most about {expected:.2g} "
         f"{'warning' if expected == 1 else 'warnings'} would be expected by chance at level {level}: p-values are "
-        "adjusted over the indicators of a series, not over series."
+        "adjusted over the indicators of a series."
     )
 
 

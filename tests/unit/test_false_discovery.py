@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +14,7 @@ from statsmodels.stats.multitest import multipletests
 
 import ews
 from ews.errors import InputTypeError, UnknownNameError, ValueRangeError
+from ews.results import Detections
 
 OTHER = {"bh": "fdr_bh", "by": "fdr_by"}
 levels = st.floats(0.0, 1.0)
@@ -85,3 +89,67 @@ def test_the_rate_of_false_discoveries_is_held():
 def test_bad_input_is_named(pvalues, method, error):
     with pytest.raises(error):
         ews.false_discovery(pvalues, method=method)
+
+
+# ---- over the columns of a table ------------------------------------------------------------------------------------
+
+
+def column(make_detection, **adjusted):
+    """A detection with these adjusted p-values: variance and ac1 rise, skewness falls and warns either way."""
+    p = {"variance": 1.0, "ac1": 1.0, "skewness": 1.0} | adjusted
+    return dataclasses.replace(make_detection(), pvalue_adjusted=p)
+
+
+def test_a_column_counts_with_the_p_of_its_warning(make_detection):
+    falling = column(make_detection, ac1=0.001, variance=0.2)
+    falling = dataclasses.replace(falling, tau={**falling.tau, "ac1": -0.9})  # against its direction of alarm
+    found = Detections(
+        {
+            "smallest": column(make_detection, variance=0.04, ac1=0.01),
+            "either way": column(make_detection, skewness=0.02),
+            "falling": falling,
+            "untested": make_detection(n_surrogates=0),
+        }
+    )
+    assert found.pvalue == pytest.approx(
+        {"smallest": 0.01, "either way": 0.02, "falling": 0.2, "untested": float("nan")}, nan_ok=True
+    )
+    expected = [*ews.false_discovery([0.01, 0.02, 0.2]), np.nan]
+    np.testing.assert_array_equal(list(found.qvalue.values()), expected)
+    assert found.warnings() == ("smallest", "either way")
+    assert found.warnings(0.025) == ()
+    assert found.warnings(0.05, method="by") == ()
+    frame = found.to_frame()
+    assert frame.loc[("smallest", "ac1"), "qvalue"] == found.qvalue["smallest"]
+    read = json.loads(found.to_json())
+    assert read["falling"]["qvalue"] == found.qvalue["falling"]
+    assert read["untested"]["qvalue"] is None
+
+
+def test_no_column_no_warning():
+    empty = Detections({})
+    assert empty.qvalue == {}
+    assert empty.warnings() == ()
+
+
+def test_too_few_surrogates_are_said(make_detection):
+    many = Detections({str(i): column(make_detection, ac1=0.01 + 0.9 * (i > 0)) for i in range(40)})
+    assert "With 200 surrogates a series alone among 40 cannot get a q below 0.4: draw more." in " ".join(
+        many.summary().split()
+    )
+
+
+@pytest.mark.jit
+def test_p_is_at_most_alpha_exactly_where_the_verdict_warns():
+    rows = ews.models.ar1(n=120, coefficient=0.5, replicates=6, seed=2).values
+    rows[3] *= np.linspace(0.2, 3.0, 120)
+    found = ews.detect(pd.DataFrame(rows.T), n_surrogates=199)
+    for one, p in zip(found.values(), found.pvalue.values(), strict=True):
+        assert (one.verdict == "warning") == (p <= 0.05)
+    assert found["3"].verdict == "warning"
+
+
+@pytest.mark.parametrize(("rate", "method"), [(0, "bh"), (1, "bh"), (True, "bh"), ("0.1", "bh"), (0.05, "fdr")])
+def test_rate_and_method_are_checked(make_detection, rate, method):
+    with pytest.raises((ValueRangeError, UnknownNameError)):
+        Detections({"a": make_detection()}).warnings(rate, method=method)

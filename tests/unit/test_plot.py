@@ -202,7 +202,10 @@ def test_several_series_get_a_row_each(make_detection):
     figure = both.plot()
     assert len(figure.axes) == 4
     assert [axes.get_title(loc="left") for axes in figure.axes[::2]] == ["a", "b"]
-    assert [axes.get_title(loc="right") for axes in figure.axes[::2]] == ["warning", "no warning"]
+    assert [axes.get_title(loc="right") for axes in figure.axes[::2]] == [
+        "warning, q < 0.001",
+        "no warning, q < 0.001",
+    ]
     assert figure.get_suptitle() == "Early-warning signals: 1 of 2 series warn"
     assert figure.axes[1].get_xlim() == figure.axes[3].get_xlim() == (-1.05, 1.05)
 

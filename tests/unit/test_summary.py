@@ -113,11 +113,12 @@ def test_several_series_get_a_line_each_and_the_warnings_of_chance(make_detectio
     calm = make_detection(verdict="no warning")
     calm = dataclasses.replace(calm, pvalue_adjusted=dict.fromkeys(calm.tau, 0.9))
     text = Detections({"a": make_detection(), "b": calm, "c": calm, "d": calm}).summary()
-    a_line = r"^a +60 +warning +34 % +\+0\.37 \(0\.41\) +\+0\.84 \(< 0\.001\)\* +-0\.53 \(0\.27\)$"
+    a_line = r"^a +60 +warning +34 % +0\.003 +\+0\.37 \(0\.41\) +\+0\.84 \(< 0\.001\)\* +-0\.53 \(0\.27\)$"
     assert re.search(a_line, text, re.MULTILINE)
-    assert re.search(r"^d +60 +no warning .*\+0\.84 \(0\.90\) +-0\.53 \(0\.90\)$", text, re.MULTILINE)
+    assert re.search(r"^d +60 +no warning +34 % +0\.90 .*\+0\.84 \(0\.90\) +-0\.53 \(0\.90\)$", text, re.MULTILINE)
     assert "1 of 4 series warn." in text
     assert "at most about 0.2 warnings would be expected by chance at level 0.05" in flat(text)
+    assert "At a false discovery rate of 0.05 over the series (Benjamini & Hochberg 1995), 1 stays: 'a'." in flat(text)
     assert max(map(len, text.splitlines())) <= 100
 
 
@@ -130,8 +131,8 @@ def test_several_series_without_surrogates_expect_no_warnings(make_detection):
 def test_series_with_unlike_indicators_share_a_table(make_detection):
     both = Detections({"a": make_detection(indicators=("ac1",)), "b": make_detection(indicators=("skewness",))})
     rows = [line.split() for line in both.summary().splitlines()]
-    assert ["a", "60", "warning", "34", "%", "+0.84", "(<", "0.001)*", "–"] in rows
-    assert ["b", "60", "warning", "34", "%", "–", "-0.53", "(0.27)"] in rows
+    assert ["a", "60", "warning", "34", "%", "0.002", "+0.84", "(<", "0.001)*", "–"] in rows
+    assert ["b", "60", "warning", "34", "%", "0.27", "–", "-0.53", "(0.27)"] in rows
 
 
 def test_several_series_show_power_and_what_the_control_is(make_detection):
