@@ -15,7 +15,7 @@ from ews._detect import SUFFICIENT_POWER, _announce_compilation, _check_size, _c
 from ews._gaps import even
 from ews._multivariate_pipeline import MultivariatePipeline
 from ews._multivariate_result import MultivariateConfig, MultivariateDetection
-from ews._pipeline import Progress, Stages, in_chunks
+from ews._pipeline import in_chunks
 from ews._resolve import resolve_seed, resolve_window
 from ews._significance import BAND_SURROGATES
 from ews.detrend import plan as plan_detrending
@@ -35,11 +35,11 @@ from ews.results import ARROWS, IndicatorSeries, Significance, SurrogateBand, Ve
 from ews.series import Duplicates, Missing, Series, as_series
 from ews.summary import p_clause
 
-__all__ = ["DEFAULT_INDICATORS", "detect_multivariate"]
+__all__ = ["DEFAULT_INDICATORS", "detect_multivariate", "resolve"]
 
 FloatArray = npt.NDArray[np.float64]
 
-DEFAULT_INDICATORS = ("covariance_eigenvalue", "maf_autocorrelation")
+DEFAULT_INDICATORS = ("mean_variance", "jacobian_eigenvalue")
 
 
 def detect_multivariate(
@@ -84,9 +84,10 @@ def detect_multivariate(
         Bandwidth or span: a fraction of the record, or a number of samples. Default: the method's own.
     window : float or int, default 0.5
         Window length: a fraction of the record or a number of samples.
-    indicators : sequence of str, default ("covariance_eigenvalue", "maf_autocorrelation")
+    indicators : sequence of str, default ("mean_variance", "jacobian_eigenvalue")
         Names from :data:`ews.multivariate.MULTIVARIATE`. The default takes one of each kind: how much the system
-        varies, and how long it remembers. Few: each one more makes the test of all weaker.
+        varies, and how slowly it recovers, be it through a fold, an oscillation or a period doubling. Few: each one
+        more makes the test of all weaker.
     trend : {"kendall", "spearman", "theil_sen"}, default "kendall"
         Trend statistic of an indicator.
     null : {"var1", "fourier"}, default "var1"
@@ -137,7 +138,7 @@ def detect_multivariate(
     >>> noise = np.random.default_rng(1).standard_normal((100, 3))
     >>> found = ews.detect_multivariate(noise, n_surrogates=99)
     >>> found.verdict, list(found.tau)
-    ('inconclusive', ['covariance_eigenvalue', 'maf_autocorrelation'])
+    ('inconclusive', ['mean_variance', 'jacobian_eigenvalue'])
     """
     nulls.check(n_surrogates=n_surrogates)
     if null not in joint_nulls.NAMES:
@@ -151,8 +152,17 @@ def detect_multivariate(
     if season is not None and missing == "drop":
         raise ArgumentError("missing", missing, '"interpolate" with a season: leaving samples out shifts its phase')
     values = np.stack([series.values for series in variables.values()])
-    pipeline = _resolve(
-        values.shape, one.step, detrend, bandwidth, window, indicators, trend, bool(causal), season, bool(standardize)
+    pipeline = resolve(
+        values.shape,
+        step=one.step,
+        detrend=detrend,
+        bandwidth=bandwidth,
+        window=window,
+        indicators=indicators,
+        trend=trend,
+        causal=bool(causal),
+        season=season,
+        standardize=bool(standardize),
     )
     _announce_compilation()
     trend_values = pipeline.plan.rows(values)
@@ -246,8 +256,9 @@ def _checked(function: Any, name: str, *values: FloatArray) -> Any:
         raise of_variable(name, error) from None
 
 
-def _resolve(
+def resolve(
     shape: tuple[int, ...],
+    *,
     step: float,
     detrend: str | None,
     bandwidth: float | None,
@@ -336,7 +347,6 @@ def _test(
     n_surrogates: int,
     alpha: float,
     seed: int,
-    progress: Progress | None = None,
 ) -> tuple[Significance, dict[str, SurrogateBand], float | None]:
     """p-values, bands and power; all empty where no surrogates are asked for."""
     names = [indicator.name for indicator in pipeline.indicators]
@@ -347,14 +357,13 @@ def _test(
         return Significance(observed, nothing, nothing, empty, "no surrogates were drawn", 0, seed), {}, None
     finite = np.ascontiguousarray(residual[:, pipeline.lost :])
     fitted = joint_nulls.fit(finite, null=null)
-    stages = Stages(progress, n_surrogates + _multivariate_control.power_series(n_surrogates, alpha))
 
     def measured(first: int, count: int) -> tuple[FloatArray, FloatArray]:
         rows = pipeline.surrogate_residual(fitted.draw(first, count, seed=seed))
         found = pipeline.measure(rows)
         return pipeline.tau(found), np.stack(found)[:, : max(0, BAND_SURROGATES - first)]
 
-    parts = in_chunks(measured, n_surrogates, n=pipeline.chunk_length, progress=stages.next())
+    parts = in_chunks(measured, n_surrogates, n=pipeline.chunk_length)
     surrogate = np.concatenate([part[0] for part in parts], axis=1)
     single, adjusted = westfall_young(tau, surrogate)
     tested = Significance(
@@ -368,9 +377,7 @@ def _test(
     )
     bands = _bands(np.concatenate([part[1] for part in parts], axis=1), names, pipeline.window)
     memory = fitted if isinstance(fitted, joint_nulls.VAR1) else joint_nulls.VAR1.fit(finite)
-    power = _multivariate_control.power(
-        pipeline, memory, alpha=alpha, n_surrogates=n_surrogates, seed=seed, progress=stages.next()
-    )
+    power = _multivariate_control.power(pipeline, memory, alpha=alpha, n_surrogates=n_surrogates, seed=seed)
     return tested, bands, power
 
 

@@ -8,10 +8,10 @@ import numpy.typing as npt
 from ews._alarms import Statistic, westfall_young
 from ews._controls import positive_control
 from ews._multivariate_pipeline import MultivariatePipeline
-from ews._pipeline import Progress, Stages, in_chunks
+from ews._pipeline import in_chunks
 from ews.multivariate.nulls import VAR1, draw_vector_autoregression, fit_rows
 
-__all__ = ["POWER_SENTENCE", "driven", "power", "power_series"]
+__all__ = ["POWER_SENTENCE", "driven", "power"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -74,7 +74,6 @@ def power(
     alpha: float,
     n_surrogates: int,
     seed: int,
-    progress: Progress | None = None,
 ) -> float:
     """Share of positive controls that the same test, at the same level, answers with a warning.
 
@@ -91,8 +90,7 @@ def power(
         return pipeline.tau(pipeline.measure(residual)), fitted[0], fitted[1]
 
     controls, surrogates = _sizes(n_surrogates, alpha)
-    stages = Stages(progress, controls + GROUPS * surrogates)
-    parts = in_chunks(control, controls, n=pipeline.chunk_length, progress=stages.next())
+    parts = in_chunks(control, controls, n=pipeline.chunk_length)
     taus = np.concatenate([part[0] for part in parts], axis=1)
     fitted = np.concatenate([part[1] for part in parts])
     covariance = np.concatenate([part[2] for part in parts])
@@ -104,15 +102,9 @@ def power(
         def null_taus(first: int, count: int, typical: VAR1 = typical, place: int = place) -> FloatArray:
             return pipeline.surrogate_tau(typical.draw(first, count, seed=null_seeds[place]))
 
-        drawn = in_chunks(null_taus, surrogates, n=pipeline.chunk_length, progress=stages.next())
+        drawn = in_chunks(null_taus, surrogates, n=pipeline.chunk_length)
         warned += _warnings(taus[:, group], np.concatenate(drawn, axis=1), pipeline, alpha)
     return warned / controls
-
-
-def power_series(n_surrogates: int, alpha: float) -> int:
-    """How many series :func:`power` simulates."""
-    controls, surrogates = _sizes(n_surrogates, alpha)
-    return controls + GROUPS * surrogates
 
 
 def _sizes(n_surrogates: int, alpha: float) -> tuple[int, int]:

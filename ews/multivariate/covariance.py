@@ -131,7 +131,8 @@ def covariance_share(data: Any, *, window: int | float) -> Any:
     -------
     ndarray of shape (n,) or pandas.Series
         λ₁ / Σ λ of the window's covariance, from 1 / variables to 1; NaN where nothing varies. Also called explained
-        variance.
+        variance. It rises where a real eigenvalue goes to 0; on the way to a Hopf bifurcation two variables that cycle
+        out of phase come to vary alike, and it *falls*.
 
     Raises
     ------
@@ -273,7 +274,8 @@ def cross_correlation(data: Any, *, window: int | float) -> Any:
     ndarray of shape (n,) or pandas.Series
         Mean over pairs of the absolute Pearson correlation, from 0 to 1. A pair takes no part in a window in which one
         of its variables is constant; NaN where no pair is left. Short windows raise it: without any correlation it is
-        about √(2 / π w).
+        about √(2 / π w). It rises where a real eigenvalue goes to 0; variables that cycle a quarter turn apart, as
+        consumer and resource do near a Hopf bifurcation, become less correlated, and it *falls*.
 
     Raises
     ------

@@ -90,10 +90,21 @@ def fisher_informations(windows: Windows, size: FloatArray | None = None) -> Flo
         reach = _reference_size(x, windows.window) if size is None else size
         for start in range(0, windows.count, windows.window):
             part = x[:, start : start + 2 * windows.window - 1]
-            agree = (np.abs(part[:, :, None] - part[:, None, :]) <= reach[:, None, None]).sum(axis=0)
+            agree = _agreeing(part, reach)
             values = [_of_states(agree >= number, windows.window) for number in needed]
             out[row, start : start + windows.window] = np.average(values, axis=0, weights=weight)
     return windows.stamped(np.where(np.isnan(windows.variance).any(axis=2), np.nan, out))
+
+
+def _agreeing(part: FloatArray, reach: FloatArray) -> npt.NDArray[Any]:
+    """In how many variables each two samples lie within the size of state: shape (samples, samples)."""
+    samples = part.shape[1]
+    count = np.zeros((samples, samples), dtype=np.min_scalar_type(part.shape[0]))
+    block = max(1, SIDE_BY_SIDE // samples)
+    for start in range(0, samples, block):
+        for x, size in zip(part, reach, strict=True):
+            count[start : start + block] += np.abs(x[start : start + block, None] - x[None, :]) <= size
+    return count
 
 
 def _reference_size(x: FloatArray, window: int) -> FloatArray:
@@ -205,7 +216,8 @@ def fisher_information(data: Any, *, window: int | float, size_of_state: Sequenc
     -----
     The first sample that belongs to no state founds one, and takes in every free sample of the window that agrees with
     it, within the size of state, in at least L % of the variables. The result is the mean over the tightening levels L
-    = 1…100. With the default size, a missing value in the first windows moves the reference.
+    = 1…100. With the default size, a missing value in the first windows moves the reference. Time and memory grow with
+    the square of the window.
 
     References
     ----------

@@ -15,7 +15,7 @@ import xarray as xr
 import ews
 from ews import _multivariate_control
 from ews._alarms import westfall_young
-from ews._detect_multivariate import _resolve
+from ews._detect_multivariate import resolve
 from ews.errors import (
     ArgumentError,
     InputTypeError,
@@ -53,7 +53,7 @@ def quick(data: Any, **options: Any) -> ews.MultivariateDetection:
 def test_a_system_that_slows_down_warns() -> None:
     found = quick(slowing(), window=0.5, n_surrogates=99, detrend="linear")
     assert found.verdict == "warning"
-    assert found.tau["covariance_eigenvalue"] > 0.5
+    assert found.tau["jacobian_eigenvalue"] > 0.5
     assert any("rises" in reason for reason in found.reasons)
     assert found.power is not None
     assert found.power > 0.1
@@ -181,8 +181,8 @@ def test_differences_lose_one_sample() -> None:
 def test_variables_in_their_own_units() -> None:
     found = quick(steady() * [1.0, 1.0, 100.0], standardize=False)
     np.testing.assert_array_equal(found.scale, 1.0)
-    expected = found.residual[-found.config.window :, 2].var(ddof=1)
-    assert found.indicators["covariance_eigenvalue"].values[-1] == pytest.approx(expected, rel=1e-3)
+    expected = found.residual[-found.config.window :].var(axis=0, ddof=1).mean()
+    assert found.indicators["mean_variance"].values[-1] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("trend", ["spearman", "theil_sen"])
@@ -339,8 +339,14 @@ def test_the_control_drives_one_mode_and_leaves_the_others(system: np.ndarray) -
         np.testing.assert_allclose(coefficients[0], MAP, atol=0.02)
 
 
-def test_shapes_are_resolved_for_the_number_of_variables() -> None:
-    pipeline = _resolve((4, 90), 1.0, "linear", None, 7, "maf_eigenvalue", "kendall", False, None, True)
-    assert pipeline.window == 7
-    with pytest.raises(WindowError):
-        _resolve((4, 90), 1.0, "linear", None, 6, "maf_eigenvalue", "kendall", False, None, True)
+@pytest.mark.parametrize(("window", "fits"), [(7, True), (6, False)])
+def test_shortest_windows_grow_with_the_number_of_variables(window: int, fits: bool) -> None:
+    options: dict[str, Any] = {
+        "step": 1.0, "detrend": "linear", "bandwidth": None, "window": window, "indicators": "maf_eigenvalue",
+        "trend": "kendall", "causal": False, "season": None, "standardize": True,
+    }  # fmt: skip
+    if fits:
+        assert resolve((4, 90), **options).window == window
+        return
+    with pytest.raises(WindowError, match="from 7 to 83"):
+        resolve((4, 90), **options)
