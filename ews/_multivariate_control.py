@@ -97,7 +97,7 @@ def power(
     order = np.argsort(np.abs(np.linalg.eigvals(fitted)).max(axis=1), kind="stable")
     warned = 0
     for place, group in enumerate(np.array_split(order, GROUPS)):
-        typical = VAR1(fitted[group].mean(axis=0), covariance[group].mean(axis=0), null.n, False)
+        typical = VAR1.mean(fitted[group], covariance[group], null.n)
 
         def null_taus(first: int, count: int, typical: VAR1 = typical, place: int = place) -> FloatArray:
             return pipeline.surrogate_tau(typical.draw(first, count, seed=null_seeds[place]))

@@ -42,7 +42,7 @@ def mutual_informations(windows: Windows) -> FloatArray:
     w, freedom = windows.window, windows.window - 1
     scores = np.concatenate([[0.0], ndtri(np.arange(1, 2 * w + 1) / 2.0 / (w + 1.0))])  # by twice the rank
     first, second = np.triu_indices(windows.variables, k=1)
-    # E log det of a Wishart matrix (Ince et al. 2017, eq. 35 ff.): what independent Gaussian samples give on average.
+    # For independent Gaussian samples 1 − r² is Beta((w − 2)/2, 1/2), and this is the mean of −½ log of it.
     bias = 0.5 * float(digamma(freedom / 2.0) - digamma((freedom - 1.0) / 2.0))
     out = np.empty((windows.rows.shape[0], windows.count, first.size))
     block = max(1, SIDE_BY_SIDE // (w * windows.variables))

@@ -74,6 +74,14 @@ class VAR1:
         coefficients, covariance, shrunk = (one[0] for one in fit_rows(residual[None]))
         return cls(coefficients, covariance, residual.shape[1], bool(shrunk))
 
+    @classmethod
+    def mean(cls, coefficients: FloatArray, covariance: FloatArray, n: int) -> VAR1:
+        """The mean of several fits, (fits, variables, variables), shrunk where it is not stationary."""
+        mean = coefficients.mean(axis=0)
+        radius = float(np.abs(np.linalg.eigvals(mean)).max())
+        shrunk = radius > LARGEST_RADIUS
+        return cls(mean * (LARGEST_RADIUS / radius if shrunk else 1.0), covariance.mean(axis=0), n, shrunk)
+
     @property
     def radius(self) -> float:
         """Largest modulus of an eigenvalue of A."""

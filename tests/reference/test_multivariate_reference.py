@@ -151,3 +151,16 @@ def test_oscillating_map_has_the_modulus_of_its_pair() -> None:
     values = np.linalg.eigvals(ews.multivariate.jacobian(x, window=len(x))[-1])
     np.testing.assert_allclose(np.abs(values), modulus, atol=0.01)
     np.testing.assert_allclose(np.abs(np.angle(values)), turn, atol=0.01)
+
+
+def test_long_windows_are_measured_in_blocks_with_the_same_result() -> None:
+    """More numbers than are laid out side by side at once."""
+    x = np.random.default_rng(4).standard_normal((2100, 2)).cumsum(axis=0)
+    x -= x.mean(axis=0)
+    information = ews.multivariate.mutual_information(x, window=1500)
+    order = ews.multivariate.fisher_information(x, window=1500, size_of_state=[5.0, 5.0])
+    for t in (1499, 1800, 2099):
+        w = x[t - 1499 : t + 1]
+        assert abs(information[t] - ORACLE["mutual_information"](w)) < 1e-9
+        alone = ews.multivariate.fisher_information(w, window=1500, size_of_state=[5.0, 5.0])[-1]
+        assert order[t] == pytest.approx(alone, rel=1e-12)

@@ -294,6 +294,14 @@ def test_var1_without_stationary_distribution_is_shrunk() -> None:
     np.testing.assert_allclose(coefficients[0], fitted.coefficients)
 
 
+def test_mean_of_two_maps_may_need_shrinking_too() -> None:
+    shears = np.array([[[0.5, 9.0], [0.0, 0.5]], [[0.5, 0.0], [9.0, 0.5]]])  # radius 0.5 each, 5 on average
+    mean = VAR1.mean(shears, np.stack([np.eye(2)] * 2), 30)
+    assert mean.shrunk
+    assert mean.radius == pytest.approx(0.999)
+    assert not VAR1.mean(shears[:1], np.eye(2)[None], 30).shrunk
+
+
 def test_var1_surrogates_have_the_moments_of_the_fit() -> None:
     fitted = VAR1(MAP, np.diag([1.0, 4.0, 0.25]), 60, False)
     drawn = fitted.draw(0, 3000, seed=5)
@@ -350,3 +358,14 @@ def test_shortest_windows_grow_with_the_number_of_variables(window: int, fits: b
         return
     with pytest.raises(WindowError, match="from 7 to 83"):
         resolve((4, 90), **options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("null", ["var1", "fourier"])
+def test_false_alarms_of_steady_systems_are_as_few_as_the_level_says(null: Any) -> None:
+    steady_map = np.broadcast_to(MAP, (80, 3, 3))
+    rows = draw_vector_autoregression(steady_map, np.eye(3), 0, 300, seed=11)
+    found = [ews.detect_multivariate(row.T, null=null, n_surrogates=99, seed=i) for i, row in enumerate(rows)]
+    for name in found[0].pvalue:  # 0.05 with a standard error of 0.013, twice that on either side
+        assert 0.02 <= np.mean([one.pvalue[name] <= 0.05 for one in found]) <= 0.085
+    assert np.mean([one.verdict == "warning" for one in found]) <= 0.07
