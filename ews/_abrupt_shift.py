@@ -94,7 +94,7 @@ def abrupt_shift(
     Noise with memory drifts, and its score is far from 0 somewhere in every series: a score of 0.5 is no proof. The
     p-value, (1 + r) / (1 + n), is the share of surrogates whose largest absolute score reaches that of the series. The
     null is fitted to the series less the difference of the means before and after the place of the largest score: a
-    shift would be taken for memory otherwise, and hide itself. Measured error rates: :doc:`/guide/evidence`.
+    shift would be taken for memory otherwise, and hide itself. Measured error rates: :doc:`/api/composite`.
 
     References
     ----------

@@ -110,7 +110,7 @@ def composite(
     package EWSmethods, whose indicators differ in detail (population skewness, AC1 of the full series' moments).
 
     Consecutive windows share nearly all of their observations, so that the z-scores wander and cross together. How
-    often the rule raises an alarm in noise in which nothing changes is measured in the guide: :doc:`/guide/evidence`.
+    often the rule raises an alarm in noise in which nothing changes was measured: :doc:`/api/composite`.
     The test takes the largest value that :math:`(C - \bar C) / s_C` holds for `consecutive` times, and gives
     p = (1 + r) / (1 + n), r surrogates of n at or above it. The surrogates are fitted to the whole record, so that the
     p-value belongs to the record, not to the day of the alarm.

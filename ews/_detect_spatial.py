@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ews import trends
 from ews._alarms import Statistic, westfall_young
+from ews._pipeline import in_chunks
 from ews._seeds import resolve_seed
 from ews._spatial_result import SpatialConfig, SpatialDetection
 from ews.errors import InputTypeError, SeriesTooShortError, UnknownNameError, ValueRangeError, described
@@ -71,8 +72,8 @@ def detect_spatial(
         Trend statistic.
     null : {"ar1", "fourier", "block", "permutation"}, default "ar1"
         What the series of indicators are compared with, all of them together: first-order autoregressions of their
-        ranks; random common phases; a stationary bootstrap of the maps; maps in random order. Their measured error
-        rates are in the guide; random order is right only for maps that do not remember each other.
+        ranks; random common phases; a stationary bootstrap of the maps; maps in random order. Their error rates were
+        measured (:doc:`/api/spatial`); random order is right only for maps that do not remember each other.
     n_surrogates : int, default 1000
         How many surrogates; 0 for no p-value.
     alpha : float, default 0.05
@@ -278,15 +279,19 @@ def _power(
     n = len(values)
     falling = np.maximum(recovery * np.sqrt(1.0 - (np.arange(n) + 1.0) / (n + 1.0)), 1e-3)
     shape = (min(values.shape[1], CONTROL_SIDE), min(values.shape[2], CONTROL_SIDE))
-    warned = 0
-    for control in range(CONTROLS):
-        generator = np.random.default_rng(np.random.SeedSequence([seed, 4, control]))
-        field = linear_field.simulate(falling, diffusion, shape, generator)
-        table = np.stack([one.compute(field) for one in chosen])
-        tau = _trend(table, trend, 1.0)
-        adjusted = _pvalues(tau, _surrogate_trends(table, trend, null, n_surrogates, seed + control, 1.0))[1]
-        warned += bool(_warns(chosen, tau, adjusted, alpha).any())
-    return warned / CONTROLS
+
+    def warned(first: int, count: int) -> int:
+        found = 0
+        for control in range(first, first + count):
+            generator = np.random.default_rng(np.random.SeedSequence([seed, 4, control]))
+            field = linear_field.simulate(falling, diffusion, shape, generator)
+            table = np.stack([one.compute(field) for one in chosen])
+            tau = _trend(table, trend, 1.0)
+            adjusted = _pvalues(tau, _surrogate_trends(table, trend, null, n_surrogates, seed + control, 1.0))[1]
+            found += bool(_warns(chosen, tau, adjusted, alpha).any())
+        return found
+
+    return sum(in_chunks(warned, CONTROLS, n=n * shape[0] * shape[1])) / CONTROLS
 
 
 def _warns(
@@ -313,7 +318,7 @@ def _decide(
     for one, t, p, alarm in zip(chosen, tau, adjusted, warns, strict=True):
         label = one.label if one.label.startswith("Moran") else one.label.lower()
         if np.isnan(t):
-            others.append(f"{label} is undefined in some maps")
+            others.append(f"{label} is undefined in some maps, or the same in all")
             continue
         way = "rises" if t > 0 else "falls" if t < 0 else "has no trend"
         sentence = f"{label} {way} (trend {t:+.2f}, adjusted {p_clause(p)})"

@@ -8,12 +8,13 @@ import pandas as pd
 import ews
 from benchmarks.evidence import tables
 from ews import _composite
+from ews._controls import positive_control
 from ews._resolve import resolve_indicators
 from ews.bifurcations._windows import prepare
-from ews.nulls import AR1
+from ews.nulls.autoregressive import AR1, draw_autoregression
 
 SEED = 20_261_123
-RULE_SERIES, TESTED_SERIES, SURROGATES = 2000, 500, 199
+RULE_SERIES, TESTED_SERIES, SURROGATES = 2000, 1000, 199
 SHIFT_SERIES, STEP_SERIES = 1000, 300
 COEFFICIENTS = (0.0, 0.3, 0.7, 0.9)
 ALPHA = 0.05
@@ -22,6 +23,11 @@ ALPHA = 0.05
 def noise(coefficient: float, n: int, count: int) -> np.ndarray:
     """Rows of autoregressive noise of unit variance."""
     return AR1(coefficient, float(np.sqrt(1.0 - coefficient**2)), n).draw(0, count, seed=SEED)
+
+
+def approach(coefficient: float, n: int, count: int) -> np.ndarray:
+    """Rows of the positive control of :func:`ews.detect`: power, not false alarms."""
+    return draw_autoregression(positive_control(coefficient, n), np.ones(n), 0, count, seed=SEED)
 
 
 def rule_rates(rows: np.ndarray) -> dict[str, float]:
@@ -47,10 +53,12 @@ def rule_rates(rows: np.ndarray) -> dict[str, float]:
 def composites() -> None:
     """Write docs/generated/composite_false_alarms.csv."""
     lines = []
-    for coefficient in COEFFICIENTS:
+    cases = [(f"AC1 {coefficient:g}", noise, coefficient) for coefficient in COEFFICIENTS]
+    cases.append(("approaching a fold from AC1 0.5", approach, 0.5))
+    for label, make, coefficient in cases:
         for n in (50, 100):
-            rows = noise(coefficient, n, RULE_SERIES)
-            line: dict[str, object] = {"AC1": coefficient, "n": n, **rule_rates(rows)}
+            rows = make(coefficient, n, RULE_SERIES)
+            line: dict[str, object] = {"noise": label, "n": n, **rule_rates(rows)}
             found = [ews.composite(row, n_surrogates=SURROGATES, seed=k) for k, row in enumerate(rows[:TESTED_SERIES])]
             line["p ≤ 0.05"] = np.mean([one.pvalue <= ALPHA for one in found])
             line["warns (rule and p ≤ 0.05)"] = np.mean([one.warning for one in found])

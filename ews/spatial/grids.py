@@ -27,6 +27,7 @@ FloatArray = npt.NDArray[np.float64]
 MissingCells = Literal["raise", "drop"]
 
 SHORTEST_SIDE = 2
+LARGEST = 1e70  # fourth powers must not overflow
 # Cells in a block of frames: 8 MiB, so that a long record of large maps is never copied as a whole.
 BLOCK_CELLS = 1_048_576
 _KINDS = {"c": "complex numbers", "U": "strings", "T": "strings", "S": "bytes", "M": "dates", "m": "durations"}
@@ -131,6 +132,9 @@ def as_grids(grids: Any, *, time: Any = None, until: Any = None, missing: Missin
     kept = values[order.values.astype(np.int64)]
     if not np.isfinite(kept).any():
         raise MissingValuesError("grids", described("maps without a finite value"), "finite numbers")
+    if (size := float(np.nanmax(np.abs(kept)))) > LARGEST:
+        given = described(f"values up to {size:.3g}")
+        raise ValueRangeError("grids", given, f"at most {LARGEST:g}: change the unit")
     if np.nanmin(kept) == np.nanmax(kept):
         raise ValueRangeError("grids", described("equal values everywhere"), "values that vary")
     kept.setflags(write=False)

@@ -86,6 +86,8 @@ def estimate(values: FloatArray) -> tuple[float, float]:
     pooled = np.bincount(place, power.ravel(), RINGS)
     lagged = np.bincount(place, crossed.ravel(), RINGS)
     used = pooled > 0
+    if not used.any():  # the maps do not change
+        return FASTEST, 0.0
     wave = np.bincount(place, (power * squared).ravel(), RINGS)[used] / pooled[used]
     correlation = np.clip(lagged[used] / pooled[used], np.exp(-FASTEST), np.exp(-SLOWEST))
     weight = np.sqrt(pooled[used])

@@ -330,9 +330,45 @@ def test_bad_options_are_refused_by_name(options: dict[str, object], error: type
         ews.detect_spatial(field(20, 8), **options)  # type: ignore[arg-type]
 
 
-def test_constant_maps_are_refused() -> None:
+def test_constant_maps_are_refused_and_large_numbers_too() -> None:
     with pytest.raises(ValueRangeError):
         ews.detect_spatial(np.ones((20, 8, 8)))
+    with pytest.raises(ValueRangeError, match="unit"):
+        ews.detect_spatial(1e80 * field(20, 8))
+
+
+def test_maps_that_do_not_change_are_inconclusive() -> None:
+    found = ews.detect_spatial(np.tile(field(1, 8), (20, 1, 1)), n_surrogates=20)
+    assert found.verdict == "inconclusive"
+    assert np.isnan(list(found.tau.values())).all()
+    assert found.summary()
+
+
+@pytest.mark.parametrize("trend", ["spearman", "theil_sen"])
+def test_other_trends_agree_in_direction(trend: str) -> None:
+    maps = field(40, 12, falling=True)
+    kendall = ews.detect_spatial(maps, n_surrogates=99, indicators="variance")
+    other = ews.detect_spatial(maps, n_surrogates=99, indicators="variance", trend=trend)  # type: ignore[arg-type]
+    assert np.sign(other.tau["variance"]) == np.sign(kendall.tau["variance"])
+    assert other.pvalue["variance"] <= 2 * kendall.pvalue["variance"] + 0.05
+
+
+def test_slope_is_per_unit_of_time() -> None:
+    maps = field(30, 8)
+    one = ews.detect_spatial(maps, n_surrogates=30, trend="theil_sen", seed=2)
+    two = ews.detect_spatial(maps, time=0.5 * np.arange(30), n_surrogates=30, trend="theil_sen", seed=2)
+    assert two.tau["variance"] == pytest.approx(2 * one.tau["variance"])
+    assert one.pvalue == two.pvalue
+
+
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    maps = field(20, 12)
+    found = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("EWS_NUM_THREADS", threads)
+        found.append(ews.detect_spatial(maps, n_surrogates=30))
+    assert found[0].power == found[1].power
+    assert found[0].pvalue == found[1].pvalue
 
 
 # Surrogates and the control.
