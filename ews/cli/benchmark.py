@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -15,23 +16,17 @@ __all__ = ["FILES", "run"]
 FILES = ("benchmark.csv", "benchmark.json", "auc.png", "roc.png")
 
 
-def run(
-    *, n: int, replicates: int, methods: str | None, output: Path | None, seed: int, n_times: int, as_json: bool
-) -> None:
+def run(methods: str | None, output: Path | None, options: dict[str, Any], *, as_json: bool) -> None:
     """Run the benchmark, print its report and write table, JSON and figures to a folder.
 
     Parameters
     ----------
-    n, replicates : int
-        Samples in a record, and records of each kind.
     methods : str or None
         Names separated by commas; a name may carry a direction, as in ``ac1:down``. None for the default.
     output : Path or None
         The folder; made where it does not exist. None writes no files.
-    seed : int
-        Seed of records and bootstrap.
-    n_times : int
-        How many running scores a record has; 1 for no lead times.
+    options : dict
+        Of :func:`ews.benchmark`.
     as_json : bool
         Print JSON instead of the report.
     """
@@ -41,9 +36,7 @@ def run(
         raise ArgumentError("--output", described(f"the file {output}"), "a folder")
     chosen = DEFAULT_METHODS if methods is None else _methods(methods)
     with progress_bar("scoring") as report:
-        found = benchmark_with_progress(
-            n=n, replicates=replicates, methods=chosen, seed=seed, n_times=n_times, progress=report
-        )
+        found = benchmark_with_progress(methods=chosen, progress=report, **options)
     if as_json:
         typer.echo(found.to_json())
     else:

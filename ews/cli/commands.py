@@ -284,6 +284,13 @@ def benchmark(
             metavar="FOLDER", help="Write the table as CSV and JSON, and the figures, to it.", show_default=False
         ),
     ] = None,
+    detrend: Annotated[
+        str, typer.Option(help="What is taken out before trends of indicators: gaussian, lowess, …, or none.")
+    ] = "gaussian",
+    window: Annotated[
+        float,
+        typer.Option(parser=_number, metavar="NUMBER", help="Rolling window: fraction of the record, or samples."),
+    ] = 0.5,
     n_times: Annotated[int, typer.Option(help="Running scores of a record; 1 for no lead times.")] = 10,
     seed: Annotated[int, typer.Option(help="Seed of the records; the same one gives the same table.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the report.")] = False,
@@ -295,7 +302,15 @@ def benchmark(
     from ews.cli.benchmark import run
 
     with reported_errors():
-        run(n=n, replicates=replicates, methods=methods, output=output, seed=seed, n_times=n_times, as_json=json)
+        options = {
+            "n": n,
+            "replicates": replicates,
+            "detrend": None if detrend.lower() == "none" else detrend,
+            "window": window,
+            "n_times": n_times,
+            "seed": seed,
+        }
+        run(methods, output, options, as_json=json)
 
 
 @app.command()

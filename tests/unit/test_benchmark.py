@@ -192,9 +192,10 @@ def test_command_prints_the_table_and_writes_the_files(tmp_path):
 
 
 def test_command_gives_what_the_library_gives():
-    result = command(*SHORT, "--seed", 7, "--json")
+    result = command(*SHORT, "--seed", 7, "--json", "--detrend", "none", "--window", 25)
     methods = ("variance", ews.TrendScore("ac1", "down"))
-    assert result.stdout == ews.benchmark(n=60, replicates=3, n_times=1, methods=methods, seed=7).to_json() + "\n"
+    options = {"n": 60, "replicates": 3, "n_times": 1, "methods": methods, "seed": 7, "detrend": None, "window": 25}
+    assert result.stdout == ews.benchmark(**options).to_json() + "\n"
 
 
 @pytest.mark.parametrize(
