@@ -82,6 +82,7 @@ _HOMES: dict[str, str | None] = {
     "spectral_exponent": "ews.indicators.spectrum",
     "PowerSpectrum": "ews.indicators.welch",
     "power_spectrum": "ews.indicators.welch",
+    "rosa": "ews.indicators.ratio_of_spectra",
     "companion_eigenvalue": "ews.indicators.autoregression",
     "corrected_autocorrelation": "ews.indicators.autoregression",
     "dfa_exponent": "ews.indicators.scaling",
@@ -166,6 +167,7 @@ __all__ = [
     "return_rate",
     "roc",
     "rolling",
+    "rosa",
     "sample_entropy",
     "sensitivity",
     "significance",
@@ -239,6 +241,7 @@ if TYPE_CHECKING:
     from ews.indicators.independence import IndependenceTest, bds
     from ews.indicators.memory import autocorrelation, decay_time, restoring_rate, return_rate
     from ews.indicators.moments import cv, kurtosis, mean, skewness, std, variance
+    from ews.indicators.ratio_of_spectra import rosa
     from ews.indicators.scaling import dfa_exponent, hurst_exponent
     from ews.indicators.spectrum import density_ratio, smax, spectral_exponent
     from ews.indicators.time_varying import TimeVaryingAutoregression, time_varying_ar
