@@ -145,12 +145,8 @@ class DriftDiffusionJump:
             answer = "no component rises more than the null allows"
         else:
             answer = "no surrogates were asked for, so there are no p-values"
-        unit = f" {series.step_unit}" if series.step_unit else ""
-        span = f"{words.time_text(series.time[0])} to {words.time_text(series.time[-1])}"
         lines = [title, "=" * len(title), "", f"  - {sentence(answer)}", ""]
-        lines += words.section("Data", f"{len(series)} observations from {span}, step {number(series.step)}{unit}.")
-        for note in series.notes:
-            lines += words.section("", sentence(f"Note: {note}"))
+        lines += words.data_section(series)
         lines += words.section("Detrending", sentence(self.detrend_sentence))
         lines += words.section(
             "Model",

@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from ews._layout import section, shortened, table
-from ews.summary import number_text, p_text, sentence, time_text
+from ews.bifurcations._windows_summary import data_section
+from ews.summary import number_text, p_text
 
 if TYPE_CHECKING:
     from ews.bifurcations._likelihood_result import LikelihoodRatio
@@ -37,14 +38,7 @@ def likelihood_summary(result: LikelihoodRatio) -> str:
     heading = shortened(f"Likelihood ratio of {result.name!r}: {config.alternative} against constant rate", WIDTH)
     lines = [heading, "=" * len(heading), ""]
     lines += section("Answer", verdict_sentence(result))
-    unit = f" {series.step_unit}" if series.step_unit else ""
-    lines += section(
-        "Data",
-        f"{len(series)} observations from {time_text(series.time[0])} to {time_text(series.time[-1])}, median step "
-        f"{number_text(series.step)}{unit}.",
-    )
-    for note in series.notes:
-        lines += section("", sentence(f"Note: {note}"))
+    lines += data_section(series, step="median step")
     lines += section("Null", "Ornstein–Uhlenbeck process: constant rate of return, level and noise.")
     lines += section("Model", _model_text(result))
     lines += section("Test", _test_text(result))

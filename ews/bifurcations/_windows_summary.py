@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     from ews.bifurcations._windows import WindowedConfig
     from ews.series import Series
 
-__all__ = ["number_text", "p_clause", "report", "section", "surrogates_text", "table", "time_text", "trend_clause"]
+__all__ = [
+    "data_section",
+    "number_text",
+    "p_clause",
+    "report",
+    "section",
+    "surrogates_text",
+    "table",
+    "time_text",
+    "trend_clause",
+]
 
 
 def report(
@@ -33,11 +43,7 @@ def report(
     for one in answer:
         lines += [f"  - {sentence(one)}"]
     lines.append("")
-    unit = f" {series.step_unit}" if series.step_unit else ""
-    span = f"{time_text(series.time[0])} to {time_text(series.time[-1])}"
-    lines += section("Data", f"{len(series)} observations from {span}, step {number_text(series.step)}{unit}.")
-    for note in series.notes:
-        lines += section("", sentence(f"Note: {note}"))
+    lines += data_section(series)
     lines += section("Detrending", sentence(detrend_sentence))
     share = 100 * config.window / len(series)
     lines += section("Window", f"{config.window} samples ({share:.3g} % of the record), stamped at the right edge.")
@@ -48,6 +54,17 @@ def report(
     lines.append("")
     lines += section("Caution", caution)
     return "\n".join(lines)
+
+
+def data_section(series: Series, *, step: str = "step") -> list[str]:
+    """How many observations, from when to when, how far apart, and what was done to them."""
+    unit = f" {series.step_unit}" if series.step_unit else ""
+    unit = unit.removesuffix("s") if series.step == 1 else unit
+    span = f"{time_text(series.time[0])} to {time_text(series.time[-1])}"
+    lines = section("Data", f"{len(series)} observations from {span}, {step} {number_text(series.step)}{unit}.")
+    for note in series.notes:
+        lines += section("", sentence(f"Note: {note}"))
+    return lines
 
 
 def p_clause(p: float) -> str:

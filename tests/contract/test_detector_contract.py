@@ -385,7 +385,14 @@ def test_summary_names_model_null_and_numbers(name: str) -> None:
     result, text = found(name), found(name).summary()
     assert isinstance(text, str)
     words = " ".join(text.split())
-    for part in ("'lake'", "80 observations from 2001-03-01 to 2001-05-19", "seed 5", "19", *PROMISES[name].model):
+    for part in (
+        "'lake'",
+        "80 observations from 2001-03-01 to 2001-05-19",
+        "step 1",
+        "seed 5",
+        "19",
+        *PROMISES[name].model,
+    ):
         assert part in words, part
     for path, sentence in numbers(result).items():
         if path.endswith("_sentence") or path.startswith("null_sentences"):
