@@ -145,7 +145,7 @@ def detect_spatial(
         drawn[defined] = _surrogate_trends(table[defined], trend, null, count, resolved, cleaned.step)
     single, adjusted = _pvalues(tau, drawn)
     power = None
-    if count and defined.all():
+    if count and defined.all() and np.isfinite(tau).any():
         power = _power(measured_on, chosen, trend, null, float(alpha), min(count, CONTROL_SURROGATES), resolved)
     verdict, reasons = _decide(chosen, tau, adjusted, power, count, float(alpha))
     return SpatialDetection(
@@ -333,7 +333,7 @@ def _decide(
     if alarms:
         return "warning", (*alarms, *others)
     if power is None:
-        return "inconclusive", (*others, "the power is not known, as an indicator is undefined")
+        return "inconclusive", (*others, "the power is not known where an indicator is undefined")
     found = f"{100 * power:.0f} % of positive controls of this length got a warning"
     if power >= SUFFICIENT_POWER:
         return "no warning", (*others, f"{found}, so a loss of resilience like theirs would probably have shown")

@@ -63,6 +63,7 @@ def test_truncated_power_law_is_never_worse_than_those_it_holds(seed: int, small
 
 @FEW
 @given(st.integers(0, 10_000), st.floats(0.01, 1e4), st.floats(-1e3, 1e3))
+@pytest.mark.jit
 def test_composite_and_shift_know_no_unit(seed: int, scale: float, shift: float) -> None:
     x = record(seed)
     one, other = (ews.composite(row, n_surrogates=0) for row in (x, scale * x + shift))
@@ -86,6 +87,7 @@ def test_time_turns_the_sign_of_a_shift(seed: int) -> None:
 
 @FEW
 @given(st.integers(0, 10_000), st.integers(20, 39))
+@pytest.mark.jit
 def test_composite_of_the_past_does_not_know_the_future(seed: int, cut: int) -> None:
     x = record(seed)
     whole, part = (ews.composite(row, n_surrogates=0) for row in (x, x[:cut]))
@@ -94,6 +96,7 @@ def test_composite_of_the_past_does_not_know_the_future(seed: int, cut: int) -> 
 
 
 @pytest.mark.parametrize("null", ["ar1", "fourier"])
+@pytest.mark.jit
 def test_verdict_sees_ranks_alone(null: str) -> None:
     """Surrogates of normal scores: any increasing function of the variance has the same p-value."""
     maps = np.random.default_rng(4).standard_normal((30, 8, 8))

@@ -42,6 +42,7 @@ def test_indicators_are_measured_on_all_observations_so_far() -> None:
     assert np.isnan(found.indicators["variance"].values[:4]).all()
 
 
+@pytest.mark.jit
 def test_score_and_alarm_are_their_definition() -> None:
     x = growing()
     found = ews.composite(x, n_surrogates=0)
@@ -56,6 +57,7 @@ def test_score_and_alarm_are_their_definition() -> None:
     assert found.statistic == pytest.approx(held, rel=1e-9)
 
 
+@pytest.mark.jit
 def test_alarm_needs_as_many_crossings_in_a_row_as_asked_for() -> None:
     x = growing()
     alarms = [ews.composite(x, n_surrogates=0, consecutive=k).alarm_time for k in (1, 2, 5)]
@@ -67,6 +69,7 @@ def test_alarm_needs_as_many_crossings_in_a_row_as_asked_for() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"window": 12}, {"detrend": "gaussian", "bandwidth": 10}])
+@pytest.mark.jit
 def test_the_future_changes_nothing(options: dict[str, object]) -> None:
     x = growing(80)
     whole = ews.composite(x, n_surrogates=0, **options)  # type: ignore[arg-type]
@@ -102,6 +105,7 @@ def test_growing_noise_warns_and_steady_noise_does_not() -> None:
     assert any(one.alarm_time is not None and not one.warning for one in still)  # the rule alone cries wolf
 
 
+@pytest.mark.jit
 def test_result_is_laid_out_like_the_series() -> None:
     x = pd.Series(growing(60), index=pd.date_range("2020-01-01", periods=60, freq="D"), name="lake")
     found = ews.composite(x, n_surrogates=20, seed=np.random.default_rng(1))
@@ -120,6 +124,7 @@ def test_result_is_laid_out_like_the_series() -> None:
     np.testing.assert_array_equal(again.surrogate_statistic, found.surrogate_statistic)
 
 
+@pytest.mark.jit
 def test_without_surrogates_there_is_no_warning() -> None:
     found = ews.composite(growing(), n_surrogates=0)
     assert found.alarm_time is not None
@@ -128,6 +133,7 @@ def test_without_surrogates_there_is_no_warning() -> None:
     assert "no p-value" in found.summary()
 
 
+@pytest.mark.jit
 def test_differences_cost_one_sample() -> None:
     x = growing(60)
     found = ews.composite(x, detrend="difference", n_surrogates=10)

@@ -198,6 +198,7 @@ def test_options_out_of_range_are_refused() -> None:
 # The verdict.
 
 
+@pytest.mark.jit
 def test_inputs_of_several_kinds_give_one_answer() -> None:
     maps = field(20, 8)
     days = pd.date_range("2020-01-01", periods=20, freq="5D")
@@ -221,6 +222,7 @@ def test_maps_are_sorted_and_cut() -> None:
     assert backwards.tau == plain.tau
 
 
+@pytest.mark.jit
 def test_the_users_maps_are_not_changed() -> None:
     maps = field(20, 8)
     before = maps.copy()
@@ -244,6 +246,7 @@ def test_detrending_takes_out_planes_and_means() -> None:
         np.testing.assert_allclose(fixed.indicators[name].values, mean.indicators[name].values, rtol=1e-9)
 
 
+@pytest.mark.jit
 def test_gaps_are_dropped_where_the_definition_allows() -> None:
     maps = field(20, 8)
     maps[4, 2, 2] = np.nan
@@ -267,6 +270,7 @@ def test_a_field_on_its_way_to_a_transition_warns_and_one_at_rest_does_not() -> 
     assert still.power >= 0.8
 
 
+@pytest.mark.jit
 def test_result_reads_and_writes() -> None:
     found = ews.detect_spatial(field(20, 8), n_surrogates=40, indicators=("moran", "skewness"), coarse_grain=2)
     text = found.summary()
@@ -279,6 +283,7 @@ def test_result_reads_and_writes() -> None:
     assert repr(found).startswith("<SpatialDetection of 'maps'")
 
 
+@pytest.mark.jit
 def test_the_same_seed_gives_the_same_result() -> None:
     maps = field(20, 8)
     one, two = (ews.detect_spatial(maps, n_surrogates=30, seed=np.random.default_rng(4)) for _ in range(2))
@@ -296,6 +301,7 @@ def test_without_surrogates_nothing_is_tested() -> None:
     assert "no p-value" in found.summary()
 
 
+@pytest.mark.jit
 def test_an_indicator_that_is_undefined_in_a_map_takes_no_part() -> None:
     maps = field(20, 8)
     maps[3] = 1.0
@@ -345,6 +351,7 @@ def test_maps_that_do_not_change_are_inconclusive() -> None:
 
 
 @pytest.mark.parametrize("trend", ["spearman", "theil_sen"])
+@pytest.mark.jit
 def test_other_trends_agree_in_direction(trend: str) -> None:
     maps = field(40, 12, falling=True)
     kendall = ews.detect_spatial(maps, n_surrogates=99, indicators="variance")
@@ -353,6 +360,7 @@ def test_other_trends_agree_in_direction(trend: str) -> None:
     assert other.pvalue["variance"] <= 2 * kendall.pvalue["variance"] + 0.05
 
 
+@pytest.mark.jit
 def test_slope_is_per_unit_of_time() -> None:
     maps = field(30, 8)
     one = ews.detect_spatial(maps, n_surrogates=30, trend="theil_sen", seed=2)
@@ -361,6 +369,7 @@ def test_slope_is_per_unit_of_time() -> None:
     assert one.pvalue == two.pvalue
 
 
+@pytest.mark.jit
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     maps = field(20, 12)
     found = []
