@@ -91,8 +91,10 @@ def detect_multivariate(
     trend : {"kendall", "spearman", "theil_sen"}, default "kendall"
         Trend statistic of an indicator.
     null : {"var1", "fourier"}, default "var1"
-        Null model of all variables together: a first-order vector autoregression, or random phases common to all
-        variables, which keep every auto- and cross-spectrum.
+        Null model of all variables together. "var1": a first-order vector autoregression, calibrated so that its
+        surrogates, detrended as the data were, have on average the coefficients fitted to the residuals; shrunk to a
+        spectral radius of 0.999 where that is not stationary. "fourier": random phases common to all variables, which
+        keep every auto- and cross-spectrum.
     n_surrogates : int, default 500
         How many; 0 for trends without p-values, and a verdict of "inconclusive".
     alpha : float, default 0.05
@@ -130,7 +132,8 @@ def detect_multivariate(
     Weinans, E. et al. (2021). Evaluating the performance of multivariate indicators of resilience loss. Sci. Rep. 11,
     9148. Westfall, P. H. & Young, S. S. (1993). Resampling-based multiple testing. Wiley. Prichard, D. & Theiler, J.
     (1994). Generating surrogate data for time series with several simultaneously measured variables. Phys. Rev. Lett.
-    73, 951–954.
+    73, 951–954. Kilian, L. (1998). Small-sample confidence intervals for impulse response functions. Rev. Econ. Stat.
+    80, 218–230: the calibration.
 
     Examples
     --------
@@ -357,6 +360,8 @@ def _test(
         return Significance(observed, nothing, nothing, empty, "no surrogates were drawn", 0, seed), {}, None
     finite = np.ascontiguousarray(residual[:, pipeline.lost :])
     fitted = joint_nulls.fit(finite, null=null)
+    if isinstance(fitted, joint_nulls.VAR1):
+        fitted = fitted.calibrated(pipeline.refitted, seed=seed)
 
     def measured(first: int, count: int) -> tuple[FloatArray, FloatArray]:
         rows = pipeline.surrogate_residual(fitted.draw(first, count, seed=seed))
@@ -376,7 +381,7 @@ def _test(
         seed=seed,
     )
     bands = _bands(np.concatenate([part[1] for part in parts], axis=1), names, pipeline.window)
-    memory = fitted if isinstance(fitted, joint_nulls.VAR1) else joint_nulls.VAR1.fit(finite)
+    memory = joint_nulls.VAR1.fit(finite)
     power = _multivariate_control.power(pipeline, memory, alpha=alpha, n_surrogates=n_surrogates, seed=seed)
     return tested, bands, power
 

@@ -98,6 +98,7 @@ def power(
     warned = 0
     for place, group in enumerate(np.array_split(order, GROUPS)):
         typical = VAR1.mean(fitted[group], covariance[group], null.n)
+        typical = typical.calibrated(pipeline.refitted, seed=null_seeds[place])
 
         def null_taus(first: int, count: int, typical: VAR1 = typical, place: int = place) -> FloatArray:
             return pipeline.surrogate_tau(typical.draw(first, count, seed=null_seeds[place]))

@@ -78,6 +78,10 @@ class MultivariatePipeline:
             return np.concatenate([np.full((*rows.shape[:2], 1), np.nan), rows], axis=2)
         return self.detrended(rows)
 
+    def refitted(self, rows: FloatArray) -> FloatArray:
+        """What a null would be fitted to in surrogates of the residual: detrended again, without what that costs."""
+        return self.surrogate_residual(rows)[:, :, self.lost :]
+
     def scale(self, residual: FloatArray) -> FloatArray:
         """What each residual is divided by: shape (rows, variables, 1)."""
         if not self.standardize:

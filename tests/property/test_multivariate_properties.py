@@ -128,6 +128,7 @@ def test_drawing_follows_the_map(seed: int) -> None:
     assert errors[:, :2].std() > 0.5
 
 
+@pytest.mark.jit
 @given(seed=st.integers(0, 2**16), factors=st.tuples(*[st.integers(-6, 6)] * 3))
 @settings(max_examples=3)
 def test_units_change_no_standardised_verdict(seed: int, factors: tuple[int, int, int]) -> None:
