@@ -82,12 +82,7 @@ def read_collection(
         if limit is None:
             limit = item.truth.transition if item.truth is not None and passed is None else passed
         series.append(_clean(item, time, limit, missing, duplicates, causal))
-    when = np.array(
-        [
-            _elapsed(one, item, passed, limit)
-            for one, item, limit, passed in zip(series, items, limits, transitions, strict=True)
-        ]
-    )
+    when = np.array([_elapsed(one, item, passed) for one, item, passed in zip(series, items, transitions, strict=True)])
     members = read_groups(_spread(groups, items, keys) if groups is not None else None, len(items))
     return Records(
         tuple(item.name for item in items), tuple(series), truth, members, when, _length_notes(series, truth)
@@ -186,11 +181,10 @@ def _clean(item: _Item, time: Any, until: Any, missing: Missing, duplicates: Dup
         raise type(error)(f"series {item.name!r}", error.given, error.allowed) from None
 
 
-def _elapsed(series: Series, item: _Item, transition: Any, until: Any) -> float:
+def _elapsed(series: Series, item: _Item, transition: Any) -> float:
     """Time from the first sample to the transition: where none is known, to the last time used."""
     if transition is None and item.truth is not None:
         transition = item.truth.transition
-    transition = until if transition is None else transition
     dates = series.time.dtype.kind == "M"
     try:
         last: Any = series.time[-1] if transition is None else last_instant(transition, dates=dates)

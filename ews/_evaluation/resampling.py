@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Ordered", "auc_of", "curves_of", "newcombe_interval", "resampled_weights", "strata_of"]
+__all__ = ["Ordered", "areas", "auc_of", "curves", "newcombe_interval", "resampled_weights", "strata_of"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -71,15 +71,18 @@ def _below(weights: FloatArray, starts: IntArray) -> FloatArray:
 
 def auc_of(ordered: Ordered, weights: FloatArray) -> FloatArray:
     """Weighted AUC of each row of weights: P(positive > negative) + P(equal) / 2 (Mann & Whitney 1947)."""
-    positive, negative = ordered.shares(weights)
+    return areas(*ordered.shares(weights))
+
+
+def areas(positive: FloatArray, negative: FloatArray) -> FloatArray:
+    """Areas from shares of weight below each distinct score."""
     # A positive at distinct score u beats the negatives below u, and half of those at u.
-    return np.asarray(np.sum(np.diff(positive, axis=1) * 0.5 * (negative[:, :-1] + negative[:, 1:]), axis=1))
+    return np.asarray(0.5 * np.einsum("ij,ij->i", np.diff(positive, axis=1), negative[:, :-1] + negative[:, 1:]))
 
 
-def curves_of(ordered: Ordered, weights: FloatArray, grid: FloatArray) -> FloatArray:
-    """Detection rate at the false-alarm rates of `grid` for each row of weights, ties joined by straight lines."""
-    positive, negative = ordered.shares(weights)
-    out = np.empty((weights.shape[0], grid.size))
+def curves(positive: FloatArray, negative: FloatArray, grid: FloatArray) -> FloatArray:
+    """Detection rate at the false-alarm rates of `grid` for each row of shares, ties joined by straight lines."""
+    out = np.empty((positive.shape[0], grid.size))
     for row in range(out.shape[0]):
         x, y = 1.0 - negative[row, ::-1], 1.0 - positive[row, ::-1]
         last = np.append(x[1:] > x[:-1], True)  # at a vertical step, its upper end
@@ -109,7 +112,10 @@ def resampled_weights(labels: BoolArray, groups: IntArray, *, n_bootstrap: int, 
         count = min(rows, n_bootstrap - first)
         times = np.empty((count, n))
         for members in strata:
-            times[:, members] = generator.multinomial(members.size, np.full(members.size, 1.0 / members.size), count)
+            drawn = generator.integers(members.size, size=(count, members.size))
+            drawn += members.size * np.arange(count)[:, None]
+            counted = np.bincount(drawn.ravel(), minlength=count * members.size)
+            times[:, members] = counted.reshape(count, members.size)
         yield times[:, groups]
 
 

@@ -191,14 +191,15 @@ def measured(
     ordered = Ordered.of(scores, labels)
     ones = np.ones((1, scores.size))
     positive, negative = ordered.shares(ones)
-    auc = float(resampling.auc_of(ordered, ones)[0])
+    auc = float(resampling.areas(positive, negative)[0])
     band = np.full((2, GRID.size), np.nan)
     drawn = np.empty(0)
     if n_bootstrap:
         aucs, curves = [], []
         for weights in resampling.resampled_weights(labels, groups, n_bootstrap=n_bootstrap, seed=seed):
-            aucs.append(resampling.auc_of(ordered, weights))
-            curves.append(resampling.curves_of(ordered, weights, GRID))
+            shares = ordered.shares(weights)
+            aucs.append(resampling.areas(*shares))
+            curves.append(resampling.curves(*shares, GRID))
         drawn = np.concatenate(aucs)
         band = np.quantile(np.concatenate(curves), _tails(level), axis=0)
     bounds, notes = _interval(auc, drawn, ordered, groups, interval, level)

@@ -114,8 +114,15 @@ def _restoring(record: Any) -> float:
     return float(bifurcations.restoring(record, n_surrogates=0, n_bootstrap=0).tau)
 
 
+def _classifier(record: Any) -> float:
+    from ews import bifurcations
+
+    return bifurcations.classifier(record, history=0, n_surrogates=0).evidence
+
+
 # Name → score of a record, for the detectors that are no trend of an indicator: one line adds one.
 SCORERS: dict[str, Score] = {
+    "classifier": _classifier,
     "likelihood": _likelihood,
     "jacobian": _jacobian,
     "langevin": _langevin,

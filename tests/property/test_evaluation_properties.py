@@ -11,6 +11,7 @@ import ews
 
 QUICK = {"n_bootstrap": 20, "n_times": 3}
 seeds = st.integers(0, 2**32 - 1)
+pytestmark = pytest.mark.jit
 few = settings(settings.get_profile("fixed"), max_examples=15)
 
 
