@@ -6,7 +6,17 @@ import importlib
 import sys
 import time
 
-ALL = ("false_alarms", "power", "intervals", "verdicts", "spatial", "composite", "multivariate", "readme_figure")
+ALL = (
+    "false_alarms",
+    "power",
+    "intervals",
+    "verdicts",
+    "spatial",
+    "composite",
+    "multivariate",
+    "stock",
+    "readme_figure",
+)
 
 for name in sys.argv[1:] or ALL:
     started = time.perf_counter()
