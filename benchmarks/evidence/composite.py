@@ -14,7 +14,7 @@ from ews.bifurcations._windows import prepare
 from ews.nulls.autoregressive import AR1, draw_autoregression
 
 SEED = 20_261_123
-RULE_SERIES, TESTED_SERIES, SURROGATES = 2000, 1000, 199
+RULE_SERIES, TESTED_SERIES, SURROGATES = 2000, 500, 199
 SHIFT_SERIES, STEP_SERIES = 1000, 300
 COEFFICIENTS = (0.0, 0.3, 0.7, 0.9)
 ALPHA = 0.05
