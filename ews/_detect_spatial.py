@@ -34,7 +34,7 @@ SUFFICIENT_POWER = 0.8
 CONTROLS = 100
 CONTROL_SURROGATES = 199
 # Larger controls cost more and tell the same: the power grows with the map, so that this is a lower bound.
-CONTROL_SIDE = 64
+CONTROL_SIDE = 32
 
 
 def detect_spatial(
@@ -108,7 +108,7 @@ def detect_spatial(
     of it), corrects its coefficient for the bias of short records, and draws all indicators together, with the
     correlation of their innovations.
 
-    The positive control is a linear field of the maps' length and of up to 64 × 64 cells, whose recovery rate and
+    The positive control is a linear field of the maps' length and of up to 32 × 32 cells, whose recovery rate and
     diffusion are estimated from the maps mode by mode; the rate falls to zero as the square root of the time left.
 
     References
