@@ -68,7 +68,7 @@ def pink(n: int, series: int) -> np.ndarray:
 CELLS: tuple[tuple[str, Callable[[int, int], np.ndarray], joint_nulls.MultivariateNullName, int, int], ...] = (
     ("VAR(1), radius 0.5", partial(stationary, 0.5), "var1", 100, 1000),
     ("VAR(1), radius 0.8", partial(stationary, 0.8), "var1", 100, 1000),
-    ("VAR(1), radius 0.8", partial(stationary, 0.8), "var1", 300, 500),
+    ("VAR(1), radius 0.8", partial(stationary, 0.8), "var1", 300, 1000),
     ("VAR(1), radius 0.8", partial(stationary, 0.8), "fourier", 100, 1000),
     ("1/f noise, mixed", pink, "var1", 100, 500),
 )
