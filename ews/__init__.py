@@ -14,6 +14,8 @@ __version__ = "0.1.0"
 
 # Public name → the module that holds it; a name that maps to None is itself a module.
 _HOMES: dict[str, str | None] = {
+    "Assessment": "ews._assessment_result",
+    "Assessments": "ews._assessment_result",
     "Detection": "ews.results",
     "DetectConfig": "ews.results",
     "Detections": "ews.results",
@@ -102,6 +104,8 @@ _HOMES: dict[str, str | None] = {
 __all__ = [
     "AbruptShift",
     "AbruptShiftConfig",
+    "Assessment",
+    "Assessments",
     "Benchmark",
     "BenchmarkCell",
     "BenchmarkConfig",
@@ -211,6 +215,7 @@ if TYPE_CHECKING:
     )
     from ews._abrupt_shift import abrupt_shift
     from ews._abrupt_shift_result import AbruptShift, AbruptShiftConfig
+    from ews._assessment_result import Assessment, Assessments
     from ews._composite import composite
     from ews._composite_result import Composite, CompositeConfig
     from ews._detect import detect

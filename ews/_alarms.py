@@ -25,10 +25,13 @@ class Statistic:
         The direction that warns.
     sides : {2, 1}
         2 for a trend, which may leave the null either way and warns in one; 1 for evidence, of which only more counts.
+    weight : float
+        Its share of the level of a joint test, relative to the others': p is divided by it before the smallest counts.
     """
 
     alarm: Alarm = "both"
     sides: Literal[1, 2] = 2
+    weight: float = 1.0
 
     def pvalues(self, observed: FloatArray, surrogate: FloatArray) -> FloatArray:
         """p of each observed value; NaN for NaN."""
@@ -113,6 +116,8 @@ def westfall_young(
     References
     ----------
     Westfall, P. H. & Young, S. S. (1993). Resampling-based multiple testing, ch. 2 (single-step min-p). Wiley.
+    Genovese, C. R., Roeder, K. & Wasserman, L. (2006). False discovery control with p-value weighting. Biometrika 93,
+    509–524: weights.
     """
     k, n = surrogate.shape
     tested = [Statistic()] * k if statistics is None else statistics
@@ -120,8 +125,10 @@ def westfall_young(
     adjusted = np.full(k, np.nan)
     used = np.flatnonzero(~np.isnan(single))
     if used.size:
-        smallest = np.min([_pooled(observed[i], surrogate[i], tested[int(i)].sides) for i in used], axis=0)
-        counts = (smallest[None, :] <= single[used, None]).sum(axis=1)
+        weights = np.array([one.weight for one in tested])
+        pooled = [_pooled(observed[i], surrogate[i], tested[i].sides) / weights[i] for i in range(k) if i in used]
+        smallest = np.min(pooled, axis=0)
+        counts = (smallest[None, :] <= (single / weights)[used, None]).sum(axis=1)
         adjusted[used] = np.maximum((1.0 + counts) / (1.0 + n), single[used])
     return single, adjusted
 
@@ -132,9 +139,10 @@ def count_warnings(values: FloatArray, table: FloatArray, statistics: Sequence[S
     # Each surrogate counts itself: slightly conservative.
     each = np.stack([one.pvalues(row, row) for one, row in zip(statistics, table, strict=True)])
     least = np.array([[one.sides / (1.0 + n)] for one in statistics])
-    own = np.where(np.isnan(each), least, each).min(axis=0)
+    weights = np.array([[one.weight] for one in statistics])
+    own = (np.where(np.isnan(each), least, each) / weights).min(axis=0)
     pvalues = np.stack([one.pvalues(values[i], table[i]) for i, one in enumerate(statistics)])
-    adjusted = (1.0 + (own[None, None, :] <= pvalues[:, :, None]).sum(axis=2)) / (1.0 + n)
+    adjusted = (1.0 + (own[None, None, :] <= (pvalues / weights)[:, :, None]).sum(axis=2)) / (1.0 + n)
     adjusted = np.maximum(adjusted, pvalues)  # as in the test; and NaN, which warns of nothing, where a trend is NaN
     warns = [one.warns(values[i], adjusted[i], alpha) for i, one in enumerate(statistics)]
     return int(np.any(warns, axis=0).sum())

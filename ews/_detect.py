@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ews import _controls, _significance, nulls, trends
 from ews._alarms import Statistic
+from ews._assessment_result import Assessment, Assessments
 from ews._pipeline import Pipeline, Progress, Stages
 from ews._resolve import resolve_pipeline, resolve_seed
-from ews.errors import ArgumentError, ValueRangeError, described
+from ews.errors import ArgumentError, UnknownNameError, ValueRangeError, described
 from ews.results import ARROWS, DetectConfig, Detection, Detections, IndicatorSeries, Significance, Verdict
 from ews.series import Duplicates, Missing, as_series, split_columns
 
@@ -21,6 +22,8 @@ __all__ = ["DEFAULT_INDICATORS", "detect"]
 
 FloatArray = npt.NDArray[np.float64]
 
+Method = Literal["indicators", "auto"]
+METHODS: tuple[Method, ...] = ("indicators", "auto")
 DEFAULT_INDICATORS = ("variance", "ac1", "skewness")
 SUFFICIENT_POWER = 0.8
 # Detrending an exact line leaves up to 1e-14 of the values' size.
@@ -46,8 +49,9 @@ def detect(
     missing: Missing = "raise",
     duplicates: Duplicates = "raise",
     season: int | None = None,
+    method: Method = "indicators",
     seed: int | np.random.Generator | None = 0,
-) -> Detection | Detections:
+) -> Detection | Detections | Assessment | Assessments:
     """Ask of a series whether its system is losing resilience, and test the answer.
 
     The series is detrended; indicators are measured in a rolling window, each value stamped with the window's right
@@ -95,14 +99,20 @@ def detect(
         What to do with several observations at one time.
     season : int, optional
         Period in samples of a seasonal cycle that is taken out first.
+    method : {"indicators", "auto"}, default "indicators"
+        "indicators" tests the trends of the indicators. "auto" tests with them the evidence of a learned classifier
+        (:func:`ews.bifurcations.classifier`) and the bimodality of the last half, runs the detectors of
+        :mod:`ews.bifurcations`, and says of which kind a warning is, towards which bifurcation, and what share of
+        positive controls of each kind it would have warned of. It needs 40 samples.
     seed : int, numpy.random.Generator or None, default 0
         Seed of every random number; the same seed gives the same result on any number of threads. None draws a fresh
         one, which the result records.
 
     Returns
     -------
-    Detection or Detections
-        The answer with everything that led to it; a mapping by column for a table of several columns.
+    Detection, or Assessment with method="auto"
+        The answer with everything that led to it; a mapping by column (Detections, Assessments) for a table of several
+        columns.
 
     Raises
     ------
@@ -140,11 +150,14 @@ def detect(
         missing=missing,
         duplicates=duplicates,
         season=season,
+        method=method,
         seed=seed,
     )
 
 
-def detect_with_progress(series: Any, *, progress: Progress | None = None, **options: Any) -> Detection | Detections:
+def detect_with_progress(
+    series: Any, *, progress: Progress | None = None, **options: Any
+) -> Detection | Detections | Assessment | Assessments:
     """:func:`detect`, calling ``progress(done, total)`` as simulated series are done, for each column anew."""
     chosen = {**_DEFAULTS, **options}
     chosen["seed"] = resolve_seed(chosen["seed"])
@@ -152,7 +165,11 @@ def detect_with_progress(series: Any, *, progress: Progress | None = None, **opt
     if columns is None:
         return _detect_one(series, name=None, progress=progress, **chosen)
     results = {name: _detect_column(column, name, progress, chosen) for name, column in columns.items()}
-    return next(iter(results.values())) if len(results) == 1 else Detections(results)
+    if len(results) == 1:
+        return next(iter(results.values()))
+    if chosen["method"] == "auto":
+        return Assessments({name: one for name, one in results.items() if isinstance(one, Assessment)})
+    return Detections({name: one for name, one in results.items() if isinstance(one, Detection)})
 
 
 # The defaults stand in the signature of `detect` and nowhere else.
@@ -163,7 +180,7 @@ _DEFAULTS = {
 }
 
 
-def _detect_column(data: Any, name: str, progress: Progress | None, options: dict[str, Any]) -> Detection:
+def _detect_column(data: Any, name: str, progress: Progress | None, options: dict[str, Any]) -> Detection | Assessment:
     """One column of a table; what is wrong with its values is said of the column."""
     try:
         return _detect_one(data, name=name, progress=progress, **options)
@@ -193,7 +210,10 @@ def _detect_one(
     missing: Missing,
     duplicates: Duplicates,
     season: int | None,
-) -> Detection:
+    method: Any,
+) -> Detection | Assessment:
+    if not isinstance(method, str) or method not in METHODS:
+        raise UnknownNameError("method", method, METHODS)
     nulls.check(null=null, n_surrogates=n_surrogates)
     alpha = _checked_alpha(alpha)
     cleaned = as_series(data, time=time, name=name, until=until, missing=missing, duplicates=duplicates, causal=causal)
@@ -238,7 +258,7 @@ def _detect_one(
         seed=seed,
     )
     verdict, reasons = _decide(pipeline, tested, power, alpha)
-    return Detection(
+    detection = Detection(
         verdict=verdict,
         reasons=reasons,
         series=cleaned,
@@ -260,6 +280,11 @@ def _detect_one(
         detrend_sentence=pipeline.plan.sentence,
         null_sentence=tested.null_sentence,
     )
+    if method == "indicators":
+        return detection
+    from ews._assess import assess
+
+    return assess(detection, pipeline, progress=progress)
 
 
 def _shown(p: float) -> str:

@@ -19,7 +19,9 @@ from ews.results import Detection, Detections
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["fragment", "page"]
+    from ews._assessment_result import Assessment
+
+__all__ = ["card", "detection_body", "document", "fragment", "image", "page"]
 
 # Above this many drawn points an SVG weighs more than a bitmap of print quality.
 SVG_POINTS = 20_000
@@ -98,14 +100,19 @@ def page(result: Detection | Detections) -> str:
     >>> page(result).startswith("<!DOCTYPE html>")
     True
     """
-    from ews import __version__
-
     if isinstance(result, Detections):
         title = f"Early-warning signals in {len(result)} series"
         body = _detections_body(result)
     else:
         title = f"Early-warning signals in {result.name}"
-        body = _detection_body(result)
+        body = detection_body(result)
+    return document(title, body)
+
+
+def document(title: str, body: str) -> str:
+    """A page around a body: head, styles, caution and references."""
+    from ews import __version__
+
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape(title)}</title>\n'
@@ -146,14 +153,15 @@ def fragment(result: Detection | Detections) -> str:
         symbol = _SYMBOLS[result.verdict]
         heading = f"<b>{symbol} {escape(result.name)}: {escape(result.verdict)}.</b> {reasons}"
         table = _statistics_table(result)
-    picture = _image(result.plot(), png_dpi=100, alternative=_alternative(result)) if len(_each(result)) else ""
+    picture = image(result.plot(), png_dpi=100, alternative=_alternative(result)) if len(_each(result)) else ""
     return (
         f'<div style="max-width: 46em"><p style="border-left: 4px solid currentColor; padding: .2em .7em">{heading}</p>'
         f'{table}<div style="background: #fff; margin-top: .6em">{picture}</div></div>'
     )
 
 
-def _detection_body(detection: Detection) -> str:
+def detection_body(detection: Detection) -> str:
+    """Verdict, figure, table, methods and configuration of one detection."""
     notes = " ".join(map(summary.sentence, detection.series.notes))
     data = {
         "Data": summary.data_text(detection),
@@ -163,7 +171,7 @@ def _detection_body(detection: Detection) -> str:
     }
     return "\n".join(
         [
-            _card(detection),
+            card(detection),
             _figure(detection),
             "<h2>Trends of the indicators</h2>",
             f'<div class="scroll">{_statistics_table(detection)}</div>',
@@ -186,11 +194,12 @@ def _detections_body(detections: Detections) -> str:
         f'<div class="scroll">{_detections_table(detections)}</div>',
     ]
     for column, detection in detections.items():
-        parts.append(f'<section class="one">\n<h2>{escape(column)}</h2>\n{_detection_body(detection)}\n</section>')
+        parts.append(f'<section class="one">\n<h2>{escape(column)}</h2>\n{detection_body(detection)}\n</section>')
     return "\n".join(parts)
 
 
-def _card(detection: Detection) -> str:
+def card(detection: Detection | Assessment) -> str:
+    """Verdict and reasons."""
     reasons = "".join(f"<li>{escape(summary.typeset(summary.sentence(reason)))}</li>" for reason in detection.reasons)
     symbol = _SYMBOLS[detection.verdict]
     return (
@@ -225,11 +234,11 @@ def _figure(result: Detection | Detections) -> str:
         "how the surrogates' trends are distributed and where the observed one lies."
     )
     drawn = sum(len(detection.series) * (3 + len(detection.indicators)) for detection in _each(result).values())
-    image = _image(result.plot(), png_dpi=200 if drawn > SVG_POINTS else None, alternative=_alternative(result))
-    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
+    drawing = image(result.plot(), png_dpi=200 if drawn > SVG_POINTS else None, alternative=_alternative(result))
+    return f"<figure>{drawing}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
-def _image(figure: Figure, *, png_dpi: float | None, alternative: str) -> str:
+def image(figure: Figure, *, png_dpi: float | None, alternative: str) -> str:
     """The figure as a data URI: vectors, or a bitmap where a resolution is given."""
     if png_dpi is None:
         import matplotlib as mpl

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 # Public name → the module that holds it.
 _HOMES: dict[str, str] = {
+    "Classification": "ews.bifurcations._classifier_result",
+    "ClassifierConfig": "ews.bifurcations._classifier_result",
     "DriftDiffusionJump": "ews.bifurcations._jumps_result",
     "JacobianConfig": "ews.bifurcations._jacobian_result",
     "JacobianEigenvalue": "ews.bifurcations._jacobian_result",
@@ -27,6 +29,7 @@ _HOMES: dict[str, str] = {
     "SpectralClassification": "ews.bifurcations._spectral_result",
     "SpectralConfig": "ews.bifurcations._spectral_result",
     "TransitionFit": "ews.bifurcations._likelihood_result",
+    "classifier": "ews.bifurcations._classifier",
     "jacobian": "ews.bifurcations._jacobian",
     "jumps": "ews.bifurcations._jumps",
     "langevin": "ews.bifurcations._langevin",
@@ -40,6 +43,8 @@ _HOMES: dict[str, str] = {
 }
 
 __all__ = [
+    "Classification",
+    "ClassifierConfig",
     "DriftDiffusionJump",
     "JacobianConfig",
     "JacobianEigenvalue",
@@ -56,6 +61,7 @@ __all__ = [
     "SpectralClassification",
     "SpectralConfig",
     "TransitionFit",
+    "classifier",
     "jacobian",
     "jumps",
     "langevin",
@@ -82,6 +88,8 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from ews.bifurcations._classifier import classifier
+    from ews.bifurcations._classifier_result import Classification, ClassifierConfig
     from ews.bifurcations._jacobian import jacobian
     from ews.bifurcations._jacobian_result import JacobianConfig, JacobianEigenvalue
     from ews.bifurcations._jumps import jumps

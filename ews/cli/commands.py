@@ -155,6 +155,12 @@ def detect(
             rich_help_panel=_ANALYSIS,
         ),
     ] = False,
+    method: Annotated[
+        str,
+        typer.Option(
+            help="indicators, or auto: classifier and detectors too, and the kind of warning.", rich_help_panel=_TEST
+        ),
+    ] = "indicators",
     trend: Annotated[
         str, typer.Option(help="Trend statistic: kendall, spearman or theil_sen.", rich_help_panel=_TEST)
     ] = "kendall",
@@ -218,6 +224,7 @@ def detect(
             "missing": missing,
             "duplicates": duplicates,
             "season": season,
+            "method": method,
             "seed": seed,
         }
         result = _detect(table, times, "testing", options)

@@ -17,6 +17,7 @@ from rich.text import Text
 from ews.errors import ArgumentError, EWSError, UnknownNameError, described
 
 if TYPE_CHECKING:
+    from ews._assessment_result import Assessment, Assessments
     from ews.results import Detection, Detections
 
 __all__ = [
@@ -147,7 +148,11 @@ def check_outputs(*, json: Path | None, figure: Path | None, html: Path | None) 
 
 
 def write(
-    result: Detection | Detections, *, json: Path | None = None, figure: Path | None = None, html: Path | None = None
+    result: Detection | Detections | Assessment | Assessments,
+    *,
+    json: Path | None = None,
+    figure: Path | None = None,
+    html: Path | None = None,
 ) -> list[Path]:
     """Write what was asked for; ``-`` sends JSON to standard output.
 

@@ -1,0 +1,1 @@
+"""Training of the classifier that ships with ``ews``: simulations, network, calibration."""
