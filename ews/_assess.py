@@ -19,7 +19,7 @@ from ews.bifurcations._classifier_features import SHORTEST
 from ews.errors import EWSError, SeriesTooShortError, described
 from ews.results import Detection, Verdict
 
-__all__ = ["assess", "bimodality"]
+__all__ = ["assess", "beyond_trends", "bimodality", "joint_statistics"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -52,16 +52,10 @@ def assess(detection: Detection, pipeline: Pipeline, *, progress: Progress | Non
         given = described(f"{drawn.size} observations")
         raise SeriesTooShortError("series", given, f'at least {SHORTEST} with method="auto"')
     names = (*config.indicators, EVIDENCE, BIMODALITY)
-    statistics = [
-        *(Statistic(one.alarm) for one in pipeline.indicators),
-        # As much of the level as all others together: it is the strongest of them, and min-p would give it one share.
-        Statistic("up", sides=1, weight=float(len(pipeline.indicators) + 1)),
-        Statistic("up", sides=1),
-    ]
-    lost = int(config.detrend == "difference")
+    statistics = joint_statistics(pipeline)
 
     def beyond(residual: FloatArray) -> FloatArray:
-        return np.stack([evidence_of(residual[:, lost:]), bimodality(residual[:, lost:])])
+        return beyond_trends(pipeline, residual)
 
     def measure(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
         residual, measured = pipeline.measure_surrogates(rows)
@@ -105,6 +99,22 @@ def assess(detection: Detection, pipeline: Pipeline, *, progress: Progress | Non
         detectors=detectors,
         detection=detection,
     )
+
+
+def joint_statistics(pipeline: Pipeline) -> list[Statistic]:
+    """How the joint test takes each indicator's trend, then the evidence and the bimodality."""
+    return [
+        *(Statistic(one.alarm) for one in pipeline.indicators),
+        # As much of the level as all others together: it is the strongest of them, and min-p would give it one share.
+        Statistic("up", sides=1, weight=float(len(pipeline.indicators) + 1)),
+        Statistic("up", sides=1),
+    ]
+
+
+def beyond_trends(pipeline: Pipeline, residual: FloatArray) -> FloatArray:
+    """Evidence and bimodality of rows of residuals, of shape (2, rows)."""
+    kept = residual[:, pipeline.level.size - pipeline.drawn :]
+    return np.stack([evidence_of(kept), bimodality(kept)])
 
 
 def bimodality(residual: FloatArray) -> FloatArray:
