@@ -268,5 +268,13 @@ def _reasons(
         what = "τ" if name in detection.tau else "value"
         mark = "warns" if name in warned else "does not warn"
         sentences.append(f"{labels[name].lower()} {mark} ({what} = {value:+.2f}, adjusted p = {p:.3g})")
+    # A trend beyond all surrogates has p = 2/(1 + n); at its share of the level that is what is left of it.
+    smallest = 2.0 * sum(one.weight for one in joint_statistics(pipeline)) / (1.0 + detection.config.n_surrogates)
+    if smallest > detection.config.alpha:
+        drawn = detection.config.n_surrogates
+        least = f"an adjusted p of about {smallest:.2g} at best"
+        sentences.append(f"{drawn} surrogates can give a trend {least}: draw more")
+            f"{drawn} surrogates can give a trend an adjusted p of about {smallest:.2g} at best: draw more"
+        )
     seen = ", ".join(f"{100 * share:.0f} % of {kind} controls" for kind, share in power.items())
     return (*sentences, f"a warning would have come for {seen} of this length")

@@ -88,8 +88,8 @@ def test_a_hopf_is_found_and_named(cycle: ews.Assessment) -> None:
 
 @pytest.mark.jit
 def test_growing_noise_alone_is_variance_only() -> None:
-    x = np.random.default_rng(5).standard_normal(400) * np.linspace(1.0, 2.5, 400)
-    found = auto(x, n_surrogates=199)
+    x = np.random.default_rng(5).standard_normal(400) * np.linspace(1.0, 4.0, 400)
+    found = auto(x, n_surrogates=399)
     assert found.verdict == "warning"
     assert found.kind == "variance only"
     assert found.bifurcation is None
@@ -123,6 +123,11 @@ def test_power_decides_between_silence_and_ignorance(cycle: ews.Assessment) -> N
     short = auto(memory(60))
     assert short.verdict == "inconclusive"
     assert min(short.power.values()) < 0.8
+
+
+def test_too_few_surrogates_are_said_to_be_too_few() -> None:
+    assert "draw more" in " ".join(auto(memory(60), n_surrogates=99).reasons)
+    assert "draw more" not in " ".join(auto(memory(60), n_surrogates=399).reasons)
 
 
 def test_no_surrogates_no_test() -> None:
