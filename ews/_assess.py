@@ -274,7 +274,5 @@ def _reasons(
         drawn = detection.config.n_surrogates
         least = f"an adjusted p of about {smallest:.2g} at best"
         sentences.append(f"{drawn} surrogates can give a trend {least}: draw more")
-            f"{drawn} surrogates can give a trend an adjusted p of about {smallest:.2g} at best: draw more"
-        )
     seen = ", ".join(f"{100 * share:.0f} % of {kind} controls" for kind, share in power.items())
     return (*sentences, f"a warning would have come for {seen} of this length")
