@@ -19,7 +19,7 @@ from ews.bifurcations._classifier_features import SHORTEST
 from ews.errors import EWSError, SeriesTooShortError, described
 from ews.results import Detection, Verdict
 
-__all__ = ["assess", "beyond_trends", "bimodality", "joint_statistics"]
+__all__ = ["assess", "beyond_trends", "bimodality", "check_length", "joint_statistics"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -48,9 +48,6 @@ def assess(detection: Detection, pipeline: Pipeline, *, progress: Progress | Non
     """
     config = detection.config
     drawn = detection.residual[np.isfinite(detection.residual)]
-    if drawn.size < SHORTEST:
-        given = described(f"{drawn.size} observations")
-        raise SeriesTooShortError("series", given, f'at least {SHORTEST} with method="auto"')
     names = (*config.indicators, EVIDENCE, BIMODALITY)
     statistics = joint_statistics(pipeline)
 
@@ -99,6 +96,12 @@ def assess(detection: Detection, pipeline: Pipeline, *, progress: Progress | Non
         detectors=detectors,
         detection=detection,
     )
+
+
+def check_length(n: int) -> None:
+    """Refuse a residual that the classifier cannot read, before anything is computed."""
+    if n < SHORTEST:
+        raise SeriesTooShortError("series", described(f"{n} observations"), f'at least {SHORTEST} with method="auto"')
 
 
 def joint_statistics(pipeline: Pipeline) -> list[Statistic]:

@@ -221,6 +221,10 @@ def _detect_one(
         raise ArgumentError("missing", missing, '"interpolate" with a season: leaving samples out shifts its phase')
     n = len(cleaned)
     _check_size(cleaned.values)
+    if method == "auto":
+        from ews._assess import check_length
+
+        check_length(n - (detrend == "difference"))
     pipeline = resolve_pipeline(
         n=n,
         step=cleaned.step,

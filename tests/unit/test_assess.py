@@ -47,6 +47,7 @@ def test_bimodality_is_sarles() -> None:
     assert bimodality(two.reshape(1, -1))[0] == pytest.approx(1.0, abs=2e-3)
 
 
+@pytest.mark.jit
 def test_the_parts_are_those_of_the_detection(cycle: ews.Assessment) -> None:
     detection = cycle.detection
     for name in detection.config.indicators:
@@ -59,6 +60,7 @@ def test_the_parts_are_those_of_the_detection(cycle: ews.Assessment) -> None:
     assert cycle.pvalue["evidence"] == (1 + larger) / 100
 
 
+@pytest.mark.jit
 def test_the_joint_p_is_min_p_over_all_five(cycle: ews.Assessment) -> None:
     names = list(cycle.statistic)
     assert names == ["variance", "ac1", "skewness", "evidence", "bimodality"]
@@ -117,6 +119,7 @@ def test_controls_go_where_they_say() -> None:
     np.testing.assert_array_equal(draw_control("hopf", start, 0.4, 1.0, seed=1)(7, 2), rows[7:9])
 
 
+@pytest.mark.jit
 def test_power_decides_between_silence_and_ignorance(cycle: ews.Assessment) -> None:
     assert set(cycle.power) == {"fold", "flip", "hopf"}
     assert all(0.0 <= share <= 1.0 for share in cycle.power.values())
@@ -125,11 +128,13 @@ def test_power_decides_between_silence_and_ignorance(cycle: ews.Assessment) -> N
     assert min(short.power.values()) < 0.8
 
 
+@pytest.mark.jit
 def test_too_few_surrogates_are_said_to_be_too_few() -> None:
     assert "draw more" in " ".join(auto(memory(60), n_surrogates=99).reasons)
     assert "draw more" not in " ".join(auto(memory(60), n_surrogates=399).reasons)
 
 
+@pytest.mark.jit
 def test_no_surrogates_no_test() -> None:
     found = auto(memory(80), n_surrogates=0)
     assert found.verdict == "inconclusive"
@@ -138,6 +143,7 @@ def test_no_surrogates_no_test() -> None:
     assert "nothing was tested" in found.summary()
 
 
+@pytest.mark.jit
 def test_report_figure_and_json(cycle: ews.Assessment) -> None:
     text = cycle.summary()
     for part in ("WARNING", "slowing down", "Hopf", "Could see", "spectral: hopf", "seed 0"):
@@ -150,6 +156,7 @@ def test_report_figure_and_json(cycle: ews.Assessment) -> None:
     assert list(cycle.to_frame().index) == list(cycle.statistic)
 
 
+@pytest.mark.jit
 def test_same_seed_same_answer_on_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EWS_NUM_THREADS", "1")
     one = auto(memory(90), seed=4)
@@ -157,6 +164,7 @@ def test_same_seed_same_answer_on_any_number_of_threads(monkeypatch: pytest.Monk
     assert auto(memory(90), seed=4).to_dict() == one.to_dict()
 
 
+@pytest.mark.jit
 def test_a_table_gives_an_assessment_a_column() -> None:
     table = pd.DataFrame({"a": memory(60), "b": memory(60, seed=4)}, index=pd.date_range("2001", periods=60, freq="D"))
     found = ews.detect(table, method="auto", n_surrogates=39)
@@ -181,6 +189,7 @@ def test_the_order_of_statistics_does_not_matter() -> None:
     np.testing.assert_array_equal(westfall_young(observed[::-1], surrogate[::-1])[1][::-1], one)
 
 
+@pytest.mark.jit
 def test_pages_need_nothing_from_outside(cycle: ews.Assessment) -> None:
     page = cycle.to_html()
     assert page.startswith("<!DOCTYPE html>")

@@ -72,6 +72,7 @@ def test_features_know_neither_unit_nor_level_nor_their_neighbours() -> None:
         np.testing.assert_allclose(features(rows[i : i + 1])[0], together[i], rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.jit
 def test_features_of_what_does_not_vary_are_finite() -> None:
     flat = np.zeros((2, 80))
     flat[1, 60] = 1.0
@@ -134,6 +135,7 @@ def test_noise_is_not_taken_for_an_approach() -> None:
     assert np.median([one.probability["null"] for one in found]) > 0.75
 
 
+@pytest.mark.jit
 def test_result_and_prevalence() -> None:
     x = memory(120)
     even = classifier(x, history=5, n_surrogates=99)
@@ -154,6 +156,7 @@ def test_result_and_prevalence() -> None:
     assert "if 0.01 before" in rare.summary()
 
 
+@pytest.mark.jit
 def test_history_knows_nothing_of_the_future() -> None:
     x = memory(200)
     whole = classifier(x, history=11, n_surrogates=0)
