@@ -68,6 +68,11 @@ _HOMES: dict[str, str | None] = {
     "CompositeConfig": "ews._composite_result",
     "abrupt_shift": "ews._abrupt_shift",
     "composite": "ews._composite",
+    # one observation at a time
+    "Monitor": "ews._monitor",
+    "MonitorCalibration": "ews._monitor_result",
+    "MonitorConfig": "ews._monitor_result",
+    "MonitorState": "ews._monitor_result",
     # indicators, by family
     "mean": "ews.indicators.moments",
     "variance": "ews.indicators.moments",
@@ -119,6 +124,10 @@ __all__ = [
     "HeteroskedasticityTest",
     "IndependenceTest",
     "LeadTimes",
+    "Monitor",
+    "MonitorCalibration",
+    "MonitorConfig",
+    "MonitorState",
     "MultivariateConfig",
     "MultivariateDetection",
     "PowerSpectrum",
@@ -232,6 +241,8 @@ if TYPE_CHECKING:
     from ews._evaluation.sensitivity import sensitivity
     from ews._evaluation.sensitivity_result import SensitivityConfig, SensitivityMap
     from ews._false_discovery import false_discovery
+    from ews._monitor import Monitor
+    from ews._monitor_result import MonitorCalibration, MonitorConfig, MonitorState
     from ews._multivariate_result import MultivariateConfig, MultivariateDetection
     from ews._rolling import rolling
     from ews._significance import significance

@@ -1,0 +1,255 @@
+"""How far a monitor's running statistics go in noise in which nothing changes, by simulating all that it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ews._alarms import upper
+from ews._monitor_engine import Engine, smoother_weights
+from ews._monitor_result import MonitorCalibration, MonitorConfig
+from ews.errors import ArgumentError, SeriesTooShortError, described
+from ews.indicators import registry
+
+__all__ = ["calibrated", "shortest_reference", "signed"]
+
+FloatArray = npt.NDArray[np.float64]
+
+# Coefficients that are tried: a coefficient of one has no stationary distribution to start from.
+_TRIED = np.tanh(np.linspace(-3.8, 3.8, 801))
+# Numbers that one chunk of simulations may keep (16 MB).
+_MOST_KEPT = 2_000_000
+
+
+def shortest_reference(config: MonitorConfig) -> int:
+    """Fewest samples of a reference: two windows of residuals from a full smoother, and the history."""
+    return smoother_weights(config.detrend, config.bandwidth).size - 1 + 2 * config.window + config.history
+
+
+def signed(names: tuple[str, ...], statistics: FloatArray) -> FloatArray:
+    """Statistics, of shape (indicators, …), such that large values warn: magnitudes where both directions do."""
+    both = np.array([registry.get(name).alarm == "both" for name in names])
+    return np.where(both.reshape(-1, *[1] * (statistics.ndim - 1)), np.abs(statistics), statistics)
+
+
+def calibrated(
+    config: MonitorConfig,
+    reference: FloatArray,
+    *,
+    horizon: int,
+    false_alarm_rate: float,
+    n_simulations: int,
+    seed: int,
+) -> tuple[MonitorCalibration, Engine]:
+    """Fit noise to the reference, send it through the monitor, and keep how far its statistics go.
+
+    Parameters
+    ----------
+    config : MonitorConfig
+        What the monitor does.
+    reference : ndarray of shape (n,)
+        Samples in which nothing changes, all finite.
+    horizon, false_alarm_rate, n_simulations, seed
+        See :meth:`ews.Monitor.calibrate`.
+
+    Returns
+    -------
+    calibration : MonitorCalibration
+        The thresholds.
+    engine : Engine
+        One row that has seen the reference.
+    """
+    least = shortest_reference(config)
+    if reference.size < least:
+        raise SeriesTooShortError("reference", described(f"{reference.size} observation(s)"), f"at least {least}")
+    engine = Engine(config, 1)
+    residual, centre, spread = _watch_reference(engine, reference[:, None])
+    noise = _fit(config, residual[engine.weights.size - 1 :, 0])
+    engine.start_level(centre, spread)
+
+    # The trend looks back only so far: what a simulation does before that changes nothing.
+    warm_up = reference.size
+    if config.rule == "trend":
+        warm_up = min(warm_up, engine.settled + config.history)
+    kept = engine.raw.size + engine.residual.size + max(engine.past.size, engine.average.size)
+    rows = int(np.clip(_MOST_KEPT // kept, 1, n_simulations))
+    maxima = np.concatenate(
+        [
+            _simulate(
+                config,
+                noise,
+                np.random.default_rng([seed, first]),
+                rows=min(rows, n_simulations - first),
+                mean=float(reference.mean()),
+                warm_up=warm_up,
+                horizon=horizon,
+            )
+            for first in range(0, n_simulations, rows)
+        ],
+        axis=1,
+    )
+    reached = np.where(np.isnan(maxima), np.inf, maxima)  # a statistic that was never defined counts as large
+    ordered = np.sort(reached, axis=1)
+    # Each simulation counts itself: slightly conservative.
+    smallest = np.sort(np.min([upper(row, row) for row in reached], axis=0))
+    names = config.indicators
+    calibration = MonitorCalibration(
+        coefficient=noise.coefficient,
+        innovation_sd=noise.innovation_sd,
+        reference_length=reference.size,
+        horizon=horizon,
+        false_alarm_rate=false_alarm_rate,
+        n_simulations=n_simulations,
+        seed=seed,
+        thresholds={
+            name: _threshold(row, smallest, false_alarm_rate) for name, row in zip(names, ordered, strict=True)
+        },
+        maxima=dict(zip(names, ordered, strict=True)),
+        smallest=smallest,
+        centre=dict(zip(names, centre[:, 0].tolist(), strict=True)),
+        spread=dict(zip(names, spread[:, 0].tolist(), strict=True)),
+    )
+    return calibration, engine
+
+
+def _watch_reference(engine: Engine, samples: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Residuals of samples of shape (time, rows), and mean and standard deviation of each indicator over them."""
+    count = np.zeros(engine.average.shape)
+    centre, squares = np.zeros(engine.average.shape), np.zeros(engine.average.shape)
+    residual = np.empty(samples.shape)
+    for t, values in enumerate(samples):
+        step = engine.advance(values)
+        residual[t] = step.residual
+        if engine.seen >= engine.settled:  # Welford (1962), Technometrics 4, 419
+            there = np.isfinite(step.indicators)
+            count += there
+            away = np.where(there, step.indicators - centre, 0.0)
+            centre += away / np.maximum(count, 1.0)
+            squares += away * np.where(there, step.indicators - centre, 0.0)
+    spread = np.sqrt(np.where(count > 1, squares / np.maximum(count - 1.0, 1.0), np.nan))
+    return residual, np.where(count > 0, centre, np.nan), spread
+
+
+@dataclass(frozen=True)
+class _Noise:
+    """AR(1) noise, and how well the reference tells its coefficient.
+
+    Attributes
+    ----------
+    coefficient, innovation_sd : float
+        Best guess.
+    memory, error : float
+        Lag-1 autocorrelation of the reference's residual, corrected for bias, and its standard error.
+    power : float
+        Variance of the residual.
+    expected_memory, expected_power : ndarray of shape (tried,)
+        The same two of the residual of AR(1) noise with each coefficient tried and unit innovations.
+    """
+
+    coefficient: float
+    innovation_sd: float
+    memory: float
+    error: float
+    power: float
+    expected_memory: FloatArray
+    expected_power: FloatArray
+
+    def draw(self, generator: np.random.Generator, rows: int) -> tuple[FloatArray, FloatArray]:
+        """Coefficients and innovation deviations that the reference could have come from."""
+        memory = self.memory + self.error * generator.standard_normal(rows)
+        coefficient = np.interp(memory, self.expected_memory, _TRIED)
+        return coefficient, np.sqrt(self.power / np.interp(coefficient, _TRIED, self.expected_power))
+
+
+def _fit(config: MonitorConfig, residual: FloatArray) -> _Noise:
+    """The AR(1) noise whose residual, after the same smoother, remembers as much as the reference's.
+
+    A smoother takes out memory with the trend; noise fitted to the residual as it stands and smoothed again would
+    remember too little.
+    """
+    m = residual.size
+    # The residual r = h * x of AR(1) noise x, h one less the smoother: γ_r(k) = Σ_j c_h(j) γ_x(j − k).
+    weights = smoother_weights(config.detrend, config.bandwidth)[::-1]
+    if config.detrend is None:
+        response, centred = np.ones(1), residual - residual.mean()
+    else:
+        response, centred = -weights / weights.sum(), residual
+        response[0] += 1.0
+    power = float(centred @ centred) / m
+    if not power > 0.0:
+        raise ArgumentError("reference", described("samples that leave no residual"), "samples that vary")
+    overlap = np.correlate(response, response, "full")
+    lags = np.arange(overlap.size) - (response.size - 1)
+    expected_power, expected_memory = np.empty(_TRIED.size), np.empty(_TRIED.size)
+    for place, phi in enumerate(_TRIED):
+        own, next_one = (_covariances(overlap, lags, phi, k) for k in (0, 1))
+        expected_power[place], expected_memory[place] = own, next_one / own
+    expected_memory = np.maximum.accumulate(expected_memory)  # it rises; rounding may not
+    memory = float(centred[1:] @ centred[:-1]) / (m * power)
+    # First-order bias of a lag-1 autocorrelation, (1 + 4ρ) / m about a fitted mean (Kendall 1954, Biometrika 41, 403).
+    memory += (1.0 + 4.0 * memory) / m if config.detrend is None else 3.0 * memory / m
+    coefficient = float(np.interp(memory, expected_memory, _TRIED))
+    return _Noise(
+        coefficient=coefficient,
+        innovation_sd=float(np.sqrt(power / np.interp(coefficient, _TRIED, expected_power))),
+        memory=memory,
+        error=_standard_error(overlap, lags, coefficient, m),
+        power=power,
+        expected_memory=expected_memory,
+        expected_power=expected_power,
+    )
+
+
+def _covariances(overlap: FloatArray, lags: npt.NDArray[np.int64], phi: float, k: int) -> float:
+    """Autocovariance at lag k of the residual of AR(1) noise with unit innovations."""
+    return float(overlap @ phi ** np.abs(lags - k)) / (1.0 - phi * phi)
+
+
+def _standard_error(overlap: FloatArray, lags: npt.NDArray[np.int64], phi: float, m: int) -> float:
+    """Standard error of a lag-1 autocorrelation of m samples, by Bartlett (1946), J. R. Stat. Soc. B 8, 27."""
+    reach = min(m, 2 * overlap.size + 200)
+    covariance = np.array([_covariances(overlap, lags, phi, k) for k in range(reach + 2)])
+    rho = covariance / covariance[0]
+    rho = np.concatenate([rho[:0:-1], rho])
+    middle, before, after = rho[1:-1], rho[:-2], rho[2:]
+    first = covariance[1] / covariance[0]
+    terms = middle**2 * (1.0 + 2.0 * first**2) + before * after - 4.0 * first * middle * before
+    return float(np.sqrt(max(terms.sum(), 0.0) / m))
+
+
+def _simulate(
+    config: MonitorConfig,
+    noise: _Noise,
+    generator: np.random.Generator,
+    *,
+    rows: int,
+    mean: float,
+    warm_up: int,
+    horizon: int,
+) -> FloatArray:
+    """The largest statistic of each of `rows` horizons, of shape (indicators, rows); NaN where there was none."""
+    coefficient, sd = noise.draw(generator, rows)
+    engine = Engine(config, rows)
+    samples = np.empty((warm_up + horizon, rows))
+    state = generator.standard_normal(rows) * sd / np.sqrt(1.0 - coefficient**2)
+    for t in range(warm_up + horizon):
+        samples[t] = mean + state
+        state = coefficient * state + sd * generator.standard_normal(rows)
+    _, centre, spread = _watch_reference(engine, samples[:warm_up])
+    engine.start_level(centre, spread)
+    largest = np.full(engine.average.shape, np.nan)
+    for values in samples[warm_up:]:
+        largest = np.fmax(largest, signed(config.indicators, engine.advance(values).statistics))
+    return largest
+
+
+def _threshold(ordered: FloatArray, smallest: FloatArray, rate: float) -> float:
+    """The largest statistic that raises no alarm; infinity where none would."""
+    n = ordered.size
+    # What lies just above an ordered value is reached by one simulation less, or fewer still where several are equal.
+    above = (1.0 + n - np.searchsorted(ordered, ordered, side="right")) / (1.0 + n)
+    adjusted = np.maximum(above, (1.0 + np.searchsorted(smallest, above, side="right")) / (1.0 + n))
+    enough = np.flatnonzero(adjusted <= rate)
+    return float(ordered[enough[0]]) if enough.size else float("inf")
