@@ -73,8 +73,8 @@ def assess(detection: Detection, pipeline: Pipeline, *, progress: Progress | Non
     ]
     power = _power(measure, statistics, drawn, pipeline, detection, stages)
     options = _options(detection)
-    # Cleaned and cut already: times and values as the detection used them.
-    clean = {"time": detection.series.time, **options}
+    # Cleaned and cut already: times and values as the detection used them, uneven where gaps were dropped.
+    clean = {"time": detection.series.time, "missing": "drop", **options}
     classification = classifier(detection.series.values, n_surrogates=0, seed=config.seed, **clean)
     detectors, votes, notes = _detectors(detection, clean, classification)
     kind = _kind(warned, config.indicators)
@@ -268,6 +268,9 @@ def _reasons(
     labels = {one.name: one.label for one in pipeline.indicators} | LABELS
     sentences = []
     for name, value, p in sorted(zip(names, observed, adjusted, strict=True), key=lambda one: one[0] not in warned):
+        if np.isnan(value):
+            sentences.append(f"{labels[name].lower()} is undefined in this record")
+            continue
         what = "τ" if name in detection.tau else "value"
         mark = "warns" if name in warned else "does not warn"
         sentences.append(f"{labels[name].lower()} {mark} ({what} = {value:+.2f}, adjusted p = {p:.3g})")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._alarms import Statistic
 from ews.results import Detection, Verdict
 
 if TYPE_CHECKING:
@@ -207,14 +208,14 @@ class Assessments(Mapping[str, Assessment]):
         Returns
         -------
         pandas.DataFrame
-            Verdict, kind, bifurcation, probability of any bifurcation, smallest adjusted p, its q-value over all
-            columns (Benjamini and Hochberg), smallest power.
+            Verdict, kind, bifurcation, probability of any bifurcation, smallest adjusted p in a direction of alarm (1
+            where nothing moved in one), its q-value over all columns (Benjamini and Hochberg), smallest power.
         """
         import pandas as pd
 
         from ews._false_discovery import false_discovery
 
-        smallest = [np.nanmin(list(one.pvalue_adjusted.values())) for one in self.values()]
+        smallest = [_warning_pvalue(one) for one in self.values()]
         return pd.DataFrame(
             {
                 "verdict": [one.verdict for one in self.values()],
@@ -286,3 +287,17 @@ class Assessments(Mapping[str, Assessment]):
 
     def __repr__(self) -> str:
         return f"<Assessments of {len(self)} columns>"
+
+
+def _warning_pvalue(result: Assessment) -> float:
+    """Smallest adjusted p in a direction of alarm; 1 where there is none, NaN without surrogates."""
+    if not result.detection.config.n_surrogates:
+        return float("nan")
+    found = [1.0]
+    for name, p in result.pvalue_adjusted.items():
+        indicator = result.detection.indicators.get(name)
+        # Evidence and bimodality are one-sided: whatever their value, only more of it has a small p.
+        tested = Statistic("up", sides=1) if indicator is None else Statistic(indicator.alarm)
+        if tested.warns(np.array(result.statistic[name]), np.array(p), 1.0):
+            found.append(float(p))
+    return min(found)

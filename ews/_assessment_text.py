@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ews._layout import section, table
-from ews.summary import number_text, p_text, sentence, time_text
+from ews.summary import data_text, number_text, p_text, sentence
 
 if TYPE_CHECKING:
     from ews._assessment_result import Assessment, Assessments
@@ -56,8 +56,7 @@ def assessment_summary(result: Assessment) -> str:
     ]
     lines += table(["statistic", "value", "p", "adjusted p"], rows)
     lines.append("")
-    span = f"{time_text(series.time[0])} to {time_text(series.time[-1])}"
-    lines += section("Data", f"{len(series)} observations from {span}, step {number_text(series.step)}.")
+    lines += section("Data", data_text(detection))
     for note in (*series.notes, *result.notes):
         lines += section("", sentence(f"Note: {note}"))
     lines += section("Detrending", sentence(detection.detrend_sentence))

@@ -14,7 +14,7 @@ from ews.bifurcations._classifier_network import CLASSES, shipped
 from ews.bifurcations._classifier_result import Classification, ClassifierConfig
 from ews.bifurcations._windows import FloatArray, Prepared, check_test, prepare
 from ews.detrend import plan as plan_detrending
-from ews.errors import InputTypeError, SeriesTooShortError, ValueRangeError, described
+from ews.errors import ArgumentError, InputTypeError, SeriesTooShortError, ValueRangeError, described
 from ews.indicators.building import is_count, is_number
 from ews.series import Duplicates, Missing
 
@@ -66,7 +66,7 @@ def classifier(
         that of the training; where transitions are rare, say so.
     history : int, default 20
         At how many times on the way the record so far is classified, each time detrended anew without what came later;
-        0 for the end alone.
+        0 for none. Times before which the record is too short for its season or bandwidth are left out.
     null : {"ar1", "arma", "fourier", "aaft", "iaaft", "block", "permutation"}, default "ar1"
         Null model for the p-value.
     n_surrogates : int, default 500
@@ -222,12 +222,16 @@ def _history(prepared: Prepared, history: int, log_odds: float) -> tuple[Any, Fl
     lost = int(plan.method == "difference")
     first = min(n, max(SHORTEST + lost, n // 2))
     ends = np.unique(np.linspace(first, n, history).round().astype(np.int64)) if history else np.empty(0, np.int64)
-    rows = []
+    places, rows = [], []
     for end in ends:
         so_far = prepared.series.values[:end].reshape(1, -1)
-        shorter = plan_detrending(
-            plan.method, n=int(end), bandwidth=plan.bandwidth, causal=plan.causal, season=plan.season
-        )
+        try:
+            shorter = plan_detrending(
+                plan.method, n=int(end), bandwidth=plan.bandwidth, causal=plan.causal, season=plan.season
+            )
+        except ArgumentError:
+            continue  # not yet two periods of the season, or as many samples as the bandwidth has
         residual = (so_far - shorter.rows(so_far))[:, lost:]
+        places.append(end - 1)
         rows.append(_with_prior(shipped().log_probabilities(features(residual)), log_odds)[0])
-    return ends - 1, np.array(rows).reshape(ends.size, len(CLASSES))
+    return np.array(places, dtype=np.int64), np.array(rows).reshape(len(rows), len(CLASSES))

@@ -179,7 +179,7 @@ class Classification:
             What was found, how, and a table of the classes.
         """
         from ews._layout import section, table
-        from ews.bifurcations._windows_summary import p_clause
+        from ews.bifurcations._windows_summary import data_section, p_clause
         from ews.summary import number_text, sentence, time_text
 
         config, series = self.config, self.series
@@ -192,10 +192,7 @@ class Classification:
             f"  - {sentence(f'evidence {number_text(self.evidence)} (log odds), {p_clause(self.pvalue)}')}",
             "",
         ]
-        span = f"{time_text(series.time[0])} to {time_text(series.time[-1])}"
-        lines += section("Data", f"{len(series)} observations from {span}, step {number_text(series.step)}.")
-        for note in series.notes:
-            lines += section("", sentence(f"Note: {note}"))
+        lines += data_section(series)
         lines += section("Detrending", sentence(self.detrend_sentence))
         lines += section(
             "Model",

@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float64]
+# Detrending an exact line leaves up to 1e-14 of the values' size.
+ROUNDING = 1e-13
 Measure = Callable[[FloatArray], FloatArray]  # rows of residuals → rows of a statistic, one value a window
 
 
@@ -129,8 +131,13 @@ def prepare(
     samples = resolve_window(window, n, shortest=shortest)
     plan = plan_detrending(detrend, n=n, bandwidth=bandwidth, causal=bool(causal), season=season)
     trend = plan.rows(series.values.reshape(1, -1))[0]
+    residual = series.values - trend
+    spread, size = float(np.nanmax(residual) - np.nanmin(residual)), float(np.abs(series.values).max())
+    if spread <= ROUNDING * size:  # of which every detector that divides by a spread would make a signal
+        given = described(f"values that detrending leaves {spread:.1g} of, in a series of size {size:.3g}")
+        raise ValueRangeError("series", given, "values that vary about their trend; or another way to detrend")
     pipeline = Pipeline(plan, (), samples, "kendall", series.step, trend)
-    return Prepared(series, pipeline, trend, series.values - trend)
+    return Prepared(series, pipeline, trend, residual)
 
 
 def check_test(*, null: Any, n_surrogates: Any, alpha: Any) -> None:

@@ -198,3 +198,52 @@ def test_pages_need_nothing_from_outside(cycle: ews.Assessment) -> None:
     both = ews.Assessments({"a<b": cycle, "c": cycle})
     assert "a&lt;b" in both.to_html()
     assert len(both.plot().axes) == 1
+
+
+def test_gaps_that_were_dropped_stay_dropped() -> None:
+    x = memory(120)
+    x[[30, 31, 50]] = np.nan
+    found = auto(x, missing="drop", n_surrogates=19)
+    assert found.classification.series.time.tolist() == found.detection.series.time.tolist()
+    assert set(found.detectors) == {"classifier", "spectral", "jacobian", "restoring"}
+
+
+def test_a_long_season_does_not_stop_it() -> None:
+    found = auto(memory(120), season=40, n_surrogates=19)
+    assert found.classification.history_time.min() >= 79
+    assert found.classification.history_time.max() == 119
+
+
+def test_a_table_without_surrogates_has_no_p() -> None:
+    table = pd.DataFrame({"a": memory(80), "b": memory(80, seed=4)})
+    frame = ews.detect(table, method="auto", n_surrogates=0).to_frame()
+    assert frame[["pvalue", "qvalue", "power"]].isna().all(axis=None)
+
+
+@pytest.mark.jit
+def test_a_table_takes_no_fall_for_a_discovery() -> None:
+    quieter = np.random.default_rng(5).standard_normal(300) * np.linspace(5.0, 1.0, 300)
+    table = pd.DataFrame({"quieter": quieter, "steady": np.random.default_rng(6).standard_normal(300)})
+    found = ews.detect(table, method="auto", n_surrogates=199)
+    one = found["quieter"]
+    assert one.pvalue_adjusted["variance"] <= 0.1
+    assert one.statistic["variance"] < 0
+    in_alarm = [one.pvalue_adjusted[name] for name in ("evidence", "bimodality")]
+    in_alarm += [one.pvalue_adjusted["ac1"]] if one.statistic["ac1"] > 0 else []
+    in_alarm += [one.pvalue_adjusted["skewness"]]
+    assert found.to_frame().loc["quieter", "pvalue"] == min(in_alarm)
+
+
+def test_what_is_undefined_is_said_to_be() -> None:
+    x = np.r_[memory(60), np.zeros(60)]
+    found = auto(x, detrend=None, n_surrogates=19)
+    assert np.isnan(found.statistic["bimodality"])
+    assert "bimodality of the last half is undefined in this record" in found.reasons
+    assert "nan" not in " ".join(found.reasons)
+
+
+def test_steps_between_dates_have_a_unit() -> None:
+    dated = pd.Series(memory(80), index=pd.date_range("2001-01-01", periods=80))
+    found = auto(dated, n_surrogates=19)
+    assert "step 1 day." in found.summary()
+    assert "step 1 day." in found.classification.summary()

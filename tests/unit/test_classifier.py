@@ -181,3 +181,19 @@ def test_what_cannot_be_used_is_refused() -> None:
         classifier(memory(60), null="ar2")  # type: ignore[arg-type]
     with pytest.raises(ValueRangeError):
         classifier(np.ones(60))
+
+
+def test_history_begins_where_season_and_bandwidth_allow() -> None:
+    x = memory(120)
+    assert classifier(x, season=40, n_surrogates=0).history_time.min() >= 79
+    wide = classifier(x, detrend="lowess", bandwidth=100, n_surrogates=0)
+    assert wide.history_time.min() >= 99
+    for name, value in wide.probability.items():
+        assert wide.history_probability[name][-1] == pytest.approx(value)
+
+
+@pytest.mark.parametrize("detrend", ["linear", "difference"])
+def test_rounding_is_not_classified(detrend: str) -> None:
+    line = 5.0 + 0.1 * np.arange(100)
+    with pytest.raises(ValueRangeError, match="series: got values that detrending leaves"):
+        classifier(line, detrend=detrend, n_surrogates=0)
