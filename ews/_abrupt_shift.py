@@ -124,14 +124,19 @@ def abrupt_shift(
     place = _place(score)
     drawn, sentence = np.empty(0), "no surrogates were drawn"
     if count:
-        fitted = nulls.fit(_without_step(cleaned.values, place, lengths[0]), null=null)
-        sentence = fitted.sentence.replace("the residual", "the series less the step at its largest score")
+        noise = _without_step(cleaned.values, place, lengths[0])
+        if np.ptp(noise) <= ROUNDING * np.ptp(cleaned.values):
+            # A step without noise: what would be drawn from its null does not move, and scores 0.
+            drawn, sentence = np.zeros(count), "a constant: the series less the step at its largest score has no noise"
+        else:
+            fitted = nulls.fit(noise, null=null)
+            sentence = fitted.sentence.replace("the residual", "the series less the step at its largest score")
 
-        def largest(first: int, rows: int) -> FloatArray:
-            found = scores(fitted.draw(first, rows, seed=resolved), lengths, float(threshold))
-            return np.asarray(np.abs(found).max(axis=1), dtype=np.float64)
+            def largest(first: int, rows: int) -> FloatArray:
+                found = scores(fitted.draw(first, rows, seed=resolved), lengths, float(threshold))
+                return np.asarray(np.abs(found).max(axis=1), dtype=np.float64)
 
-        drawn = np.concatenate(in_chunks(largest, count, n=len(cleaned)))
+            drawn = np.concatenate(in_chunks(largest, count, n=len(cleaned)))
     # Scores are multiples of one over the number of lengths: ties count for the null, whatever the rounding.
     reached = drawn >= statistic - 0.5 / len(lengths)
     return AbruptShift(

@@ -222,7 +222,9 @@ def _measured(
     start = int(np.isnan(residual[0, 0]))  # the sample that a first difference costs
     step = prepared.series.step
     if window is not None:
-        return np.stack(fused(residual, window=window, indicators=chosen, raw=raw, step=step))
+        out[...] = np.stack(fused(residual, window=window, indicators=chosen, raw=raw, step=step))
+        out[:, :, : start + first - 1] = np.nan
+        return out
     for end in range(start + first, n + 1):
         part = np.ascontiguousarray(residual[:, start:end])
         levels = np.ascontiguousarray(raw[:, start:end])

@@ -107,3 +107,11 @@ def test_result_reads_and_writes() -> None:
 def test_bad_input_is_refused_by_name(series: object, options: dict[str, object], error: type[Exception]) -> None:
     with pytest.raises(error):
         ews.abrupt_shift(series, **options)  # type: ignore[arg-type]
+
+
+def test_a_step_without_noise_is_no_error() -> None:
+    found = ews.abrupt_shift(np.repeat([0.3, 1.1], 50), n_surrogates=99)
+    assert found.warning
+    assert found.pvalue == 0.01
+    assert abs(found.location - 49) <= 2
+    assert "no noise" in found.null_sentence

@@ -165,3 +165,13 @@ def test_differences_cost_one_sample() -> None:
 def test_bad_input_is_refused_by_name(series: object, options: dict[str, object], error: type[Exception]) -> None:
     with pytest.raises(error):
         ews.composite(series, **options)  # type: ignore[arg-type]
+
+
+def test_nothing_is_measured_before_the_burn_in_in_windows_either() -> None:
+    found = ews.composite(noise(), window=10, burn_in=30, n_surrogates=0)
+    assert found.config.burn_in == 30
+    for one in (*found.indicators.values(), *found.zscores.values()):
+        values = getattr(one, "values", one)
+        assert np.isnan(values[:29]).all()
+    whole = ews.composite(noise(), window=10, burn_in=5, n_surrogates=0)
+    np.testing.assert_array_equal(found.indicators["ac1"].values[29:], whole.indicators["ac1"].values[29:])
