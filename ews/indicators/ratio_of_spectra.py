@@ -134,19 +134,22 @@ def rosa(
 
 
 def _rates(ratio: FloatArray, omega: FloatArray, strength: float | None) -> FloatArray:
-    """λ per sample of each row of ratios; `strength` is κ², or None where it is to be fitted."""
+    """λ per sample of each row of ratios; `strength` is κ² in their unit, or None where it is to be fitted."""
     found = np.empty(ratio.shape[0])
+    # In units of its largest, whose square neither overflows nor vanishes; the least squares are the same.
+    unit = ratio.max(axis=1)
+    ratio = ratio / unit[:, None]
     size = max(1, AT_ONCE // (GRID * omega.size))
     for first in range(0, found.size, size):
         part = slice(first, first + size)
-        found[part] = _search(ratio[part], omega, strength)
+        found[part] = _search(ratio[part], omega, None if strength is None else strength / unit[part])
     return found
 
 
-def _search(ratio: FloatArray, omega: FloatArray, strength: float | None) -> FloatArray:
+def _search(ratio: FloatArray, omega: FloatArray, strength: FloatArray | None) -> FloatArray:
     """The least squares over a grid of log λ, then by golden sections of the two steps around its least."""
     grid = np.linspace(math.log(BELOW * omega[0]), math.log(ABOVE * omega[-1]), GRID)
-    at_grid = _squares(ratio[:, None, :], omega, grid[None, :], strength)
+    at_grid = _squares(ratio[:, None, :], omega, grid[None, :], None if strength is None else strength[:, None])
     best = at_grid.argmin(axis=1)
     low, high = grid[np.maximum(best - 1, 0)], grid[np.minimum(best + 1, GRID - 1)]
     golden = 0.5 * (math.sqrt(5.0) - 1.0)
@@ -160,7 +163,7 @@ def _search(ratio: FloatArray, omega: FloatArray, strength: float | None) -> Flo
     return np.asarray(rates)
 
 
-def _squares(ratio: FloatArray, omega: FloatArray, log_rate: FloatArray, strength: float | None) -> FloatArray:
+def _squares(ratio: FloatArray, omega: FloatArray, log_rate: FloatArray, strength: FloatArray | None) -> FloatArray:
     """Squared differences from κ² / (ω² + λ²), as a share of the squares; κ² at its best where it is free."""
     shape = 1.0 / (omega**2 + np.exp(2.0 * log_rate)[..., None])
     power = (ratio**2).sum(axis=-1)

@@ -194,3 +194,14 @@ def test_misuse_is_refused_by_name(arguments: dict[str, object], argument: str) 
     with pytest.raises(ArgumentError) as raised:
         ews.rosa(given.pop("x"), given.pop("forcing"), **given)
     assert raised.value.argument == argument
+
+
+@pytest.mark.parametrize("factor", [1e-60, 1e60])
+def test_units_do_not_overflow(factor: float) -> None:
+    generator = np.random.default_rng(3)
+    forcing = generator.standard_normal(150)
+    x = np.convolve(forcing, 0.8 ** np.arange(40))[:150]
+    expected = ews.rosa(x, forcing, window=100)[-1]
+    assert ews.rosa(x * factor, forcing / factor, window=100)[-1] == pytest.approx(expected, rel=1e-6)
+    known = ews.rosa(x, forcing, window=100, gain=0.5)[-1]
+    assert ews.rosa(x * factor, forcing, window=100, gain=0.5 * factor)[-1] == pytest.approx(known, rel=1e-6)
