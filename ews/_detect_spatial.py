@@ -209,7 +209,7 @@ def _check(*, trend: Any, null: Any, n_surrogates: Any, alpha: Any, detrend_spac
         raise ValueRangeError("n_surrogates", n_surrogates, "an integer of 0 or more")
     if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < float(alpha) < 1:
         raise ValueRangeError("alpha", alpha, "a number between 0 and 1")
-    if detrend_space not in _SENTENCES:
+    if not isinstance(detrend_space, str | None) or detrend_space not in _SENTENCES:
         raise UnknownNameError("detrend_space", detrend_space, ("plane", "mean_map"))
 
 

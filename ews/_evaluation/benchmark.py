@@ -238,7 +238,7 @@ def _names(argument: str, given: Any, known: Any) -> tuple[str, ...]:
     if not listed:
         raise ValueRangeError(argument, given, "at least one name")
     for name in listed:
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             raise UnknownNameError(argument, name, known)
     return tuple(dict.fromkeys(listed))
 

@@ -90,34 +90,35 @@ class Method:
     function: Callable[[Any], float] | None
 
 
+# Records come here clean: what is uneven in one is that missing="drop" was asked for, so that its order counts.
 def _likelihood(record: Any) -> float:
     from ews import bifurcations
 
-    return float(bifurcations.likelihood(record, noise="additive", n_bootstrap=0).ratio)
+    return float(bifurcations.likelihood(record, noise="additive", n_bootstrap=0, missing="drop").ratio)
 
 
 def _jacobian(record: Any) -> float:
     from ews import bifurcations
 
-    return float(bifurcations.jacobian(record, n_surrogates=0).tau)
+    return float(bifurcations.jacobian(record, n_surrogates=0, missing="drop").tau)
 
 
 def _langevin(record: Any) -> float:
     from ews import bifurcations
 
-    return float(bifurcations.langevin(record, n_surrogates=0).tau)
+    return float(bifurcations.langevin(record, n_surrogates=0, missing="drop").tau)
 
 
 def _restoring(record: Any) -> float:
     from ews import bifurcations
 
-    return float(bifurcations.restoring(record, n_surrogates=0, n_bootstrap=0).tau)
+    return float(bifurcations.restoring(record, n_surrogates=0, n_bootstrap=0, missing="drop").tau)
 
 
 def _classifier(record: Any) -> float:
     from ews import bifurcations
 
-    return bifurcations.classifier(record, history=0, n_surrogates=0).evidence
+    return bifurcations.classifier(record, history=0, n_surrogates=0, missing="drop").evidence
 
 
 # Name → score of a record, for the detectors that are no trend of an indicator: one line adds one.

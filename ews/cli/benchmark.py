@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from ews.cli.output import messages, progress_bar, show
-from ews.errors import ArgumentError, InputTypeError, described
+from ews.errors import ArgumentError, InputTypeError, UnknownNameError, described
 
 __all__ = ["FILES", "run"]
 
@@ -58,7 +58,10 @@ def _methods(text: str) -> Sequence[object]:
     found: list[object] = []
     for part in filter(None, map(str.strip, text.split(","))):
         name, colon, direction = part.partition(":")
-        found.append(TrendScore(name, direction) if colon else name)  # type: ignore[arg-type]  # it is checked there
+        try:
+            found.append(TrendScore(name, direction) if colon else name)  # type: ignore[arg-type]  # it is checked there
+        except UnknownNameError as error:  # there the two halves have names of their own
+            raise UnknownNameError("--methods", error.given, error.names) from None
     if not found:
         raise InputTypeError("--methods", text, "names separated by commas, as in variance,ac1:down")
     return found

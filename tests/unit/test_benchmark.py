@@ -205,7 +205,7 @@ def test_command_gives_what_the_library_gives():
         (("--replicates", 0), "--replicates: got 0"),
         (("--methods", "varience"), "--methods: got 'varience'"),
         (("--methods", " , "), "--methods: got"),
-        (("--methods", "ac1:sideways"), "direction: got 'sideways'"),
+        (("--methods", "ac1:sideways"), "--methods: got 'sideways'"),
     ],
 )
 def test_command_refuses_in_one_line(arguments, said):
@@ -221,3 +221,8 @@ def test_command_refuses_a_file_for_a_folder(tmp_path):
     result = command(*SHORT, "--output", tmp_path / "file")
     assert result.exit_code == 2
     assert "a folder" in result.stderr
+
+
+def test_a_list_is_no_name() -> None:
+    with pytest.raises(UnknownNameError, match="positives"):
+        ews.benchmark(positives=[["fold"]])  # type: ignore[list-item]

@@ -329,3 +329,12 @@ def test_directions_are_checked_when_made():
         ews.TrendScore("varience")
     with pytest.raises(InputTypeError):
         ews.TrendScore(3)
+
+
+@pytest.mark.parametrize("method", ["classifier", "likelihood", "jacobian", "langevin", "restoring"])
+def test_detectors_take_records_of_which_gaps_were_dropped(method: str) -> None:
+    rows = np.random.default_rng(2).standard_normal((2, 90)).cumsum(axis=1)
+    rows[0, [20, 21]] = np.nan
+    found = ews.evaluate(rows, [1, 0], methods=[method], missing="drop", n_times=1, n_bootstrap=10)
+    assert found.n.tolist() == [88, 90]
+    assert np.isfinite(found.scores[method]).all()

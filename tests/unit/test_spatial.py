@@ -437,3 +437,8 @@ def test_fields_at_rest_rarely_warn(null: str) -> None:
         drawn = inside._surrogate_trends(table, "kendall", null, 199, seed, 1.0)  # type: ignore[arg-type]
         warned += bool(inside._warns(chosen, tau, inside._pvalues(tau, drawn)[1], 0.05).any())
     assert warned <= 200 * 0.07 + 2 * np.sqrt(200 * 0.07 * 0.93)
+
+
+def test_a_list_is_no_way_to_detrend() -> None:
+    with pytest.raises(UnknownNameError, match="detrend_space"):
+        ews.detect_spatial(np.random.default_rng(1).standard_normal((12, 6, 6)), detrend_space=["plane"])  # type: ignore[arg-type]
