@@ -8,6 +8,9 @@ import time
 
 ALL = (
     "false_alarms",
+    "false_alarms_slow",
+    "false_alarms_detectors",
+    "false_alarms_outside",
     "power",
     "intervals",
     "verdicts",
