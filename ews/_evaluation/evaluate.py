@@ -68,8 +68,8 @@ def evaluate(
         collection. Simulations know their own.
     methods : sequence or dict, default ("variance", "ac1", "skewness")
         Names of registered indicators (the score is the trend statistic, in the direction of alarm), of detectors
-        ("likelihood", "jacobian", "langevin", "restoring"), :class:`ews.TrendScore`, or any function from a pandas
-        Series to a number, larger where it warns more.
+        ("classifier", "likelihood", "jacobian", "langevin", "restoring"), :class:`ews.TrendScore`, or any function from
+        a pandas Series to a number, larger where it warns more.
     time : array_like or str, optional
         Times of all series, or the name of the column that holds them.
     until : number or date, or one for each series, optional
@@ -123,8 +123,9 @@ def evaluate(
     Notes
     -----
     A score at a time sees the data up to that time and nothing else: detrending, windows and trend are made anew from
-    the shortened record, so that no lead time rests on what came later. A score that is undefined counts as −∞: a
-    method that says nothing gives no warning.
+    the shortened record, so that no lead time rests on what came later. The exception are values that
+    ``missing="interpolate"`` filled: they lean on the sample after the gap, unless ``causal=True``. A score that is
+    undefined counts as −∞: a method that says nothing gives no warning.
 
     The threshold is that of the whole negative records: at most `false_alarm_rate` of them reach it at their end. The
     lead time begins with the first running score from which on all reach it. Who looks again and again and does not

@@ -68,7 +68,9 @@ def classifier(
         At how many times on the way the record so far is classified, each time detrended anew without what came later;
         0 for none. Times before which the record is too short for its season or bandwidth are left out.
     null : {"ar1", "arma", "fourier", "aaft", "iaaft", "block", "permutation"}, default "ar1"
-        Null model for the p-value.
+        Null model for the p-value. The default takes the residual for Gaussian: of values that are strongly skewed its
+        p-values are too small, and those of "iaaft" are better. Where most values are equal, as in counts that are
+        mostly zero, those of every null are too small.
     n_surrogates : int, default 500
         How many surrogates; 0 for no p-value.
     alpha : float, default 0.05

@@ -93,7 +93,8 @@ class Classification:
     history_time : ndarray of shape (m,)
         The times at which the record so far was classified; the last is the end.
     history_probability : mapping of str to ndarray of shape (m,)
-        Probability of each class at those times, from nothing that came later.
+        Probability of each class at those times, from nothing that came later; where gaps were interpolated with
+        ``causal=False``, the values in a gap lean on the one after it.
     detrend_sentence, null_sentence : str
         What was taken out, and what the evidence was held against.
     config : ClassifierConfig
