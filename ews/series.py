@@ -269,7 +269,8 @@ def real_numbers(argument: str, values: Any) -> FloatArray:
         raise InputTypeError(argument, described("a ragged sequence"), "a one-dimensional series of numbers") from None
     if array.ndim != 1:
         given = f"an array of shape {array.shape}" if array.ndim else f"a single {type(values).__name__}"
-        hint = "a one-dimensional series (for several variables pass a pandas or polars DataFrame)"
+        way = "choose a column" if hasattr(values, "columns") else "ews.detect reads several as columns of a DataFrame"
+        hint = f"a one-dimensional series ({way})"
         raise InputTypeError(argument, described(given), hint)
     if array.dtype.kind == "O":
         if any(isinstance(value, str | bytes | complex) for value in array):

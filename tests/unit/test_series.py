@@ -468,3 +468,10 @@ def test_tables_that_cannot_be_split_are_refused() -> None:
         split_columns(pd.DataFrame(np.ones((3, 2)), columns=["a", "a"]))
     with pytest.raises(errors.InputTypeError, match="two columns named '1'"):
         split_columns(pd.DataFrame(np.ones((3, 2)), columns=[1, "1"]))
+
+
+def test_a_table_is_told_to_choose_a_column() -> None:
+    with pytest.raises(errors.InputTypeError, match="choose a column"):
+        as_series(pd.DataFrame({"a": [1.0, 2.0, 4.0], "b": [1.0, 3.0, 2.0]}))
+    with pytest.raises(errors.InputTypeError, match=r"ews\.detect reads several as columns of a DataFrame"):
+        as_series(np.ones((3, 2)))
