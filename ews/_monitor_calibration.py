@@ -1,8 +1,10 @@
-"""How far a monitor's running statistics go in noise in which nothing changes, by simulating all that it does."""
+"""How far a monitor's running statistics go where nothing changes: in simulated noise, or in recorded runs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +15,7 @@ from ews._monitor_result import MonitorCalibration, MonitorConfig
 from ews.errors import ArgumentError, SeriesTooShortError, described
 from ews.indicators import registry
 
-__all__ = ["calibrated", "shortest_reference", "signed"]
+__all__ = ["calibrated", "calibrated_on_runs", "levels_from", "shortest_reference", "signed"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -29,9 +31,14 @@ def shortest_reference(config: MonitorConfig) -> int:
 
 
 def signed(names: tuple[str, ...], statistics: FloatArray) -> FloatArray:
-    """Statistics, of shape (indicators, …), such that large values warn: magnitudes where both directions do."""
-    both = np.array([registry.get(name).alarm == "both" for name in names])
-    return np.where(both.reshape(-1, *[1] * (statistics.ndim - 1)), np.abs(statistics), statistics)
+    """Statistics, of shape (indicators, rows), such that large values warn: magnitudes where both directions do."""
+    return np.where(_warns_both_ways(names), np.abs(statistics), statistics)
+
+
+@cache
+def _warns_both_ways(names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+    """Of shape (indicators, 1); looked up once, as the registry is slow for a loop."""
+    return np.array([[registry.get(name).alarm == "both"] for name in names])
 
 
 def calibrated(
@@ -90,28 +97,109 @@ def calibrated(
         ],
         axis=1,
     )
-    reached = np.where(np.isnan(maxima), np.inf, maxima)  # a statistic that was never defined counts as large
-    ordered = np.sort(reached, axis=1)
-    # Each simulation counts itself: slightly conservative.
-    smallest = np.sort(np.min([upper(row, row) for row in reached], axis=0))
-    names = config.indicators
-    calibration = MonitorCalibration(
+    calibration = _with_thresholds(
+        config,
+        np.where(np.isnan(maxima), np.inf, maxima),  # a statistic that was never defined counts as large
+        source="noise",
         coefficient=noise.coefficient,
         innovation_sd=noise.innovation_sd,
         reference_length=reference.size,
         horizon=horizon,
         false_alarm_rate=false_alarm_rate,
-        n_simulations=n_simulations,
+        seed=seed,
+        centre=centre[:, 0],
+        spread=spread[:, 0],
+    )
+    return calibration, engine
+
+
+def calibrated_on_runs(config: MonitorConfig, runs: FloatArray, *, false_alarm_rate: float) -> MonitorCalibration:
+    """Keep how far the statistics go in records in which nothing changes, of shape (runs, horizon)."""
+    first_level = Engine(config, 1).settled + (config.history - 1 if config.rule == "trend" else 0)
+    if runs.shape[1] < first_level:
+        raise SeriesTooShortError(
+            "runs", described(f"{runs.shape[1]} observation(s) of each"), f"at least {first_level} of each"
+        )
+    half = levels_from(config, runs.shape[0])
+    count = len(config.indicators)
+    centre, spread = np.full(count, np.nan), np.full(count, np.nan)
+    if half:
+        measured = _settled_indicators(Engine(config, half), runs[:half])
+        there = np.isfinite(measured).sum(axis=(1, 2)) > 1
+        centre[there] = np.nanmean(measured[there], axis=(1, 2))
+        spread[there] = np.nanstd(measured[there], axis=(1, 2), ddof=1)
+    engine = Engine(config, runs.shape[0] - half)
+    engine.start_level(*(np.repeat(one[:, None], runs.shape[0] - half, axis=1) for one in (centre, spread)))
+    return _with_thresholds(
+        config,
+        _largest(engine, runs[half:].T),
+        source="runs",
+        coefficient=np.nan,
+        innovation_sd=np.nan,
+        reference_length=half,
+        horizon=runs.shape[1],
+        false_alarm_rate=false_alarm_rate,
+        seed=0,
+        centre=centre,
+        spread=spread,
+    )
+
+
+def levels_from(config: MonitorConfig, runs: int) -> int:
+    """How many of the runs say what the level is; the others say how far it goes."""
+    return runs // 2 if config.rule == "level" else 0
+
+
+def _settled_indicators(engine: Engine, runs: FloatArray) -> FloatArray:
+    """Indicators of shape (indicators, time, rows), from where every residual comes from a full smoother."""
+    steps = [engine.advance(values).indicators for values in runs.T]
+    return np.stack(steps[engine.settled - 1 :], axis=1)
+
+
+def _largest(engine: Engine, samples: FloatArray) -> FloatArray:
+    """The largest statistic over samples of shape (time, rows), of shape (indicators, rows); −∞ where there is none."""
+    largest = np.full(engine.average.shape, -np.inf)
+    for values in samples:
+        largest = np.fmax(largest, signed(engine.config.indicators, engine.advance(values).statistics))
+    return largest
+
+
+def _with_thresholds(
+    config: MonitorConfig,
+    maxima: FloatArray,
+    *,
+    source: Literal["noise", "runs"],
+    coefficient: float,
+    innovation_sd: float,
+    reference_length: int,
+    horizon: int,
+    false_alarm_rate: float,
+    seed: int,
+    centre: FloatArray,
+    spread: FloatArray,
+) -> MonitorCalibration:
+    """The calibration that follows from the largest statistics, of shape (indicators, horizons)."""
+    ordered = np.sort(maxima, axis=1)
+    # Each horizon counts itself: slightly conservative.
+    smallest = np.sort(np.min([upper(row, row) for row in maxima], axis=0))
+    names = config.indicators
+    return MonitorCalibration(
+        source=source,
+        coefficient=coefficient,
+        innovation_sd=innovation_sd,
+        reference_length=reference_length,
+        horizon=horizon,
+        false_alarm_rate=false_alarm_rate,
+        n_simulations=maxima.shape[1],
         seed=seed,
         thresholds={
             name: _threshold(row, smallest, false_alarm_rate) for name, row in zip(names, ordered, strict=True)
         },
         maxima=dict(zip(names, ordered, strict=True)),
         smallest=smallest,
-        centre=dict(zip(names, centre[:, 0].tolist(), strict=True)),
-        spread=dict(zip(names, spread[:, 0].tolist(), strict=True)),
+        centre=dict(zip(names, centre.tolist(), strict=True)),
+        spread=dict(zip(names, spread.tolist(), strict=True)),
     )
-    return calibration, engine
 
 
 def _watch_reference(engine: Engine, samples: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -239,10 +327,8 @@ def _simulate(
         state = coefficient * state + sd * generator.standard_normal(rows)
     _, centre, spread = _watch_reference(engine, samples[:warm_up])
     engine.start_level(centre, spread)
-    largest = np.full(engine.average.shape, np.nan)
-    for values in samples[warm_up:]:
-        largest = np.fmax(largest, signed(config.indicators, engine.advance(values).statistics))
-    return largest
+    largest = _largest(engine, samples[warm_up:])
+    return np.where(np.isneginf(largest), np.nan, largest)
 
 
 def _threshold(ordered: FloatArray, smallest: FloatArray, rate: float) -> float:

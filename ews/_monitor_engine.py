@@ -212,7 +212,7 @@ def _about_mean(x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray | flo
     origin = x[:, :1]
     away = x - origin
     # From the first sample: a row of equal values leaves exactly 0, and an offset costs no digits.
-    shift = away.mean(axis=-1, keepdims=True)
+    shift = away.sum(axis=-1, keepdims=True) / x.shape[1]
     reach = np.abs(away).max(axis=-1)
     extreme = ((reach < _SMALL) & (reach > 0.0)) | (reach > _LARGE)
     if not extreme.any():
@@ -221,7 +221,7 @@ def _about_mean(x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray | flo
     power = np.where(extreme & (half > 0.0), -np.clip(np.frexp(half)[1], -1000, 1000), 0)
     scale = np.ldexp(1.0, power)
     away = x * scale[:, None] - origin * scale[:, None]
-    shift = away.mean(axis=-1, keepdims=True)
+    shift = away.sum(axis=-1, keepdims=True) / x.shape[1]
     return origin[:, 0] + shift[:, 0] / scale, away - shift, scale
 
 

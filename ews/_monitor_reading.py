@@ -14,7 +14,7 @@ from ews._monitor_engine import MEASURES
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError, described
 from ews.series import real_numbers
 
-__all__ = ["read_bandwidth", "read_indicators", "read_rate", "read_value", "read_values", "whole"]
+__all__ = ["read_bandwidth", "read_indicators", "read_rate", "read_runs", "read_value", "read_values", "whole"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -47,11 +47,11 @@ def read_bandwidth(bandwidth: Any, detrend: str | None, window: int) -> float | 
     return float(given)
 
 
-def read_rate(rate: Any, n: int) -> float:
+def read_rate(rate: Any, n: int, argument: str = "n_simulations") -> float:
     if isinstance(rate, bool) or not isinstance(rate, numbers.Real) or not 0.0 < float(rate) < 1.0:
         raise ValueRangeError("false_alarm_rate", rate, "a number between 0 and 1")
     if 2.0 / (1 + n) > float(rate):
-        raise ArgumentError("n_simulations", n, f"at least {math.ceil(2.0 / float(rate)) - 1} for that rate")
+        raise ArgumentError(argument, n, f"at least {math.ceil(2.0 / float(rate)) - 1} for that rate")
     return float(rate)
 
 
@@ -75,3 +75,17 @@ def read_values(argument: str, values: Any) -> FloatArray:
     ):
         raise InputTypeError(argument, described("truth values"), "real numbers")
     return real_numbers(argument, values)
+
+
+def read_runs(runs: Any, horizon: Any) -> FloatArray:
+    """Records of shape (runs, horizon), cut to the horizon: the shortest run, or what was asked for."""
+    if isinstance(runs, str | bytes) or not hasattr(runs, "__len__") or not hasattr(runs, "__iter__"):
+        raise InputTypeError("runs", runs, "several one-dimensional series of numbers")
+    rows = [read_values("runs", run) for run in runs]
+    if not rows:
+        raise InputTypeError("runs", described("no run"), "several one-dimensional series of numbers")
+    shortest = min(row.size for row in rows)
+    length = shortest if horizon is None else whole("horizon", horizon, 1)
+    if length > shortest:
+        raise ValueRangeError("horizon", horizon, f"at most the shortest run, which has {shortest} observations")
+    return np.stack([row[:length] for row in rows])

@@ -12,7 +12,7 @@ import numpy.typing as npt
 __all__ = ["MonitorCalibration", "MonitorConfig", "MonitorState", "Rule"]
 
 FloatArray = npt.NDArray[np.float64]
-Rule = Literal["trend", "level"]
+Rule = Literal["level", "trend"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class MonitorConfig:
         What is measured in the window.
     history : int
         Over how many values of an indicator the running statistic looks back.
-    rule : {"trend", "level"}
+    rule : {"level", "trend"}
         Which running statistic is held against its threshold.
     """
 
@@ -45,34 +45,37 @@ class MonitorConfig:
 
 @dataclass(frozen=True, eq=False)
 class MonitorCalibration:
-    """How far the running statistics go in noise in which nothing changes.
+    """How far the running statistics go where nothing changes.
 
     Attributes
     ----------
+    source : {"noise", "runs"}
+        Whether AR(1) noise was simulated or recorded runs were watched.
     coefficient : float
-        Lag-1 coefficient of the noise, fitted to the reference.
+        Lag-1 coefficient of the noise, fitted to the reference; NaN for runs.
     innovation_sd : float
-        Standard deviation of its innovations, in units of the series.
+        Standard deviation of its innovations, in units of the series; NaN for runs.
     reference_length : int
-        Samples of the reference.
+        Samples of the reference; of runs, how many of them gave `centre` and `spread`.
     horizon : int
         Samples that are watched, over which the rate is meant.
     false_alarm_rate : float
-        Share of horizons of such noise with an alarm, over all indicators together.
+        Share of horizons in which nothing changes with an alarm, over all indicators together.
     n_simulations : int
-        How many horizons were simulated.
+        How many horizons were simulated, or runs watched.
     seed : int
-        Their seed.
+        Seed of the simulations; 0 for runs.
     thresholds : dict of str to float
         An indicator alarms where its statistic (its magnitude, where both directions warn) exceeds this.
     maxima : dict of str to ndarray of shape (n_simulations,)
-        The largest statistic of each simulated horizon, sorted.
+        The largest statistic of each of these horizons, sorted.
     smallest : ndarray of shape (n_simulations,)
-        The smallest p-value of each simulated horizon over the indicators, sorted.
+        The smallest p-value of each of these horizons over the indicators, sorted.
     centre, spread : dict of str to float
         Mean and standard deviation of each indicator over the reference, which the rule "level" measures from.
     """
 
+    source: Literal["noise", "runs"]
     coefficient: float
     innovation_sd: float
     reference_length: int
@@ -89,6 +92,11 @@ class MonitorCalibration:
     @property
     def sentence(self) -> str:
         """One line for a report."""
+        if self.source == "runs":
+            return (
+                f"a run like the {self.n_simulations} watched sets off an alarm within {self.horizon} samples in at "
+                f"most {self.false_alarm_rate:.3g} of cases"
+            )
         return (
             f"AR(1) noise of coefficient {self.coefficient:.3f}, fitted to {self.reference_length} samples, sets off "
             f"an alarm in at most {self.false_alarm_rate:.3g} of horizons of {self.horizon} samples "
@@ -96,7 +104,7 @@ class MonitorCalibration:
         )
 
     def pvalue(self, name: str, statistic: float) -> float:
-        """Share of horizons of noise in which some indicator goes as far as this one does now.
+        """Share of horizons without change in which some indicator goes as far as this one does now.
 
         Parameters
         ----------
@@ -136,10 +144,10 @@ class MonitorState:
     indicators : dict of str to float
         Each indicator in the window that ends here; NaN before the first full window and where a sample is missing.
     statistics : dict of str to float
-        Each running statistic: Kendall's τ-b over the last values of the indicator, or its level in standard
-        deviations of the reference. NaN until there are enough of them.
+        Each running statistic: the level of the indicator in standard deviations of the reference, or Kendall's τ-b
+        over its last values. NaN until there are enough of them.
     pvalues : dict of str to float
-        Share of horizons of noise in which some indicator goes as far; NaN without calibration.
+        Share of horizons without change in which some indicator goes as far; NaN without calibration.
     alarms : tuple of str
         The indicators whose statistic exceeds its threshold now.
     missing : int

@@ -42,7 +42,9 @@ def saved_calibration(calibration: MonitorCalibration) -> dict[str, Any]:
     for name in ("thresholds", "centre", "spread"):
         content[name] = {key: _plain(value) for key, value in content[name].items()}
     content["maxima"] = {key: _plain(value.tolist()) for key, value in content["maxima"].items()}
-    content["smallest"] = content["smallest"].tolist()
+    content["smallest"] = _plain(content["smallest"].tolist())
+    for name in ("coefficient", "innovation_sd"):
+        content[name] = _plain(content[name])
     return content
 
 
@@ -52,6 +54,8 @@ def loaded_calibration(saved: Any, config: MonitorConfig) -> MonitorCalibration:
     n = _count("calibration.n_simulations", content["n_simulations"], least=1)
     for name in ("reference_length", "horizon", "seed"):
         content[name] = _count(f"calibration.{name}", content[name])
+    if content["source"] not in ("noise", "runs"):
+        raise _unusable("calibration.source", content["source"])
     for name in ("coefficient", "innovation_sd", "false_alarm_rate"):
         content[name] = _number(f"calibration.{name}", content[name])
     for name in ("thresholds", "centre", "spread"):

@@ -134,7 +134,7 @@ def test_the_running_trend_counts_pairs_without_drift(seed: int, levels: int, hi
     """Few distinct values and gaps: the pairs counted one by one are those counted anew."""
     generator = np.random.default_rng(seed)
     x = np.where(generator.random(120) < 0.03, np.nan, generator.integers(0, levels + 1, 120).astype(float))
-    monitor = ews.Monitor(window=4, detrend=None, indicators=("mean", "variance"), history=history)
+    monitor = ews.Monitor(window=4, detrend=None, indicators=("mean", "variance"), history=history, rule="trend")
     monitor.update_many(x)
     engine = monitor._engine
     rising, tied = engine.rising.copy(), engine.tied.copy()

@@ -19,7 +19,9 @@ NOISE = np.random.default_rng(3).standard_normal(400)
 
 
 def small(**changed: Any) -> ews.Monitor:
-    return ews.Monitor(**{"window": 12, "bandwidth": 9, "history": 10, "indicators": ("variance", "ac1"), **changed})
+    return ews.Monitor(
+        **{"window": 12, "bandwidth": 9, "history": 10, "indicators": ("variance", "ac1"), "rule": "trend", **changed}
+    )
 
 
 def statistics(states: tuple[ews.MonitorState, ...], name: str) -> np.ndarray:
@@ -44,7 +46,7 @@ def test_the_running_trend_is_kendalls_tau_of_the_last_values() -> None:
 
 def test_ties_are_counted_as_the_batch_counts_them() -> None:
     """Few distinct values in a short window: equal indicators."""
-    states = ews.Monitor(window=3, detrend=None, indicators="variance", history=8).update_many(
+    states = ews.Monitor(window=3, detrend=None, indicators="variance", history=8, rule="trend").update_many(
         np.random.default_rng(0).integers(0, 2, 200).astype(float)
     )
     values = np.array([state.indicators["variance"] for state in states])
@@ -192,6 +194,78 @@ def test_memory_does_not_grow() -> None:
     assert monitor._engine.raw.shape == before[1]
     arrays = [value for value in vars(monitor._engine).values() if isinstance(value, np.ndarray)]
     assert sum(array.size for array in arrays) < 12 * 10
+
+
+# ---- recorded runs -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", ["level", "trend"])
+def test_runs_are_watched_as_any_record_is(rule: Any) -> None:
+    runs = np.random.default_rng(1).standard_normal((90, 60))
+    monitor = small(rule=rule, indicators=("variance", "skewness"))
+    calibration = monitor.calibrate_on(runs)
+    half = 45 if rule == "level" else 0
+    assert (calibration.n_simulations, calibration.reference_length, calibration.horizon) == (90 - half, half, 60)
+    largest = []
+    for run in runs[half:]:
+        monitor.reset()
+        largest.append(np.nanmax(statistics(monitor.update_many(run), "variance")))
+    np.testing.assert_allclose(np.sort(largest), calibration.maxima["variance"], rtol=1e-12)
+    # Of runs that are all alike, these among them, no more alarm than the rate allows.
+    alarms = 0
+    for run in runs[half:]:
+        monitor.reset()
+        alarms += any(state.alarm for state in monitor.update_many(run))
+    assert alarms <= 0.05 * (90 - half)
+    assert ews.Monitor.from_dict(json.loads(json.dumps(monitor.to_dict()))).to_dict() == monitor.to_dict()
+
+
+def test_the_level_of_runs_is_that_of_all_their_windows() -> None:
+    runs = np.random.default_rng(1).standard_normal((80, 40))
+    monitor = small(rule="level", detrend=None, bandwidth=None, indicators="variance")
+    calibration = monitor.calibrate_on(runs)
+    values = ews.variance(runs[:40], window=12)[:, 11:]
+    assert calibration.centre["variance"] == pytest.approx(values.mean(), rel=1e-12)
+    assert calibration.spread["variance"] == pytest.approx(values.std(ddof=1), rel=1e-12)
+
+
+def test_a_run_that_cannot_alarm_counts_as_one_that_does_not() -> None:
+    runs = np.random.default_rng(1).standard_normal((60, 40))
+    runs[:20, ::5] = np.nan
+    calibration = small(detrend=None, bandwidth=None).calibrate_on(runs)
+    assert (calibration.maxima["variance"] == -np.inf).sum() == 20
+    assert np.isfinite(calibration.thresholds["variance"])
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"runs": []}, errors.InputTypeError),
+        ({"runs": "runs"}, errors.InputTypeError),
+        ({"runs": 3.0}, errors.InputTypeError),
+        ({"runs": [[1.0, "a"]] * 60}, errors.InputTypeError),
+        ({"runs": np.zeros((20, 60))}, errors.ArgumentError),
+        ({"runs": np.zeros((60, 60)), "horizon": 61}, errors.ValueRangeError),
+        ({"runs": np.zeros((60, 60)), "horizon": 12}, errors.SeriesTooShortError),
+        ({"runs": np.zeros((60, 60)), "false_alarm_rate": 0.01}, errors.ArgumentError),
+    ],
+)
+def test_runs_that_cannot_be_used(options: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        small().calibrate_on(**options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rule", "coefficient"), [("level", 0.5), ("level", 0.9), ("trend", 0.5)])
+def test_false_alarms_are_as_many_as_asked_for(rule: Any, coefficient: float) -> None:
+    """300 records of the calibrated kind; 0.05 with a standard error of 0.013."""
+    records = ews.models.ar1(n=250, coefficient=coefficient, replicates=300, seed=11).values
+    alarms = 0
+    for seed, record in enumerate(records):
+        monitor = ews.Monitor(window=25, bandwidth=25, rule=rule)
+        monitor.calibrate(record[:150], horizon=100, n_simulations=99, seed=seed)
+        alarms += any(state.alarm for state in monitor.update_many(record[150:]))
+    assert alarms / 300 <= 0.05 + 3 * 0.013
 
 
 # ---- saving --------------------------------------------------------------------------------------------------------
