@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,10 @@ def rosa(
         raise ArgumentError(
             "forcing", described(f"an array of shape {np.shape(forcing)}"), f"the shape of x, {np.shape(x)}"
         )
+    pandas = sys.modules.get("pandas")
+    labelled = pandas is not None and all(isinstance(one, pandas.Series | pandas.DataFrame) for one in (x, forcing))
+    if labelled and not x.index.equals(forcing.index):
+        raise ArgumentError("forcing", described("another index"), "that of x: samples are paired by place")
     samples = read_window(window, state.values.shape[1], shortest=SHORTEST_WINDOW)
     length, shared = read_segments(samples // 2 if segment is None else segment, overlap, taper, "two")
     if not SHORTEST_WINDOW // 2 <= length <= samples:

@@ -205,3 +205,12 @@ def test_units_do_not_overflow(factor: float) -> None:
     assert ews.rosa(x * factor, forcing / factor, window=100)[-1] == pytest.approx(expected, rel=1e-6)
     known = ews.rosa(x, forcing, window=100, gain=0.5)[-1]
     assert ews.rosa(x * factor, forcing, window=100, gain=0.5 * factor)[-1] == pytest.approx(known, rel=1e-6)
+
+
+def test_state_and_forcing_have_one_index() -> None:
+    days = pd.date_range("2001-01-01", periods=60)
+    x = pd.Series(np.random.default_rng(1).standard_normal(60), index=days)
+    assert ews.rosa(x, x * 2.0, window=40).index.equals(days)
+    with pytest.raises(ArgumentError, match="forcing: got another index"):
+        ews.rosa(x, x.set_axis(days + pd.Timedelta(days=1)), window=40)
+    ews.rosa(x, x.to_numpy(), window=40)
