@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -72,9 +74,15 @@ def calibrated(
     if reference.size < least:
         raise SeriesTooShortError("reference", described(f"{reference.size} observation(s)"), f"at least {least}")
     engine = Engine(config, 1)
-    residual, centre, spread = _watch_reference(engine, reference[:, None])
-    noise = _fit(config, residual[engine.weights.size - 1 :, 0])
-    engine.start_level(centre, spread)
+    tally = _Tally(engine.average.shape)
+    residual = np.empty(reference.size)
+    for t in range(reference.size):
+        step = engine.advance(reference[t : t + 1])
+        residual[t] = step.residual[0]
+        if engine.seen >= engine.settled:
+            tally.add(step.indicators)
+    noise = _fit(config, residual[engine.weights.size - 1 :])
+    engine.start_level(tally.centre, tally.spread)
 
     # The trend looks back only so far: what a simulation does before that changes nothing.
     warm_up = reference.size
@@ -107,8 +115,8 @@ def calibrated(
         horizon=horizon,
         false_alarm_rate=false_alarm_rate,
         seed=seed,
-        centre=centre[:, 0],
-        spread=spread[:, 0],
+        centre=tally.centre[:, 0],
+        spread=tally.spread[:, 0],
     )
     return calibration, engine
 
@@ -156,8 +164,8 @@ def _settled_indicators(engine: Engine, runs: FloatArray) -> FloatArray:
     return np.stack(steps[engine.settled - 1 :], axis=1)
 
 
-def _largest(engine: Engine, samples: FloatArray) -> FloatArray:
-    """The largest statistic over samples of shape (time, rows), of shape (indicators, rows); −∞ where there is none."""
+def _largest(engine: Engine, samples: Iterable[FloatArray]) -> FloatArray:
+    """The largest statistic over samples of shape (rows,), of shape (indicators, rows); −∞ where there is none."""
     largest = np.full(engine.average.shape, -np.inf)
     for values in samples:
         largest = np.fmax(largest, signed(engine.config.indicators, engine.advance(values).statistics))
@@ -202,22 +210,33 @@ def _with_thresholds(
     )
 
 
-def _watch_reference(engine: Engine, samples: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Residuals of samples of shape (time, rows), and mean and standard deviation of each indicator over them."""
-    count = np.zeros(engine.average.shape)
-    centre, squares = np.zeros(engine.average.shape), np.zeros(engine.average.shape)
-    residual = np.empty(samples.shape)
-    for t, values in enumerate(samples):
-        step = engine.advance(values)
-        residual[t] = step.residual
-        if engine.seen >= engine.settled:  # Welford (1962), Technometrics 4, 419
-            there = np.isfinite(step.indicators)
-            count += there
-            away = np.where(there, step.indicators - centre, 0.0)
-            centre += away / np.maximum(count, 1.0)
-            squares += away * np.where(there, step.indicators - centre, 0.0)
-    spread = np.sqrt(np.where(count > 1, squares / np.maximum(count - 1.0, 1.0), np.nan))
-    return residual, np.where(count > 0, centre, np.nan), spread
+class _Tally:
+    """Mean and standard deviation of indicators over time, one value after the other.
+
+    Welford (1962), Technometrics 4, 419. Values that are not finite are left out.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._count, self._centre, self._squares = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+
+    def add(self, values: FloatArray) -> None:
+        """Count one value of each."""
+        there = np.isfinite(values)
+        self._count += there
+        away = np.where(there, values - self._centre, 0.0)
+        self._centre += away / np.maximum(self._count, 1.0)
+        self._squares += away * np.where(there, values - self._centre, 0.0)
+
+    @property
+    def centre(self) -> FloatArray:
+        """Means; NaN where nothing was counted."""
+        return np.where(self._count > 0, self._centre, np.nan)
+
+    @property
+    def spread(self) -> FloatArray:
+        """Standard deviations (ddof 1); NaN for fewer than two values."""
+        squares = np.where(self._count > 1, self._squares, np.nan)
+        return np.sqrt(squares / np.maximum(self._count - 1.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -244,11 +263,15 @@ class _Noise:
     expected_memory: FloatArray
     expected_power: FloatArray
 
-    def draw(self, generator: np.random.Generator, rows: int) -> tuple[FloatArray, FloatArray]:
-        """Coefficients and innovation deviations that the reference could have come from."""
+    def samples(self, generator: np.random.Generator, rows: int, mean: float) -> Iterator[FloatArray]:
+        """Noise without end, (rows,) at each time, from coefficients that the reference could have come from."""
         memory = self.memory + self.error * generator.standard_normal(rows)
         coefficient = np.interp(memory, self.expected_memory, _TRIED)
-        return coefficient, np.sqrt(self.power / np.interp(coefficient, _TRIED, self.expected_power))
+        sd = np.sqrt(self.power / np.interp(coefficient, _TRIED, self.expected_power))
+        state = generator.standard_normal(rows) * sd / np.sqrt(1.0 - coefficient**2)
+        while True:
+            yield mean + state
+            state = coefficient * state + sd * generator.standard_normal(rows)
 
 
 def _fit(config: MonitorConfig, residual: FloatArray) -> _Noise:
@@ -318,16 +341,15 @@ def _simulate(
     horizon: int,
 ) -> FloatArray:
     """The largest statistic of each of `rows` horizons, of shape (indicators, rows); NaN where there was none."""
-    coefficient, sd = noise.draw(generator, rows)
     engine = Engine(config, rows)
-    samples = np.empty((warm_up + horizon, rows))
-    state = generator.standard_normal(rows) * sd / np.sqrt(1.0 - coefficient**2)
-    for t in range(warm_up + horizon):
-        samples[t] = mean + state
-        state = coefficient * state + sd * generator.standard_normal(rows)
-    _, centre, spread = _watch_reference(engine, samples[:warm_up])
-    engine.start_level(centre, spread)
-    largest = _largest(engine, samples[warm_up:])
+    samples = noise.samples(generator, rows, mean)
+    tally = _Tally(engine.average.shape)
+    for values in islice(samples, warm_up):
+        step = engine.advance(values)
+        if engine.seen >= engine.settled:
+            tally.add(step.indicators)
+    engine.start_level(tally.centre, tally.spread)
+    largest = _largest(engine, islice(samples, horizon))
     return np.where(np.isneginf(largest), np.nan, largest)
 
 
