@@ -16,6 +16,7 @@ ALL = (
     "verdicts",
     "spatial",
     "composite",
+    "monitor",
     "multivariate",
     "stock",
     "readme_figure",
