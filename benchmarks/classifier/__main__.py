@@ -20,7 +20,7 @@ from benchmarks.evidence import tables
 from ews.bifurcations._classifier_features import FEATURES
 
 HOME = Path(__file__).resolve().parents[2] / "ews" / "bifurcations" / "classifier.npz"
-TRAINING = {"seed": 101, "rounds": 140, "each": 700}
+TRAINING = {"seed": 101, "rounds": 130, "each": 640}
 CALIBRATION = {"seed": 202, "rounds": 40, "each": 400}
 TEST = {"seed": 303, "rounds": 60, "each": 400}
 LENGTHS = ((40, 100), (100, 300), (300, 1500))

@@ -20,9 +20,9 @@ assert ("null", *systems.BIFURCATIONS) == CLASSES
 DETRENDING: tuple[tuple[str | None, float | None, float], ...] = (
     ("gaussian", 0.2, 0.5),
     ("gaussian", 0.1, 0.12),
-    ("gaussian", 0.5, 0.1),
-    ("lowess", 0.3, 0.08),
-    ("linear", None, 0.15),
+    ("gaussian", 0.5, 0.08),
+    ("lowess", 0.3, 0.15),
+    ("linear", None, 0.1),
     (None, None, 0.05),
 )
 
@@ -37,7 +37,7 @@ class Collection:
 
 
 def one_round(seed: tuple[int, int], each: int) -> Collection:
-    """Series of one length: `each` of every bifurcation, and as many nulls as bifurcations."""
+    """Series of one length: `each` of every bifurcation, and somewhat more nulls than bifurcations."""
     generator = np.random.default_rng(seed)
     n = int(np.exp(generator.uniform(np.log(SHORTEST), np.log(LONGEST))))
     method, bandwidth, _ = DETRENDING[generator.choice(len(DETRENDING), p=[share for *_, share in DETRENDING])]

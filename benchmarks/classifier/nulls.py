@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import lfilter
 
+from benchmarks.classifier import systems
+
 FloatArray = npt.NDArray[np.float64]
 BURN_IN = 200
 
@@ -104,6 +106,11 @@ def overlay(rows: FloatArray, generator: np.random.Generator) -> FloatArray:
     out = out + timing * np.diff(generator.standard_normal((count, n + 1)), axis=1)
     out = out + some(0.5) * generator.normal(0.0, 2.0, (count, 1)) * u
     out = out + some(0.25) * generator.normal(0.0, 2.0, (count, 1)) * (u * u)
+    # The way of an equilibrium towards a fold (a root) or a transcritical bifurcation (a line), or back.
+    way = systems.path("towards", count, n, generator) ** generator.choice([0.5, 1.0], (count, 1))
+    way = np.where(generator.random((count, 1)) < 0.75, way, way[:, ::-1])
+    size = np.exp(generator.uniform(np.log(0.5), np.log(200.0), (count, 1)))
+    out = out + some(0.6) * np.where(generator.random((count, 1)) < 0.5, size, -size) * way
     # A slow drift of the kind that no smoother takes out altogether.
     phase = generator.uniform(0.0, 2.0 * np.pi, (count, 1))
     out = out + some(0.15) * generator.normal(0.0, 0.7, (count, 1)) * np.sin(

@@ -40,9 +40,15 @@ def simulate(kind: str, motion: Motion, count: int, n: int, generator: np.random
     with np.errstate(all="ignore"):
         u, v, scale = (_map if maps else _flow)(kind, share, generator)
     mixture = generator.uniform(0.0, 0.5, (count, 1)) * generator.integers(0, 2, (count, 1))
-    observed = (1.0 - mixture) * u + mixture * v
+    # Without the way of its equilibrium: a mean that moves is laid over all series alike, whatever their label.
+    observed = (1.0 - mixture) * (u - equilibrium(kind, share)) + mixture * v
     kept = np.isfinite(observed).all(axis=1) & (np.abs(u) < 12.0 * scale).all(axis=1)
     return observed[kept]
+
+
+def equilibrium(kind: str, share: FloatArray) -> FloatArray:
+    """Where u stands still, by what is left of the way."""
+    return np.sqrt(share) if kind == "fold" else share if kind == "transcritical" else np.zeros_like(share)
 
 
 def path(motion: Motion, count: int, n: int, generator: np.random.Generator) -> FloatArray:

@@ -55,6 +55,7 @@ def features(rows: FloatArray) -> FloatArray:
             *_correlations(scores),
             *_scales(z),
             *_scales(scores),
+            *_variogram(z),
             *_shape(z),
             *_changing_autoregression(z),
             *_changing_autoregression(scores),
@@ -71,6 +72,9 @@ def _names() -> tuple[str, ...]:
     correlations = [f"acf{lag}, {segment}" for segment in SEGMENTS for lag in LAGS]
     correlations += [f"change of acf{lag}" for lag in LAGS]
     scales = ["log variance ratio of halves", "log variance ratio, last quarter to first half", "trend of log size"]
+    variogram = [f"log variogram ratio {lag} to 1, {segment}" for segment in SEGMENTS for lag in (2, 4)]
+    variogram += [f"change of log variogram ratio {lag} to 1" for lag in (2, 4)]
+    variogram += ["log variogram ratio of halves", "log variogram ratio, last quarter to first half"]
     shape = ["skewness", "kurtosis", "skewness, last half", "kurtosis, last half", "skewness of differences"]
     moving = ["a1", "a2", "t of change of a1", "t of change of a2", "t of change of AR(1)", "trend of innovations"]
     moving += [f"{what} of the leading root at {place}" for place in PLACES for what in ("modulus", "cosine")]
@@ -85,6 +89,7 @@ def _names() -> tuple[str, ...]:
         *[f"{name}, scores" for name in correlations],
         *scales,
         *[f"{name}, scores" for name in scales],
+        *variogram,
         *shape,
         *moving,
         *[f"{name}, scores" for name in moving],
@@ -137,6 +142,20 @@ def _scales(z: FloatArray) -> list[FloatArray]:
     error = size - slope[:, None] * u
     spread = np.sqrt((error * error).mean(axis=1) / (u @ u)) + TINY
     return [np.log(last / first), np.log(quarter / first), slope / spread]
+
+
+def _variogram(z: FloatArray) -> list[FloatArray]:
+    """Mean squares of differences, which a drifting mean hardly moves; for AR(1), lag 2 over lag 1 is 1 + φ."""
+    found: list[FloatArray] = []
+    sizes: list[FloatArray] = []
+    for segment in _segments(z):
+        one, two, four = (((segment[:, lag:] - segment[:, :-lag]) ** 2).mean(axis=1) + TINY for lag in (1, 2, 4))
+        found += [np.log(two / one), np.log(four / one)]
+        sizes.append(one)
+    reach = np.sqrt(z.shape[1] / 4.0)
+    _, first, last, quarter = sizes
+    changes = [reach * (found[4] - found[2]), reach * (found[5] - found[3])]
+    return [*found, *changes, np.log(last / first), np.log(quarter / first)]
 
 
 def _shape(z: FloatArray) -> list[FloatArray]:
