@@ -10,6 +10,10 @@ Protocol, fixed before the first run:
 - Beside it, under the same cut: trend of variance and of lag-1 autocorrelation (falling, as a flip has it), Gaussian
   bandwidth of 20 beats and window of half the segment, as published.
 - Interval: stratified bootstrap over records.
+
+It was run twice. The first run (docs/generated/chick_heart_first.csv) used a network that took a moving mean for
+evidence, as
+simulations then showed; the second used the network trained anew, with rule and protocol as they were.
 """
 
 from __future__ import annotations
