@@ -76,7 +76,7 @@ bench: $(VENV)/.installed-bench  ## speed against peers in one run; writes docs/
 	@$(BIN)/python -m benchmarks
 
 .PHONY: evidence
-evidence: $(VENV)/.installed-dev  ## long runs: slow tests, and the table of verdicts on real series in docs/generated/
+evidence: $(VENV)/.installed-dev $(VENV)/.installed-bench  ## long runs: slow tests, and the table of verdicts on real series in docs/generated/
 	@$(PYTEST) -m slow
 	@$(BIN)/python -m benchmarks.evidence
 

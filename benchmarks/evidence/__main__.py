@@ -19,6 +19,10 @@ ALL = (
     "monitor",
     "multivariate",
     "stock",
+    "flip_rule",
+    "chick_heart",
+    "peers",
+    "verdict_power",
     "readme_figure",
 )
 

@@ -1,8 +1,8 @@
 """Verdicts at the same measured rate of false alarms: ``detect`` and ``detect(method="auto")`` beside ewstools' trends.
 
-The series are those of :mod:`benchmarks.evidence.peers`. A verdict has the rate of false alarms that it has on the
-nulls of the row; each peer's threshold on its own trend is set so that it has at least that rate on the same nulls
-(never less, so the comparison favours the peer), and its power is read there.
+The series are those of :mod:`benchmarks.evidence.peers`, the nulls with the mean path of the positives. A verdict has
+the rate of false alarms that it has on the nulls of the row; each peer's threshold on its own trend is set so that it
+has at least that rate on the same nulls (never less, so the comparison favours the peer), and its power is read there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.evidence import tables
-from benchmarks.evidence.peers import LENGTHS, MODELS, draw, ewstools_trends
+from benchmarks.evidence.peers import LENGTHS, MODELS, draw, ewstools_trends, nulls_of
 from ews import nulls
 from ews._alarms import Statistic, westfall_young
 from ews._assess import beyond_trends, joint_statistics
@@ -76,7 +76,8 @@ def main() -> None:
     lines = []
     for name, simulate in MODELS.items():
         for n in LENGTHS:
-            positive, null = (rows[:SERIES] for rows in draw(simulate, n))
+            drawn = tuple(rows[:SERIES] for rows in draw(simulate, n))
+            positive, null = drawn[0], nulls_of(*drawn)["same mean"]
             rows = np.concatenate([positive, null])
 
             def verdicts(first: int, count: int, rows: np.ndarray = rows) -> np.ndarray:
