@@ -124,19 +124,19 @@ def ornstein_uhlenbeck(generator: np.random.Generator, rows: int, n: int) -> np.
 
 AR1, WHITE, OU = "AR(1) 0.7", "white", "Ornstein–Uhlenbeck"
 CELLS = (
-    Cell("langevin", AR1, True, 4000, red, partial(trend, bifurcations.langevin)),
-    Cell("jumps", AR1, True, 1000, red, jumps),
-    Cell("potential", AR1, True, 4000, red, potential),
-    Cell("bds", WHITE, True, 4000, white, partial(bds, None, None)),
-    Cell("bds", AR1, True, 500, red, partial(bds, "arma", (1, 0))),
-    Cell("bds", AR1, False, 4000, red, partial(bds, "difference", None)),
+    Cell("langevin", AR1, True, 2000, red, partial(trend, bifurcations.langevin)),
+    Cell("jumps", AR1, True, 500, red, jumps),
+    Cell("potential", AR1, True, 2000, red, potential),
+    Cell("bds", WHITE, True, 2000, white, partial(bds, None, None)),
+    Cell("bds", AR1, True, 200, red, partial(bds, "arma", (1, 0))),
+    Cell("bds", AR1, False, 1000, red, partial(bds, "difference", None)),
     Cell("spectral", AR1, True, 500, red, partial(spectral, "fold")),
     Cell("spectral", WHITE, True, 500, white, partial(spectral, "null")),
     Cell("restoring", AR1, True, 1000, red, restoring),
+    Cell("classifier", AR1, True, 1000, red, classifier),
+    Cell('detect, method="auto"', AR1, True, 1000, red, auto),
     Cell("likelihood", OU, True, 200, ornstein_uhlenbeck, likelihood),
     Cell("jacobian", AR1, True, 200, red, jacobian),
-    Cell("classifier", AR1, True, 2000, red, classifier),
-    Cell('detect, method="auto"', AR1, True, 2000, red, auto),
 )
 
 

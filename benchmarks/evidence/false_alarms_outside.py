@@ -16,7 +16,17 @@ UNDEFINED = (
 )
 LOW_COEFFICIENT = (
     "The smoother takes slow variation out of a short record, so that the coefficient fitted to the residual is lower "
-    "than that of the noise, and the trends of the surrogates spread a little less than those of the series."
+    "than that of the noise, and the statistics of the surrogates spread less than those of the series. Surrogates of "
+    "the true coefficient keep the level."
+)
+FITTED_SPECTRUM = (
+    "The rate of return is fitted to the spectrum that the smoother leaves: too fast, and the dip at low frequencies "
+    "looks like the peak of a Hopf bifurcation. Series drawn from that fit show it less often. Without detrending the "
+    "rate is lower, but above the level too, as the fit is not the truth."
+)
+LARGER = "The larger of two p-values: both tests must refuse, which happens less often than for either alone."
+FEW_VALUES = (
+    "The smallest of four p-values from 199 surrogates takes few values, and the next one below 0.05 is far below."
 )
 COLUMNS = ("statistic", "null", "n", "series", "rate", "interval", "cause")
 # (statistic, null, length) → cause; None stands for every length.
@@ -27,6 +37,13 @@ CAUSES: dict[tuple[str, str, int | None], str] = {
     ("cv", "AR(1) 0.9", 100): LOW_COEFFICIENT,
     ("variance", "AR(1) 0.7 + line", 100): LOW_COEFFICIENT,
     ("cv", "AR(1) 0.7 + line", 100): LOW_COEFFICIENT,
+    ("mean", "AR(1) 0.7", 100): LOW_COEFFICIENT,
+    ("corrected_autocorrelation", "AR(1) 0.7", 100): LOW_COEFFICIENT,
+    ("lempel_ziv_complexity", "AR(1) 0.7", 100): LOW_COEFFICIENT,
+    ('detect, method="auto", bimodality', "AR(1) 0.7", 100): LOW_COEFFICIENT,
+    ("spectral, fold refused", "AR(1) 0.7", 100): FITTED_SPECTRUM,
+    ("restoring, larger of the two", "AR(1) 0.7", 100): LARGER,
+    ("jumps, any, adjusted", "AR(1) 0.7", 100): FEW_VALUES,
 }
 
 
