@@ -1,0 +1,85 @@
+"""The committed tables of false alarms keep the promise: a rate of 0.04 to 0.06, or its cause in the guide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import ews
+from benchmarks.evidence import false_alarms_outside as evidence
+from benchmarks.evidence.tables import FOLDER
+
+LARGEST_FAMILY_WISE = 0.07
+MATCHED = ("white", "AR(1) 0.3", "AR(1) 0.7", "AR(1) 0.9", "AR(1) 0.7 + line")
+GUIDE = Path(FOLDER).parent / "guide" / "evidence.rst"
+
+
+def table(name: str) -> pd.DataFrame:
+    return pd.read_csv(FOLDER / f"{name}.csv")
+
+
+def test_matched_rates_are_as_promised_or_their_cause_is_printed() -> None:
+    found = evidence.outside(evidence.cells())
+    unexplained = found[found["cause"] == ""]
+    assert unexplained.empty, f"outside [0.04, 0.06] without a cause:\n{unexplained.to_string()}"
+
+
+def test_printed_exceptions_are_those_of_the_tables() -> None:
+    expected = evidence.outside(evidence.cells())
+    pd.testing.assert_frame_equal(table("false_alarms_outside"), expected, check_dtype=False)
+
+
+def test_no_cause_is_named_for_a_cell_that_keeps_the_promise() -> None:
+    found = {
+        (one.statistic, one.null, n) for one in evidence.outside(evidence.cells()).itertuples() for n in (one.n, None)
+    }
+    assert set(evidence.CAUSES) <= found
+
+
+def test_a_rate_that_breaks_the_promise_is_caught() -> None:
+    rates = evidence.cells()
+    kept = rates[(rates["series"] >= 10_000) & rates["rate"].between(*evidence.PROMISED)].head(1).copy()
+    for broken in (0.03, 0.08):
+        kept["rate"] = broken
+        assert evidence.outside(kept)["cause"].tolist() == [""]
+
+
+@pytest.mark.parametrize("column", ["any, adjusted", "warning"])
+def test_family_wise_rate_of_the_indicators(column: str) -> None:
+    matched = table("false_alarms").query("kind == 'matched'")
+    assert (matched[column] <= LARGEST_FAMILY_WISE).all(), matched[["null", "n", column]]
+    assert (matched["verdicts"] >= 2000).all()
+
+
+@pytest.mark.parametrize("what", ["any, adjusted", "warning"])
+def test_family_wise_rate_of_the_joint_test(what: str) -> None:
+    rates = table("false_alarms_detectors").set_index("statistic")
+    one = rates.loc[f'detect, method="auto", {what}']
+    assert one["p ≤ 0.05"] <= LARGEST_FAMILY_WISE
+    assert one["series"] >= 1000
+
+
+def test_every_indicator_has_a_cell() -> None:
+    fast, slow = table("false_alarms"), table("false_alarms_slow")
+    named = {*fast.columns, *slow["statistic"], "std"}  # std has the ranks of variance
+    assert set(ews.indicators.names()) <= named
+    assert (slow["series"] >= 500).all()
+
+
+def test_every_matched_null_has_ten_thousand_series_of_both_lengths() -> None:
+    matched = table("false_alarms").query("kind == 'matched'")
+    assert set(zip(matched["null"], matched["n"], strict=True)) == {(name, n) for name in MATCHED for n in (100, 500)}
+    assert (matched["series"] >= 10_000).all()
+
+
+def test_every_detector_with_a_pvalue_has_a_cell() -> None:
+    named = " ".join(table("false_alarms_detectors")["statistic"])
+    for name in ("classifier", "jacobian", "jumps", "langevin", "likelihood", "potential", "restoring", "spectral"):
+        assert name in named
+
+
+@pytest.mark.parametrize("name", ["", "_slow", "_detectors", "_outside"])
+def test_the_guide_prints_the_table(name: str) -> None:
+    assert f"../generated/false_alarms{name}.csv" in GUIDE.read_text(encoding="utf-8")
