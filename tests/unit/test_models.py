@@ -15,7 +15,12 @@ from scipy.optimize import brentq, fsolve
 from ews import errors, models
 from ews._kernels import simulate
 
-SIMULATORS = {name: getattr(models, name) for name in models.__all__ if name != "Simulation"}
+# The lattice has maps for values: tests/unit/test_lattice.py.
+SIMULATORS = {
+    name: getattr(models, name)
+    for name in models.__all__
+    if name not in ("LatticeSimulation", "Simulation", "harvested_lattice")
+}
 DRIVEN = {
     "harvested_population": "harvest",
     "transcritical": "harvest",
