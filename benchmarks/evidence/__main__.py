@@ -14,6 +14,7 @@ ALL = (
     "power",
     "intervals",
     "verdicts",
+    "verdicts_auto",
     "spatial",
     "composite",
     "monitor",
