@@ -9,10 +9,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Alarm", "Statistic", "count_warnings", "two_sided", "upper", "westfall_young"]
+__all__ = ["SUFFICIENT_POWER", "Alarm", "Statistic", "count_warnings", "two_sided", "upper", "westfall_young"]
 
 FloatArray = npt.NDArray[np.float64]
 Alarm = Literal["up", "down", "both"]
+# Silence is taken for safety where so many of the positive controls would have been warned of.
+SUFFICIENT_POWER = 0.8
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import _controls, nulls
-from ews._alarms import Statistic, westfall_young
+from ews._alarms import SUFFICIENT_POWER, Statistic, westfall_young
 from ews._assessment_controls import CONTROLS, SENTENCES, draw_control
 from ews._assessment_result import Assessment, Kind
 from ews._pipeline import Pipeline, Progress, Stages, in_chunks
@@ -23,7 +23,6 @@ __all__ = ["assess", "beyond_trends", "bimodality", "check_length", "joint_stati
 
 FloatArray = npt.NDArray[np.float64]
 
-SUFFICIENT_POWER = 0.8
 EVIDENCE, BIMODALITY = "evidence", "bimodality"
 LABELS = {EVIDENCE: "Evidence of the classifier", BIMODALITY: "Bimodality of the last half"}
 MEMORY = ("ac1", "ac2", "ac3", "return_rate", "decay_time", "restoring_rate", "corrected_autocorrelation")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ews._figures import BAND, BLUE, FONT, INK, SMALL, VERMILLION, new_figure, put_letter, style, time_axis
-from ews.bifurcations._classifier_figure import COLOURS, HATCHES, LABELS, draw_probabilities
+from ews.bifurcations._classifier_figure import COLOURS, HATCHES, draw_probabilities
+from ews.bifurcations._classifier_network import LABELS
 from ews.summary import p_text, typeset
 
 if TYPE_CHECKING:

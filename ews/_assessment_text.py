@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ews._layout import section, table
+from ews.bifurcations._classifier_network import LABELS
 from ews.summary import data_text, number_text, p_text, sentence
 
 if TYPE_CHECKING:
@@ -12,14 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = ["assessment_summary", "assessments_summary"]
 
-BIFURCATIONS = {
-    "null": "none",
-    "fold": "fold",
-    "transcritical": "transcritical",
-    "pitchfork": "pitchfork",
-    "hopf": "Hopf",
-    "flip": "flip (period doubling)",
-}
 CAUTION = (
     "Not every transition is announced and not every announcement is followed by one. The p-values are right under the "
     "null stated; the probabilities over systems like those that the classifier was trained on. A cause that changes "
@@ -36,9 +29,9 @@ def assessment_summary(result: Assessment) -> str:
     lines = [title, "=" * len(title), ""]
     lines += section("Verdict", result.verdict.upper())
     lines += section("Kind", result.kind)
-    towards = BIFURCATIONS[result.bifurcation] if result.bifurcation else "–"
+    towards = LABELS[result.bifurcation] if result.bifurcation else "–"
     lines += section("Towards", towards)
-    listed = ", ".join(f"{BIFURCATIONS[name]} {value:.2f}" for name, value in result.probability.items())
+    listed = ", ".join(f"{LABELS[name]} {value:.2f}" for name, value in result.probability.items())
     lines += section("How sure", f"probability of a bifurcation {probability:.2f} if one half before ({listed}).")
     seen = "; ".join(f"{name} {100 * share:.0f} %" for name, share in result.power.items()) or "not measured"
     lines += section("Could see", f"share of positive controls of this length and noise that get a warning: {seen}.")
@@ -81,7 +74,7 @@ def assessments_summary(results: Assessments) -> str:
             column,
             one.verdict,
             one.kind,
-            BIFURCATIONS[one.bifurcation] if one.bifurcation else "–",
+            LABELS[one.bifurcation] if one.bifurcation else "–",
             f"{1.0 - one.probability['null']:.2f}",
             p_text(pvalue),
             p_text(qvalue),

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import _controls, _significance, nulls, trends
-from ews._alarms import Statistic
+from ews._alarms import SUFFICIENT_POWER, Statistic
 from ews._assessment_result import Assessment, Assessments
 from ews._pipeline import Pipeline, Progress, Stages
 from ews._resolve import resolve_pipeline, resolve_seed
@@ -25,7 +25,6 @@ FloatArray = npt.NDArray[np.float64]
 Method = Literal["indicators", "auto"]
 METHODS: tuple[Method, ...] = ("indicators", "auto")
 DEFAULT_INDICATORS = ("variance", "ac1", "skewness")
-SUFFICIENT_POWER = 0.8
 # Detrending an exact line leaves up to 1e-14 of the values' size.
 ROUNDING = 1e-13
 # Fourth powers must neither vanish nor overflow.

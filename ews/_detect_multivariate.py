@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import _multivariate_control, nulls, trends
-from ews._alarms import Statistic, westfall_young
-from ews._detect import SUFFICIENT_POWER, _announce_compilation, _check_size, _checked_alpha, _residual
+from ews._alarms import SUFFICIENT_POWER, Statistic, westfall_young
+from ews._detect import _announce_compilation, _check_size, _checked_alpha, _residual
 from ews._gaps import even
 from ews._multivariate_pipeline import MultivariatePipeline
 from ews._multivariate_result import MultivariateConfig, MultivariateDetection

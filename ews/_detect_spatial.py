@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import trends
-from ews._alarms import Statistic, westfall_young
+from ews._alarms import SUFFICIENT_POWER, Statistic, westfall_young
 from ews._pipeline import in_chunks
 from ews._seeds import resolve_seed
 from ews._spatial_result import SpatialConfig, SpatialDetection
@@ -30,7 +30,6 @@ DetrendSpace = Literal["plane", "mean_map"]
 
 # A rank correlation of fewer maps takes too few values to be tested at 0.05.
 FEWEST_MAPS = 10
-SUFFICIENT_POWER = 0.8
 CONTROLS = 100
 CONTROL_SURROGATES = 199
 # Larger controls cost more and tell the same: the power grows with the map, so that this is a lower bound.

@@ -10,6 +10,7 @@ from scipy.special import log_softmax
 from torch import nn
 
 from benchmarks.classifier.collection import CLASSES, Collection
+from ews.bifurcations._classifier_network import LARGEST, Network
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -18,13 +19,10 @@ PRIOR = np.array([0.5, *[0.1] * 5])  # half of the series are null
 HIDDEN = (96, 48)
 EPOCHS = 14
 BATCH = 4096
-LARGEST = 5.0  # standardised features are cut here: a feature far outside its training range says no more than that
 
 
 def logits(arrays: dict[str, npt.NDArray[np.generic]], collection: Collection) -> FloatArray:
     """What the shipped classifier computes before its temperature, here for calibration."""
-    from ews.bifurcations._classifier_network import Network
-
     return Network.of(arrays).logits(collection.features.astype(np.float64))
 
 

@@ -131,19 +131,22 @@ def classifier(
     if not is_count(history, at_least=0):
         raise InputTypeError("history", history, "an integer of 0 or more")
     resolved = resolve_seed(seed)
-    prepared = prepare(
-        series,
-        time=time,
-        until=until,
-        missing=missing,
-        duplicates=duplicates,
-        detrend=detrend,
-        bandwidth=bandwidth,
-        causal=causal,
-        season=season,
-        window=0.5,
-        shortest=SHORTEST // 2,
-    )
+    try:
+        prepared = prepare(
+            series,
+            time=time,
+            until=until,
+            missing=missing,
+            duplicates=duplicates,
+            detrend=detrend,
+            bandwidth=bandwidth,
+            causal=causal,
+            season=season,
+            window=0.5,
+            shortest=SHORTEST // 2,
+        )
+    except SeriesTooShortError as error:  # that speaks of windows
+        raise SeriesTooShortError(error.argument, error.given, f"at least {SHORTEST} for the classifier") from None
     if prepared.drawn.size < SHORTEST:
         given = described(f"{prepared.drawn.size} observations")
         raise SeriesTooShortError("series", given, f"at least {SHORTEST} for the classifier")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ews.bifurcations._classifier_network import LABELS
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -13,14 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_probabilities"]
 
-LABELS = {
-    "null": "no bifurcation",
-    "fold": "fold",
-    "transcritical": "transcritical",
-    "pitchfork": "pitchfork",
-    "hopf": "Hopf",
-    "flip": "flip",
-}
 # Okabe & Ito's colours; hatches tell them apart in grey.
 COLOURS = {
     "null": "#E8E8E8",

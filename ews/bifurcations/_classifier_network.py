@@ -11,10 +11,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CLASSES", "Network", "shipped"]
+__all__ = ["CLASSES", "LABELS", "LARGEST", "Network", "shipped"]
 
 FloatArray = npt.NDArray[np.float64]
 
+# How reports name the classes.
+LABELS = {
+    "null": "no bifurcation",
+    "fold": "fold",
+    "transcritical": "transcritical",
+    "pitchfork": "pitchfork",
+    "hopf": "Hopf",
+    "flip": "flip (period doubling)",
+}
 CLASSES = ("null", "fold", "transcritical", "pitchfork", "hopf", "flip")
 # Standardised features are cut here: one far outside the range of the training says no more than one at its edge.
 LARGEST = 5.0

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ews.bifurcations._classifier_network import LABELS
 from ews.bifurcations._windows import FloatArray, plain
 from ews.series import Series, TimeArray
 
@@ -14,15 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["Classification", "ClassifierConfig"]
-
-LABELS = {
-    "null": "no bifurcation",
-    "fold": "fold",
-    "transcritical": "transcritical",
-    "pitchfork": "pitchfork",
-    "hopf": "Hopf",
-    "flip": "flip (period doubling)",
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,8 +171,9 @@ def test_history_knows_nothing_of_the_future() -> None:
 
 
 def test_what_cannot_be_used_is_refused() -> None:
-    with pytest.raises(SeriesTooShortError, match="at least 40"):
-        classifier(memory(39))
+    for n in (1, 20, 39):
+        with pytest.raises(SeriesTooShortError, match="at least 40"):
+            classifier(memory(n))
     with pytest.raises(ValueRangeError, match="prevalence"):
         classifier(memory(60), prevalence=1.0)
     with pytest.raises(InputTypeError, match="history"):

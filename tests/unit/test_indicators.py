@@ -7,7 +7,10 @@ import sys
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
+import xarray as xr
+from scipy import signal, stats
 
 import ews
 from ews.errors import (
@@ -188,9 +191,7 @@ def test_pandas_frame_has_one_series_a_column() -> None:
 
 
 def test_polars_and_xarray_are_read_as_arrays() -> None:
-    polars = pytest.importorskip("polars")
-    xarray = pytest.importorskip("xarray")
-    for data in (polars.Series(X), xarray.DataArray(X, dims="time")):
+    for data in (pl.Series(X), xr.DataArray(X, dims="time")):
         np.testing.assert_array_equal(ews.variance(data, window=10), ews.variance(X, window=10))
 
 
@@ -219,7 +220,6 @@ def test_ddof_with_gaps_counts_what_is_there() -> None:
 
 @pytest.mark.parametrize("gaps", [0, 3])
 def test_biased_moments(gaps: int) -> None:
-    stats = pytest.importorskip("scipy.stats")
     x = X.copy()
     x[31 : 31 + gaps] = np.nan
     window = x[-10:][np.isfinite(x[-10:])]
@@ -335,7 +335,6 @@ def test_density_ratio_between_chosen_frequencies() -> None:
 @pytest.mark.parametrize("sides", ["one", "two"])
 @pytest.mark.parametrize(("segment", "overlap"), [(40, 0.5), (16, 0.25), (15, 0.0), (9, 0.9)])
 def test_power_spectrum_is_that_of_scipy(taper: str, sides: str, segment: int, overlap: float) -> None:
-    signal = pytest.importorskip("scipy.signal")
     ours = power_spectrum(X, window=30, segment=segment, overlap=overlap, taper=taper, sides=sides, step=0.5)
     length = min(segment, 30)
     shared = {"fs": 2.0, "window": taper, "nperseg": length, "noverlap": int(overlap * length), "scaling": "spectrum"}
