@@ -1,0 +1,33 @@
+"""What ``adapters`` raises and warns of, below the tree of :mod:`ews.errors`."""
+
+from __future__ import annotations
+
+from ews.errors import ArgumentError, EWSError, EWSWarning
+
+__all__ = [
+    "FullDepthWarning",
+    "MonotonicityError",
+    "PolicyMismatchError",
+    "UnsupportedGenerationError",
+    "UnsupportedModelError",
+]
+
+
+class UnsupportedModelError(ArgumentError):
+    """The model's architecture, or what was done to it, is not one that layers can be left out of."""
+
+
+class UnsupportedGenerationError(ArgumentError):
+    """The way of generating cannot be combined with the policy; the message says what can."""
+
+
+class PolicyMismatchError(ArgumentError):
+    """A saved policy does not belong to this model, or its files were changed."""
+
+
+class MonotonicityError(EWSError):
+    """A policy with ``cache="monotone"`` asked for a layer whose cache has gaps."""
+
+
+class FullDepthWarning(EWSWarning):
+    """The policy cannot do what it promises here, and the model runs at full depth instead."""

@@ -1,0 +1,75 @@
+"""Where each architecture keeps its layers, norm, head and projections: one file per family, chosen by its type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from adapters.errors import UnsupportedModelError
+from adapters.families.base import FULL, SLIDING, Family, Rotary
+from adapters.families.llama import Llama
+from ews.errors import InputTypeError, described
+
+__all__ = ["FAMILIES", "FULL", "SLIDING", "Family", "Rotary", "family_of"]
+
+FAMILIES: tuple[type[Family], ...] = (Llama,)
+ATTENTIONS = ("eager", "sdpa")
+
+
+def family_of(model: Any) -> Family:
+    """The parts of a model, or an error that says why it cannot be taken apart.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        A causal language model.
+
+    Returns
+    -------
+    Family
+        Its parts.
+
+    Raises
+    ------
+    ews.errors.InputTypeError
+        If it is no model of transformers.
+    adapters.errors.UnsupportedModelError
+        If its architecture is not known here, it is quantised or compiled, or its attention is neither eager nor sdpa.
+
+    Examples
+    --------
+    >>> from transformers import LlamaConfig, LlamaForCausalLM
+    >>> config = LlamaConfig(
+    ...     vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=3, num_attention_heads=2
+    ... )
+    >>> family_of(LlamaForCausalLM(config)).depth
+    3
+    """
+    if hasattr(model, "_orig_mod"):
+        raise UnsupportedModelError(
+            "model", described("a compiled model"), "the model before torch.compile (its attribute _orig_mod)"
+        )
+    if not isinstance(model, PreTrainedModel):
+        raise InputTypeError("model", described(f"a {type(model).__name__}"), "a causal language model of transformers")
+    known = {name: family for family in FAMILIES for name in family.model_types}
+    kind = model.config.model_type
+    if kind not in known or model.get_output_embeddings() is None:
+        raise UnsupportedModelError(
+            "model",
+            described(f"{type(model).__name__} (model_type {kind!r})"),
+            f"a causal language model of type {', '.join(sorted(known))}",
+        )
+    if getattr(model, "is_quantized", False) or getattr(model, "hf_quantizer", None) is not None:
+        raise UnsupportedModelError(
+            "model",
+            described("a quantised model"),
+            "weights in float32, bfloat16 or float16 (GGUF files: load with GgufConfig(dequantize=True))",
+        )
+    if model.config._attn_implementation not in ATTENTIONS:
+        raise UnsupportedModelError(
+            "model",
+            described(f"attn_implementation={model.config._attn_implementation!r}"),
+            "a model loaded with attn_implementation='sdpa' or 'eager'",
+        )
+    return known[kind](model)

@@ -1,0 +1,199 @@
+"""Where a decoder keeps its embedding, layers, norm and head, and how one of its layers is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from transformers import Cache, PreTrainedModel
+from transformers.masking_utils import create_causal_mask, create_sliding_window_causal_mask
+
+__all__ = ["FULL", "SLIDING", "Family", "Rotary"]
+
+FULL, SLIDING = "full_attention", "sliding_attention"
+_MASKS = {FULL: create_causal_mask, SLIDING: create_sliding_window_causal_mask}
+
+# Kind of layer → what its attention adds to a position (cosines and sines); None where positions are embedded.
+Rotary = Mapping[str, tuple[Tensor, Tensor]] | None
+
+
+class Family:
+    """One decoder, taken apart without changing it.
+
+    The defaults are those of Llama: pre-norm, rotary positions, separate projections. A family overrides what differs.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        A causal language model of one of `model_types`.
+
+    Attributes
+    ----------
+    layers : tuple of nn.Module
+        The decoder layers, first to last.
+    depth : int
+        How many there are.
+    width : int
+        Size of the residual stream.
+    kinds : tuple of str
+        Of each layer, ``"full_attention"`` or ``"sliding_attention"``.
+    windows : tuple of int or None
+        Of each layer, how many positions back it attends, itself included; None for all.
+    norm : nn.Module
+        The final norm.
+    head : nn.Module
+        From the final norm to the vocabulary.
+    """
+
+    model_types: ClassVar[tuple[str, ...]] = ()
+    cache_argument: ClassVar[str] = "past_key_values"  # what a layer calls its cache
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self.model = model
+        self.config = model.config
+        self.decoder = self.find_decoder()
+        self.layers: tuple[nn.Module, ...] = tuple(self.find_layers())
+        self.depth = len(self.layers)
+        self.width = int(self.config.hidden_size)
+        self.norm = self.find_norm()
+        self.head: nn.Module = model.get_output_embeddings()
+        window = getattr(self.config, "sliding_window", None)
+        self.kinds = self.find_kinds()
+        self.windows = tuple(window if kind == SLIDING else None for kind in self.kinds)
+
+    # ---- where the parts are --------------------------------------------------------------------------------------
+
+    def find_decoder(self) -> nn.Module:
+        """The module that holds embedding, layers and norm."""
+        return self.model.model
+
+    def find_layers(self) -> Sequence[nn.Module]:
+        """The decoder layers."""
+        return self.decoder.layers
+
+    def find_norm(self) -> nn.Module:
+        """The norm after the last layer."""
+        return self.decoder.norm
+
+    def find_kinds(self) -> tuple[str, ...]:
+        """Which mask each layer takes."""
+        return (FULL,) * self.depth
+
+    # ---- one pass, in steps ---------------------------------------------------------------------------------------
+
+    def embed(self, input_ids: Tensor, position_ids: Tensor) -> Tensor:
+        """Token ids, shape (rows, tokens), to the residual stream, shape (rows, tokens, width)."""
+        return self.decoder.embed_tokens(input_ids)
+
+    def rotary(self, hidden: Tensor, position_ids: Tensor) -> Rotary:
+        """What attention needs of the positions, shape (rows, tokens)."""
+        pair = self.decoder.rotary_emb(hidden, position_ids=position_ids)
+        return dict.fromkeys(self.kinds, pair)
+
+    def masks(
+        self, hidden: Tensor, attention_mask: Any, cache: Cache | None, position_ids: Tensor
+    ) -> Mapping[str, Tensor | None]:
+        """The masks that the model itself would make for a pass in which every layer holds the same tokens."""
+        if isinstance(attention_mask, Mapping):
+            return attention_mask
+        return {
+            kind: _MASKS[kind](
+                config=self.config,
+                inputs_embeds=hidden,
+                attention_mask=attention_mask,
+                past_key_values=cache,
+                position_ids=position_ids,
+            )
+            for kind in dict.fromkeys(self.kinds)
+        }
+
+    def arguments(self, index: int, mask: Tensor | None, position_ids: Tensor, rotary: Rotary, cache: Any) -> dict[str, Any]:
+        """Keyword arguments of layer `index` and of its attention alike."""
+        found = {
+            "attention_mask": mask,
+            "position_ids": position_ids,
+            self.cache_argument: cache,
+            "use_cache": True,
+        }
+        if rotary is not None:
+            found["position_embeddings"] = rotary[self.kinds[index]]
+        return found
+
+    def run(
+        self, index: int, hidden: Tensor, *, mask: Tensor | None, position_ids: Tensor, rotary: Rotary, cache: Any
+    ) -> Tensor:
+        """Layer `index` as it is."""
+        return self.layers[index](hidden, **self.arguments(index, mask, position_ids, rotary, cache))
+
+    def attend(
+        self, index: int, hidden: Tensor, *, mask: Tensor | None, position_ids: Tensor, rotary: Rotary, cache: Any
+    ) -> Tensor:
+        """The first half of layer `index`: the residual stream after its attention."""
+        layer = self.layers[index]
+        found, _ = layer.self_attn(
+            hidden_states=layer.input_layernorm(hidden), **self.arguments(index, mask, position_ids, rotary, cache)
+        )
+        return hidden + found
+
+    def feed(self, index: int, middle: Tensor, entering: Tensor) -> Tensor:
+        """The second half: the residual stream after the feed-forward block.
+
+        Parameters
+        ----------
+        index : int
+            The layer.
+        middle : Tensor
+            What :meth:`attend` returned, or some of its rows.
+        entering : Tensor
+            What entered the layer, the same rows: where both halves run side by side the block reads this.
+
+        Returns
+        -------
+        Tensor
+            The residual stream after the layer.
+        """
+        layer = self.layers[index]
+        return middle + layer.mlp(layer.post_attention_layernorm(middle))
+
+    def finish(self, hidden: Tensor) -> Tensor:
+        """The residual stream after the last layer run, to what the head reads."""
+        return self.norm(hidden)
+
+    def logits(self, finished: Tensor) -> Tensor:
+        """What the head makes of it, over the vocabulary."""
+        return self.head(finished)
+
+    # ---- keys and values of layers that are not run ---------------------------------------------------------------
+
+    def attention_input_norm(self, index: int) -> nn.Module:
+        """The norm before the attention of layer `index`."""
+        return self.layers[index].input_layernorm
+
+    def key_value_weights(self, index: int) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """Weights, shape (heads × size, width), and biases of the key and value projections of layer `index`."""
+        attention = self.layers[index].self_attn
+        key, value = attention.k_proj, attention.v_proj
+        return key.weight, value.weight, key.bias, value.bias
+
+    def key_value_heads(self, index: int) -> int:
+        """How many heads keys and values have in layer `index`."""
+        return int(self.config.num_key_value_heads)
+
+    def shape_keys(self, index: int, keys: Tensor, rotary: Rotary) -> Tensor:
+        """Keys, shape (rows, heads, tokens, size), as the cache holds them: normed and turned to their positions."""
+        if rotary is None:
+            return keys
+        cosine, sine = rotary[self.kinds[index]]
+        return _rotated(keys, cosine.unsqueeze(1), sine.unsqueeze(1))
+
+
+def _rotated(keys: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Rotary positions on the leading features of each head, pairs being half a head apart (Su et al. 2021, eq. 34)."""
+    turning = cosine.shape[-1]
+    turned, rest = keys[..., :turning], keys[..., turning:]
+    half = turning // 2
+    swapped = torch.cat((-turned[..., half:], turned[..., :half]), dim=-1)
+    found = turned * cosine + swapped * sine
+    return torch.cat((found, rest), dim=-1) if rest.shape[-1] else found

@@ -1,0 +1,167 @@
+"""The cache of keys and values where layers are left out, and what keeps it right.
+
+Every mode leaves layer *l* with a gap-free prefix of the tokens; they differ in how the prefix of the layers after an
+exit is brought up to date.
+
+``exact``
+    Attention always runs (only feed-forward blocks are left out), so there is nothing to bring up to date.
+``monotone``
+    Once left out, a layer is never run again in this generation, so its missing slots are never read. The cache cannot
+    be handed on afterwards.
+``propagate``
+    The state at the exit is sent through the key and value projections of the layers left out. Approximate; one product.
+``deferred``
+    The state at the exit is kept. When a later token goes deeper, it and the tokens kept go through the missing layers in
+    one pass. The cache is that of the whole model.
+``verify``
+    As ``deferred``, and a token that left early is only a draft: it is emitted if the whole model says the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import Cache, DynamicCache, StaticCache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer, StaticLayer, StaticSlidingWindowLayer
+
+from adapters.errors import UnsupportedGenerationError
+from ews.errors import described
+
+__all__ = ["RaggedSlots", "crop", "layer_lengths", "require_known_cache", "settle"]
+
+_LAYERS = (DynamicLayer, DynamicSlidingWindowLayer, StaticLayer, StaticSlidingWindowLayer)
+
+
+def require_known_cache(cache: Any, *, several_at_once: bool) -> None:
+    """Refuse a cache that this module cannot keep right.
+
+    Parameters
+    ----------
+    cache : transformers.Cache
+        What the generation uses.
+    several_at_once : bool
+        Whether layers will see several tokens in one pass.
+
+    Raises
+    ------
+    adapters.errors.UnsupportedGenerationError
+        If it is no dynamic or static cache, or a static one with sliding windows that several tokens go into at once.
+    """
+    known = isinstance(cache, DynamicCache | StaticCache) and all(type(layer) in _LAYERS for layer in cache.layers)
+    if not known:
+        raise UnsupportedGenerationError(
+            "past_key_values", described(f"a {type(cache).__name__}"), "a DynamicCache or a StaticCache"
+        )
+    if several_at_once and any(isinstance(layer, StaticSlidingWindowLayer) for layer in cache.layers):
+        raise UnsupportedGenerationError(
+            "past_key_values",
+            described("a StaticCache with sliding windows"),
+            "a DynamicCache, or a policy with cache='propagate' and one row",
+        )
+
+
+def layer_lengths(cache: Cache) -> list[int]:
+    """How many tokens each layer has seen."""
+    return [int(layer.get_seq_length()) for layer in cache.layers]
+
+
+def crop(cache: Cache, index: int, tokens: int) -> None:
+    """Take the newest `tokens` tokens out of one layer; a sliding layer must have kept what came before them."""
+    layer = cache.layers[index]
+    if isinstance(layer, StaticLayer):
+        layer.cumulative_length.sub_(tokens)  # what stands beyond is masked, and overwritten by what comes
+    else:
+        layer.crop(-tokens)
+
+
+class RaggedSlots:
+    """What a layer takes for its cache where rows are not equally far.
+
+    A row's new keys and values go to that row's slots; rows that are behind leave holes, which they fill later. No
+    sliding layer forgets anything before :func:`settle`.
+
+    Parameters
+    ----------
+    cache : transformers.Cache
+        The cache of the generation.
+    """
+
+    is_compileable = False
+
+    def __init__(self, cache: Cache) -> None:
+        self.cache = cache
+        self._rows: Tensor | None = None
+        self._fresh: tuple[Tensor, Tensor] | None = None
+        self._targets: tuple[Tensor, Tensor] | None = None
+        self._end = 0
+
+    def aim(self, rows: Tensor | None, fresh: tuple[Tensor, Tensor], targets: tuple[Tensor, Tensor], end: int) -> None:
+        """Say where the next layer's keys and values go.
+
+        Parameters
+        ----------
+        rows : Tensor of int64 or None
+            Indices of the rows that run; None for all.
+        fresh : tuple of Tensor
+            Row (among those that run) and token within the block of each entry that is new.
+        targets : tuple of Tensor
+            Row (in the batch) and slot of each of them.
+        end : int
+            Slots that the layer must have.
+        """
+        self._rows, self._fresh, self._targets, self._end = rows, fresh, targets, end
+
+    def reach(self, index: int, end: int, like: tuple[Tensor, Tensor] | None = None) -> tuple[int, int]:
+        """Give a layer `end` slots; length and offset of what it holds then."""
+        layer = self.cache.layers[index]
+        if isinstance(layer, StaticLayer):
+            return layer.max_cache_len, 0
+        offset = _offset(layer)
+        short = end - offset - layer.keys.shape[2]
+        if short > 0:
+            for name in ("keys", "values"):
+                held = getattr(layer, name)
+                more = held.new_zeros((*held.shape[:2], short, held.shape[3]))
+                setattr(layer, name, torch.cat((held, more), dim=2))
+            if isinstance(layer, DynamicSlidingWindowLayer):
+                layer.cumulative_length = end
+        return layer.keys.shape[2], offset
+
+    def write(self, index: int, rows: Tensor, slots: Tensor, keys: Tensor, values: Tensor) -> None:
+        """Put entries, keys and values of shape (entries, heads, size), to their rows and slots."""
+        layer = self.cache.layers[index]
+        slots = slots - _offset(layer)
+        layer.keys[rows, :, slots] = keys
+        layer.values[rows, :, slots] = values
+
+    def update(self, keys: Tensor, values: Tensor, layer_idx: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        """What attention calls: takes in the new, returns all of the rows that run."""
+        assert self._fresh is not None and self._targets is not None  # aim() comes first
+        self.reach(layer_idx, self._end)
+        row, token = self._fresh
+        taken = keys.transpose(1, 2)[row, token], values.transpose(1, 2)[row, token]
+        self.write(layer_idx, *self._targets, *taken)
+        layer = self.cache.layers[layer_idx]
+        if self._rows is None:
+            return layer.keys, layer.values
+        return layer.keys.index_select(0, self._rows), layer.values.index_select(0, self._rows)
+
+
+def settle(cache: Cache, length: int) -> None:
+    """Tell every layer that all rows hold `length` tokens, and let sliding layers forget."""
+    for layer in cache.layers:
+        if isinstance(layer, StaticLayer):
+            layer.cumulative_length.fill_(length)
+        elif isinstance(layer, DynamicSlidingWindowLayer):
+            layer.cumulative_length = length
+            layer.keys = layer.keys[:, :, -layer.sliding_window + 1 :]
+            layer.values = layer.values[:, :, -layer.sliding_window + 1 :]
+
+
+def _offset(layer: Any) -> int:
+    """Slot of the first key that a layer holds."""
+    if isinstance(layer, DynamicSlidingWindowLayer):
+        return int(layer.cumulative_length) - int(layer.keys.shape[2])
+    return 0

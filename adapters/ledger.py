@@ -1,0 +1,145 @@
+"""What a generation ran and how long it took: counted by the engine, read as a report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+__all__ = ["Ledger", "Report"]
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Running counts of one generation. A token is one row of one step."""
+
+    policy: str
+    unit: str
+    cache: str
+    depth: int
+    tokens: int = 0
+    steps: int = 0
+    layers: int = 0  # rows × tokens × layers, completions included
+    completed: int = 0  # of these, how many completed what an earlier token had left out
+    attentions_only: int = 0  # layers whose feed-forward block was left out
+    heads: int = 0
+    drafted: int = 0
+    accepted: int = 0
+    exits: Counter[int] = field(default_factory=Counter)
+    prompt_tokens: int = 0
+    prompt_seconds: float = 0.0
+    seconds: float = 0.0
+    deciding: float = 0.0
+    looking: float = 0.0
+    events: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the last generation under a policy ran and took.
+
+    Attributes
+    ----------
+    policy, unit, cache : str
+        What decided, what it may leave out, and how the cache was kept.
+    depth : int
+        Layers of the model.
+    tokens : int
+        Tokens decoded (rows × steps), without the first, which comes from the prompt.
+    tokens_per_second : float
+        Tokens decoded by time within the engine; prompt, logits processors and sampling are not in it.
+    layers_per_token, feeds_per_token : float
+        Layers and feed-forward blocks run for each, those that were run later to complete the cache included.
+    completed_share : float
+        Share of these layers that completed what an earlier token had left out.
+    heads_per_token : float
+        Times that the model's own head was run for each.
+    exits : dict of int to int
+        Depth at which tokens were emitted → how many.
+    deciding_share, looking_share : float
+        Share of the engine's time that went into deciding (plans, signals, windows, gate), and into looks through an
+        exit head.
+    drafted, accepted : int
+        With ``cache="verify"``: tokens drafted, and those that the whole model said too.
+    prompt_tokens : int
+        Tokens of the prompt.
+    prompt_seconds, seconds : float
+        Time in the prompt, and in decoding.
+    agreement : float or None
+        Share of tokens that the whole model would have emitted too, where that was measured.
+    events : tuple of str
+        What else is worth knowing: fall-backs to full depth, alarms of a guard.
+    """
+
+    policy: str
+    unit: str
+    cache: str
+    depth: int
+    tokens: int
+    tokens_per_second: float
+    layers_per_token: float
+    feeds_per_token: float
+    completed_share: float
+    heads_per_token: float
+    exits: Mapping[int, int]
+    deciding_share: float
+    looking_share: float
+    drafted: int
+    accepted: int
+    prompt_tokens: int
+    prompt_seconds: float
+    seconds: float
+    agreement: float | None
+    events: tuple[str, ...]
+
+    @classmethod
+    def of(cls, ledger: Ledger, *, agreement: float | None = None) -> Report:
+        """Close a ledger."""
+        tokens, seconds, layers = max(ledger.tokens, 1), max(ledger.seconds, 1e-12), max(ledger.layers, 1)
+        return cls(
+            policy=ledger.policy,
+            unit=ledger.unit,
+            cache=ledger.cache,
+            depth=ledger.depth,
+            tokens=ledger.tokens,
+            tokens_per_second=ledger.tokens / seconds,
+            layers_per_token=ledger.layers / tokens,
+            feeds_per_token=(ledger.layers - ledger.attentions_only) / tokens,
+            completed_share=ledger.completed / layers,
+            heads_per_token=ledger.heads / tokens,
+            exits=dict(sorted(ledger.exits.items())),
+            deciding_share=ledger.deciding / seconds,
+            looking_share=ledger.looking / seconds,
+            drafted=ledger.drafted,
+            accepted=ledger.accepted,
+            prompt_tokens=ledger.prompt_tokens,
+            prompt_seconds=ledger.prompt_seconds,
+            seconds=ledger.seconds,
+            agreement=agreement,
+            events=tuple(ledger.events),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain numbers and strings, for :func:`json.dumps`."""
+        found = asdict(self)
+        found["exits"] = {str(depth): count for depth, count in self.exits.items()}
+        found["events"] = list(self.events)
+        return found
+
+    def summary(self) -> str:
+        """A few lines for a person."""
+        exits = ", ".join(f"{depth}: {count}" for depth, count in self.exits.items()) or "none"
+        lines = [
+            f"{self.policy} (unit {self.unit}, cache {self.cache})",
+            f"  {self.tokens} tokens, {self.tokens_per_second:.1f} a second; prompt of {self.prompt_tokens}",
+            f"  {self.layers_per_token:.2f} of {self.depth} layers and {self.feeds_per_token:.2f} feed-forward blocks a "
+            f"token, {self.heads_per_token:.2f} full heads",
+            f"  emitted after layers {exits}",
+            f"  deciding {self.deciding_share:.1%} of the time, looks {self.looking_share:.1%}",
+        ]
+        if self.drafted:
+            lines.append(f"  {self.drafted} drafted, {self.accepted} confirmed")
+        if self.agreement is not None:
+            lines.append(f"  agreement with the whole model {self.agreement:.1%}")
+        return "\n".join(lines + [f"  {event}" for event in self.events])

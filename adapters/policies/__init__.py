@@ -1,0 +1,18 @@
+"""Policies by name: each in one file, all under the contract of :mod:`adapters.policies.base`."""
+
+from __future__ import annotations
+
+from adapters.policies.base import Exit, Plan, Policy, Trajectory
+from adapters.policies.fixed import FixedExitPolicy
+from adapters.policies.never import NeverExitPolicy
+from adapters.policies.random import RandomExitPolicy
+
+__all__ = [
+    "Exit",
+    "FixedExitPolicy",
+    "NeverExitPolicy",
+    "Plan",
+    "Policy",
+    "RandomExitPolicy",
+    "Trajectory",
+]

@@ -1,0 +1,40 @@
+"""Leave every token after the same layer."""
+
+from __future__ import annotations
+
+from adapters.families import Family
+from adapters.policies.base import CacheMode, Plan, Policy
+from adapters.policies.reading import read_depth
+
+__all__ = ["FixedExitPolicy"]
+
+
+class FixedExitPolicy(Policy):
+    """Leave after a fixed number of layers, and let the model's own norm and head speak.
+
+    Parameters
+    ----------
+    depth : int
+        How many layers run.
+    cache : {"monotone", "propagate", "deferred", "verify"}, default "monotone"
+        The layers above are never run after the prompt, so nothing is missed with ``"monotone"``. With ``"verify"`` this
+        is self-speculation with a draft of fixed depth (Elhoushi et al. 2024).
+
+    References
+    ----------
+    Elhoushi, M. et al. (2024). LayerSkip: enabling early exit inference and self-speculative decoding.
+    arXiv:2404.16710.
+    """
+
+    def __init__(self, *, depth: int, cache: CacheMode = "monotone") -> None:
+        super().__init__(unit="layer", cache=cache)
+        self.depth = depth
+        self._plan = Plan()
+
+    def bind(self, family: Family) -> None:
+        """See that the model has so many layers."""
+        self._plan = Plan(exit=read_depth("depth", self.depth, family.depth))
+
+    def plan(self, step: int) -> Plan:
+        """The same for every token."""
+        return self._plan

@@ -1,0 +1,26 @@
+"""Never leave: the whole model, through the engine; what everything else is compared with."""
+
+from __future__ import annotations
+
+from adapters.policies.base import CacheMode, Plan, Policy
+
+__all__ = ["NeverExitPolicy"]
+
+_WHOLE = Plan()
+
+
+class NeverExitPolicy(Policy):
+    """Run every layer for every token; tokens and logits are those of plain ``generate``, bit for bit.
+
+    Parameters
+    ----------
+    cache : {"propagate", "deferred", "verify", "monotone"}, default "propagate"
+        Nothing is ever missing, so it makes no difference but for what it costs.
+    """
+
+    def __init__(self, *, cache: CacheMode = "propagate") -> None:
+        super().__init__(unit="layer", cache=cache)
+
+    def plan(self, step: int) -> Plan:
+        """Everything."""
+        return _WHOLE

@@ -1,0 +1,62 @@
+"""Leave at random: what a policy must beat, and what drives every cache mode in the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from adapters.families import Family
+from adapters.policies.base import CacheMode, Plan, Policy
+from adapters.policies.reading import read_depths, read_share
+
+__all__ = ["RandomExitPolicy"]
+
+
+class RandomExitPolicy(Policy):
+    """Each row leaves early with the same probability, at a depth drawn evenly.
+
+    Parameters
+    ----------
+    rate : float, default 0.5
+        Share of tokens that leave early.
+    depths : sequence of int, optional
+        Where they may (default: after any layer but the last).
+    cache : {"propagate", "deferred", "verify"}, default "deferred"
+        How the cache is kept.
+    seed : int, default 0
+        Seed of the draws; each generation starts it anew.
+    """
+
+    def __init__(
+        self,
+        *,
+        rate: float = 0.5,
+        depths: Sequence[int] | None = None,
+        cache: CacheMode = "deferred",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(unit="layer", cache=cache)
+        self.rate = read_share("rate", rate)
+        self.depths = depths
+        self.seed = seed
+        self._among = np.zeros(0, dtype=np.int64)
+        self._layers = 0
+
+    def bind(self, family: Family) -> None:
+        """Learn how many layers there are."""
+        self._layers = family.depth
+        among = range(1, family.depth) if self.depths is None else read_depths("depths", self.depths, family.depth)
+        self._among = np.array(list(among), dtype=np.int64)
+
+    def start(self, rows: int, input_ids: Tensor | None) -> None:
+        """Start the draws anew."""
+        self._random = np.random.default_rng(self.seed)
+        self._rows = rows
+
+    def plan(self, step: int) -> Plan:
+        """A depth for each row."""
+        leaves = self._random.random(self._rows) < self.rate
+        drawn = self._random.choice(self._among, size=self._rows)
+        return Plan(exit=np.where(leaves, drawn, self._layers))

@@ -1,0 +1,33 @@
+"""Checks of what policies are given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+
+from ews.errors import InputTypeError, ValueRangeError
+
+__all__ = ["read_depth", "read_depths", "read_share"]
+
+
+def read_depth(argument: str, depth: object, layers: int) -> int:
+    """A number of layers that a model of `layers` layers can run."""
+    if not isinstance(depth, Integral) or isinstance(depth, bool):
+        raise InputTypeError(argument, depth, f"a whole number from 1 to {layers}")
+    if not 1 <= depth <= layers:
+        raise ValueRangeError(argument, depth, f"1 to {layers}, the layers of this model")
+    return int(depth)
+
+
+def read_depths(argument: str, depths: Sequence[int], layers: int) -> tuple[int, ...]:
+    """Several of them, each once, rising."""
+    return tuple(sorted({read_depth(argument, depth, layers) for depth in depths}))
+
+
+def read_share(argument: str, value: object, *, low: float = 0.0, high: float = 1.0) -> float:
+    """A number within bounds, which are allowed."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise InputTypeError(argument, value, f"a number from {low:g} to {high:g}")
+    if not low <= value <= high:
+        raise ValueRangeError(argument, value, f"{low:g} to {high:g}")
+    return float(value)

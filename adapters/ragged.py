@@ -1,0 +1,242 @@
+"""A step in which rows of a batch leave after different layers.
+
+Each row's missing tokens are its newest ones, so a layer runs the block of tokens that any running row misses, for
+the running rows only. Entries of the block that a row holds already are computed for nothing and dropped; they arise only
+where rows have different numbers of tokens to complete.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers.cache_utils import StaticLayer
+
+from adapters.kv import RaggedSlots, settle
+from adapters.masks import block_mask, filled_slots
+from adapters.policies.base import Plan, Trajectory
+from adapters.session import Session
+from ews.errors import ArgumentError, described
+
+if TYPE_CHECKING:
+    from adapters.engine import Engine
+
+__all__ = ["Ragged", "complete", "ragged_step"]
+
+
+@dataclass(slots=True)
+class Ragged:
+    """Tokens that some row has not finished.
+
+    Attributes
+    ----------
+    hidden : Tensor of shape (rows, tokens, width)
+        State of each.
+    positions : Tensor of int64 of shape (rows, tokens)
+        Position of each.
+    depth : ndarray of int64 of shape (rows, tokens)
+        After how many layers; it never rises along a row.
+    """
+
+    hidden: Tensor
+    positions: Tensor
+    depth: np.ndarray[Any, np.dtype[np.int64]]
+
+
+class _Run:
+    """One pass over tokens that rows are not equally far with."""
+
+    def __init__(self, engine: Engine, session: Session, tokens: Ragged, *, level: bool) -> None:
+        self.engine, self.session, self.family, self.tokens = engine, session, engine.family, tokens
+        self.rows = tokens.hidden.shape[0]
+        self.end = session.length
+        self.device = tokens.hidden.device
+        self.slots = RaggedSlots(session.cache)
+        self.rotary = self.family.rotary(tokens.hidden, tokens.positions)
+        self.level = level  # so far every row holds the same, and layers may take the cache itself
+        self.plain = (
+            self.family.masks(tokens.hidden, session.attention_mask, session.cache, tokens.positions) if level else None
+        )
+        self.valid = session.valid_slots(filled_slots)
+
+    def _index(self, rows: Any) -> Tensor:
+        return torch.as_tensor(rows, device=self.device)
+
+    def layer(self, index: int, rows: np.ndarray[Any, Any], *, decided: bool = False) -> None:
+        """Run one layer for some rows, with all tokens that they miss there."""
+        tokens, family, ledger = self.tokens, self.family, self.engine.ledger
+        everyone = len(rows) == self.rows
+        missing = (tokens.depth[rows] <= index).sum(axis=1)
+        width = int(missing.max())
+        picked = None if everyone else self._index(rows)
+        block, positions = tokens.hidden[:, -width:], tokens.positions[:, -width:]
+        rotary: Any = self.rotary
+        if rotary is not None:
+            rotary = {kind: (c[:, -width:], s[:, -width:]) for kind, (c, s) in rotary.items()}
+        if picked is not None:
+            block, positions = block.index_select(0, picked), positions.index_select(0, picked)
+            if rotary is not None:
+                rotary = {
+                    kind: (c.index_select(0, picked), s.index_select(0, picked)) for kind, (c, s) in rotary.items()
+                }
+        fresh = np.arange(width) >= width - missing[:, None]
+        of_row, of_token = np.nonzero(fresh)
+        source = self._index(of_row), self._index(of_token)
+        target = self._index(rows[of_row])
+        if self.level and everyone:
+            mask, cache = self.plain[family.kinds[index]], self.session.cache  # type: ignore[index]
+            self.session.lengths[index] += 1
+        else:
+            length, offset = self.slots.reach(index, self.end)
+            mask = block_mask(
+                torch.arange(self.end - width, self.end, device=self.device)[None],
+                kv_length=length,
+                kv_offset=offset,
+                valid=self.valid if picked is None or self.valid is None else self.valid.index_select(0, picked),
+                window=family.windows[index],
+                dtype=block.dtype,
+                eager=family.config._attn_implementation == "eager",
+            )
+            cache = self.slots
+            self.slots.aim(picked, source, (target, source[1] + (self.end - width)), self.end)
+        context = {"mask": mask, "position_ids": positions, "rotary": rotary, "cache": cache}
+        after = self._decided(index, block, context) if decided else family.run(index, block, **context)
+        if everyone and fresh.all() and width == tokens.hidden.shape[1]:
+            tokens.hidden = after
+        else:
+            tokens.hidden = tokens.hidden.clone()
+            tokens.hidden[target, source[1] + (tokens.hidden.shape[1] - width)] = after[source]
+        tokens.depth[rows[of_row], of_token + tokens.depth.shape[1] - width] = index + 1
+        ledger.layers += len(of_row)
+        ledger.completed += len(of_row) - len(rows)
+
+    def _decided(self, index: int, block: Tensor, context: dict[str, Any]) -> Tensor:
+        engine, family = self.engine, self.family
+        middle = family.attend(index, block, **context)
+        runs = np.broadcast_to(np.asarray(engine.policy.feeds(index, middle[:, -1])), (len(block),))
+        engine.ledger.attentions_only += int(len(runs) - runs.sum())
+        if not runs.any():
+            return middle
+        if runs.all():
+            after = family.feed(index, middle, block)
+            engine.policy.fed(index, middle[:, -1], after[:, -1])
+            return after
+        kept = self._index(np.flatnonzero(runs))
+        after = middle.clone()
+        after[kept] = family.feed(index, middle.index_select(0, kept), block.index_select(0, kept))
+        return after
+
+    def fill(self, first: int, last: int, rows: np.ndarray[Any, Any]) -> None:
+        """Project keys and values of the newest token into layers that these rows do not run."""
+        if first == last:
+            return
+        picked = self._index(rows)
+        newest = self.tokens.hidden[:, -1:].index_select(0, picked)
+        rotary: Any = self.rotary
+        if rotary is not None:
+            rotary = {
+                kind: (c[:, -1:].index_select(0, picked), s[:, -1:].index_select(0, picked))
+                for kind, (c, s) in rotary.items()
+            }
+        slot = torch.full_like(picked, self.end - 1)
+        for index, (keys, values) in enumerate(self.engine.projection(first, newest, rotary, last), start=first):
+            self.slots.reach(index, self.end)
+            self.slots.write(index, picked, slot, keys[:, :, 0], values[:, :, 0])
+        self.tokens.depth[rows, -1] = last
+
+    def close(self) -> None:
+        """Forget tokens that every row has finished; with none left, all layers hold the same again."""
+        tokens, session, depth = self.tokens, self.session, self.family.depth
+        open_columns = np.flatnonzero((tokens.depth < depth).any(axis=0))
+        if len(open_columns):
+            first = int(open_columns[0])
+            session.ragged = Ragged(tokens.hidden[:, first:], tokens.positions[:, first:], tokens.depth[:, first:])
+            first_layer = session.cache.layers[0]  # from which generate reads how far it is
+            if isinstance(first_layer, StaticLayer):
+                first_layer.cumulative_length.fill_(self.end)
+            return
+        session.ragged = None
+        settle(session.cache, self.end)
+        session.lengths = [self.end] * depth
+
+
+def ragged_step(engine: Engine, session: Session, input_ids: Tensor, position_ids: Tensor, plan: Plan) -> Tensor:
+    """One token in each row; logits of shape (rows, 1, vocabulary)."""
+    family, policy = engine.family, engine.policy
+    if policy.cache == "monotone":
+        raise ArgumentError(
+            "cache", described("'monotone' and rows that leave after different layers"), "'deferred' or 'propagate'"
+        )
+    if session.kept:
+        engine.complete(session)
+    rows = len(input_ids)
+    hidden = family.embed(input_ids, position_ids)
+    tokens = Ragged(hidden, position_ids.expand(rows, 1), np.zeros((rows, 1), dtype=np.int64))
+    before = session.ragged
+    if before is not None:
+        tokens.hidden = torch.cat((before.hidden, hidden), dim=1)
+        tokens.positions = torch.cat((before.positions, tokens.positions), dim=1)
+        tokens.depth = np.concatenate((before.depth, tokens.depth), axis=1)
+    session.length += 1
+    run = _Run(engine, session, tokens, level=before is None)
+    running = np.arange(rows)
+    exits = np.full(rows, family.depth) if plan.exit is None else np.broadcast_to(plan.exit, (rows,))
+    states = [hidden[:, -1]]
+    trajectory = Trajectory(states, None)
+    emitted: list[tuple[np.ndarray[Any, Any], Tensor]] = []
+    for index in range(family.depth):
+        if index in plan.skip_layers:
+            run.level = False
+            run.fill(index, index + 1, running)
+        else:
+            run.layer(index, running, decided=index in plan.feeds)
+        states.append(run.tokens.hidden[:, -1])
+        depth = index + 1
+        leaving = exits[running] == depth
+        logits: Tensor | None = None
+        if depth in plan.checks and not leaving.all():
+            found = engine.ask(trajectory)
+            if found is not None:
+                leaving = (
+                    np.ones(len(running), dtype=bool) if found.rows is None else np.asarray(found.rows, dtype=bool)
+                )
+                logits = found.logits
+        if leaving.any() and (depth < family.depth or logits is not None):
+            gone = running[leaving]
+            if logits is None:
+                logits = engine.head(run.tokens.hidden[:, -1:].index_select(0, run._index(gone)))[:, 0]
+            emitted.append((gone, logits))
+            engine.ledger.exits[depth] += len(gone)
+            if policy.cache == "propagate":
+                run.fill(depth, family.depth, gone)
+            running = running[~leaving]
+            trajectory = Trajectory(states, running)
+            run.level = False
+        if not len(running):
+            break
+    if len(running):
+        engine.ledger.exits[family.depth] += len(running)
+        newest = run.tokens.hidden[:, -1:]
+        whole = newest if len(running) == rows else newest.index_select(0, run._index(running))
+        emitted.append((running, engine.head(whole)[:, 0]))
+    run.close()
+    if len(emitted) == 1:
+        return emitted[0][1][:, None]
+    order = np.argsort(np.concatenate([each for each, _ in emitted]))
+    dtype = emitted[-1][1].dtype
+    return torch.cat([logits.to(dtype) for _, logits in emitted])[run._index(order)][:, None]
+
+
+def complete(engine: Engine, session: Session) -> None:
+    """Run what rows have not finished, so that the cache is that of the whole model."""
+    tokens: Ragged = session.ragged
+    run = _Run(engine, session, tokens, level=False)
+    for index in range(engine.family.depth):
+        rows = np.flatnonzero(tokens.depth[:, -1] <= index)
+        if len(rows):
+            run.layer(index, rows)
+            engine.ledger.completed += len(rows)
+    run.close()

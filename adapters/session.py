@@ -1,0 +1,95 @@
+"""What the engine remembers between the tokens of one generation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+from transformers import Cache
+
+__all__ = ["Kept", "Session"]
+
+
+@dataclass(slots=True)
+class Kept:
+    """Neighbouring tokens that left after the same layer.
+
+    Attributes
+    ----------
+    hidden : Tensor of shape (rows, tokens, width)
+        Their state there.
+    positions : Tensor of int64 of shape (rows or 1, tokens)
+        Their positions.
+    depth : int
+        After how many layers.
+    """
+
+    hidden: Tensor
+    positions: Tensor
+    depth: int
+
+
+@dataclass(slots=True)
+class Session:
+    """One generation: its cache, and what is still missing in it.
+
+    Attributes
+    ----------
+    cache : transformers.Cache
+        The user's, or the one that ``generate`` made.
+    rows : int
+        Size of the batch.
+    lengths : list of int
+        How many tokens each layer holds (where rows are equally far).
+    length : int
+        How many tokens there are.
+    step : int
+        How many plans were asked for.
+    kept : list of Kept
+        Tokens that left early, oldest first. Depths fall from one to the next: a token that went deeper took all that
+        were kept before with it.
+    gaps : set of int
+        Layers that were left out for good.
+    ragged : Ragged or None
+        The same for rows that are not equally far; see :mod:`adapters.ragged`.
+    ahead : list
+        Tokens that were drafted and checked, for what comes; see :mod:`adapters.verify`.
+    recorded : list of bool or None
+        Whether each layer kept what its window has passed before drafts began, which need it.
+    attention_mask : object
+        Of the newest step, as ``generate`` made it.
+    masked : int
+        How many slots it speaks of.
+    """
+
+    cache: Cache
+    rows: int
+    lengths: list[int]
+    length: int = 0
+    step: int = 0
+    kept: list[Kept] = field(default_factory=list)
+    gaps: set[int] = field(default_factory=set)
+    ragged: Any = None
+    ahead: list[Any] = field(default_factory=list)
+    recorded: list[bool | None] = field(default_factory=list)
+    attention_mask: Any = None
+    masked: int = 0
+
+    def __post_init__(self) -> None:
+        self.length = self.lengths[0]
+
+    @property
+    def is_level(self) -> bool:
+        """Whether every layer holds the same tokens, so that the model's own masks are right."""
+        return not self.kept and not self.gaps
+
+    def valid_slots(self, read: Callable[[Any], Tensor | None]) -> Tensor | None:
+        """Which slots hold no padding; None where all do."""
+        valid = read(self.attention_mask)
+        if valid is not None and valid.shape[1] > self.masked:
+            # A mask of fixed size is False beyond the newest token; what comes there is no padding.
+            valid = valid.clone()
+            valid[:, self.masked :] = True
+        return valid

@@ -1,0 +1,452 @@
+"""Windowed statistics on the device: the torch twin of the rolling kernels of :mod:`ews`, rows × steps.
+
+Definitions are those of :func:`ews.mean`, :func:`ews.variance`, :func:`ews.autocorrelation`, :func:`ews.skewness` and
+:func:`ews.multivariate.covariance_share`. Nothing here copies to the host, branches on a value or needs more than torch.
+
+Input of any real type is taken to float64, and each window is centred about its own mean before anything is squared, so
+that an offset costs no digits. Devices of type ``"mps"`` have no float64: there everything is float32, results included.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ews.errors import InputTypeError, UnknownNameError, ValueRangeError, WindowError, described
+
+__all__ = ["STATISTICS", "Window", "covariance_share", "last", "rolling"]
+
+STATISTICS = ("variance", "ac1", "skewness", "trend", "mean")
+_USUAL = ("variance", "ac1", "skewness", "trend")
+_SHORTEST = {"variance": 2, "ac1": 3, "skewness": 3, "trend": 2, "mean": 1}
+
+# How many samples of windows are worked on at once, which bounds the memory of a long record.
+_AT_ONCE = 2**16
+
+
+def rolling(x: Tensor, *, window: int, statistics: str | Sequence[str] = _USUAL, dim: int = -1) -> dict[str, Tensor]:
+    """Statistics of every window of every row.
+
+    Parameters
+    ----------
+    x : Tensor of shape (..., steps, ...)
+        Real numbers of any type and shape, with the steps (layers, tokens) along `dim`.
+    window : int
+        Window in steps; each statistic has a shortest one, see :func:`last`.
+    statistics : str or sequence of str, default ("variance", "ac1", "skewness", "trend")
+        Of the names in ``STATISTICS``, see :func:`last`.
+    dim : int, default -1
+        The dimension of the steps.
+
+    Returns
+    -------
+    dict
+        Name → float64 Tensor of the shape of `x`, each value at the right edge of its window; NaN before the first full
+        window and in windows that hold a NaN or an infinity.
+
+    Raises
+    ------
+    ews.errors.InputTypeError
+        If `x` is no tensor of real numbers with a dimension `dim`.
+    ews.errors.WindowError
+        If the window is too short for one of the statistics, or longer than the record.
+    ews.errors.UnknownNameError
+        If a statistic is none of ``STATISTICS``.
+
+    Notes
+    -----
+    A window costs window² multiplications, in one matrix product, for which every window is laid out in memory by
+    itself (a bounded number of them at a time). That suits windows over layers. Windows of hundreds of steps are what
+    the kernels of :mod:`ews` are for.
+
+    Examples
+    --------
+    >>> import torch
+    >>> values = rolling(torch.tensor([1.0, 3.0, 3.0, 9.0]), window=2, statistics=("variance", "trend"))
+    >>> values["variance"]
+    tensor([nan,  2.,  0., 18.], dtype=torch.float64)
+    >>> values["trend"]
+    tensor([nan, 2., 0., 6.], dtype=torch.float64)
+    """
+    _require_real("x", x)
+    if not (isinstance(dim, int) and -x.ndim <= dim < x.ndim):
+        raise InputTypeError("x", described(f"a tensor of shape {tuple(x.shape)}"), f"a tensor with a dimension {dim}")
+    moved = x.movedim(dim, -1)
+    steps = moved.shape[-1]
+    names = _read_statistics(statistics)
+    length = _read_window(window, names, at_most=steps)
+    plan = _plan(length, names, x.device)
+    rows = moved.reshape(-1, steps)
+    values = rows.new_full((len(names), *rows.shape), math.nan, dtype=plan.matrix.dtype)
+    ends = values.narrow(2, length - 1, steps - length + 1).unsqueeze(-1)
+    windows = rows.unfold(1, length, 1)
+    many = max(1, _AT_ONCE // length)  # windows at once: whole rows where several fit, else pieces of one
+    for some, into in zip(
+        windows.split(max(1, many // windows.shape[1])), ends.split(max(1, many // windows.shape[1]), 1), strict=True
+    ):
+        for piece, place in zip(some.split(many, 1), into.split(many, 2), strict=True):
+            found = _evaluate(piece.reshape(-1, length), plan)
+            place.copy_(found.T.reshape(place.shape))
+    return {name: values[k].view(moved.shape).movedim(-1, dim) for k, name in enumerate(names)}
+
+
+def last(x: Tensor, *, statistics: str | Sequence[str] = _USUAL) -> Tensor:
+    """Statistics of one window a row: what a decoding step calls.
+
+    Parameters
+    ----------
+    x : Tensor of shape (rows, window)
+        One window a row, oldest step first, of any real type.
+    statistics : str or sequence of str, default ("variance", "ac1", "skewness", "trend")
+        ``"variance"``: divisor window − 1, at least 2 steps. ``"ac1"``: Pearson correlation of neighbours inside the
+        window, at least 3 steps. ``"skewness"``: adjusted Fisher–Pearson coefficient, at least 3 steps. ``"trend"``:
+        slope of the least-squares line against the step, per step, at least 2 steps. ``"mean"``: at least 1 step.
+
+    Returns
+    -------
+    Tensor of shape (rows, statistics)
+        float64, in the order asked for. A row that holds a NaN or an infinity is NaN. A constant window has variance 0
+        and trend 0 exactly, and no autocorrelation or skewness (NaN); nor has a window an autocorrelation whose first
+        or last step alone differs from the others.
+
+    Raises
+    ------
+    ews.errors.InputTypeError
+        If `x` is no tensor of real numbers of two dimensions.
+    ews.errors.WindowError
+        If the window is too short for one of the statistics.
+    ews.errors.UnknownNameError
+        If a statistic is none of ``STATISTICS``.
+
+    Notes
+    -----
+    Spreads from 1e-150 to 1e150 are covered, beyond what float32 can hold; further out squares vanish or overflow.
+
+    References
+    ----------
+    Joanes, D. N. & Gill, C. A. (1998). Comparing measures of sample skewness and kurtosis. The Statistician 47,
+    183–189: G1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> last(torch.tensor([[1.0, 2.0, 3.0, 6.0]]), statistics=("mean", "variance", "trend"))
+    tensor([[3.0000, 4.6667, 1.6000]], dtype=torch.float64)
+    """
+    _require_real("x", x)
+    if x.ndim != 2:
+        raise InputTypeError("x", described(f"a tensor of shape {tuple(x.shape)}"), "shape (rows, window)")
+    names = _read_statistics(statistics)
+    return _evaluate(x, _plan(_read_window(x.shape[1], names, argument="x, steps"), names, x.device))
+
+
+def covariance_share(states: Tensor) -> Tensor:
+    """Share of the variance of a window of states that lies along the leading direction.
+
+    Parameters
+    ----------
+    states : Tensor of shape (rows, window, width)
+        One window of states a row, oldest step first, of any real type; at least 2 steps.
+
+    Returns
+    -------
+    Tensor of shape (rows,)
+        λ₁ / Σ λ of the window's covariance, float64, from 1 / min(window − 1, width) to 1; NaN where nothing varies and
+        where the window holds a NaN or an infinity.
+
+    Raises
+    ------
+    ews.errors.InputTypeError
+        If `states` is no tensor of real numbers of three dimensions.
+    ews.errors.WindowError
+        If the window is shorter than 2 steps.
+
+    Notes
+    -----
+    The window × window matrix of inner products has the eigenvalues of the covariance but for a factor, so the width
+    enters once. The largest is found by squaring, G ← G² thirty-two times, since a device's eigenvalue solver reports
+    its success to the host and so waits. That leaves a relative error below 1 / (e 2³²) ≈ 1e-10, reached only where the
+    two largest eigenvalues are within 1e-9 of each other. It takes some 60 small operations, several times
+    :func:`last`: a statistic for a few depths rather than for each.
+
+    References
+    ----------
+    Lever, J. J. et al. (2020). Foreseeing the future of mutualistic communities beyond collapse. Ecology Letters 23,
+    2–15.
+
+    Examples
+    --------
+    >>> import torch
+    >>> covariance_share(torch.tensor([[[0.0, 0.0], [1.0, 2.0], [2.0, 4.0]]]))
+    tensor([1.], dtype=torch.float64)
+    """
+    _require_real("states", states)
+    if states.ndim != 3:
+        given = described(f"a tensor of shape {tuple(states.shape)}")
+        raise InputTypeError("states", given, "shape (rows, window, width)")
+    if states.shape[1] < 2:
+        raise WindowError("states, steps", states.shape[1], "at least 2")
+    exact = states.to(_dtype_of(states.device))
+    # First less one of its own states, so that a constant window is 0 exactly.
+    moved = (exact - exact.narrow(1, states.shape[1] // 2, 1)).nan_to_num_(math.nan, math.nan, math.nan)
+    deviations = moved - moved.mean(1, keepdim=True)
+    gram = _of_unit_trace(torch.bmm(deviations, deviations.mT))
+    power = gram
+    for _ in range(8):
+        for _ in range(4):  # λ₁ ≥ 1 / window, so that four squarings leave at least window⁻¹⁶
+            power = torch.bmm(power, power)
+        power = _of_unit_trace(power)
+    # Σ λ λᵖ / Σ λᵖ with p = 2³²; the trace of a product of symmetric matrices is the sum of the products.
+    return (gram * power).sum((1, 2)).clamp(max=1.0)
+
+
+class Window:
+    """The newest steps of many rows, and the statistics of the window that ends at the newest.
+
+    Parameters
+    ----------
+    rows : int
+        How many rows.
+    window : int
+        Window in steps.
+    signals : int, default 1
+        How many series a row has.
+    statistics : str or sequence of str, default ("variance", "ac1", "skewness", "trend")
+        What :meth:`statistics` gives, see :func:`last`.
+    device : torch.device or str, optional
+        Where the steps are kept (default: torch's default device).
+    dtype : torch.dtype, optional
+        What they are kept as (default: float64, which holds every narrower type exactly; float32 on ``"mps"``).
+
+    Attributes
+    ----------
+    rows, window, signals : int
+        As given.
+    names : tuple of str
+        The statistics.
+
+    Raises
+    ------
+    ews.errors.ValueRangeError
+        If rows or signals is no count, or dtype is no floating type.
+    ews.errors.WindowError
+        If the window is too short for one of the statistics.
+    ews.errors.UnknownNameError
+        If a statistic is none of ``STATISTICS``.
+
+    Notes
+    -----
+    Steps that are not there yet are NaN, and so are the statistics of windows that reach back to them: after a reset, a
+    row has none until it has seen `window` steps. Every step is written twice, a window apart, so that the newest
+    window is always one stretch of memory and never copied together.
+
+    Examples
+    --------
+    >>> import torch
+    >>> window = Window(2, window=3, statistics=("mean", "trend"))
+    >>> for step in ([0.0, 5.0], [1.0, 5.0], [2.0, 5.0]):
+    ...     window.push(torch.tensor(step))
+    >>> window.statistics()
+    tensor([[[1., 1.]],
+    <BLANKLINE>
+            [[5., 0.]]], dtype=torch.float64)
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        *,
+        window: int,
+        signals: int = 1,
+        statistics: str | Sequence[str] = _USUAL,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        self.rows = _read_count("rows", rows)
+        self.signals = _read_count("signals", signals)
+        self.names = _read_statistics(statistics)
+        self.window = _read_window(window, self.names)
+        if dtype is not None and not dtype.is_floating_point:
+            raise ValueRangeError("dtype", dtype, "a floating type")
+        with torch.inference_mode(False):  # a buffer made in inference mode could not be written to outside it
+            place = torch.empty(0, device=device).device
+            kept = _dtype_of(place) if dtype is None else dtype
+            self._steps = torch.full((self.rows, self.signals, 2 * self.window), math.nan, device=place, dtype=kept)
+        self._plan = _plan(self.window, self.names, place)
+        self._slots = self._steps.view(self.rows, self.signals, 2, self.window).unbind(-1)
+        flat = self._steps.view(-1, 2 * self.window)
+        self._views = tuple(flat.narrow(1, slot + 1, self.window) for slot in range(self.window))
+        self._newest = self.window - 1
+
+    def push(self, values: Tensor) -> None:
+        """Add a step to every row.
+
+        Parameters
+        ----------
+        values : Tensor of shape (rows, signals)
+            The newest values, of any real type; shape (rows,) will do for one signal. They are copied, without their
+            graph.
+
+        Raises
+        ------
+        ews.errors.InputTypeError
+            If they have another shape.
+        """
+        shape = values.shape
+        if shape != (self.rows, self.signals) and not (self.signals == 1 and shape == (self.rows,)):
+            allowed = f"shape ({self.rows}, {self.signals})"
+            raise InputTypeError("values", described(f"a tensor of shape {tuple(shape)}"), allowed)
+        self._newest = (self._newest + 1) % self.window
+        self._slots[self._newest].copy_(values.detach().view(self.rows, self.signals, 1))
+
+    def statistics(self) -> Tensor:
+        """Statistics of the window that ends at the newest step.
+
+        Returns
+        -------
+        Tensor of shape (rows, signals, statistics)
+            float64, in the order of `names`; NaN for rows with fewer steps than the window since their last reset.
+        """
+        found = _evaluate(self._views[self._newest], self._plan)
+        return found.view(self.rows, self.signals, -1)
+
+    def reset(self, rows: Tensor | None = None) -> None:
+        """Forget the steps of some rows.
+
+        Parameters
+        ----------
+        rows : Tensor of bool of shape (rows,), optional
+            True for those that start anew (default: all).
+
+        Raises
+        ------
+        ews.errors.InputTypeError
+            If it is no mask over the rows.
+        """
+        if rows is None:
+            self._steps.fill_(math.nan)
+            return
+        if rows.dtype != torch.bool or rows.shape != (self.rows,):
+            given = described(f"a tensor of {rows.dtype} of shape {tuple(rows.shape)}")
+            raise InputTypeError("rows", given, f"a tensor of torch.bool of shape ({self.rows},)")
+        self._steps.masked_fill_(rows.view(-1, 1, 1), math.nan)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plan:
+    """The constants of one window length.
+
+    A window's deviations go into six blocks of its length, (later, d), (earlier, d) and (1, d), where d holds the
+    deviations from the mean, later and earlier those of all but the first and all but the last step, each from the
+    mean of its own. With blocks of unit length, the sum of the products down the two columns is the autocorrelation,
+    and the skewness, but for constants.
+    """
+
+    window: int
+    middle: int
+    matrix: Tensor  # (window, 6 window + 2): from the window to the blocks, the trend and the mean
+    bias: Tensor  # (6 window + 2,): 1 in the block of ones
+    scale: Tensor  # (2,)
+    low: Tensor  # (2,): no correlation lies outside [-1, 1], rounding or not
+    high: Tensor
+    columns: slice | Tensor  # of STATISTICS, those asked for
+    mean: bool
+
+
+@lru_cache(maxsize=128)
+def _plan(window: int, names: tuple[str, ...], device: torch.device) -> _Plan:
+    n = window
+    wide = torch.float64
+    later, earlier = torch.zeros(2, n, n, dtype=wide)
+    later[1:, 1:] = earlier[:-1, 1:] = _centring(n - 1)
+    # The norm of this block is then the standard deviation.
+    centred = _centring(n) / math.sqrt(max(n - 1, 1))
+    step = torch.arange(n, dtype=wide) - 0.5 * (n - 1)
+    lines = torch.stack((step / (step @ step), torch.full((n,), 1.0 / n, dtype=wide)), 1)
+    matrix = torch.cat((later, centred, earlier, centred, torch.zeros(n, n, dtype=wide), centred, lines), 1)
+    bias = torch.zeros(6 * n + 2, dtype=wide)
+    bias[4 * n : 5 * n] = 1.0
+    # Ones of unit length are n^(-1/2) each. Joanes & Gill (1998): G1 = n sqrt(n-1) / (n-2) Σ d³ / (Σ d²)^(3/2).
+    scale = torch.tensor([math.sqrt(n), n * math.sqrt(n - 1) / max(n - 2, 1)], dtype=wide)
+    high = torch.tensor([1.0, math.inf], dtype=wide)
+    places = [STATISTICS.index(name) for name in names]
+    in_order = places == list(range(len(places)))
+    with torch.inference_mode(False):  # constants made in inference mode could not take part in a graph later
+        to = {"device": device, "dtype": _dtype_of(device)}
+        return _Plan(
+            window=n,
+            middle=n // 2,
+            matrix=matrix.to(**to),
+            bias=bias.to(**to),
+            scale=scale.to(**to),
+            low=-high.to(**to),
+            high=high.to(**to),
+            columns=slice(len(places)) if in_order else torch.tensor(places, device=device),
+            mean="mean" in names,
+        )
+
+
+def _centring(n: int) -> Tensor:
+    return torch.eye(n, dtype=torch.float64) - 1.0 / max(n, 1)
+
+
+def _evaluate(windows: Tensor, plan: _Plan) -> Tensor:
+    """Windows, shape (many, window), to statistics, shape (many, asked). Every call counts here: each costs microseconds."""
+    exact = windows.to(plan.matrix.dtype)
+    # Differences from a step that both halves of the pairs have: whatever is constant is 0 exactly.
+    anchor = exact.narrow(1, plan.middle, 1)
+    moved = (exact - anchor).nan_to_num_(math.nan, math.nan, math.nan)
+    blocks, lines = torch.addmm(plan.bias, moved, plan.matrix).split((6 * plan.window, 2), 1)
+    factors = blocks.view(-1, 3, 2, plan.window)
+    norms = torch.linalg.vector_norm(factors, dim=3, keepdim=True)
+    products = torch.prod(factors / norms, 1).sum(2).mul(plan.scale).clamp(plan.low, plan.high)
+    deviation = norms.view(-1, 6).narrow(1, 1, 1)
+    found = torch.cat((deviation.square(), products, lines), 1)
+    if plan.mean:
+        found.narrow(1, 4, 1).add_(anchor)
+    return found[:, plan.columns]
+
+
+def _of_unit_trace(matrices: Tensor) -> Tensor:
+    return matrices / matrices.diagonal(dim1=1, dim2=2).sum(1).view(-1, 1, 1)
+
+
+def _dtype_of(device: torch.device) -> torch.dtype:
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def _require_real(argument: str, given: object) -> None:
+    if not isinstance(given, Tensor):
+        raise InputTypeError(argument, described(f"a {type(given).__name__}"), "a tensor of real numbers")
+    if given.is_complex():
+        raise InputTypeError(argument, described(f"a tensor of {given.dtype}"), "a tensor of real numbers")
+
+
+def _read_statistics(statistics: str | Sequence[str]) -> tuple[str, ...]:
+    names = (statistics,) if isinstance(statistics, str) else tuple(statistics)
+    if not names:
+        raise InputTypeError("statistics", statistics, f"one or more of {', '.join(map(repr, STATISTICS))}")
+    for name in names:
+        if name not in _SHORTEST:
+            raise UnknownNameError("statistics", name, STATISTICS)
+    return names
+
+
+def _read_window(window: int, names: tuple[str, ...], *, at_most: int | None = None, argument: str = "window") -> int:
+    shortest = max(_SHORTEST[name] for name in names)
+    whole = isinstance(window, int) and not isinstance(window, bool)
+    if not whole or window < shortest or (at_most is not None and window > at_most):
+        limit = f"at least {shortest}" if at_most is None else f"from {shortest} to {at_most}"
+        raise WindowError(argument, window, f"a whole number of steps, {limit} for {', '.join(names)}")
+    return window
+
+
+def _read_count(argument: str, given: int) -> int:
+    if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+        raise ValueRangeError(argument, given, "a whole number of at least 1")
+    return given
