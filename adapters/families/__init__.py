@@ -7,13 +7,21 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from adapters.errors import UnsupportedModelError
-from adapters.families.base import FULL, SLIDING, Family, Rotary
+from adapters.families.base import FULL, SLIDING, Family, Masks, Rotary
+from adapters.families.gemma3 import Gemma3
+from adapters.families.gpt2 import GPT2
+from adapters.families.gpt_neox import GPTNeoX
 from adapters.families.llama import Llama
+from adapters.families.mistral import Mistral
+from adapters.families.opt import OPT
+from adapters.families.phi3 import Phi3
+from adapters.families.qwen2 import Qwen2
+from adapters.families.qwen3 import Qwen3
 from ews.errors import InputTypeError, described
 
-__all__ = ["FAMILIES", "FULL", "SLIDING", "Family", "Rotary", "family_of"]
+__all__ = ["FAMILIES", "FULL", "SLIDING", "Family", "Masks", "Rotary", "family_of"]
 
-FAMILIES: tuple[type[Family], ...] = (Llama,)
+FAMILIES: tuple[type[Family], ...] = (Gemma3, GPT2, GPTNeoX, Llama, Mistral, OPT, Phi3, Qwen2, Qwen3)
 ATTENTIONS = ("eager", "sdpa")
 
 
@@ -35,7 +43,8 @@ def family_of(model: Any) -> Family:
     ews.errors.InputTypeError
         If it is no model of transformers.
     adapters.errors.UnsupportedModelError
-        If its architecture is not known here, it is quantised or compiled, or its attention is neither eager nor sdpa.
+        If its architecture is not known here, it is quantised, compiled or spread over several devices, or its
+        attention is neither eager nor sdpa.
 
     Examples
     --------
@@ -49,6 +58,10 @@ def family_of(model: Any) -> Family:
     if hasattr(model, "_orig_mod"):
         raise UnsupportedModelError(
             "model", described("a compiled model"), "the model before torch.compile (its attribute _orig_mod)"
+        )
+    if getattr(model, "_compiled_call_impl", None) is not None:
+        raise UnsupportedModelError(
+            "model", described("a model after model.compile()"), "the same model, built or loaded anew"
         )
     if not isinstance(model, PreTrainedModel):
         raise InputTypeError("model", described(f"a {type(model).__name__}"), "a causal language model of transformers")
@@ -65,6 +78,10 @@ def family_of(model: Any) -> Family:
             "model",
             described("a quantised model"),
             "weights in float32, bfloat16 or float16 (GGUF files: load with GgufConfig(dequantize=True))",
+        )
+    if len(set((getattr(model, "hf_device_map", None) or {}).values())) > 1:
+        raise UnsupportedModelError(
+            "model", described("a model on several devices"), "a model on one device, as device_map={'': 0} puts it"
         )
     if model.config._attn_implementation not in ATTENTIONS:
         raise UnsupportedModelError(

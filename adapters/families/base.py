@@ -10,13 +10,15 @@ from torch import Tensor, nn
 from transformers import Cache, PreTrainedModel
 from transformers.masking_utils import create_causal_mask, create_sliding_window_causal_mask
 
-__all__ = ["FULL", "SLIDING", "Family", "Rotary"]
+__all__ = ["FULL", "SLIDING", "Family", "Masks", "Rotary"]
 
 FULL, SLIDING = "full_attention", "sliding_attention"
 _MASKS = {FULL: create_causal_mask, SLIDING: create_sliding_window_causal_mask}
 
 # Kind of layer → what its attention adds to a position (cosines and sines); None where positions are embedded.
 Rotary = Mapping[str, tuple[Tensor, Tensor]] | None
+# Kind of layer → its mask; None where every query sees all that came before it.
+Masks = Mapping[str, Tensor | None]
 
 
 class Family:
@@ -83,6 +85,25 @@ class Family:
 
     # ---- one pass, in steps ---------------------------------------------------------------------------------------
 
+    def positions(self, input_ids: Tensor, attention_mask: Any, seen: int) -> Tensor:
+        """Positions that the model itself counts where it is given none, shape (1 or rows, tokens).
+
+        Parameters
+        ----------
+        input_ids : Tensor of shape (rows, tokens)
+            The new tokens.
+        attention_mask : Tensor of shape (rows, seen + tokens) or None
+            False or 0 where a slot holds padding. Most models count it along unless they are told not to.
+        seen : int
+            How many tokens the cache holds.
+
+        Returns
+        -------
+        Tensor
+            The positions.
+        """
+        return torch.arange(seen, seen + input_ids.shape[1], device=input_ids.device)[None]
+
     def embed(self, input_ids: Tensor, position_ids: Tensor) -> Tensor:
         """Token ids, shape (rows, tokens), to the residual stream, shape (rows, tokens, width)."""
         return self.decoder.embed_tokens(input_ids)
@@ -92,9 +113,7 @@ class Family:
         pair = self.decoder.rotary_emb(hidden, position_ids=position_ids)
         return dict.fromkeys(self.kinds, pair)
 
-    def masks(
-        self, hidden: Tensor, attention_mask: Any, cache: Cache | None, position_ids: Tensor
-    ) -> Mapping[str, Tensor | None]:
+    def masks(self, hidden: Tensor, attention_mask: Any, cache: Cache | None, position_ids: Tensor | None) -> Masks:
         """The masks that the model itself would make for a pass in which every layer holds the same tokens."""
         if isinstance(attention_mask, Mapping):
             return attention_mask
@@ -109,7 +128,9 @@ class Family:
             for kind in dict.fromkeys(self.kinds)
         }
 
-    def arguments(self, index: int, mask: Tensor | None, position_ids: Tensor, rotary: Rotary, cache: Any) -> dict[str, Any]:
+    def arguments(
+        self, index: int, mask: Tensor | None, position_ids: Tensor, rotary: Rotary, cache: Any
+    ) -> dict[str, Any]:
         """Keyword arguments of layer `index` and of its attention alike."""
         found = {
             "attention_mask": mask,

@@ -1,0 +1,63 @@
+"""Gemma 3, text only: windowed and full layers take turns, each kind with rotary frequencies of its own."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from adapters.errors import UnsupportedModelError
+from adapters.families.base import Rotary
+from adapters.families.qwen3 import Qwen3
+
+__all__ = ["Gemma3"]
+
+
+class Gemma3(Qwen3):
+    """A decoder with norms before and after both halves of a layer, normed keys and a bound on the logits.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        A ``Gemma3ForCausalLM``.
+
+    Raises
+    ------
+    adapters.errors.UnsupportedModelError
+        If its attention is not causal.
+    """
+
+    model_types: ClassVar[tuple[str, ...]] = ("gemma3_text",)
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        if model.config.use_bidirectional_attention:
+            raise UnsupportedModelError("model", "use_bidirectional_attention=True", "a model with causal attention")
+        super().__init__(model)
+
+    def rotary(self, hidden: Tensor, position_ids: Tensor) -> Rotary:
+        """What attention needs of the positions, shape (rows, tokens)."""
+        return {kind: self.decoder.rotary_emb(hidden, position_ids, kind) for kind in dict.fromkeys(self.kinds)}
+
+    def attend(
+        self, index: int, hidden: Tensor, *, mask: Tensor | None, position_ids: Tensor, rotary: Rotary, cache: Any
+    ) -> Tensor:
+        """The first half of layer `index`: the residual stream after its attention."""
+        layer = self.layers[index]
+        found, _ = layer.self_attn(
+            hidden_states=layer.input_layernorm(hidden), **self.arguments(index, mask, position_ids, rotary, cache)
+        )
+        return hidden + layer.post_attention_layernorm(found)
+
+    def feed(self, index: int, middle: Tensor, entering: Tensor) -> Tensor:
+        """The second half: the residual stream after the feed-forward block."""
+        layer = self.layers[index]
+        found = layer.mlp(layer.pre_feedforward_layernorm(middle))
+        return middle + layer.post_feedforward_layernorm(found)
+
+    def logits(self, finished: Tensor) -> Tensor:
+        """What the head makes of it, over the vocabulary."""
+        found: Tensor = self.head(finished)
+        bound = self.config.final_logit_softcapping
+        return found if bound is None else torch.tanh(found / bound) * bound

@@ -1,0 +1,85 @@
+"""GPT-2: learned positions, projections stored as (in, out), queries, keys and values in one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from adapters.errors import UnsupportedModelError
+from adapters.families.base import Family, Rotary
+
+__all__ = ["GPT2"]
+
+
+class GPT2(Family):
+    """A decoder with embedded positions and a fused projection.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        A ``GPT2LMHeadModel``.
+
+    Raises
+    ------
+    adapters.errors.UnsupportedModelError
+        If it has cross-attention.
+    """
+
+    model_types: ClassVar[tuple[str, ...]] = ("gpt2",)
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        if model.config.add_cross_attention:
+            raise UnsupportedModelError("model", "add_cross_attention=True", "a decoder that reads no encoder")
+        super().__init__(model)
+
+    def find_decoder(self) -> nn.Module:
+        """The module that holds embedding, layers and norm."""
+        return self.model.transformer
+
+    def find_layers(self) -> Sequence[nn.Module]:
+        """The decoder layers."""
+        return self.decoder.h
+
+    def find_norm(self) -> nn.Module:
+        """The norm after the last layer."""
+        return self.decoder.ln_f
+
+    def embed(self, input_ids: Tensor, position_ids: Tensor) -> Tensor:
+        """Token ids, shape (rows, tokens), to the residual stream, shape (rows, tokens, width)."""
+        decoder = self.decoder
+        return decoder.drop(decoder.wte(input_ids) + decoder.wpe(position_ids))
+
+    def rotary(self, hidden: Tensor, position_ids: Tensor) -> Rotary:
+        """None: the embedding holds the positions."""
+        return None
+
+    def attend(
+        self, index: int, hidden: Tensor, *, mask: Tensor | None, position_ids: Tensor, rotary: Rotary, cache: Any
+    ) -> Tensor:
+        """The first half of layer `index`: the residual stream after its attention."""
+        layer = self.layers[index]
+        found, _ = layer.attn(layer.ln_1(hidden), **self.arguments(index, mask, position_ids, rotary, cache))
+        return found + hidden
+
+    def feed(self, index: int, middle: Tensor, entering: Tensor) -> Tensor:
+        """The second half: the residual stream after the feed-forward block."""
+        layer = self.layers[index]
+        return middle + layer.mlp(layer.ln_2(middle))
+
+    def attention_input_norm(self, index: int) -> nn.Module:
+        """The norm before the attention of layer `index`."""
+        return self.layers[index].ln_1
+
+    def key_value_weights(self, index: int) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """Weights, shape (heads × size, width), and biases of the key and value projections of layer `index`."""
+        fused = self.layers[index].attn.c_attn
+        _, key, value = fused.weight.T.chunk(3)
+        _, key_bias, value_bias = fused.bias.chunk(3)
+        return key, value, key_bias, value_bias
+
+    def key_value_heads(self, index: int) -> int:
+        """How many heads keys and values have in layer `index`."""
+        return int(self.config.num_attention_heads)

@@ -1,0 +1,65 @@
+"""GPT-NeoX and Pythia: both halves of a layer may read the same state, and a part of each head is turned."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from adapters.families.base import Family, Rotary
+
+__all__ = ["GPTNeoX"]
+
+
+class GPTNeoX(Family):
+    """A decoder whose attention and feed-forward block run side by side, or in turn."""
+
+    model_types: ClassVar[tuple[str, ...]] = ("gpt_neox",)
+    cache_argument: ClassVar[str] = "layer_past"
+
+    def find_decoder(self) -> nn.Module:
+        """The module that holds embedding, layers and norm."""
+        return self.model.gpt_neox
+
+    def find_norm(self) -> nn.Module:
+        """The norm after the last layer."""
+        return self.decoder.final_layer_norm
+
+    def embed(self, input_ids: Tensor, position_ids: Tensor) -> Tensor:
+        """Token ids, shape (rows, tokens), to the residual stream, shape (rows, tokens, width)."""
+        return self.decoder.emb_dropout(self.decoder.embed_in(input_ids))
+
+    def attend(
+        self, index: int, hidden: Tensor, *, mask: Tensor | None, position_ids: Tensor, rotary: Rotary, cache: Any
+    ) -> Tensor:
+        """The first half of layer `index`: the residual stream after its attention."""
+        layer = self.layers[index]
+        found, _ = layer.attention(
+            layer.input_layernorm(hidden), **self.arguments(index, mask, position_ids, rotary, cache)
+        )
+        return layer.post_attention_dropout(found) + hidden
+
+    def feed(self, index: int, middle: Tensor, entering: Tensor) -> Tensor:
+        """The second half: the residual stream after the feed-forward block.
+
+        Side by side the layer itself adds the state last; here it is in `middle` already, so that the two may differ in
+        the last bit.
+        """
+        layer = self.layers[index]
+        read = entering if layer.use_parallel_residual else middle
+        return layer.post_mlp_dropout(layer.mlp(layer.post_attention_layernorm(read))) + middle
+
+    def key_value_weights(self, index: int) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """Weights, shape (heads × size, width), and biases of the key and value projections of layer `index`."""
+        attention = self.layers[index].attention
+        fused, size = attention.query_key_value, attention.head_size
+        # Head by head: its queries, its keys, its values.
+        _, key, value = fused.weight.unflatten(0, (-1, 3, size)).unbind(1)
+        if fused.bias is None:
+            return key.flatten(0, 1), value.flatten(0, 1), None, None
+        _, key_bias, value_bias = fused.bias.unflatten(0, (-1, 3, size)).unbind(1)
+        return key.flatten(0, 1), value.flatten(0, 1), key_bias.flatten(), value_bias.flatten()
+
+    def key_value_heads(self, index: int) -> int:
+        """How many heads keys and values have in layer `index`."""
+        return int(self.config.num_attention_heads)

@@ -1,0 +1,40 @@
+"""Phi-3, Phi-3.5 and Phi-4: queries, keys and values come out of one product, in this order."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from adapters.families.base import Rotary
+from adapters.families.mistral import Mistral
+
+__all__ = ["Phi3"]
+
+
+class Phi3(Mistral):
+    """A decoder with a fused projection, that slides in every layer or in none."""
+
+    model_types: ClassVar[tuple[str, ...]] = ("phi3",)
+
+    def attend(
+        self, index: int, hidden: Tensor, *, mask: Tensor | None, position_ids: Tensor, rotary: Rotary, cache: Any
+    ) -> Tensor:
+        """The first half of layer `index`: the residual stream after its attention."""
+        layer = self.layers[index]
+        found, _ = layer.self_attn(
+            hidden_states=layer.input_layernorm(hidden), **self.arguments(index, mask, position_ids, rotary, cache)
+        )
+        return hidden + layer.resid_attn_dropout(found)
+
+    def feed(self, index: int, middle: Tensor, entering: Tensor) -> Tensor:
+        """The second half: the residual stream after the feed-forward block."""
+        layer = self.layers[index]
+        return middle + layer.resid_mlp_dropout(layer.mlp(layer.post_attention_layernorm(middle)))
+
+    def key_value_weights(self, index: int) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """Weights, shape (heads × size, width), and biases of the key and value projections of layer `index`."""
+        attention = self.layers[index].self_attn
+        each = self.key_value_heads(index) * attention.head_dim
+        _, key, value = attention.qkv_proj.weight.split((attention.o_proj.in_features, each, each))
+        return key, value, None, None

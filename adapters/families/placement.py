@@ -1,0 +1,86 @@
+"""Where a module's weights are, and how to have them at hand where something else keeps them until the module is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["at_hand", "runs_on"]
+
+
+def _hooks(module: nn.Module) -> tuple[Any, ...]:
+    """What accelerate does around a call of this module."""
+    hook = getattr(module, "_hf_hook", None)
+    return () if hook is None else tuple(getattr(hook, "hooks", (hook,)))
+
+
+def runs_on(module: nn.Module) -> torch.device | str | int:
+    """The device that a module computes on, which need not be that of its weights.
+
+    Parameters
+    ----------
+    module : nn.Module
+        With or without hooks of accelerate.
+
+    Returns
+    -------
+    torch.device, str or int
+        As ``Tensor.to`` takes it.
+    """
+    for part in module.modules():
+        for hook in _hooks(part):
+            device = getattr(hook, "execution_device", None)
+            if device is not None:
+                return device
+    return next((weight.device for weight in module.parameters()), torch.device("cpu"))
+
+
+@contextmanager
+def at_hand(modules: Iterable[nn.Module]) -> Iterator[None]:
+    """Load what accelerate has taken out of memory until a module is called, and let go of it again.
+
+    Parameters
+    ----------
+    modules : iterable of nn.Module
+        Whose own hooks to obey.
+
+    Yields
+    ------
+    None
+        The weights are there within the block.
+    """
+    loaded = []
+    try:
+        for module in modules:
+            for hook in _hooks(module):
+                if getattr(hook, "offload", False):
+                    hook.pre_forward(module)
+                    loaded.append((module, hook))
+        yield
+    finally:
+        for module, hook in reversed(loaded):
+            hook.post_forward(module, ())
+
+
+def own_part(weight: Tensor, *, divided: bool) -> Tensor:
+    """A weight as this process computes with it.
+
+    Parameters
+    ----------
+    weight : Tensor
+        A plain one, or one that is spread over processes.
+    divided : bool
+        Whether each process goes on with its part of what comes out; else all have all of it.
+
+    Returns
+    -------
+    Tensor
+        A plain one.
+    """
+    if not hasattr(weight, "placements"):
+        return weight
+    return weight.to_local() if divided else weight.full_tensor()

@@ -1,0 +1,446 @@
+"""A decoder taken apart computes what the whole one does, bit for bit."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import (
+    BloomConfig,
+    BloomForCausalLM,
+    DynamicCache,
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
+    LlamaConfig,
+    LlamaForSequenceClassification,
+    LlamaModel,
+    PreTrainedModel,
+    StaticCache,
+    T5Config,
+    T5ForConditionalGeneration,
+)
+
+from adapters.errors import UnsupportedModelError
+from adapters.families import FAMILIES, FULL, SLIDING, Family, family_of
+from ews.errors import InputTypeError
+from tests.adapters.tiny import TINY, VOCABULARY, WINDOW
+
+ROWS, TOKENS = 3, 12  # more tokens than a window holds
+ATTENTIONS = ("eager", "sdpa")
+SIDE_BY_SIDE = "gpt_neox"  # its halves are added in another order, so that the last bit may differ
+
+every_model = pytest.mark.parametrize("name", TINY)
+both_attentions = pytest.mark.parametrize("attention", ATTENTIONS)
+with_and_without_padding = pytest.mark.parametrize("padded", [False, True], ids=["level", "padded"])
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_no_gradients() -> Any:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with torch.no_grad():
+        yield
+    torch.set_num_threads(threads)
+
+
+def prompt(*, padded: bool, tokens: int = TOKENS) -> tuple[Tensor, Tensor]:
+    """Token ids, and a mask with some padding on the left of all rows but the first."""
+    ids = torch.randint(1, VOCABULARY, (ROWS, tokens), generator=torch.Generator().manual_seed(1))
+    mask = torch.ones_like(ids)
+    if padded:
+        for row in range(1, ROWS):
+            mask[row, : 2 * row] = 0
+        ids = ids * mask
+    return ids, mask
+
+
+def counted(mask: Tensor) -> Tensor:
+    """Positions as ``generate`` counts them."""
+    return (mask.cumsum(-1) - 1).masked_fill(mask == 0, 0)
+
+
+def states(family: Family, *, tokens: int = TOKENS, seed: int = 2) -> Tensor:
+    """Random states, as they enter a layer."""
+    shape = (ROWS, tokens, family.width)
+    found = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return found.to(family.model.dtype)
+
+
+def in_steps(
+    family: Family, input_ids: Tensor, attention_mask: Any, cache: Any, position_ids: Tensor, kept: int = 0
+) -> Tensor:
+    """Logits of the decoder, part by part, of the newest `kept` tokens (0: of all)."""
+    hidden = family.embed(input_ids, position_ids)
+    masks = family.masks(hidden, attention_mask, cache, position_ids)
+    rotary = family.rotary(hidden, position_ids)
+    for index in range(family.depth):
+        mask = masks[family.kinds[index]]
+        hidden = family.run(index, hidden, mask=mask, position_ids=position_ids, rotary=rotary, cache=cache)
+    return family.logits(family.finish(hidden)[:, -kept:])
+
+
+def assert_equal(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def assert_caches_equal(found: Any, expected: Any) -> None:
+    for one, other in zip(found.layers, expected.layers, strict=True):
+        assert_equal(one.keys, other.keys)
+        assert_equal(one.values, other.values)
+
+
+# ---- one pass, in steps --------------------------------------------------------------------------------------------
+
+
+@every_model
+@both_attentions
+@with_and_without_padding
+@pytest.mark.parametrize("counting", ["given", "own"])
+def test_prompt_and_next_token_are_those_of_the_model(name: str, attention: str, padded: bool, counting: str) -> None:
+    model = TINY[name](attn_implementation=attention)
+    family = family_of(model)
+    ids, mask = prompt(padded=padded)
+    caches = DynamicCache(config=model.config), DynamicCache(config=model.config)
+    for step in range(3):
+        seen = mask.shape[1] - ids.shape[1]
+        given = counted(mask)[:, seen:] if counting == "given" else None
+        positions = family.positions(ids, mask, seen) if given is None else given
+        expected = model(ids, attention_mask=mask, position_ids=given, past_key_values=caches[0], use_cache=True).logits
+        found = in_steps(family, ids, mask, caches[1], positions)
+        assert expected.shape == (*ids.shape, VOCABULARY)
+        assert_equal(found, expected)
+        assert_caches_equal(caches[1], caches[0])
+        ids = torch.full((ROWS, 1), 7 + step)
+        mask = torch.cat((mask, torch.ones_like(ids)), dim=1)
+
+
+@every_model
+def test_no_mask_and_no_cache(name: str) -> None:
+    model = TINY[name]()
+    family = family_of(model)
+    ids, _ = prompt(padded=False)
+    assert_equal(in_steps(family, ids, None, None, family.positions(ids, None, 0)), model(ids, use_cache=False).logits)
+
+
+@every_model
+def test_padding_in_the_middle(name: str) -> None:
+    model = TINY[name]()
+    family = family_of(model)
+    ids, mask = prompt(padded=False)
+    mask[1, 4:6] = mask[2, -1] = 0
+    found = in_steps(family, ids, mask, None, family.positions(ids, mask, 0))
+    assert_equal(found, model(ids, attention_mask=mask, use_cache=False).logits)
+
+
+@every_model
+@both_attentions
+@with_and_without_padding
+@pytest.mark.parametrize("kind", ["dynamic", "static"])
+def test_masks_that_generate_prepares(name: str, attention: str, padded: bool, kind: str) -> None:
+    model = TINY[name](attn_implementation=attention)
+    family = family_of(model)
+    ids, mask = prompt(padded=padded)
+    forward = model.forward
+    masks = []
+
+    @functools.wraps(forward)
+    def compared(**given: Any) -> Any:
+        twin = copy.deepcopy(given["past_key_values"])
+        output = forward(**given)
+        seen = given.get("attention_mask")
+        logits = in_steps(family, given["input_ids"], seen, twin, given["position_ids"], given.get("logits_to_keep", 0))
+        assert_equal(logits, output.logits)
+        assert_caches_equal(twin, given["past_key_values"])
+        masks.append(seen)
+        return output
+
+    model.forward = compared
+    made = DynamicCache(config=model.config) if kind == "dynamic" else StaticCache(model.config, max_cache_len=32)
+    model.generate(ids, attention_mask=mask, past_key_values=made, max_new_tokens=6, do_sample=False)
+    assert len(masks) == 6
+    prepared = [isinstance(one, Mapping) or (one is not None and one.ndim == 4) for one in masks]
+    assert all(prepared[1:]) is (kind == "static")
+
+
+@every_model
+def test_half_precision(name: str) -> None:
+    model = TINY[name](dtype=torch.bfloat16)
+    family = family_of(model)
+    ids, mask = prompt(padded=True)
+    caches = DynamicCache(config=model.config), DynamicCache(config=model.config)
+    positions = counted(mask)
+    expected = model(ids, attention_mask=mask, position_ids=positions, past_key_values=caches[0]).logits
+    assert expected.dtype == torch.bfloat16
+    assert_equal(in_steps(family, ids, mask, caches[1], positions), expected)
+
+
+@both_attentions
+def test_windows_that_some_layers_of_qwen2_have(attention: str) -> None:
+    options = {"use_sliding_window": True, "sliding_window": WINDOW, "max_window_layers": 2}
+    model = TINY["qwen2"](attn_implementation=attention, **options)
+    family = family_of(model)
+    assert family.kinds == (FULL, FULL, SLIDING, SLIDING, SLIDING)
+    assert family.windows == (None, None, WINDOW, WINDOW, WINDOW)
+    ids, mask = prompt(padded=True)
+    positions = counted(mask)
+    expected = model(ids, attention_mask=mask, position_ids=positions, use_cache=False).logits
+    assert_equal(in_steps(family, ids, mask, None, positions), expected)
+
+
+# ---- what a family says of itself ----------------------------------------------------------------------------------
+
+KINDS = {
+    "gemma3": (SLIDING, FULL, SLIDING, SLIDING, FULL),
+    "mistral": (SLIDING,) * 5,
+}
+
+
+@every_model
+def test_parts(name: str) -> None:
+    model = TINY[name]()
+    family = family_of(model)
+    assert family.depth == len(family.layers) == model.config.num_hidden_layers == 5
+    assert family.width == model.config.hidden_size == family.embed(*[torch.zeros(1, 1, dtype=int)] * 2).shape[-1]
+    assert family.kinds == KINDS.get(name, (FULL,) * 5)
+    assert family.windows == tuple(WINDOW if kind == SLIDING else None for kind in family.kinds)
+    assert family.head is model.get_output_embeddings()
+    assert all(part in set(model.modules()) for part in family.layers)
+    if name != "opt-post":
+        assert family.norm in set(model.modules())
+
+
+@pytest.mark.parametrize("name", [*TINY, "phi3-window"])
+@both_attentions
+def test_a_layer_sees_its_window_and_no_further(name: str, attention: str) -> None:
+    options = {"sliding_window": WINDOW} if name == "phi3-window" else {}
+    family = family_of(TINY[name.removesuffix("-window")](attn_implementation=attention, **options))
+    if name == "phi3-window":
+        assert family.windows == (WINDOW,) * 5
+    positions = torch.arange(TOKENS)[None]
+    hidden = states(family)
+    for index in range(family.depth):
+        reach = family.windows[index] or TOKENS
+        changed = [
+            not torch.equal(last(family, index, moved, positions), last(family, index, hidden, positions))
+            for moved in (with_noise(hidden, TOKENS - 1 - back) for back in range(TOKENS))
+        ]
+        assert changed == [back < reach for back in range(TOKENS)]
+
+
+def last(family: Family, index: int, hidden: Tensor, positions: Tensor) -> Tensor:
+    """What one layer makes of the newest token."""
+    masks = family.masks(hidden, None, None, positions)
+    context = {"position_ids": positions, "rotary": family.rotary(hidden, positions), "cache": None}
+    return family.run(index, hidden, mask=masks[family.kinds[index]], **context)[:, -1]
+
+
+def with_noise(hidden: Tensor, token: int) -> Tensor:
+    found = hidden.clone()
+    found[:, token] += torch.randn(found[:, token].shape, generator=torch.Generator().manual_seed(5))
+    return found
+
+
+# ---- halves of a layer ---------------------------------------------------------------------------------------------
+
+
+@every_model
+@both_attentions
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+def test_two_halves_are_a_layer(name: str, attention: str, dtype: torch.dtype) -> None:
+    model = TINY[name](attn_implementation=attention, dtype=dtype)
+    family = family_of(model)
+    whole, halved = DynamicCache(config=model.config), DynamicCache(config=model.config)
+    # The eager attention of transformers makes nan of a token that sees nothing, in float64.
+    _, mask = prompt(padded=attention == "sdpa" or dtype == torch.float32)
+    for tokens in (TOKENS, 1):  # a prompt, then one token
+        positions = counted(mask)[:, -tokens:]
+        hidden = states(family, tokens=tokens)
+        masks = family.masks(hidden, mask, whole, positions)
+        rotary = family.rotary(hidden, positions)
+        for index in range(family.depth):
+            context = {"mask": masks[family.kinds[index]], "position_ids": positions, "rotary": rotary}
+            expected = family.run(index, hidden, cache=whole, **context)
+            middle = family.attend(index, hidden, cache=halved, **context)
+            found = family.feed(index, middle, hidden)
+            rows = torch.tensor([0, 2])
+            some = family.feed(index, middle.index_select(0, rows), hidden.index_select(0, rows))
+            if name != SIDE_BY_SIDE:
+                assert_equal(found, expected)
+            elif dtype == torch.float64:
+                torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+            if dtype == torch.float64:
+                torch.testing.assert_close(some, expected[rows], rtol=0, atol=1e-12)
+            assert not torch.equal(middle, expected)
+            hidden = expected
+        assert_caches_equal(halved, whole)
+        mask = torch.cat((mask, torch.ones(ROWS, 1, dtype=mask.dtype)), dim=1)
+
+
+@pytest.mark.parametrize("name", ["phi3", "opt", "gpt2", "gpt_neox", "gpt_neox-serial"])
+def test_two_halves_are_a_layer_in_training_too(name: str) -> None:
+    """Where a layer drops units, its halves drop the same ones when the draws are the same."""
+    names = {"phi3": "resid_pdrop", "opt": "dropout", "gpt2": "resid_pdrop"}
+    family = family_of(TINY[name](**{names.get(name, "hidden_dropout"): 0.5}).train())
+    hidden, positions = states(family), torch.arange(TOKENS)[None]
+    context = {"position_ids": positions, "rotary": family.rotary(hidden, positions), "cache": None}
+    context["mask"] = family.masks(hidden, None, None, positions)[FULL]
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        expected = family.run(1, hidden, **context)
+        torch.manual_seed(3)
+        found = family.feed(1, family.attend(1, hidden, **context), hidden)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+# ---- keys and values -----------------------------------------------------------------------------------------------
+
+
+@every_model
+def test_keys_and_values_from_the_projections(name: str) -> None:
+    family = family_of(TINY[name](dtype=torch.float64))
+    hidden = states(family)
+    _, mask = prompt(padded=True)
+    positions = counted(mask)
+    rotary = family.rotary(hidden, positions)
+    masks = family.masks(hidden, mask, None, positions)
+    for index in range(family.depth):
+        cache = DynamicCache()  # not told of windows, so that it keeps everything
+        mask_here = masks[family.kinds[index]]
+        family.run(index, hidden, mask=mask_here, position_ids=positions, rotary=rotary, cache=cache)
+        written = cache.layers[index]
+        key, value, key_bias, value_bias = family.key_value_weights(index)
+        heads = family.key_value_heads(index)
+        size = written.keys.shape[-1]
+        assert key.shape == value.shape == (heads * size, family.width)
+        normed = family.attention_input_norm(index)(hidden)
+        keys = normed @ key.T + (0 if key_bias is None else key_bias)
+        values = normed @ value.T + (0 if value_bias is None else value_bias)
+        keys, values = (one.unflatten(-1, (heads, size)).transpose(1, 2) for one in (keys, values))
+        torch.testing.assert_close(family.shape_keys(index, keys, rotary), written.keys, rtol=0, atol=1e-12)
+        torch.testing.assert_close(values, written.values, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("llama", {"attention_bias": True}),
+        ("qwen3", {"attention_bias": True}),
+        ("opt", {"enable_bias": False}),
+        ("gpt_neox", {"attention_bias": False}),
+    ],
+)
+def test_biases_are_optional(name: str, options: dict[str, Any]) -> None:
+    default = family_of(TINY[name]()).key_value_weights(0)[2:]
+    family = family_of(TINY[name](**options))
+    other = family.key_value_weights(0)[2:]
+    assert [bias is None for bias in other] == [bias is not None for bias in default]
+
+
+# ---- what cannot be taken apart ------------------------------------------------------------------------------------
+
+SMALL: dict[str, Any] = {"vocab_size": 32, "hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 2}
+
+
+def bloom() -> PreTrainedModel:
+    return BloomForCausalLM(BloomConfig(vocab_size=32, hidden_size=16, n_layer=2, n_head=2))
+
+
+def t5() -> PreTrainedModel:
+    return T5ForConditionalGeneration(T5Config(vocab_size=32, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2))
+
+
+def gemma_with_eyes() -> PreTrainedModel:
+    text = {**SMALL, "intermediate_size": 32, "head_dim": 8, "num_key_value_heads": 1}
+    eyes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision = {**eyes, "image_size": 28, "patch_size": 14}
+    config = Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4, image_token_index=31)
+    return Gemma3ForConditionalGeneration(config)
+
+
+@pytest.mark.parametrize(
+    ("build", "kind"), [(bloom, "bloom"), (t5, "t5"), (gemma_with_eyes, "gemma3")], ids=["bloom", "t5", "gemma3"]
+)
+def test_unknown_architectures_are_refused(build: Any, kind: str) -> None:
+    with pytest.raises(UnsupportedModelError, match=rf"model_type '{kind}'.*gemma3_text, gpt2, .*, qwen3"):
+        family_of(build())
+
+
+@pytest.mark.parametrize("kind", [LlamaModel, LlamaForSequenceClassification])
+def test_models_without_a_vocabulary_are_refused(kind: Any) -> None:
+    with pytest.raises(UnsupportedModelError, match=rf"{kind.__name__}.*causal language model"):
+        family_of(kind(LlamaConfig(**SMALL, intermediate_size=32, pad_token_id=0)))
+
+
+@pytest.mark.parametrize("thing", [None, "llama", torch.nn.Linear(2, 2), LlamaConfig(**SMALL)])
+def test_other_things_are_refused(thing: Any) -> None:
+    with pytest.raises(InputTypeError, match=rf"a {type(thing).__name__}; .*language model of transformers"):
+        family_of(thing)
+
+
+def test_compiled_models_are_refused() -> None:
+    model = TINY["llama"](layers=1)
+    with pytest.raises(UnsupportedModelError, match="_orig_mod"):
+        family_of(torch.compile(model, backend="eager"))
+    assert family_of(model).depth == 1
+    model.compile(backend="eager")
+    with pytest.raises(UnsupportedModelError, match=r"model\.compile\(\).*anew"):
+        family_of(model)
+
+
+@pytest.mark.parametrize(("flag", "value"), [("is_quantized", True), ("hf_quantizer", object())])
+def test_quantised_models_are_refused(flag: str, value: Any) -> None:
+    model = TINY["llama"](layers=1)
+    setattr(model, flag, value)
+    with pytest.raises(UnsupportedModelError, match=r"quantised.*bfloat16"):
+        family_of(model)
+
+
+@pytest.mark.parametrize("attention", ["flash_attention_2", "flex_attention"])
+def test_other_attentions_are_refused(attention: str) -> None:
+    model = TINY["llama"](layers=1)
+    model.config._attn_implementation = attention
+    with pytest.raises(UnsupportedModelError, match=f"{attention}.*'sdpa' or 'eager'"):
+        family_of(model)
+
+
+def test_models_on_several_devices_are_refused() -> None:
+    model = TINY["llama"](layers=1)
+    model.hf_device_map = {"": "cpu"}
+    assert family_of(model).depth == 1
+    model.hf_device_map = {"model.embed_tokens": 0, "model.layers": 1}
+    with pytest.raises(UnsupportedModelError, match=r"several devices.*device_map"):
+        family_of(model)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("gpt2", {"add_cross_attention": True}), ("gemma3", {"use_bidirectional_attention": True})],
+)
+def test_decoders_that_are_more_than_causal_are_refused(name: str, options: dict[str, Any]) -> None:
+    with pytest.raises(UnsupportedModelError, match=f"{next(iter(options))}=True"):
+        family_of(TINY[name](**options))
+
+
+def test_every_family_is_tested_and_named_once() -> None:
+    tested = {type(family_of(build(layers=1))) for build in TINY.values()}
+    assert tested == set(FAMILIES)
+    kinds = [kind for family in FAMILIES for kind in family.model_types]
+    assert len(kinds) == len(set(kinds))
+
+
+@every_model
+def test_the_model_is_left_alone(name: str) -> None:
+    model = TINY[name]()
+    before, settings = {key: value.clone() for key, value in model.state_dict().items()}, model.config.to_dict()
+    held = set(model.__dict__)
+    family = family_of(model)
+    ids, mask = prompt(padded=True)
+    in_steps(family, ids, mask, DynamicCache(config=model.config), counted(mask))
+    assert set(model.__dict__) == held
+    assert model.config.to_dict() == settings
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
