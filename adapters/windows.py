@@ -1,10 +1,11 @@
 """Windowed statistics on the device: the torch twin of the rolling kernels of :mod:`ews`, rows × steps.
 
 Definitions are those of :func:`ews.mean`, :func:`ews.variance`, :func:`ews.autocorrelation`, :func:`ews.skewness` and
-:func:`ews.multivariate.covariance_share`. Nothing here copies to the host, branches on a value or needs more than torch.
+:func:`ews.multivariate.covariance_share`. Nothing here copies to the host or branches on a value, and torch is all it
+needs.
 
 Input of any real type is taken to float64, and each window is centred about its own mean before anything is squared, so
-that an offset costs no digits. Devices of type ``"mps"`` have no float64: there everything is float32, results included.
+that an offset costs no digits. Devices of type ``"mps"`` have no float64: there everything is float32, the results too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from numbers import Integral
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,7 +54,9 @@ def rolling(x: Tensor, *, window: int, statistics: str | Sequence[str] = _USUAL,
     Raises
     ------
     ews.errors.InputTypeError
-        If `x` is no tensor of real numbers with a dimension `dim`.
+        If `x` is no tensor of real numbers.
+    ews.errors.ValueRangeError
+        If `x` has no dimension `dim`.
     ews.errors.WindowError
         If the window is too short for one of the statistics, or longer than the record.
     ews.errors.UnknownNameError
@@ -68,31 +72,33 @@ def rolling(x: Tensor, *, window: int, statistics: str | Sequence[str] = _USUAL,
     --------
     >>> import torch
     >>> values = rolling(torch.tensor([1.0, 3.0, 3.0, 9.0]), window=2, statistics=("variance", "trend"))
-    >>> values["variance"]
+    >>> values["variance"].round(decimals=6)
     tensor([nan,  2.,  0., 18.], dtype=torch.float64)
     >>> values["trend"]
     tensor([nan, 2., 0., 6.], dtype=torch.float64)
     """
     _require_real("x", x)
-    if not (isinstance(dim, int) and -x.ndim <= dim < x.ndim):
-        raise InputTypeError("x", described(f"a tensor of shape {tuple(x.shape)}"), f"a tensor with a dimension {dim}")
-    moved = x.movedim(dim, -1)
-    steps = moved.shape[-1]
+    along = _read_dim(dim, x.ndim)
     names = _read_statistics(statistics)
-    length = _read_window(window, names, at_most=steps)
+    length = _read_window(window, names)
+    moved = x.movedim(along, -1)
+    steps = moved.shape[-1]
+    if length > steps:
+        raise WindowError("window", length, f"at most the {steps} steps of x")
     plan = _plan(length, names, x.device)
     rows = moved.reshape(-1, steps)
-    values = rows.new_full((len(names), *rows.shape), math.nan, dtype=plan.matrix.dtype)
-    ends = values.narrow(2, length - 1, steps - length + 1).unsqueeze(-1)
     windows = rows.unfold(1, length, 1)
-    many = max(1, _AT_ONCE // length)  # windows at once: whole rows where several fit, else pieces of one
-    for some, into in zip(
-        windows.split(max(1, many // windows.shape[1])), ends.split(max(1, many // windows.shape[1]), 1), strict=True
-    ):
-        for piece, place in zip(some.split(many, 1), into.split(many, 2), strict=True):
+    many, count = windows.shape[:2]
+    values = rows.new_full((len(names), many, steps), math.nan, dtype=plan.matrix.dtype)
+    at_once = max(1, _AT_ONCE // length)  # windows: those of several rows, or a part of one row's
+    height = max(1, at_once // count)
+    for top in range(0, many, height):
+        for left in range(0, count, at_once):
+            piece = windows[top : top + height, left : left + at_once]
             found = _evaluate(piece.reshape(-1, length), plan)
-            place.copy_(found.T.reshape(place.shape))
-    return {name: values[k].view(moved.shape).movedim(-1, dim) for k, name in enumerate(names)}
+            ends = slice(left + length - 1, left + length - 1 + piece.shape[1])
+            values[:, top : top + height, ends] = found.T.reshape(-1, *piece.shape[:2])
+    return {name: values[k].view(moved.shape).movedim(-1, along) for k, name in enumerate(names)}
 
 
 def last(x: Tensor, *, statistics: str | Sequence[str] = _USUAL) -> Tensor:
@@ -142,7 +148,8 @@ def last(x: Tensor, *, statistics: str | Sequence[str] = _USUAL) -> Tensor:
     if x.ndim != 2:
         raise InputTypeError("x", described(f"a tensor of shape {tuple(x.shape)}"), "shape (rows, window)")
     names = _read_statistics(statistics)
-    return _evaluate(x, _plan(_read_window(x.shape[1], names, argument="x, steps"), names, x.device))
+    _require_steps("x, window", x.shape[1], names)
+    return _evaluate(x, _plan(x.shape[1], names, x.device))
 
 
 def covariance_share(states: Tensor) -> Tensor:
@@ -190,12 +197,14 @@ def covariance_share(states: Tensor) -> Tensor:
         given = described(f"a tensor of shape {tuple(states.shape)}")
         raise InputTypeError("states", given, "shape (rows, window, width)")
     if states.shape[1] < 2:
-        raise WindowError("states, steps", states.shape[1], "at least 2")
+        raise WindowError("states, window", states.shape[1], "at least 2 steps")
     exact = states.to(_dtype_of(states.device))
-    # First less one of its own states, so that a constant window is 0 exactly.
-    moved = (exact - exact.narrow(1, states.shape[1] // 2, 1)).nan_to_num_(math.nan, math.nan, math.nan)
-    deviations = moved - moved.mean(1, keepdim=True)
-    gram = _of_unit_trace(torch.bmm(deviations, deviations.mT))
+    # Less one of the window's own states first, so that an offset costs no digits and a constant window is 0 exactly;
+    # about the means only then, where rows and columns are as few as the steps.
+    moved = exact - exact.narrow(1, states.shape[1] // 2, 1)
+    gram = torch.bmm(moved, moved.mT)  # NaN beside every infinity: the state taken off is 0, and 0 times it is NaN
+    gram = gram - gram.mean(1, keepdim=True)
+    gram = _of_unit_trace(gram - gram.mean(2, keepdim=True))
     power = gram
     for _ in range(8):
         for _ in range(4):  # λ₁ ≥ 1 / window, so that four squarings leave at least window⁻¹⁶
@@ -295,14 +304,15 @@ class Window:
         Raises
         ------
         ews.errors.InputTypeError
-            If they have another shape.
+            If they are no tensor of real numbers of that shape.
         """
+        _require_real("values", values)
         shape = values.shape
         if shape != (self.rows, self.signals) and not (self.signals == 1 and shape == (self.rows,)):
             allowed = f"shape ({self.rows}, {self.signals})"
             raise InputTypeError("values", described(f"a tensor of shape {tuple(shape)}"), allowed)
         self._newest = (self._newest + 1) % self.window
-        self._slots[self._newest].copy_(values.detach().view(self.rows, self.signals, 1))
+        self._slots[self._newest].copy_(values.detach().reshape(self.rows, self.signals, 1))
 
     def statistics(self) -> Tensor:
         """Statistics of the window that ends at the newest step.
@@ -358,37 +368,47 @@ class _Plan:
     mean: bool
 
 
-@lru_cache(maxsize=128)
+# Not functools.lru_cache, which torch.compile warns of and then ignores.
+_PLANS: dict[tuple[int, tuple[str, ...], torch.device], _Plan] = {}
+
+
 def _plan(window: int, names: tuple[str, ...], device: torch.device) -> _Plan:
-    n = window
-    wide = torch.float64
-    later, earlier = torch.zeros(2, n, n, dtype=wide)
+    """The constants, kept from call to call."""
+    key = (window, names, device)
+    if key not in _PLANS:
+        if len(_PLANS) >= 64:
+            _PLANS.clear()
+        with torch.inference_mode(False):  # constants made in inference mode could not take part in a graph later
+            _PLANS[key] = _make_plan(window, names, device)
+    return _PLANS[key]
+
+
+def _make_plan(n: int, names: tuple[str, ...], device: torch.device) -> _Plan:
+    zeros, later, earlier = torch.zeros(3, n, n, dtype=torch.float64)
     later[1:, 1:] = earlier[:-1, 1:] = _centring(n - 1)
-    # The norm of this block is then the standard deviation.
-    centred = _centring(n) / math.sqrt(max(n - 1, 1))
-    step = torch.arange(n, dtype=wide) - 0.5 * (n - 1)
-    lines = torch.stack((step / (step @ step), torch.full((n,), 1.0 / n, dtype=wide)), 1)
-    matrix = torch.cat((later, centred, earlier, centred, torch.zeros(n, n, dtype=wide), centred, lines), 1)
-    bias = torch.zeros(6 * n + 2, dtype=wide)
+    centred = _centring(n) / math.sqrt(max(n - 1, 1))  # so that the norm of this block is the standard deviation
+    step = torch.arange(n, dtype=torch.float64) - 0.5 * (n - 1)
+    lines = torch.stack((step / (step @ step), torch.full_like(step, 1.0 / n)), 1)
+    matrix = torch.cat((later, centred, earlier, centred, zeros, centred, lines), 1)
+    bias = torch.zeros(6 * n + 2, dtype=torch.float64)
     bias[4 * n : 5 * n] = 1.0
     # Ones of unit length are n^(-1/2) each. Joanes & Gill (1998): G1 = n sqrt(n-1) / (n-2) Σ d³ / (Σ d²)^(3/2).
-    scale = torch.tensor([math.sqrt(n), n * math.sqrt(n - 1) / max(n - 2, 1)], dtype=wide)
-    high = torch.tensor([1.0, math.inf], dtype=wide)
+    scale = torch.tensor([math.sqrt(n), n * math.sqrt(n - 1) / max(n - 2, 1)], dtype=torch.float64)
+    high = torch.tensor([1.0, math.inf], dtype=torch.float64)
     places = [STATISTICS.index(name) for name in names]
-    in_order = places == list(range(len(places)))
-    with torch.inference_mode(False):  # constants made in inference mode could not take part in a graph later
-        to = {"device": device, "dtype": _dtype_of(device)}
-        return _Plan(
-            window=n,
-            middle=n // 2,
-            matrix=matrix.to(**to),
-            bias=bias.to(**to),
-            scale=scale.to(**to),
-            low=-high.to(**to),
-            high=high.to(**to),
-            columns=slice(len(places)) if in_order else torch.tensor(places, device=device),
-            mean="mean" in names,
-        )
+    leading = places == list(range(len(places)))
+    dtype = _dtype_of(device)
+    return _Plan(
+        window=n,
+        middle=n // 2,
+        matrix=matrix.to(device, dtype),
+        bias=bias.to(device, dtype),
+        scale=scale.to(device, dtype),
+        low=-high.to(device, dtype),
+        high=high.to(device, dtype),
+        columns=slice(len(places)) if leading else torch.tensor(places, device=device),
+        mean="mean" in names,
+    )
 
 
 def _centring(n: int) -> Tensor:
@@ -396,17 +416,17 @@ def _centring(n: int) -> Tensor:
 
 
 def _evaluate(windows: Tensor, plan: _Plan) -> Tensor:
-    """Windows, shape (many, window), to statistics, shape (many, asked). Every call counts here: each costs microseconds."""
+    """Windows, shape (many, window), to statistics, shape (many, asked), in few calls: each costs microseconds."""
     exact = windows.to(plan.matrix.dtype)
     # Differences from a step that both halves of the pairs have: whatever is constant is 0 exactly.
     anchor = exact.narrow(1, plan.middle, 1)
     moved = (exact - anchor).nan_to_num_(math.nan, math.nan, math.nan)
-    blocks, lines = torch.addmm(plan.bias, moved, plan.matrix).split((6 * plan.window, 2), 1)
-    factors = blocks.view(-1, 3, 2, plan.window)
+    linear = torch.addmm(plan.bias, moved, plan.matrix)
+    factors = linear.narrow(1, 0, 6 * plan.window).view(-1, 3, 2, plan.window)
     norms = torch.linalg.vector_norm(factors, dim=3, keepdim=True)
     products = torch.prod(factors / norms, 1).sum(2).mul(plan.scale).clamp(plan.low, plan.high)
     deviation = norms.view(-1, 6).narrow(1, 1, 1)
-    found = torch.cat((deviation.square(), products, lines), 1)
+    found = torch.cat((deviation.square(), products, linear.narrow(1, 6 * plan.window, 2)), 1)
     if plan.mean:
         found.narrow(1, 4, 1).add_(anchor)
     return found[:, plan.columns]
@@ -427,26 +447,36 @@ def _require_real(argument: str, given: object) -> None:
         raise InputTypeError(argument, described(f"a tensor of {given.dtype}"), "a tensor of real numbers")
 
 
-def _read_statistics(statistics: str | Sequence[str]) -> tuple[str, ...]:
-    names = (statistics,) if isinstance(statistics, str) else tuple(statistics)
-    if not names:
+def _read_statistics(statistics: Any) -> tuple[str, ...]:
+    names = (statistics,) if isinstance(statistics, str) else statistics
+    if not isinstance(names, Sequence) or not names:
         raise InputTypeError("statistics", statistics, f"one or more of {', '.join(map(repr, STATISTICS))}")
     for name in names:
-        if name not in _SHORTEST:
+        if name not in STATISTICS:
             raise UnknownNameError("statistics", name, STATISTICS)
-    return names
+    return tuple(names)
 
 
-def _read_window(window: int, names: tuple[str, ...], *, at_most: int | None = None, argument: str = "window") -> int:
+def _require_steps(argument: str, steps: int, names: tuple[str, ...]) -> None:
     shortest = max(_SHORTEST[name] for name in names)
-    whole = isinstance(window, int) and not isinstance(window, bool)
-    if not whole or window < shortest or (at_most is not None and window > at_most):
-        limit = f"at least {shortest}" if at_most is None else f"from {shortest} to {at_most}"
-        raise WindowError(argument, window, f"a whole number of steps, {limit} for {', '.join(names)}")
-    return window
+    if steps < shortest:
+        raise WindowError(argument, steps, f"at least {shortest} steps for {', '.join(names)}")
 
 
-def _read_count(argument: str, given: int) -> int:
-    if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+def _read_count(argument: str, given: Any) -> int:
+    if isinstance(given, bool) or not isinstance(given, Integral) or int(given) < 1:
         raise ValueRangeError(argument, given, "a whole number of at least 1")
-    return given
+    return int(given)
+
+
+def _read_window(window: Any, names: tuple[str, ...]) -> int:
+    if isinstance(window, bool) or not isinstance(window, Integral):
+        raise WindowError("window", window, "a whole number of steps")
+    _require_steps("window", int(window), names)
+    return int(window)
+
+
+def _read_dim(dim: Any, dimensions: int) -> int:
+    if not isinstance(dim, Integral) or not -dimensions <= int(dim) < dimensions:
+        raise ValueRangeError("dim", dim, f"a dimension of x, which has {dimensions}")
+    return int(dim)
