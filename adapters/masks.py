@@ -76,7 +76,7 @@ def filled_slots(attention_mask: Any) -> Tensor | None:
         None where no slot holds padding. With a cache of fixed size slots that are still to come are False.
     """
     if isinstance(attention_mask, Mapping):
-        attention_mask = attention_mask[FULL]
+        attention_mask = attention_mask.get(FULL)
     if attention_mask is None:
         return None
     if attention_mask.ndim == 4:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from adapters.families import Family, Rotary
+from adapters.families.placement import at_hand, own_part
 from ews.errors import InputTypeError, described
 
 __all__ = ["Projection"]
@@ -16,7 +21,9 @@ class Projection:
 
     The norm before each attention is a common part, which all layers share for the same state, and an affine part of
     its own, which is folded into the weights. What is left is one product of the normalised state with the rows of
-    the layers asked for. The stack is a copy of the key and value weights (with grouped queries 3–4 % of the model).
+    the layers asked for. The stack is a copy of the key and value weights (with grouped queries 3–4 % of the model). It
+    stays in memory where the layers themselves do not, there is one for each device that layers compute on, and under
+    tensor parallelism it holds the heads of this process.
 
     Parameters
     ----------
@@ -26,20 +33,34 @@ class Projection:
 
     def __init__(self, family: Family) -> None:
         self.family = family
-        weights, biases, self._rows = [], [], [0]
-        for index in range(family.depth):
-            key, value, key_bias, value_bias = family.key_value_weights(index)
-            scale, shift = _affine(family.attention_input_norm(index))
-            stacked = torch.cat((key, value)).detach()
-            bias = torch.zeros(len(stacked), dtype=stacked.dtype, device=stacked.device)
+        self._rows = [0]
+        self._stacks: list[_Stack] = []
+        for device, indices in groupby(range(family.depth), key=lambda index: family.devices[index]):
+            layers = tuple(indices)
+            weights, biases = zip(*(self._folded(index) for index in layers), strict=True)
+            for weight in weights:
+                self._rows.append(self._rows[-1] + len(weight))
+            self._stacks.append(_Stack(layers[0], layers[-1] + 1, device, torch.cat(weights), torch.cat(biases)))
+
+    def _folded(self, index: int) -> tuple[Tensor, Tensor]:
+        """Weight and bias of one layer, the affine part of its norm within."""
+        family = self.family
+        with at_hand(list(family.layers[index].modules())):
+            key, value, key_bias, value_bias = (
+                None if each is None else own_part(each.detach(), divided=family.parts > 1)
+                for each in family.key_value_weights(index)
+            )
+            scale, shift = (
+                None if each is None else own_part(each, divided=False)
+                for each in _affine(family.attention_input_norm(index))
+            )
+            stacked = torch.cat((key, value)).to(family.devices[index])
+            bias = stacked.new_zeros(len(stacked))
             if key_bias is not None and value_bias is not None:
-                bias = torch.cat((key_bias, value_bias)).detach()
+                bias = torch.cat((key_bias, value_bias)).to(stacked.device)
             if shift is not None:
-                bias = bias + stacked @ shift
-            weights.append(stacked if scale is None else stacked * scale)
-            biases.append(bias)
-            self._rows.append(self._rows[-1] + len(stacked))
-        self._weight, self._bias = torch.cat(weights), torch.cat(biases)
+                bias = bias + stacked @ shift.to(stacked.device)
+            return stacked if scale is None else stacked * scale.to(stacked.device), bias
 
     def __call__(
         self, first: int, hidden: Tensor, rotary: Rotary, last: int | None = None
@@ -64,17 +85,41 @@ class Projection:
         """
         family = self.family
         last = family.depth if last is None else last
-        begin, end = self._rows[first], self._rows[last]
         plain = _normalised(family.attention_input_norm(first), hidden)
-        found = nn.functional.linear(plain, self._weight[begin:end], self._bias[begin:end])
         pairs = []
-        for index in range(first, last):
-            one = found[..., self._rows[index] - begin : self._rows[index + 1] - begin]
-            heads = family.key_value_heads(index)
-            split = one.unflatten(-1, (2 * heads, -1)).transpose(1, 2)
-            keys, values = split[:, :heads], split[:, heads:]
-            pairs.append((family.shape_keys(index, keys, rotary), values))
+        for stack in self._stacks:
+            layers = range(max(first, stack.first), min(last, stack.last))
+            if not layers:
+                continue
+            here = self._rows[stack.first]
+            begin, end = self._rows[layers.start] - here, self._rows[layers.stop] - here
+            found = nn.functional.linear(plain.to(stack.device), stack.weight[begin:end], stack.bias[begin:end])
+            turning = _placed(rotary, stack.device)
+            for index in layers:
+                one = found[..., self._rows[index] - here - begin : self._rows[index + 1] - here - begin]
+                heads = family.key_value_heads(index) // family.parts
+                split = one.unflatten(-1, (2 * heads, -1)).transpose(1, 2)
+                keys, values = split[:, :heads], split[:, heads:]
+                pairs.append((family.shape_keys(index, keys, turning), values))
         return pairs
+
+
+@dataclass(frozen=True, slots=True)
+class _Stack:
+    """Neighbouring layers that compute on one device: the first, the one after the last, and their weights."""
+
+    first: int
+    last: int
+    device: Any
+    weight: Tensor
+    bias: Tensor
+
+
+def _placed(rotary: Rotary, device: Any) -> Rotary:
+    """The same on a device."""
+    if rotary is None:
+        return None
+    return {kind: (cosine.to(device), sine.to(device)) for kind, (cosine, sine) in rotary.items()}
 
 
 def _affine(norm: nn.Module) -> tuple[Tensor | None, Tensor | None]:
@@ -82,7 +127,7 @@ def _affine(norm: nn.Module) -> tuple[Tensor | None, Tensor | None]:
     if isinstance(norm, nn.Identity):
         return None, None
     if isinstance(norm, nn.LayerNorm):
-        return norm.weight.detach(), norm.bias.detach()
+        return tuple(None if part is None else part.detach() for part in (norm.weight, norm.bias))  # type: ignore[return-value]
     if type(norm).__name__.endswith("RMSNorm"):
         weight = norm.weight.detach()
         # Gemma's norm multiplies by one plus its weight.
@@ -97,6 +142,5 @@ def _normalised(norm: nn.Module, hidden: Tensor) -> Tensor:
     if isinstance(norm, nn.LayerNorm):
         return nn.functional.layer_norm(hidden, norm.normalized_shape, None, None, norm.eps)
     epsilon = getattr(norm, "variance_epsilon", getattr(norm, "eps", 0.0))
-    # At least float32, as the model's own norm does it.
-    wide = hidden.to(torch.promote_types(hidden.dtype, torch.float32))
+    wide = hidden.float()  # as the model's own norm does it, float64 included
     return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + epsilon)).to(hidden.dtype)

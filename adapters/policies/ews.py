@@ -1,0 +1,297 @@
+"""Early warning over layers: a warning from windowed statistics, then a confirmation through a cheap head."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adapters.families import Family
+from adapters.fitted import FittedExit, FittedFeeds, Look
+from adapters.gate import gate_features, states_needed
+from adapters.policies.base import CacheMode, Exit, Plan, Policy, Trajectory, Unit
+from adapters.training_free import Untrained
+
+if TYPE_CHECKING:
+    from adapters.calibration import Calibration
+
+__all__ = ["EWSExitPolicy"]
+
+_CACHES: dict[str, CacheMode] = {"layer": "deferred", "ffn": "exact", "both": "propagate"}
+
+
+class EWSExitPolicy(Policy):
+    """Leave, or leave feed-forward blocks out, on an early warning that is then confirmed.
+
+    *Warning.* At a few depths, variance, lag-1 autocorrelation, skewness and trend of four signals of the residual
+    stream over the last layers (and the signals themselves, where that is what was fitted) say whether a look is worth
+    its cost. No head is needed for that. *Confirmation.* The look sends the state through a translator and a
+    short-listed head, and a threshold on its confidence decides. What the look saw is what the token emits.
+
+    Without a calibration the policy is training-free: it looks through the model's own head, and takes for settled what
+    changes less than most tokens of this generation did. :meth:`calibrate` fits translator, head, gate and thresholds
+    to a model, and sets them so that disagreement with the whole model stays below a stated risk.
+
+    Parameters
+    ----------
+    unit : {"layer", "ffn", "both"}, default "layer"
+        What is left out: the layers after an exit, feed-forward blocks, or both.
+    cache : {"deferred", "propagate", "verify", "exact"}, optional
+        Default: "deferred" for layers, which keeps the cache exact; "exact" for feed-forward blocks, where it is so by
+        itself; "propagate" for both.
+    depths : sequence of int, optional
+        Training-free: after how many layers to ask (default: 3/4 and 7/8 of the model).
+    threshold : float, default 0.9
+        Training-free: probability of the likeliest token above which a look confirms.
+    window : int, default 8
+        Training-free: how many layers a window holds.
+    warmup : int, default 16
+        Training-free: how many tokens run in full first, to see what is usual.
+    calibration : Calibration, optional
+        From :meth:`calibrate` or :meth:`load`; then the training-free options have no meaning.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        If an option cannot be used.
+
+    References
+    ----------
+    Schuster, T. et al. (2022). Confident adaptive language modeling. NeurIPS 35. Angelopoulos, A. N. et al. (2021). Learn
+    then test: calibrating predictive algorithms to achieve risk control. arXiv:2110.01052. Dakos, V. et al. (2012).
+    Methods for detecting early warnings of critical transitions in time series. PLoS ONE 7, e41010.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from transformers import LlamaConfig, LlamaForCausalLM
+    >>> config = LlamaConfig(
+    ...     vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=8, num_attention_heads=2,
+    ...     eos_token_id=None,
+    ... )
+    >>> model = LlamaForCausalLM(config).eval()
+    >>> policy = EWSExitPolicy(window=4, warmup=2)
+    >>> written = model.generate(torch.tensor([[1, 2, 3]]), max_new_tokens=8, custom_generate=policy, pad_token_id=0)
+    >>> policy.report().tokens
+    7
+    """
+
+    def __init__(
+        self,
+        *,
+        unit: Unit = "layer",
+        cache: CacheMode | None = None,
+        depths: Sequence[int] | None = None,
+        threshold: float = 0.9,
+        window: int = 8,
+        warmup: int = 16,
+        calibration: Calibration | None = None,
+    ) -> None:
+        chosen = calibration.config.unit if calibration is not None else unit
+        kept = calibration.config.cache if calibration is not None and cache is None else cache
+        super().__init__(unit=chosen, cache=kept or _CACHES.get(chosen, "deferred"))
+        self.calibration = calibration
+        self._untrained = None
+        if calibration is None:
+            self._untrained = Untrained(depths=depths, threshold=threshold, window=window, warmup=warmup)
+        self._exits: dict[int, FittedExit] = {}
+        self._feeds: dict[int, FittedFeeds] = {}
+        self._runs: dict[int, Any] = {}
+        self._plan = Plan()
+
+    # ---- under the engine -----------------------------------------------------------------------------------------
+
+    def bind(self, family: Family) -> None:
+        """Meet the model: see that a calibration is of this one, or choose depths."""
+        if self._untrained is not None:
+            self._exits, self._feeds = self._untrained.bind(family, self.unit)
+        elif self.calibration is not None:
+            self._exits, self._feeds = self.calibration.bind(family)
+        blocks = frozenset(index for feeds in self._feeds.values() for index in feeds.layers)
+        self._plan = Plan(checks=tuple(sorted({*self._exits, *self._feeds})), feeds=blocks)
+
+    def start(self, rows: int, input_ids: Tensor | None) -> None:
+        """Forget what was usual in another generation."""
+        if self._untrained is not None:
+            self._untrained.start()
+
+    def plan(self, step: int) -> Plan:
+        """The same questions for every token; none where nothing was found that pays."""
+        self._runs = {}
+        if self._untrained is not None:
+            self._untrained.hear(step)
+        return self._plan
+
+    def check(self, trajectory: Trajectory) -> Exit | None:
+        """Warn, and where that is so, look and confirm."""
+        depth = trajectory.depth
+        left = self._leave(self._exits[depth], trajectory) if depth in self._exits else None
+        staying = None if left is None or left.rows is None else ~np.asarray(left.rows)
+        if left is not None and staying is None:
+            return left
+        if staying is not None:  # what was decided for rows that leave here has no row any more
+            self._runs = {index: runs[staying] for index, runs in self._runs.items()}
+        if depth in self._feeds:
+            runs = ~self._warned(self._feeds[depth], trajectory)
+            runs = runs if staying is None else runs[staying]
+            self._runs |= dict.fromkeys(self._feeds[depth].layers, runs)
+        return left
+
+    def feeds(self, index: int, middle: Tensor) -> bool | np.ndarray[Any, np.dtype[np.bool_]]:
+        """As was decided at the check before this group of blocks."""
+        runs = self._runs.get(index)
+        return True if runs is None else runs
+
+    def _warned(self, fitted: Any, trajectory: Trajectory) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Whether the gate opens, for each row; never where a statistic is undefined."""
+        states = trajectory.window(states_needed(fitted.window))
+        return fitted.opens(gate_features(states, features=fitted.features))
+
+    def _leave(self, fitted: FittedExit, trajectory: Trajectory) -> Exit | None:
+        rows: np.ndarray[Any, Any] | None = None
+        if fitted.is_gated:
+            opened = self._warned(fitted, trajectory)
+            if not opened.any():
+                return None
+            rows = None if opened.all() else np.flatnonzero(opened)
+        hidden = trajectory.state()
+        if rows is not None:
+            hidden = hidden.index_select(0, torch.as_tensor(rows, device=hidden.device))
+        started = time.perf_counter()
+        look: Look = fitted.look(hidden)
+        sure = look.confidence.cpu().numpy() >= fitted.threshold  # the host waits here
+        found = None
+        if sure.any():
+            logits = look.logits() if sure.all() else look.logits(np.flatnonzero(sure))
+            mask: np.ndarray[Any, np.dtype[np.bool_]] | None = sure
+            if rows is not None:
+                mask = np.zeros(len(trajectory.state()), dtype=bool)
+                mask[rows] = sure
+            found = Exit(rows=None if mask is not None and mask.all() else mask, logits=logits)
+        self.heads += look.heads
+        self.looking += time.perf_counter() - started
+        return found
+
+    # ---- fitting and keeping --------------------------------------------------------------------------------------
+
+    @classmethod
+    def calibrate(
+        cls,
+        model: Any,
+        tokenizer: Any,
+        texts: Sequence[Any],
+        *,
+        risk: float = 0.05,
+        confidence: float = 0.95,
+        target: Literal["agreement", "sequence"] = "agreement",
+        unit: Unit = "layer",
+        features: Literal["windowed", "raw", "both"] = "both",
+        max_new_tokens: int = 64,
+        seed: int = 0,
+        progress: bool = True,
+    ) -> EWSExitPolicy:
+        """Fit translators, head, gate and thresholds to a model, on text that it writes itself.
+
+        The texts are split: on one part translators and head are fitted, on a second how sure a look can be and where
+        it is worth its cost; the third, which nothing was fitted to, decides how far the thresholds may go.
+
+        Parameters
+        ----------
+        model : transformers.PreTrainedModel
+            A causal language model.
+        tokenizer : callable or None
+            What makes tokens of strings.
+        texts : sequence of str, or of sequences of int
+            Prompts of the kind that the policy will see; 200 or more. What is promised holds for such prompts.
+        risk : float, default 0.05
+            Share of tokens (``target="agreement"``) or of continuations (``"sequence"``) that may differ from the whole
+            model's, given the same text before them.
+        confidence : float, default 0.95
+            Probability, over the draw of the texts, that the promise holds.
+        target : {"agreement", "sequence"}, default "agreement"
+            What `risk` is a share of.
+        unit : {"layer", "ffn", "both"}, default "layer"
+            What is left out.
+        features : {"windowed", "raw", "both"}, default "both"
+            What the gate sees; "raw" is the control without windows.
+        max_new_tokens : int, default 64
+            How long the continuations are.
+        seed : int, default 0
+            Of the split and of the test.
+        progress : bool, default True
+            Show a bar.
+
+        Returns
+        -------
+        EWSExitPolicy
+            With its calibration. Where nothing saves anything at this risk it runs at full depth, and a
+            :class:`adapters.errors.FullDepthWarning` says so.
+
+        Raises
+        ------
+        ews.errors.ArgumentError
+            If there are too few texts for that risk and confidence, or an argument cannot be used.
+        """
+        from adapters.calibration import calibrate
+
+        found = calibrate(
+            model,
+            tokenizer,
+            texts,
+            risk=risk,
+            confidence=confidence,
+            target=target,
+            unit=unit,
+            features=features,
+            max_new_tokens=max_new_tokens,
+            seed=seed,
+            progress=progress,
+        )
+        return cls(calibration=found)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the calibration as ``policy.json`` and ``policy.safetensors``.
+
+        Parameters
+        ----------
+        folder : path
+            Made where it does not exist.
+
+        Raises
+        ------
+        ews.errors.ArgumentError
+            If the policy has no calibration.
+        """
+        from adapters.saving import save_policy
+
+        save_policy(self, Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | Path, model: Any) -> EWSExitPolicy:
+        """Read a calibration, and see that it belongs to a model.
+
+        Parameters
+        ----------
+        folder : path
+            Where :meth:`save` wrote.
+        model : transformers.PreTrainedModel
+            The model that it is for.
+
+        Returns
+        -------
+        EWSExitPolicy
+            The policy.
+
+        Raises
+        ------
+        adapters.errors.PolicyMismatchError
+            If the files are missing, cut short or changed, or were made with another model.
+        """
+        from adapters.saving import load_policy
+
+        return cls(calibration=load_policy(Path(folder), model))
