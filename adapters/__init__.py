@@ -1,16 +1,76 @@
-"""Early-warning signals over the layers of language models: what reads a model and hands its trajectory to ``ews``.
+"""Early-warning signals over the layers of language models: which layers a token needs, decided while it is decoded.
 
-This package will hold the readers of hidden states and the exit policies built on them. It has no public names yet:
-version 0.1 of the distribution ``earlywarning`` is the statistics library :mod:`ews`. Importing this package loads no
-deep-learning framework.
+``model.generate(**inputs, custom_generate=EWSExitPolicy())`` leaves layers out of any supported causal language model of
+``transformers``, and keeps its cache right. Beside it stand other policies, capture of trajectories for study, and a
+check of what a model could gain. Names load on first use: importing this package loads no deep-learning framework.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import warnings
+from typing import TYPE_CHECKING, Any
 
-__all__: list[str] = []
+# Public name → the module that holds it; a name that maps to None is itself a module.
+_HOMES: dict[str, str | None] = {
+    "Assessment": "adapters.assessment",
+    "Calibration": "adapters.calibration",
+    "CalibrationConfig": "adapters.calibration",
+    "ConfidencePolicy": "adapters.policies.confidence",
+    "EWSExitPolicy": "adapters.policies.ews",
+    "Exit": "adapters.policies.base",
+    "FixedExitPolicy": "adapters.policies.fixed",
+    "FixedPointPolicy": "adapters.policies.fixed_point",
+    "Guarded": "adapters.guard",
+    "NeverExitPolicy": "adapters.policies.never",
+    "Plan": "adapters.policies.base",
+    "Policy": "adapters.policies.base",
+    "RandomExitPolicy": "adapters.policies.random",
+    "Replay": "adapters.replaying",
+    "Report": "adapters.ledger",
+    "SaturationPolicy": "adapters.policies.saturation",
+    "Trajectories": "adapters.trajectories",
+    "Trajectory": "adapters.policies.base",
+    "assess": "adapters.assessment",
+    "capture": "adapters.trajectories",
+    "dense_continuations": "adapters.continuations",
+    "errors": None,
+    "policy_named": "adapters.policies.registry",
+    "replay": "adapters.replaying",
+    "signals": None,
+    "windows": None,
+}
+
+__all__ = [
+    "Assessment",
+    "Calibration",
+    "CalibrationConfig",
+    "ConfidencePolicy",
+    "EWSExitPolicy",
+    "Exit",
+    "FixedExitPolicy",
+    "FixedPointPolicy",
+    "Guarded",
+    "NameClashWarning",
+    "NeverExitPolicy",
+    "Plan",
+    "Policy",
+    "RandomExitPolicy",
+    "Replay",
+    "Report",
+    "SaturationPolicy",
+    "Trajectories",
+    "Trajectory",
+    "assess",
+    "capture",
+    "dense_continuations",
+    "errors",
+    "policy_named",
+    "replay",
+    "signals",
+    "windows",
+]
 
 
 class NameClashWarning(UserWarning):
@@ -33,3 +93,43 @@ def _warn_of_clash() -> None:
 
 
 _warn_of_clash()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'adapters' has no attribute {name!r}")
+    home = _HOMES[name]
+    try:
+        found = importlib.import_module(f"adapters.{name}") if home is None else getattr(importlib.import_module(home), name)
+    except ModuleNotFoundError as missing:
+        if missing.name in ("torch", "transformers", "safetensors"):
+            raise ModuleNotFoundError(
+                f"adapters.{name} needs {missing.name}: pip install 'earlywarning[llm]'", name=missing.name
+            ) from None
+        raise
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
+
+
+if TYPE_CHECKING:
+    from adapters import errors, signals, windows
+    from adapters.assessment import Assessment, assess
+    from adapters.calibration import Calibration, CalibrationConfig
+    from adapters.continuations import dense_continuations
+    from adapters.guard import Guarded
+    from adapters.ledger import Report
+    from adapters.policies.base import Exit, Plan, Policy, Trajectory
+    from adapters.policies.confidence import ConfidencePolicy
+    from adapters.policies.ews import EWSExitPolicy
+    from adapters.policies.fixed import FixedExitPolicy
+    from adapters.policies.fixed_point import FixedPointPolicy
+    from adapters.policies.never import NeverExitPolicy
+    from adapters.policies.random import RandomExitPolicy
+    from adapters.policies.registry import policy_named
+    from adapters.policies.saturation import SaturationPolicy
+    from adapters.replaying import Replay, replay
+    from adapters.trajectories import Trajectories, capture

@@ -19,16 +19,16 @@ from torch import Tensor
 from transformers import Cache
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from adapters.agreement import agreed
+from adapters.agreement import agreed_exit, agreed_feeds, agreed_plan
 from adapters.errors import MonotonicityError, UnsupportedGenerationError
-from adapters.families import family_of
+from adapters.families import at_hand, family_of
 from adapters.kv import layer_lengths, require_known_cache
 from adapters.ledger import Ledger, Report
 from adapters.masks import block_mask, filled_slots
-from adapters.policies.base import Exit, Plan, Policy, Trajectory
+from adapters.policies.base import BoolArray, Exit, Plan, Policy, Trajectory
 from adapters.projection import Projection
 from adapters.session import Kept, Session
-from ews.errors import ArgumentError, described
+from ews.errors import ArgumentError, ValueRangeError, described
 
 __all__ = ["Engine"]
 
@@ -112,6 +112,8 @@ class Engine:
                 self.ledger.seconds += time.perf_counter() - started
             self._session = None
         self._prompt = None
+        self.ledger.events += self.policy.events
+        self.policy.events.clear()
         self.policy._report = Report.of(self.ledger)
 
     # ---- calls of the model ---------------------------------------------------------------------------------------
@@ -119,8 +121,10 @@ class Engine:
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         """One call of the model: a prompt goes through it as ever, a single token through the policy."""
         if args:
-            kwargs = inspect.signature(self._forward).bind(*args, **kwargs).arguments
+            # Of the class: what stands in its place may take anything.
+            kwargs = inspect.signature(type(self.model).forward).bind(self.model, *args, **kwargs).arguments
             kwargs |= kwargs.pop("kwargs", {})
+            del kwargs["self"]
         input_ids = kwargs.pop("input_ids", None)
         cache = kwargs.get("past_key_values")
         if input_ids is None or input_ids.shape[1] != 1 or not isinstance(cache, Cache) or self._is_empty(cache):
@@ -131,11 +135,18 @@ class Engine:
                     name, True, "False: layers that were left out have none (see adapters.trajectories.capture)"
                 )
         started = time.perf_counter()
-        with torch.no_grad():
-            logits = self._token(input_ids, cache, kwargs.get("position_ids"), kwargs.get("attention_mask"))
+        try:
+            with torch.no_grad():
+                given = (_moved(kwargs.get(name), self.family.home) for name in ("position_ids", "attention_mask"))
+                logits = self._token(input_ids.to(self.family.home), cache, *given).to(input_ids.device)
+        except BaseException:
+            self._session = None  # a step that broke off leaves a cache that cannot be completed
+            raise
         self.ledger.seconds += time.perf_counter() - started
         output = CausalLMOutputWithPast(logits=logits, past_key_values=cache)
-        return output if kwargs.get("return_dict", True) else output.to_tuple()
+        named = kwargs.get("return_dict")
+        named = self.model.config.return_dict if named is None else named
+        return output if named else output.to_tuple()
 
     def _is_empty(self, cache: Cache) -> bool:
         session = self._session
@@ -145,6 +156,11 @@ class Engine:
 
     def _prompt_call(self, input_ids: Tensor | None, kwargs: dict[str, Any]) -> Any:
         if self._session is not None:  # another prompt, or the next turn: the cache must be whole before it
+            if self._session.gaps and self._session.cache is kwargs.get("past_key_values"):
+                raise MonotonicityError(
+                    "several tokens go through all layers, some of which were left out before and have gaps in their "
+                    "cache; with cache='monotone' one token may follow at a time (cache='propagate' fills the gaps)"
+                )
             self.finish_session()
         if kwargs.get("use_cache") is False and kwargs.get("labels") is None:
             raise UnsupportedGenerationError("use_cache", False, "True: a policy decides for one new token at a time")
@@ -165,10 +181,9 @@ class Engine:
 
     def _open(self, cache: Cache, rows: int) -> Session:
         policy = self.policy
-        several = policy.cache in ("deferred", "verify") or (policy.unit != "ffn" and rows > 1)
-        require_known_cache(cache, several_at_once=several)
+        require_known_cache(cache, level=policy.cache in ("exact", "propagate"))
         session = Session(cache, rows, layer_lengths(cache))
-        if policy.cache == "verify":
+        if policy.cache == "verify" and rows == 1:
             session.recorded = [getattr(layer, "record_past", None) for layer in cache.layers]
             cache.activate_past_recording()
         policy.start(rows, self._prompt)
@@ -181,38 +196,46 @@ class Engine:
             self.finish_session()
             session = self._session = self._open(cache, len(input_ids))
         if position_ids is None:
-            position_ids = self._positions(session, attention_mask, input_ids)
+            position_ids = self.family.positions(input_ids, attention_mask, session.length)
         session.attention_mask, session.masked = attention_mask, session.length + 1
         self.ledger.tokens += len(input_ids)
         self.ledger.steps += 1
+        started = time.perf_counter()
+        self.policy.taken(input_ids)
+        self.ledger.deciding += time.perf_counter() - started
         if self.policy.cache == "verify":
             from adapters.verify import verified_step
 
             logits = verified_step(self, session, input_ids, position_ids)
         else:
             logits = self.step(session, input_ids, position_ids, None)
+        started = time.perf_counter()
         self.policy.emitted(logits[:, -1])
+        self.ledger.deciding += time.perf_counter() - started
         return logits
-
-    def _positions(self, session: Session, attention_mask: Any, input_ids: Tensor) -> Tensor:
-        """Positions of the new token, as ``generate`` counts them, where the caller gave none."""
-        if isinstance(attention_mask, Tensor) and attention_mask.ndim == 2:
-            return attention_mask.long().sum(1, keepdim=True) - 1
-        return torch.full((1, 1), session.length, device=input_ids.device)
 
     # ---- one token ------------------------------------------------------------------------------------------------
 
     def plan(self, session: Session) -> Plan:
         """Ask the policy what it knows beforehand, and see that the cache can be kept right under it."""
         started = time.perf_counter()
-        plan = self.policy.plan(session.step)
-        session.step += 1
+        plan = self.policy.plan(session.length - session.begin)
+        if self.family.processes is not None:
+            plan = agreed_plan(self.family.processes, plan, rows=session.rows, depth=self.family.depth)
         if plan.skip_layers and self.policy.cache not in ("monotone", "propagate"):
             raise ArgumentError(
                 "cache", self.policy.cache, "'monotone' or 'propagate' for a policy that leaves out layers in between"
             )
-        if (plan.exit is not None or plan.checks) and self.policy.cache == "exact":
+        if plan.feeds and self.policy.cache in ("deferred", "verify"):
+            raise ArgumentError(
+                "cache",
+                self.policy.cache,
+                "'exact', 'monotone' or 'propagate' for a policy that leaves out feed-forward blocks",
+            )
+        if plan.exit is not None and self.policy.cache == "exact":
             raise ArgumentError("cache", "exact", "another mode for a policy that leaves layers out")
+        if plan.exit is not None and not (np.min(plan.exit) >= 1 and np.max(plan.exit) <= self.family.depth):
+            raise ValueRangeError("exit", plan.exit, f"1 to {self.family.depth}, the layers of this model")
         self.ledger.deciding += time.perf_counter() - started
         return plan
 
@@ -231,13 +254,13 @@ class Engine:
         """All rows are equally far: a step with plain tensors and the cache itself."""
         family, ledger = self.family, self.ledger
         block = family.embed(input_ids, position_ids)
-        last = plan.exit if isinstance(plan.exit, int) else family.depth
-        if isinstance(plan.exit, np.ndarray):
-            last = int(plan.exit[0])
+        last = family.depth if plan.exit is None else int(np.max(plan.exit))
         states = [block[:, -1]]
         trajectory = Trajectory(states, None)
         run = LevelRun(self, session, block, position_ids)
         checks = set(plan.checks)
+        if self.policy.cache == "verify":  # the whole model has the last word
+            checks.discard(family.depth)
         leaving: Exit | None = None
         index = 0
         while index < last:
@@ -245,7 +268,7 @@ class Engine:
                 run.leave_out(index)
             else:
                 run.layer(index, decided=index in plan.feeds)
-            states.append(run.block[:, -1])
+            states.append(run.block[:, -1].to(family.home))
             index += 1
             if index in checks:
                 leaving = self.ask(trajectory)
@@ -263,12 +286,36 @@ class Engine:
     def ask(self, trajectory: Trajectory) -> Exit | None:
         """The policy's answer at a check, the same on every process that shares the model."""
         started = time.perf_counter()
-        looked = self.policy.looking
-        leaving = agreed(self.model, self.policy.check(trajectory), trajectory)
+        looked, heads = self.policy.looking, self.policy.heads
+        leaving = self.policy.check(trajectory)
+        if self.family.processes is not None:
+            leaving = agreed_exit(self.family.processes, leaving, rows=len(trajectory.state()))
+        if leaving is not None and leaving.rows is not None and not np.any(leaving.rows):
+            leaving = None
+        if leaving is not None and self.policy.cache == "exact" and trajectory.depth < self.family.depth:
+            raise ArgumentError("cache", "exact", "another mode for a policy that leaves layers out")
         looked = self.policy.looking - looked
         self.ledger.looking += looked
+        self.ledger.heads += self.policy.heads - heads
         self.ledger.deciding += time.perf_counter() - started - looked
         return leaving
+
+    def feeds(self, index: int, middle: Tensor) -> BoolArray:
+        """The policy's answer at a feed-forward block, for each row, the same on every process that shares the model."""
+        started = time.perf_counter()
+        rows = len(middle)
+        runs = self.policy.feeds(index, middle[:, -1].to(self.family.home))
+        if self.family.processes is not None:
+            runs = agreed_feeds(self.family.processes, runs, rows=rows)
+        self.ledger.deciding += time.perf_counter() - started
+        return np.broadcast_to(runs, (rows,))
+
+    def fed(self, index: int, middle: Tensor, after: Tensor) -> None:
+        """Tell the policy what a feed-forward block did."""
+        started = time.perf_counter()
+        home = self.family.home
+        self.policy.fed(index, middle[:, -1].to(home), after[:, -1].to(home))
+        self.ledger.deciding += time.perf_counter() - started
 
     def head(self, hidden: Tensor) -> Tensor:
         """The model's own norm and head."""
@@ -312,7 +359,7 @@ class LevelRun:
         self.block: Any = block
         self.positions = torch.cat(positions, dim=1) if len(positions) > 1 else positions[0]
         like = block if block is not None else kept[0].hidden
-        self.rotary = self.family.rotary(like, self.positions)
+        self.rotary = self.family.rotary(like.to(self.family.home), self.positions)
         self.plain: Mapping[str, Tensor | None] | None = None
         if block is not None and session.is_level:
             self.plain = self.family.masks(block, session.attention_mask, session.cache, self.positions)
@@ -329,7 +376,8 @@ class LevelRun:
             )
         while session.kept and session.kept[-1].depth == index:
             joined = session.kept.pop().hidden
-            self.block = joined if self.block is None else torch.cat((joined, self.block), dim=1)
+            self.block = joined if self.block is None else torch.cat((joined.to(self.block.device), self.block), dim=1)
+        self.block = family.placed(index, self.block)
         tokens = self.block.shape[1]
         if self._sliced[0] != tokens:
             rotary = self.rotary
@@ -344,7 +392,8 @@ class LevelRun:
             "cache": session.cache,
         }
         if decided:
-            self.block = self._decided(index, context)
+            with at_hand((family.layers[index],)):
+                self.block = self._decided(index, context)
         else:
             self.block = family.run(index, self.block, **context)
         session.lengths[index] += tokens
@@ -357,24 +406,18 @@ class LevelRun:
         engine, family = self.engine, self.family
         entering = self.block
         middle = family.attend(index, entering, **context)
-        started = time.perf_counter()
-        runs = engine.policy.feeds(index, middle[:, -1])
-        if isinstance(runs, np.ndarray) and (runs.all() or not runs.any()):
-            runs = bool(runs.all())
-        engine.ledger.deciding += time.perf_counter() - started
-        if isinstance(runs, np.ndarray):
+        runs = engine.feeds(index, middle)
+        if runs.any() and not runs.all():
             rows = torch.as_tensor(np.flatnonzero(runs), device=middle.device)
             engine.ledger.attentions_only += int(len(runs) - runs.sum())
             after = middle.clone()
             after[rows] = family.feed(index, middle.index_select(0, rows), entering.index_select(0, rows))
             return after
-        if not runs:
+        if not runs.any():
             engine.ledger.attentions_only += middle.shape[0]
             return middle
         after = family.feed(index, middle, entering)
-        started = time.perf_counter()
-        engine.policy.fed(index, middle[:, -1], after[:, -1])
-        engine.ledger.deciding += time.perf_counter() - started
+        engine.fed(index, middle, after)
         return after
 
     def leave_out(self, index: int) -> None:
@@ -423,3 +466,10 @@ class LevelRun:
                 )
             )
         return self._masks[key]
+
+
+def _moved(given: Any, device: Any) -> Any:
+    """A tensor, a mapping of tensors or nothing, on a device."""
+    if isinstance(given, Mapping):
+        return {kind: _moved(each, device) for kind, each in given.items()}
+    return given.to(device) if isinstance(given, Tensor) else given

@@ -52,7 +52,8 @@ def watched(engine: Engine, generate: Callable[..., Any]) -> Callable[..., Any]:
         keep = bool(config.return_dict_in_generate) or options.get("past_key_values") is not None
         _require_cache(engine.policy, keep)
         engine.begin()
-        found = generate(*args, **kwargs)
+        # Layers that run or not are nothing to compile, as generate would with a cache of fixed size on a GPU.
+        found = generate(*args, **{**kwargs, "disable_compile": True})
         engine.finish(keep_cache=keep)
         return found
 
@@ -82,11 +83,12 @@ def decode(
     Tensor or ModelOutput
         What the model's loop returns.
     """
-    _require_plain(generation_config, None)
+    _require_plain(generation_config, _of_caller("assistant_model"))
     cache = model_kwargs.get("past_key_values")
-    keep = bool(generation_config.return_dict_in_generate) or bool(getattr(cache, "_is_user_defined", True))
+    keep = bool(generation_config.return_dict_in_generate) or bool(getattr(cache, "_is_user_defined", False))
     _require_cache(policy, keep and cache is not None)
     model_kwargs.pop("synced_gpus", None)
+    generation_config.disable_compile = True  # generate's own copy; layers that run or not are nothing to compile
     with policy.attach(model) as engine:
         found = GenerationMixin._sample(
             model,
@@ -94,7 +96,7 @@ def decode(
             logits_processor=logits_processor,
             stopping_criteria=stopping_criteria,
             generation_config=generation_config,
-            streamer=_streamer_of_caller(),
+            streamer=_of_caller("streamer"),
             **model_kwargs,
         )
         engine.finish(keep_cache=keep)
@@ -127,15 +129,15 @@ def _require_cache(policy: Policy, keep: bool) -> None:
         )
 
 
-def _streamer_of_caller() -> Any:
-    """The streamer that ``generate`` was called with, which transformers 5.23 does not hand to a callable.
+def _of_caller(argument: str) -> Any:
+    """What ``generate`` was called with and, in transformers 5.23, does not hand to a callable.
 
-    Without it a streamer would get the prompt and then wait for ever.
+    Without its streamer a caller would get the prompt and then wait for ever.
     """
     frame = inspect.currentframe()
     code = inspect.unwrap(GenerationMixin.generate).__code__
     while frame is not None:
         if frame.f_code is code:
-            return frame.f_locals.get("streamer")
+            return frame.f_locals.get(argument)
         frame = frame.f_back
     return None

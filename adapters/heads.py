@@ -119,7 +119,7 @@ class FullHead:
         Raises
         ------
         adapters.errors.UnsupportedModelError
-            If its head is not a matrix, or its logits are scaled.
+            If its head is not a matrix or is kept out of memory, or its logits are scaled.
         """
         head: Any = family.head
         if getattr(head, "weight", None) is None or head.weight.ndim != 2 or not head.weight.is_floating_point():
@@ -132,7 +132,7 @@ class FullHead:
                     "model", described(f"a configuration with {name}"), "logits that are not scaled"
                 )
         softcap = getattr(family.config, "final_logit_softcapping", None)
-        return cls(family.finish, head.weight, getattr(head, "bias", None), softcap=softcap)
+        return cls(family.finish, *family.head_weights(), softcap=softcap)
 
     @property
     def vocabulary(self) -> int:
@@ -146,7 +146,7 @@ class FullHead:
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """States, shape (rows, width), to logits, shape (rows, vocabulary)."""
-        return self.capped(nn.functional.linear(self.norm(hidden), self.weight, self.bias))
+        return self.capped(nn.functional.linear(self.norm(hidden).to(self.weight.device), self.weight, self.bias))
 
     def score(self, finished: Tensor, ids: Tensor) -> Tensor:
         """Exact logits of some tokens only.
@@ -566,9 +566,10 @@ class ShortHead:
         Look
             Token, confidence and candidates, on the device.
         """
+        hidden = hidden.to(self.head.weight.device)
         if self.lens is not None and depth in self.lens:
             hidden = self.lens(hidden, depth)
-        finished = self.head.norm(hidden)
+        finished = self.head.norm(hidden).to(hidden.device)
         screened = self.screen(finished)
         ids = screened.topk(self.candidates, dim=-1, sorted=False).indices
         logits = self.head.score(finished, ids)

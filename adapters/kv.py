@@ -29,36 +29,38 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer, St
 from adapters.errors import UnsupportedGenerationError
 from ews.errors import described
 
-__all__ = ["RaggedSlots", "crop", "layer_lengths", "require_known_cache", "settle"]
+__all__ = ["RaggedSlots", "crop", "layer_lengths", "require_known_cache", "settle", "show_length"]
 
 _LAYERS = (DynamicLayer, DynamicSlidingWindowLayer, StaticLayer, StaticSlidingWindowLayer)
 
 
-def require_known_cache(cache: Any, *, several_at_once: bool) -> None:
+def require_known_cache(cache: Any, *, level: bool) -> None:
     """Refuse a cache that this module cannot keep right.
 
     Parameters
     ----------
     cache : transformers.Cache
         What the generation uses.
-    several_at_once : bool
-        Whether layers will see several tokens in one pass.
+    level : bool
+        Whether every layer takes each token as it comes. Else a layer may see several at once, or none.
 
     Raises
     ------
     adapters.errors.UnsupportedGenerationError
-        If it is no dynamic or static cache, or a static one with sliding windows that several tokens go into at once.
+        If it is no dynamic or static cache, is kept elsewhere between layers, or is a static one with sliding windows,
+        which forget by themselves, where layers are not level.
     """
     known = isinstance(cache, DynamicCache | StaticCache) and all(type(layer) in _LAYERS for layer in cache.layers)
-    if not known:
+    if not known or cache.offloading:
+        kind = f"{'an offloading' if known else 'a'} {type(cache).__name__}"
         raise UnsupportedGenerationError(
-            "past_key_values", described(f"a {type(cache).__name__}"), "a DynamicCache or a StaticCache"
+            "past_key_values", described(kind), "a DynamicCache or a StaticCache, not offloading"
         )
-    if several_at_once and any(isinstance(layer, StaticSlidingWindowLayer) for layer in cache.layers):
+    if not level and any(isinstance(layer, StaticSlidingWindowLayer) for layer in cache.layers):
         raise UnsupportedGenerationError(
             "past_key_values",
             described("a StaticCache with sliding windows"),
-            "a DynamicCache, or a policy with cache='propagate' and one row",
+            "a DynamicCache, or a policy with cache='propagate' whose rows leave after the same layer",
         )
 
 
@@ -67,13 +69,20 @@ def layer_lengths(cache: Cache) -> list[int]:
     return [int(layer.get_seq_length()) for layer in cache.layers]
 
 
-def crop(cache: Cache, index: int, tokens: int) -> None:
-    """Take the newest `tokens` tokens out of one layer; a sliding layer must have kept what came before them."""
+def crop(cache: Cache, index: int, *, now: int, then: int) -> None:
+    """Take one layer from `now` tokens back to `then`; a sliding layer must have kept what came before them."""
     layer = cache.layers[index]
     if isinstance(layer, StaticLayer):
-        layer.cumulative_length.sub_(tokens)  # what stands beyond is masked, and overwritten by what comes
+        layer.cumulative_length.fill_(then)  # what stands beyond is masked, and overwritten by what comes
     else:
-        layer.crop(-tokens)
+        layer.crop(then - now)
+
+
+def show_length(cache: Cache, length: int) -> None:
+    """Let the first layer of a fixed size say `length`: ``generate`` reads there how far it is, and masks by it."""
+    first = cache.layers[0]
+    if isinstance(first, StaticLayer):
+        first.cumulative_length.fill_(length)
 
 
 class RaggedSlots:
@@ -132,7 +141,7 @@ class RaggedSlots:
     def write(self, index: int, rows: Tensor, slots: Tensor, keys: Tensor, values: Tensor) -> None:
         """Put entries, keys and values of shape (entries, heads, size), to their rows and slots."""
         layer = self.cache.layers[index]
-        slots = slots - _offset(layer)
+        rows, slots = rows.to(layer.keys.device), slots.to(layer.keys.device) - _offset(layer)
         layer.keys[rows, :, slots] = keys
         layer.values[rows, :, slots] = values
 
@@ -140,13 +149,14 @@ class RaggedSlots:
         """What attention calls: takes in the new, returns all of the rows that run."""
         assert self._fresh is not None and self._targets is not None  # aim() comes first
         self.reach(layer_idx, self._end)
-        row, token = self._fresh
+        row, token = (each.to(keys.device) for each in self._fresh)
         taken = keys.transpose(1, 2)[row, token], values.transpose(1, 2)[row, token]
         self.write(layer_idx, *self._targets, *taken)
         layer = self.cache.layers[layer_idx]
         if self._rows is None:
             return layer.keys, layer.values
-        return layer.keys.index_select(0, self._rows), layer.values.index_select(0, self._rows)
+        rows = self._rows.to(keys.device)
+        return layer.keys.index_select(0, rows), layer.values.index_select(0, rows)
 
 
 def settle(cache: Cache, length: int) -> None:

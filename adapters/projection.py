@@ -100,7 +100,8 @@ class Projection:
                 heads = family.key_value_heads(index) // family.parts
                 split = one.unflatten(-1, (2 * heads, -1)).transpose(1, 2)
                 keys, values = split[:, :heads], split[:, heads:]
-                pairs.append((family.shape_keys(index, keys, turning), values))
+                with at_hand((family.layers[index],)):
+                    pairs.append((family.shape_keys(index, keys, turning), values))
         return pairs
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers.cache_utils import StaticLayer
 
-from adapters.kv import RaggedSlots, settle
+from adapters.families import at_hand
+from adapters.kv import RaggedSlots, require_known_cache, settle, show_length
 from adapters.masks import block_mask, filled_slots
 from adapters.policies.base import Plan, Trajectory
 from adapters.session import Session
@@ -103,7 +103,13 @@ class _Run:
             cache = self.slots
             self.slots.aim(picked, source, (target, source[1] + (self.end - width)), self.end)
         context = {"mask": mask, "position_ids": positions, "rotary": rotary, "cache": cache}
-        after = self._decided(index, block, context) if decided else family.run(index, block, **context)
+        block = family.placed(index, block)
+        if decided:
+            with at_hand((family.layers[index],)):
+                after = self._decided(index, block, context)
+        else:
+            after = family.run(index, block, **context)
+        after = after.to(self.device)
         if everyone and fresh.all() and width == tokens.hidden.shape[1]:
             tokens.hidden = after
         else:
@@ -116,15 +122,15 @@ class _Run:
     def _decided(self, index: int, block: Tensor, context: dict[str, Any]) -> Tensor:
         engine, family = self.engine, self.family
         middle = family.attend(index, block, **context)
-        runs = np.broadcast_to(np.asarray(engine.policy.feeds(index, middle[:, -1])), (len(block),))
+        runs = engine.feeds(index, middle)
         engine.ledger.attentions_only += int(len(runs) - runs.sum())
         if not runs.any():
             return middle
         if runs.all():
             after = family.feed(index, middle, block)
-            engine.policy.fed(index, middle[:, -1], after[:, -1])
+            engine.fed(index, middle, after)
             return after
-        kept = self._index(np.flatnonzero(runs))
+        kept = torch.as_tensor(np.flatnonzero(runs), device=middle.device)
         after = middle.clone()
         after[kept] = family.feed(index, middle.index_select(0, kept), block.index_select(0, kept))
         return after
@@ -154,9 +160,7 @@ class _Run:
         if len(open_columns):
             first = int(open_columns[0])
             session.ragged = Ragged(tokens.hidden[:, first:], tokens.positions[:, first:], tokens.depth[:, first:])
-            first_layer = session.cache.layers[0]  # from which generate reads how far it is
-            if isinstance(first_layer, StaticLayer):
-                first_layer.cumulative_length.fill_(self.end)
+            show_length(session.cache, self.end)
             return
         session.ragged = None
         settle(session.cache, self.end)
@@ -170,6 +174,7 @@ def ragged_step(engine: Engine, session: Session, input_ids: Tensor, position_id
         raise ArgumentError(
             "cache", described("'monotone' and rows that leave after different layers"), "'deferred' or 'propagate'"
         )
+    require_known_cache(session.cache, level=False)
     if session.kept:
         engine.complete(session)
     rows = len(input_ids)
@@ -195,24 +200,27 @@ def ragged_step(engine: Engine, session: Session, input_ids: Tensor, position_id
             run.layer(index, running, decided=index in plan.feeds)
         states.append(run.tokens.hidden[:, -1])
         depth = index + 1
-        leaving = exits[running] == depth
-        logits: Tensor | None = None
-        if depth in plan.checks and not leaving.all():
-            found = engine.ask(trajectory)
-            if found is not None:
-                leaving = (
-                    np.ones(len(running), dtype=bool) if found.rows is None else np.asarray(found.rows, dtype=bool)
-                )
-                logits = found.logits
-        if leaving.any() and (depth < family.depth or logits is not None):
-            gone = running[leaving]
+        found = engine.ask(trajectory) if depth in plan.checks else None
+        asked = np.zeros(len(running), dtype=bool)
+        if found is not None:
+            asked = ~asked if found.rows is None else np.asarray(found.rows, dtype=bool)
+        planned = (exits[running] == depth) & ~asked
+        spoken = None if found is None else found.logits
+        groups = [(asked | planned, None)] if spoken is None else [(asked, spoken), (planned, None)]
+        gone = np.zeros(len(running), dtype=bool)
+        for leaving, logits in groups:
+            if not leaving.any() or (logits is None and depth == family.depth):
+                continue
+            which = running[leaving]
             if logits is None:
-                logits = engine.head(run.tokens.hidden[:, -1:].index_select(0, run._index(gone)))[:, 0]
-            emitted.append((gone, logits))
-            engine.ledger.exits[depth] += len(gone)
+                logits = engine.head(run.tokens.hidden[:, -1:].index_select(0, run._index(which)))[:, 0]
+            emitted.append((which, logits))
+            gone |= leaving
+        if gone.any():
+            engine.ledger.exits[depth] += int(gone.sum())
             if policy.cache == "propagate":
-                run.fill(depth, family.depth, gone)
-            running = running[~leaving]
+                run.fill(depth, family.depth, running[gone])
+            running = running[~gone]
             trajectory = Trajectory(states, running)
             run.level = False
         if not len(running):
@@ -227,7 +235,7 @@ def ragged_step(engine: Engine, session: Session, input_ids: Tensor, position_id
         return emitted[0][1][:, None]
     order = np.argsort(np.concatenate([each for each, _ in emitted]))
     dtype = emitted[-1][1].dtype
-    return torch.cat([logits.to(dtype) for _, logits in emitted])[run._index(order)][:, None]
+    return torch.cat([logits.to(run.device, dtype) for _, logits in emitted])[run._index(order)][:, None]
 
 
 def complete(engine: Engine, session: Session) -> None:

@@ -32,6 +32,11 @@ def listening(family: Family, take: Callable[[Tensor], None]) -> Iterator[None]:
         The model.
     take : callable
         Called with what enters the first layer and with what each layer leaves, shape (rows, tokens, width).
+
+    Yields
+    ------
+    None
+        The hooks are gone when the block ends, however it ends.
     """
 
     def before(_layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -89,7 +94,13 @@ class Recorder:
         self._held, self._found, self._read = [], [], []
 
     def take(self, hidden: Tensor) -> None:
-        """The next state, shape (rows, tokens, width)."""
+        """Take the next state.
+
+        Parameters
+        ----------
+        hidden : Tensor of shape (rows, tokens, width)
+            Of the whole batch.
+        """
         assert self._kept is not None
         state = hidden.detach().flatten(0, 1).index_select(0, self._kept.to(hidden.device)).to(self._kept.device)
         self._held = [*self._held[1 - _HELD :], state]

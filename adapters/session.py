@@ -45,8 +45,8 @@ class Session:
         How many tokens each layer holds (where rows are equally far).
     length : int
         How many tokens there are.
-    step : int
-        How many plans were asked for.
+    begin : int
+        How many there were when this generation began to decode.
     kept : list of Kept
         Tokens that left early, oldest first. Depths fall from one to the next: a token that went deeper took all that
         were kept before with it.
@@ -57,7 +57,7 @@ class Session:
     ahead : list
         Tokens that were drafted and checked, for what comes; see :mod:`adapters.verify`.
     recorded : list of bool or None
-        Whether each layer kept what its window has passed before drafts began, which need it.
+        Whether each layer kept what its window has passed before drafts began, which need it; empty without drafts.
     attention_mask : object
         Of the newest step, as ``generate`` made it.
     masked : int
@@ -68,7 +68,7 @@ class Session:
     rows: int
     lengths: list[int]
     length: int = 0
-    step: int = 0
+    begin: int = 0
     kept: list[Kept] = field(default_factory=list)
     gaps: set[int] = field(default_factory=set)
     ragged: Any = None
@@ -78,7 +78,7 @@ class Session:
     masked: int = 0
 
     def __post_init__(self) -> None:
-        self.length = self.lengths[0]
+        self.length = self.begin = self.lengths[0]
 
     @property
     def is_level(self) -> bool:

@@ -37,7 +37,8 @@ def signals(states: Tensor) -> Tensor:
     Returns
     -------
     Tensor of shape (..., layers, 4)
-        In the order of :data:`SIGNALS`; NaN where a signal needs an earlier layer, and for states of zero length.
+        In the order of :data:`SIGNALS`; NaN where a signal needs an earlier layer, and where a state or an update that
+        it is a ratio or a logarithm of has zero length.
 
     Raises
     ------
@@ -64,6 +65,7 @@ def signals(states: Tensor) -> Tensor:
     states = states.to(torch.promote_types(states.dtype, torch.float32))
     updates = states.diff(dim=-2)
     norms = torch.linalg.vector_norm(states, dim=-1)
+    norms = norms.where(norms > 0, torch.nan)
     sizes = torch.linalg.vector_norm(updates, dim=-1)
     turns = (states[..., 1:, :] * states[..., :-1, :]).sum(-1)
     agrees = (updates[..., 1:, :] * updates[..., :-1, :]).sum(-1)

@@ -80,7 +80,18 @@ def _read_text(index: int, text: Any, tokenizer: Any) -> IntArray:
 
 
 def padded(batch: Sequence[IntArray]) -> tuple[Tensor, Tensor]:
-    """Tokens with padding to the left, and where they are no padding."""
+    """Put texts of different lengths side by side, with padding to the left.
+
+    Parameters
+    ----------
+    batch : sequence of ndarray of int64
+        The tokens of each text.
+
+    Returns
+    -------
+    Tensor, Tensor of int64 of shape (texts, longest)
+        The tokens, 0 for padding; and the mask, 1 where they are no padding.
+    """
     width = max(len(tokens) for tokens in batch)
     input_ids = torch.zeros(len(batch), width, dtype=torch.int64)
     mask = torch.zeros_like(input_ids)
@@ -91,5 +102,16 @@ def padded(batch: Sequence[IntArray]) -> tuple[Tensor, Tensor]:
 
 
 def positions(mask: Tensor) -> Tensor:
-    """Places in the text of the tokens that `mask`, shape (rows, tokens), is 1 for; 0 for padding."""
+    """Count the tokens of each row from 0, padding left out.
+
+    Parameters
+    ----------
+    mask : Tensor of int64 of shape (rows, tokens)
+        1 where a token is no padding.
+
+    Returns
+    -------
+    Tensor of int64 of shape (rows, tokens)
+        Positions; 0 for padding.
+    """
     return (mask.cumsum(1) - 1).clamp(min=0)

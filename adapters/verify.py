@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers.cache_utils import StaticLayer
 
 from adapters.errors import FullDepthWarning
-from adapters.kv import crop
+from adapters.kv import crop, show_length
 from adapters.policies.base import Plan
 from adapters.session import Session
 
@@ -41,6 +41,7 @@ def verified_step(engine: Engine, session: Session, input_ids: Tensor, position_
         if int(input_ids) == drafted:
             session.ahead.pop(0)
             session.length += 1
+            show_length(session.cache, session.length)
             engine.ledger.accepted += 1
             return logits
     withdraw(engine, session)
@@ -62,6 +63,7 @@ def _round(engine: Engine, session: Session, input_ids: Tensor, position_ids: Te
     engine.ledger.drafted += len(drafts)
     session.ahead = [(token, logits[:, at : at + 1]) for at, token in enumerate(drafts, start=1)]
     session.length = begin + 1
+    show_length(session.cache, session.length)
     return logits[:, :1]
 
 
@@ -70,14 +72,14 @@ def withdraw(engine: Engine, session: Session) -> None:
     if session.rows > 1:
         return
     for index, length in enumerate(session.lengths):
-        crop(session.cache, index, length - session.length)
+        crop(session.cache, index, now=length, then=session.length)
         session.lengths[index] = session.length
     session.ahead = []
 
 
 def stop_recording(session: Session) -> None:
     """Let sliding layers forget again, as before the drafts."""
-    for layer, before in zip(session.cache.layers, session.recorded, strict=True):
+    for layer, before in zip(session.cache.layers, session.recorded, strict=False):
         if before is not None:
             layer.record_past = before
 

@@ -15,11 +15,12 @@ from adapters.families.llama import Llama
 from adapters.families.mistral import Mistral
 from adapters.families.opt import OPT
 from adapters.families.phi3 import Phi3
+from adapters.families.placement import at_hand
 from adapters.families.qwen2 import Qwen2
 from adapters.families.qwen3 import Qwen3
 from ews.errors import InputTypeError, described
 
-__all__ = ["FAMILIES", "FULL", "SLIDING", "Family", "Masks", "Rotary", "family_of"]
+__all__ = ["FAMILIES", "FULL", "SLIDING", "Family", "Masks", "Rotary", "at_hand", "family_of"]
 
 FAMILIES: tuple[type[Family], ...] = (Gemma3, GPT2, GPTNeoX, Llama, Mistral, OPT, Phi3, Qwen2, Qwen3)
 ATTENTIONS = ("eager", "sdpa")
@@ -43,8 +44,8 @@ def family_of(model: Any) -> Family:
     ews.errors.InputTypeError
         If it is no model of transformers.
     adapters.errors.UnsupportedModelError
-        If its architecture is not known here, it is quantised, compiled or spread over several devices, or its
-        attention is neither eager nor sdpa.
+        If its architecture is not known here, it is quantised, compiled, without weights, or spread over processes other
+        than by tensor parallelism, or its attention is neither eager nor sdpa.
 
     Examples
     --------
@@ -79,14 +80,17 @@ def family_of(model: Any) -> Family:
             described("a quantised model"),
             "weights in float32, bfloat16 or float16 (GGUF files: load with GgufConfig(dequantize=True))",
         )
-    if len(set((getattr(model, "hf_device_map", None) or {}).values())) > 1:
-        raise UnsupportedModelError(
-            "model", described("a model on several devices"), "a model on one device, as device_map={'': 0} puts it"
-        )
     if model.config._attn_implementation not in ATTENTIONS:
         raise UnsupportedModelError(
             "model",
             described(f"attn_implementation={model.config._attn_implementation!r}"),
             "a model loaded with attn_implementation='sdpa' or 'eager'",
         )
-    return known[kind](model)
+    family = known[kind](model)
+    if any(str(device) == "meta" for device in (family.home, *family.devices)):
+        raise UnsupportedModelError(
+            "model",
+            described("a model without weights (device 'meta')"),
+            "one loaded by from_pretrained; device_map may spread it over devices or keep layers on disk",
+        )
+    return family

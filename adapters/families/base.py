@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import Cache, PreTrainedModel
 from transformers.masking_utils import create_causal_mask, create_sliding_window_causal_mask
+
+from adapters.errors import UnsupportedModelError
+from adapters.families.placement import own_part, runs_on
+from adapters.processes import processes_of
+from ews.errors import described
 
 __all__ = ["FULL", "SLIDING", "Family", "Masks", "Rotary"]
 
 FULL, SLIDING = "full_attention", "sliding_attention"
 _MASKS = {FULL: create_causal_mask, SLIDING: create_sliding_window_causal_mask}
 
+BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 # Kind of layer → what its attention adds to a position (cosines and sines); None where positions are embedded.
 Rotary = Mapping[str, tuple[Tensor, Tensor]] | None
 # Kind of layer → its mask; None where every query sees all that came before it.
@@ -47,6 +54,14 @@ class Family:
         The final norm.
     head : nn.Module
         From the final norm to the vocabulary.
+    home : torch.device, str or int
+        Where the embedding computes. The states that policies see are there, and whatever is said of all layers.
+    devices : tuple of torch.device, str or int
+        Where each layer computes.
+    processes : Processes or None
+        Who share the layers by tensor parallelism; None where this process has all of them.
+    parts : int
+        Over how many processes the heads of keys and values are divided.
     """
 
     model_types: ClassVar[tuple[str, ...]] = ()
@@ -63,6 +78,10 @@ class Family:
         self.head: nn.Module = model.get_output_embeddings()
         window = getattr(self.config, "sliding_window", None)
         self.kinds = self.find_kinds()
+        self.home = runs_on(model.get_input_embeddings())
+        self.devices = tuple(runs_on(layer) for layer in self.layers)
+        self.processes = processes_of(model)
+        self.parts = 1 if self.processes is None or not _divides_heads(model.tp_plan) else self.processes.count
         self.windows = tuple(window if kind == SLIDING else None for kind in self.kinds)
 
     # ---- where the parts are --------------------------------------------------------------------------------------
@@ -186,6 +205,53 @@ class Family:
         """What the head makes of it, over the vocabulary."""
         return self.head(finished)
 
+    def head_weights(self) -> tuple[Tensor, Tensor | None]:
+        """Weight, shape (vocabulary, width), and bias of the head, whole and in memory, for those who use parts of it.
+
+        Under tensor parallelism each process gets a copy of all of it: what is made of it needs nobody else. All of them
+        must ask at the same time.
+
+        Raises
+        ------
+        adapters.errors.UnsupportedModelError
+            If the head is kept out of memory.
+        """
+        weight, bias = (
+            None if each is None else own_part(each.detach(), divided=False)
+            for each in (self.head.weight, getattr(self.head, "bias", None))
+        )
+        if weight is None or weight.device.type == "meta":
+            raise UnsupportedModelError(
+                "model",
+                described("a head that is kept out of memory"),
+                "a device_map that keeps the head on a device ('lm_head': 'cpu' or 0)",
+            )
+        return weight, bias
+
+    # ---- several devices, several processes -----------------------------------------------------------------------
+
+    def placed(self, index: int, hidden: Tensor) -> Tensor:
+        """A state, where layer `index` computes."""
+        return hidden.to(self.devices[index])
+
+    def agreed(self, rows: BoolArray) -> BoolArray:
+        """One choice among rows, the same on every process that shares the model.
+
+        Whatever a policy puts through a part of the model (its head, say) for some rows only, or not each time, must
+        come from such a choice: under tensor parallelism all processes have to call it alike.
+
+        Parameters
+        ----------
+        rows : ndarray of bool of shape (rows,)
+            What this process would choose.
+
+        Returns
+        -------
+        ndarray of bool of shape (rows,)
+            What the first of them chose; with one process the same array.
+        """
+        return rows if self.processes is None else self.processes.numbers(rows).astype(bool)
+
     # ---- keys and values of layers that are not run ---------------------------------------------------------------
 
     def attention_input_norm(self, index: int) -> nn.Module:
@@ -193,13 +259,16 @@ class Family:
         return self.layers[index].input_layernorm
 
     def key_value_weights(self, index: int) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """Weights, shape (heads × size, width), and biases of the key and value projections of layer `index`."""
+        """Weights, shape (heads × size, width), and biases of the key and value projections of layer `index`.
+
+        They are as the modules hold them: off memory with offloading, spread over processes with tensor parallelism.
+        """
         attention = self.layers[index].self_attn
         key, value = attention.k_proj, attention.v_proj
         return key.weight, value.weight, key.bias, value.bias
 
     def key_value_heads(self, index: int) -> int:
-        """How many heads keys and values have in layer `index`."""
+        """How many heads keys and values have in layer `index`, over all processes."""
         return int(self.config.num_key_value_heads)
 
     def shape_keys(self, index: int, keys: Tensor, rotary: Rotary) -> Tensor:
@@ -208,6 +277,12 @@ class Family:
             return keys
         cosine, sine = rotary[self.kinds[index]]
         return _rotated(keys, cosine.unsqueeze(1), sine.unsqueeze(1))
+
+
+def _divides_heads(plan: Mapping[str, str]) -> bool:
+    """Whether each process holds the keys of its own heads only, as transformers tells from a plan."""
+    ends = ("k_proj", "qkv_proj", "query_key_value")
+    return any(name.rsplit(".", 1)[-1] in ends and style == "colwise" for name, style in plan.items())
 
 
 def _rotated(keys: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:

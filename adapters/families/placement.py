@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["at_hand", "runs_on"]
+__all__ = ["at_hand", "own_part", "runs_on"]
 
 
 def _hooks(module: nn.Module) -> tuple[Any, ...]:
@@ -83,4 +83,6 @@ def own_part(weight: Tensor, *, divided: bool) -> Tensor:
     """
     if not hasattr(weight, "placements"):
         return weight
-    return weight.to_local() if divided else weight.full_tensor()
+    from torch.distributed.tensor import Shard
+
+    return weight.redistribute(placements=[Shard(0)]).to_local() if divided else weight.full_tensor()

@@ -140,6 +140,8 @@ class Policy(ABC):
         self.unit: Unit = unit
         self.cache: CacheMode = cache
         self.looking = 0.0  # seconds spent in looks through an exit head
+        self.heads = 0  # of these looks, how many rows went through the model's own head
+        self.events: list[str] = []  # what the report should say; the engine takes them when a generation ends
         self._report: Report | None = None
 
     drafts: int = 4  # tokens drafted at most before the whole model checks, with cache="verify"
@@ -159,6 +161,9 @@ class Policy(ABC):
         input_ids : Tensor of shape (rows, tokens) or None
             The prompt.
         """
+
+    def taken(self, input_ids: Tensor) -> None:
+        """Told which tokens come in, shape (rows, 1): what the caller made of the logits emitted before."""
 
     @abstractmethod
     def plan(self, step: int) -> Plan:

@@ -108,6 +108,7 @@ class EWSExitPolicy(Policy):
 
     def bind(self, family: Family) -> None:
         """Meet the model: see that a calibration is of this one, or choose depths."""
+        self._agreed = family.agreed
         if self._untrained is not None:
             self._exits, self._feeds = self._untrained.bind(family, self.unit)
         elif self.calibration is not None:
@@ -155,7 +156,7 @@ class EWSExitPolicy(Policy):
     def _leave(self, fitted: FittedExit, trajectory: Trajectory) -> Exit | None:
         rows: np.ndarray[Any, Any] | None = None
         if fitted.is_gated:
-            opened = self._warned(fitted, trajectory)
+            opened = self._agreed(self._warned(fitted, trajectory))  # a look may be one that all processes take part in
             if not opened.any():
                 return None
             rows = None if opened.all() else np.flatnonzero(opened)

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 
 from ews.errors import InputTypeError, ValueRangeError
 
-__all__ = ["read_depth", "read_depths", "read_share"]
+__all__ = ["read_depth", "read_depths", "read_early_depths", "read_share"]
 
 
 def read_depth(argument: str, depth: object, layers: int) -> int:
@@ -22,6 +22,16 @@ def read_depth(argument: str, depth: object, layers: int) -> int:
 def read_depths(argument: str, depths: Sequence[int], layers: int) -> tuple[int, ...]:
     """Several of them, each once, rising."""
     return tuple(sorted({read_depth(argument, depth, layers) for depth in depths}))
+
+
+def read_early_depths(argument: str, depths: Sequence[int] | None, layers: int, *, first: int = 1) -> tuple[int, ...]:
+    """Where a policy asks whether to leave: `depths`, or all from `first` on, without the last, where all do."""
+    if depths is None:
+        return tuple(range(first, layers))
+    read = read_depths(argument, depths, layers)
+    if read and read[0] < first:
+        raise ValueRangeError(argument, read[0], f"{first} to {layers}")
+    return tuple(depth for depth in read if depth < layers)
 
 
 def read_share(argument: str, value: object, *, low: float = 0.0, high: float = 1.0) -> float:

@@ -408,15 +408,6 @@ def test_other_attentions_are_refused(attention: str) -> None:
         family_of(model)
 
 
-def test_models_on_several_devices_are_refused() -> None:
-    model = TINY["llama"](layers=1)
-    model.hf_device_map = {"": "cpu"}
-    assert family_of(model).depth == 1
-    model.hf_device_map = {"model.embed_tokens": 0, "model.layers": 1}
-    with pytest.raises(UnsupportedModelError, match=r"several devices.*device_map"):
-        family_of(model)
-
-
 @pytest.mark.parametrize(
     ("name", "options"),
     [("gpt2", {"add_cross_attention": True}), ("gemma3", {"use_bidirectional_attention": True})],

@@ -1,0 +1,79 @@
+"""Leave where updates have become small and no longer turn back: the state has reached a fixed point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from adapters.families import Family
+from adapters.policies.base import CacheMode, Exit, Plan, Policy, Trajectory
+from adapters.policies.reading import read_early_depths, read_share
+
+__all__ = ["FixedPointPolicy"]
+
+
+class FixedPointPolicy(Policy):
+    r"""Leave where the update is small beside the state, and goes on in the direction of the one before.
+
+    With :math:`\Delta_l = h_l - h_{l-1}`, that is where :math:`\|\Delta_l\| / \|h_{l-1}\|` is below `update` and
+    :math:`\cos(\Delta_l, \Delta_{l-1})` at least `alignment`. It costs time proportional to the width, needs no
+    training, and is the nearest rival of a rule that watches the dynamics in windows.
+
+    Parameters
+    ----------
+    update : float, default 0.03
+        Bound on the relative size of the update. It comes from models that apply the same layers again and again; in
+        a stock model hardly any layer stays below it.
+    alignment : float, default 0.0
+        Bound on the cosine of two updates in turn, from −1 (not asked for) to 1. At 0 a state that swings about a point
+        is not taken to have reached it. A layer that changes nothing counts as aligned.
+    depths : sequence of int, optional
+        After how many layers to ask, from 2, since two updates are needed (default: from 2 to the last but one).
+    cache : {"propagate", "deferred", "verify"}, default "deferred"
+        How the cache is kept.
+
+    Raises
+    ------
+    ews.errors.ValueRangeError, ews.errors.InputTypeError
+        If a bound is no number within its range.
+
+    References
+    ----------
+    Geiping, J. et al. (2025). Scaling up test-time compute with latent reasoning: a recurrent depth approach.
+    arXiv:2502.05171 (exit where the relative update is below 0.03).
+    """
+
+    def __init__(
+        self,
+        *,
+        update: float = 0.03,
+        alignment: float = 0.0,
+        depths: Sequence[int] | None = None,
+        cache: CacheMode = "deferred",
+    ) -> None:
+        super().__init__(unit="layer", cache=cache)
+        self.update = read_share("update", update, high=float("inf"))
+        self.alignment = read_share("alignment", alignment, low=-1.0)
+        self.depths = depths
+        self._plan = Plan()
+
+    def bind(self, family: Family) -> None:
+        """Learn where to ask."""
+        self._plan = Plan(checks=read_early_depths("depths", self.depths, family.depth, first=2))
+
+    def plan(self, step: int) -> Plan:
+        """The same for every token."""
+        return self._plan
+
+    def check(self, trajectory: Trajectory) -> Exit | None:
+        """Leave where both bounds hold; never where one is not defined."""
+        states = trajectory.window(3)
+        states = states.to(torch.promote_types(states.dtype, torch.float32))
+        updates = states.diff(dim=1)
+        earlier, size = torch.linalg.vector_norm(updates, dim=-1).unbind(1)
+        small = size < self.update * torch.linalg.vector_norm(states[:, 1], dim=-1)
+        # Not divided, so that a layer that changes nothing is a fixed point, and NaN is none.
+        aligned = updates.prod(1).sum(-1) >= self.alignment * earlier * size
+        rows = (small & aligned).cpu().numpy()
+        return Exit(rows=rows) if rows.any() else None

@@ -1,0 +1,63 @@
+"""Leave where a layer hardly turns the state (CALM, hidden-state saturation)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from adapters.families import Family
+from adapters.policies.base import CacheMode, Exit, Plan, Policy, Trajectory
+from adapters.policies.reading import read_early_depths, read_share
+
+__all__ = ["SaturationPolicy"]
+
+
+class SaturationPolicy(Policy):
+    r"""Leave where :math:`\cos(h_l, h_{l-1})` is at least a threshold; the head is run once, for what is emitted.
+
+    Parameters
+    ----------
+    threshold : float, default 0.98
+        Cosine of the states after this layer and before it, from −1 to 1. In stock models most layers turn the state
+        little whether or not the token is decided, so that this alone tells little (AUROC 0.5–0.6 on a model of 135
+        million parameters).
+    depths : sequence of int, optional
+        After how many layers to ask (default: after every layer but the last).
+    cache : {"propagate", "deferred", "verify"}, default "deferred"
+        How the cache is kept.
+
+    Raises
+    ------
+    ews.errors.ValueRangeError, ews.errors.InputTypeError
+        If the threshold is no number from −1 to 1.
+
+    References
+    ----------
+    Schuster, T. et al. (2022). Confident adaptive language modeling. NeurIPS 35, sec. 3.2 (hidden-state saturation).
+    """
+
+    def __init__(
+        self, *, threshold: float = 0.98, depths: Sequence[int] | None = None, cache: CacheMode = "deferred"
+    ) -> None:
+        super().__init__(unit="layer", cache=cache)
+        self.threshold = read_share("threshold", threshold, low=-1.0)
+        self.depths = depths
+        self._plan = Plan()
+
+    def bind(self, family: Family) -> None:
+        """Learn where to ask."""
+        self._plan = Plan(checks=read_early_depths("depths", self.depths, family.depth))
+
+    def plan(self, step: int) -> Plan:
+        """The same for every token."""
+        return self._plan
+
+    def check(self, trajectory: Trajectory) -> Exit | None:
+        """Leave where the cosine is high; never where it is not defined."""
+        after, before = trajectory.state(), trajectory.state(-2)
+        wide = torch.promote_types(after.dtype, torch.float32)
+        after, before = after.to(wide), before.to(wide)
+        lengths = torch.linalg.vector_norm(after, dim=-1) * torch.linalg.vector_norm(before, dim=-1)
+        rows = ((after * before).sum(-1) / lengths >= self.threshold).cpu().numpy()
+        return Exit(rows=rows) if rows.any() else None

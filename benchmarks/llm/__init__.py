@@ -1,0 +1,1 @@
+"""What is measured of policies over the layers of language models."""

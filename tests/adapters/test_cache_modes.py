@@ -1,0 +1,446 @@
+"""Every way to keep the cache against a slow oracle: the plain model with hooks, or one row and one layer at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from transformers import Cache, DynamicCache
+
+from adapters.errors import FullDepthWarning, MonotonicityError, UnsupportedGenerationError
+from adapters.families import Family, family_of
+from adapters.policies import Exit, FixedExitPolicy, Plan, Policy, RandomExitPolicy, Trajectory
+from ews.errors import ArgumentError, ValueRangeError
+from tests.adapters.driving import (
+    ByCheck,
+    Feeding,
+    Growing,
+    Scripted,
+    alone,
+    cache_of,
+    continued,
+    counted,
+    fed_as,
+    full_cache,
+    layers_left_out,
+    plain,
+    prompt,
+    states_after,
+    tiny,
+    worst,
+)
+from tests.adapters.tiny import TINY
+
+TOKENS, LAYERS = 16, 5
+WINDOWED = ("gemma3", "mistral")
+# Gemma's norm, and generate's logits, are float32 in a float64 model too.
+ROUNDED = 2e-5
+
+every_model = pytest.mark.parametrize("name", TINY)
+rows_of_batch = pytest.mark.parametrize("rows", [1, 3])
+
+
+def script(rows: int, *, rate: float = 0.6, seed: int = 0) -> np.ndarray[Any, Any]:
+    """Depths, tokens × rows, of which a share `rate` is drawn."""
+    random = np.random.default_rng(seed)
+    depths = random.integers(1, LAYERS, (TOKENS, rows))
+    return np.where(random.random((TOKENS, rows)) < rate, depths, LAYERS)
+
+
+def spoken(family: Family, hidden: Tensor) -> Tensor:
+    """What the model's own head makes of a state, shape (width,)."""
+    return family.logits(family.finish(hidden[None, None]))[0, 0].float()
+
+
+# ---- deferred ------------------------------------------------------------------------------------------------------
+
+
+@every_model
+@rows_of_batch
+@pytest.mark.parametrize("way", [Scripted, ByCheck])
+def test_deferred_emits_what_the_whole_pass_knew_there(name: str, rows: int, way: Any) -> None:
+    model, inputs = tiny(name, torch.float64), prompt(rows, padded=True)
+    depths = script(rows)
+    found = plain(model, inputs, tokens=TOKENS, custom_generate=way(depths))
+    states = states_after(model, continued(inputs, found.sequences[:, :-1]))
+    begin = inputs["input_ids"].shape[1]
+    for step in range(TOKENS - 1):
+        for row in range(rows):
+            expected = spoken(family_of(model), states[depths[step, row] - 1][row, begin + step])
+            torch.testing.assert_close(found.logits[step + 1][row], expected, rtol=ROUNDED, atol=ROUNDED)
+
+
+@every_model
+def test_a_long_wait_is_made_good_in_one_pass(name: str) -> None:
+    """Tokens that wait for more than a window, then one that goes all the way; and some that wait when all ends."""
+    model, inputs = tiny(name, torch.float64), prompt()
+    for ending in (LAYERS, 2):
+        depths = np.array([*[2] * 6, 3, 1, *[2] * 4, ending, 1, 4])[:, None]
+        with counted(model) as calls:
+            policy = Scripted(depths)
+            found = plain(model, inputs, tokens=TOKENS, custom_generate=policy)
+        length = found.sequences.shape[1] - 1
+        assert worst(found.past_key_values, full_cache(model, inputs, found.sequences), inputs, length) <= 1e-9
+        longest = max(tokens for index, _, tokens in calls[LAYERS:] if index == LAYERS - 1)
+        assert longest == (13 if ending == LAYERS else 15)
+        assert policy.report().layers_per_token == LAYERS
+
+
+@rows_of_batch
+@pytest.mark.parametrize("name", ["llama", "gemma3", "gpt2"])
+def test_what_nobody_will_see_is_not_completed(name: str, rows: int) -> None:
+    model, inputs = tiny(name), prompt(rows, padded=True)
+    policy = Scripted(np.full((1, rows), 2))
+    with counted(model) as calls:
+        model.generate(**inputs, max_new_tokens=TOKENS, do_sample=False, custom_generate=policy)
+    assert policy.report().layers_per_token == 2
+    assert len(calls) == LAYERS + 2 * (TOKENS - 1)
+
+
+@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("cache", ["deferred", "propagate"])
+@pytest.mark.parametrize("way", [Scripted, ByCheck])
+def test_rows_that_part_are_each_as_alone(name: str, cache: Any, way: Any) -> None:
+    model, inputs, depths = tiny(name), prompt(3, padded=True), script(3, seed=4)
+    together = plain(model, inputs, tokens=TOKENS, custom_generate=way(depths, cache=cache))
+    for row in range(3):
+        one = plain(
+            model, alone(inputs, row), tokens=TOKENS, custom_generate=way(depths[:, row : row + 1], cache=cache)
+        )
+        for step in range(TOKENS):
+            torch.testing.assert_close(together.logits[step][row], one.logits[step][0], rtol=1e-3, atol=1e-3)
+        assert torch.equal(together.sequences[row, -TOKENS:], one.sequences[0, -TOKENS:])
+        begin = 2 * row  # of padding
+        for kept, single in zip(
+            cache_of(together.past_key_values, 7 + TOKENS - 1),
+            cache_of(one.past_key_values, 7 - begin + TOKENS - 1),
+            strict=True,
+        ):
+            last = min(kept.shape[3], single.shape[3])
+            torch.testing.assert_close(kept[:, row : row + 1, :, -last:], single[:, :, :, -last:], rtol=1e-3, atol=1e-3)
+
+
+# ---- propagate -----------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def propagated(model: Any, inputs: dict[str, Tensor], tokens: Tensor, depths: Any) -> tuple[Cache, list[Tensor]]:
+    """One row, one layer at a time: after the exit each layer sees the state that left, and only its cache is kept."""
+    family = family_of(model)
+    cache = full_cache(model, inputs, torch.cat((inputs["input_ids"], tokens[:, :1]), dim=1))
+    emitted = []
+    for step, depth in enumerate(depths):
+        place = torch.tensor([[inputs["input_ids"].shape[1] + step]])
+        state = family.embed(tokens[:, step : step + 1], place)
+        rotary, masks = family.rotary(state, place), family.masks(state, None, cache, place)
+        for index in range(LAYERS):
+            mask = masks[family.kinds[index]]
+            after = family.run(index, state, mask=mask, position_ids=place, rotary=rotary, cache=cache)
+            state = after if index < depth else state
+        emitted.append(spoken(family, state[0, 0]))
+    return cache, emitted
+
+
+@every_model
+@rows_of_batch
+@pytest.mark.parametrize("way", [Scripted, ByCheck])
+def test_propagate_projects_the_state_that_left(name: str, rows: int, way: Any) -> None:
+    model, inputs = tiny(name, torch.float64), prompt(rows, padded=True)
+    depths = script(rows, seed=2)
+    found = plain(model, inputs, tokens=TOKENS, custom_generate=way(depths, cache="propagate"))
+    assert {int(layer.get_seq_length()) for layer in found.past_key_values.layers} == {7 + TOKENS - 1}
+    for row in range(rows):
+        one = alone(inputs, row)
+        cache, emitted = propagated(model, one, found.sequences[row : row + 1, 7:], depths[: TOKENS - 1, row])
+        for step, expected in enumerate(emitted):
+            torch.testing.assert_close(found.logits[step + 1][row], expected, rtol=ROUNDED, atol=ROUNDED)
+        for kept, slow in zip(
+            cache_of(found.past_key_values, 7 + TOKENS - 1),
+            cache_of(cache, one["input_ids"].shape[1] + TOKENS - 1),
+            strict=True,
+        ):
+            last = min(kept.shape[3], slow.shape[3])
+            allowed = ROUNDED if name == "gemma3" else 1e-9
+            torch.testing.assert_close(
+                kept[:, row : row + 1, :, -last:], slow[:, :, :, -last:], rtol=allowed, atol=allowed
+            )
+
+
+@every_model
+@pytest.mark.parametrize("fixed_size", [False, True])
+def test_layers_in_between_are_propagated_too(name: str, fixed_size: bool) -> None:
+    """The band may shrink again: layers left out before have no gaps."""
+    model, inputs = tiny(name, torch.float64), prompt(2, padded=True)
+    bands = [[1, 2], [3], [], [2], [1, 4], []] * 3
+    options = {"cache_implementation": "static"} if fixed_size else {}
+    with layers_left_out(model, bands):  # a layer that a hook undoes has projected what it left as it was
+        expected = plain(model, inputs, tokens=TOKENS, **options)
+    found = plain(model, inputs, tokens=TOKENS, custom_generate=Growing(bands, cache="propagate"), **options)
+    assert torch.equal(found.sequences, expected.sequences)
+    length = found.sequences.shape[1] - 1
+    allowed = ROUNDED if name == "gemma3" else 1e-9
+    assert worst(found.past_key_values, expected.past_key_values, inputs, length) <= allowed
+
+
+# ---- monotone ------------------------------------------------------------------------------------------------------
+
+BANDS = [[3], [3], [2, 3], [1, 2, 3], [1, 2, 3]]
+
+
+@every_model
+@rows_of_batch
+@pytest.mark.parametrize("fixed_size", [False, True])
+@pytest.mark.parametrize(
+    ("bands", "policy"),
+    [(BANDS, lambda: Growing(BANDS)), ([[3, 4]], lambda: FixedExitPolicy(depth=3))],
+    ids=["band", "top"],
+)
+def test_monotone_is_the_model_without_these_layers(
+    name: str, rows: int, fixed_size: bool, bands: Any, policy: Any
+) -> None:
+    if fixed_size and name in WINDOWED:
+        return  # refused, see the contract
+    model, inputs = tiny(name, torch.float64), prompt(rows, padded=True)
+    options: dict[str, Any] = {"max_new_tokens": TOKENS, "do_sample": False}
+    options |= {"cache_implementation": "static"} if fixed_size else {}
+    with layers_left_out(model, bands):
+        expected = model.generate(**inputs, **options)
+    with counted(model) as calls:
+        found = model.generate(**inputs, custom_generate=policy(), **options)
+    assert torch.equal(found, expected)
+    out = [bands[min(step, len(bands) - 1)] for step in range(TOKENS - 1)]
+    assert len(calls) == LAYERS + sum(LAYERS - len(each) for each in out)
+
+
+def test_a_layer_with_gaps_is_not_run_again() -> None:
+    inputs = prompt()
+    with pytest.raises(MonotonicityError, match=r"layer 2 .*propagate"):
+        tiny("llama").generate(**inputs, max_new_tokens=6, custom_generate=Growing([[2], [3]]), do_sample=False)
+    with pytest.raises(MonotonicityError, match=r"layer 3 .*propagate"):
+        tiny("llama").generate(
+            **inputs, max_new_tokens=6, custom_generate=Scripted([[3], [4]], cache="monotone"), do_sample=False
+        )
+
+
+def test_several_tokens_after_gaps_are_refused() -> None:
+    model, inputs = tiny("llama"), prompt()
+    cache = DynamicCache(config=model.config)
+    with FixedExitPolicy(depth=2).attach(model):
+        model(**inputs, past_key_values=cache)
+        model(torch.tensor([[4]]), past_key_values=cache)
+        with pytest.raises(MonotonicityError, match=r"several tokens.*propagate"):
+            model(torch.tensor([[4, 5]]), past_key_values=cache)
+
+
+@pytest.mark.parametrize("attached", [False, True])
+@pytest.mark.parametrize("way", ["returned", "given"])
+def test_a_cache_with_gaps_is_not_handed_on(attached: bool, way: str) -> None:
+    model, policy = tiny("llama"), FixedExitPolicy(depth=2)
+    options: dict[str, Any] = {**prompt(), "max_new_tokens": 4, "do_sample": False}
+    if way == "given":
+        options["past_key_values"] = DynamicCache(config=model.config)
+    else:
+        options["return_dict_in_generate"] = True
+    refused = pytest.raises(UnsupportedGenerationError, match=r"monotone.*propagate")
+    if attached:
+        with policy.attach(model), refused:
+            model.generate(**options)
+    else:
+        with refused:
+            model.generate(**options, custom_generate=policy)
+
+
+def test_rows_that_part_cannot_be_monotone() -> None:
+    with pytest.raises(ArgumentError, match=r"monotone.*deferred"):
+        tiny("llama").generate(
+            **prompt(2), max_new_tokens=4, custom_generate=Scripted(script(2), cache="monotone"), do_sample=False
+        )
+
+
+# ---- feed-forward blocks -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(TINY.keys() - {"opt-post"}))  # whose block ends with a norm that goes with it
+@rows_of_batch
+@pytest.mark.parametrize("fixed_size", [False, True])
+def test_feed_forward_blocks_left_out_add_nothing(name: str, rows: int, fixed_size: bool) -> None:
+    model, inputs = tiny(name, torch.float64), prompt(rows, padded=True)
+    runs = np.random.default_rng(3).random((TOKENS, LAYERS, rows)) < 0.5
+    runs[4], runs[5] = True, False
+    options = {"cache_implementation": "static"} if fixed_size else {}
+    with fed_as(model, runs):
+        expected = plain(model, inputs, tokens=TOKENS, **options)
+    policy = Feeding(runs)
+    found = plain(model, inputs, tokens=TOKENS, custom_generate=policy, **options)
+    assert torch.equal(found.sequences, expected.sequences)
+    for one, other in zip(found.logits, expected.logits, strict=True):
+        torch.testing.assert_close(one, other, rtol=ROUNDED, atol=ROUNDED)
+    length = found.sequences.shape[1] - 1
+    assert worst(found.past_key_values, expected.past_key_values, inputs, length) <= 1e-9
+    report = policy.report()
+    used = runs[: TOKENS - 1]
+    assert report.layers_per_token == LAYERS
+    assert report.feeds_per_token == pytest.approx(used.sum() / (rows * (TOKENS - 1)))
+    assert len(policy.told) == used.all(axis=2).sum()  # told where it ran for all
+
+
+@pytest.mark.parametrize("cache", ["deferred", "verify"])
+def test_feed_forward_blocks_need_a_cache_without_waiting(cache: Any) -> None:
+    policy = Feeding(np.ones((1, LAYERS, 1), dtype=bool), cache=cache)
+    with pytest.raises(ArgumentError, match=rf"cache: got '{cache}'.*'exact'"):
+        tiny("llama").generate(**prompt(), max_new_tokens=4, custom_generate=policy, do_sample=False)
+
+
+# ---- verify --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma3", "mistral", "opt"])
+def test_a_batch_is_not_drafted_for(name: str) -> None:
+    model, inputs = tiny(name), prompt(2, padded=True)
+    policy = Scripted(script(1), cache="verify")
+    with pytest.warns(FullDepthWarning, match="one row"):
+        found = plain(model, inputs, tokens=TOKENS, custom_generate=policy)
+    expected = plain(model, inputs, tokens=TOKENS)
+    assert torch.equal(found.sequences, expected.sequences)
+    assert policy.report().layers_per_token == LAYERS
+    assert "one row" in policy.report().events[0]
+    longer = continued(inputs, torch.cat((found.sequences, prompt(2, seed=1, tokens=3)["input_ids"]), dim=1))
+    turn = plain(model, longer, past_key_values=found.past_key_values)
+    assert torch.equal(turn.sequences, plain(model, longer, past_key_values=expected.past_key_values).sequences)
+
+
+def test_tokens_are_numbered_as_they_are_written() -> None:
+    """Drafts that were withdrawn do not count, and those that were accepted do."""
+    policy = Scripted([[2]], cache="verify")
+    plain(tiny("llama"), prompt(), tokens=8, custom_generate=policy)
+    assert policy.steps[:4] == [0, 1, 2, 3]
+    assert set(policy.steps) <= set(range(11))
+    report = policy.report()
+    assert report.drafted > report.accepted
+    rounds = [step for before, step in zip([99, *policy.steps], policy.steps, strict=False) if step <= before]
+    assert rounds == sorted(set(rounds))
+    assert len(rounds) == 7 - report.accepted
+
+
+def test_the_whole_model_has_the_last_word() -> None:
+    """A policy that puts a head of its own in place of the model's, at every depth, cannot change what is verified."""
+
+    class Own(Scripted):
+        def plan(self, step: int) -> Plan:
+            return Plan(checks=(2, LAYERS))
+
+        def check(self, trajectory: Trajectory) -> Exit | None:
+            return Exit(logits=torch.randn(len(trajectory.state()), 101, generator=torch.Generator().manual_seed(1)))
+
+    model, inputs = tiny("llama", torch.float64), prompt()
+    found = plain(model, inputs, custom_generate=Own([[1]], cache="verify"))
+    assert torch.equal(found.sequences, plain(model, inputs).sequences)
+
+
+# ---- what a policy may answer --------------------------------------------------------------------------------------
+
+
+class Answers(Policy):
+    """Gives one plan, and at a check what a function says."""
+
+    def __init__(self, plan: Plan, answer: Any = None, *, cache: Any = "deferred") -> None:
+        super().__init__(unit="layer", cache=cache)
+        self._plan, self._answer = plan, answer
+
+    def plan(self, step: int) -> Plan:
+        """Always the same."""
+        return self._plan
+
+    def check(self, trajectory: Trajectory) -> Exit | None:
+        """As the function says."""
+        return None if self._answer is None else self._answer(trajectory)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("cache", ["deferred", "propagate"])
+def test_own_logits_are_emitted(rows: int, cache: Any) -> None:
+    own = torch.zeros(rows, 101)
+    own[torch.arange(rows), torch.arange(10, 10 + rows)] = 5.0
+
+    for depth in (2, LAYERS):
+        policy = Answers(Plan(checks=(depth,)), lambda _: Exit(logits=own), cache=cache)
+        found = plain(tiny("llama"), prompt(rows), custom_generate=policy)
+        assert torch.equal(found.logits[3], own)
+        assert policy.report().exits == {depth: 7 * rows}
+        assert policy.report().heads_per_token == 0
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("nobody", [None, Exit(rows=np.zeros(3, dtype=bool))], ids=["none", "false"])
+def test_nobody_leaves(rows: int, nobody: Any) -> None:
+    if rows == 1 and nobody is not None:
+        nobody = Exit(rows=np.zeros(1, dtype=bool))
+    model, inputs = tiny("llama"), prompt(rows, padded=True)
+    found = plain(model, inputs, custom_generate=Answers(Plan(checks=(1, 2, LAYERS)), lambda _: nobody))
+    expected = plain(model, inputs)
+    assert all(torch.equal(*pair) for pair in zip(found.logits, expected.logits, strict=True))
+
+
+def test_a_depth_for_each_row_and_a_check_there() -> None:
+    """Rows whose depth was said beforehand leave there, and another joins them with logits of its own."""
+    own = torch.full((1, 101), -1.0)
+    own[0, 7] = 1.0
+
+    def answer(trajectory: Trajectory) -> Exit | None:
+        rows = np.arange(3) if trajectory.rows is None else trajectory.rows
+        return Exit(rows=rows == 1, logits=own) if (rows == 1).any() else None
+
+    model, inputs = tiny("llama", torch.float64), prompt(3)
+    policy = Answers(Plan(exit=np.array([2, LAYERS, LAYERS]), checks=(2,)), answer)
+    found = plain(model, inputs, tokens=2, custom_generate=policy)
+    states = states_after(model, continued(inputs, found.sequences[:, :-1]))
+    assert policy.report().exits == {2: 2, LAYERS: 1}
+    assert torch.equal(found.logits[1][1], own[0])
+    for row, depth in ((0, 2), (2, LAYERS)):
+        expected = spoken(family_of(model), states[depth - 1][row, -1])
+        torch.testing.assert_close(found.logits[1][row], expected, rtol=ROUNDED, atol=ROUNDED)
+
+
+@pytest.mark.parametrize("kind", [int, np.int64, np.int32, lambda depth: np.array([depth])])
+def test_a_depth_is_any_whole_number(kind: Any) -> None:
+    policy = Answers(Plan(exit=kind(2)))
+    plain(tiny("llama"), prompt(), custom_generate=policy)
+    assert policy.report().exits == {2: 7}
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("depth", [0, -1, LAYERS + 1])
+def test_other_depths_are_refused(rows: int, depth: int) -> None:
+    for given in (depth, np.full(rows, depth)):
+        with pytest.raises(ValueRangeError, match=rf"exit: .*1 to {LAYERS}, the layers"):
+            plain(tiny("llama"), prompt(rows), custom_generate=Answers(Plan(exit=given)))
+
+
+def test_looks_through_the_head_are_counted() -> None:
+    class Looking(Answers):
+        def check(self, trajectory: Trajectory) -> Exit | None:
+            self.heads += len(trajectory.state())
+            return None
+
+    policy = Looking(Plan(checks=(1, 2)))
+    plain(tiny("llama"), prompt(3), custom_generate=policy)
+    assert policy.report().heads_per_token == 3
+
+
+@pytest.mark.parametrize("cache", ["deferred", "verify", "exact"])
+def test_layers_in_between_need_a_cache_that_allows_it(cache: Any) -> None:
+    with pytest.raises(ArgumentError, match=rf"cache: got '{cache}'.*'monotone' or 'propagate'"):
+        plain(tiny("llama"), prompt(), custom_generate=Growing([[2]], cache=cache))
+
+
+def test_exits_and_an_exact_cache_exclude_each_other() -> None:
+    for policy in (
+        Answers(Plan(exit=2), cache="exact"),
+        Answers(Plan(checks=(2,)), lambda _: Exit(), cache="exact"),
+        RandomExitPolicy(rate=1.0, cache="exact"),
+    ):
+        with pytest.raises(ArgumentError, match=r"cache: got 'exact'"):
+            plain(tiny("llama"), prompt(), custom_generate=policy)
