@@ -22,14 +22,24 @@ from adapters.fingerprint import fingerprint
 from adapters.fitted import FittedExit, FittedFeeds, Gate
 from adapters.gate import FEATURES, FeatureSet
 from adapters.heads import FullHead, LensMoments, ShortHead, TunedLens
-from adapters.logistic import Logistic
 from adapters.looks import look_in_short
 from adapters.policies.base import UNITS, CacheMode, Unit
 from adapters.risk import RiskControl, learn_then_test, smallest_sample
 from adapters.rules import Rule, choose_rules, losses_of
 from ews.errors import ArgumentError, UnknownNameError, described
 
-__all__ = ["Calibration", "CalibrationConfig", "calibrate", "candidate_depths"]
+__all__ = [
+    "Calibration",
+    "CalibrationConfig",
+    "calibrate",
+    "candidate_depths",
+    "fit_head",
+    "new_calibration",
+    "reporting",
+    "require_model",
+    "split",
+    "window_for",
+]
 
 # Shares of the texts for translators and head, for gates and rules; the rest decides how far the thresholds go.
 _LENS_SHARE, _RULE_SHARE = 0.3, 0.2
@@ -131,18 +141,23 @@ class Calibration:
         """
         known = self._met.get(id(family.model))
         if known is not None and known[0] is family.model:
-            return known[1], {}
+            return known[1], known[2]
         require_model(self, family.model)
         exits: dict[int, FittedExit] = {}
+        feeds: dict[int, FittedFeeds] = {}
         if self.rule is not None:
-            head = ShortHead.from_tensors(FullHead.of(family), self.tensors)
+            head = ShortHead.from_tensors(FullHead.of(family), self.tensors) if self.rule.exits else None
             for each in self.rule.exits:
                 look = partial(look_in_short, head, each.depth)
                 gate = Gate(each.gate, each.gate_threshold)
                 exits[each.depth] = FittedExit(gate, self.config.window, self.config.features, look, each.threshold)
+            for group in self.rule.feeds:
+                gate = Gate(group.gate, group.gate_threshold)
+                fitted = FittedFeeds(gate, self.config.window, self.config.features, group.layers)
+                feeds[group.layers[0]] = fitted
         self._met.clear()
-        self._met[id(family.model)] = (family.model, exits)
-        return exits, {}
+        self._met[id(family.model)] = (family.model, exits, feeds)
+        return exits, feeds
 
 
 def require_model(calibration: Calibration, model: Any) -> None:
@@ -224,10 +239,11 @@ def calibrate(
             unit=unit,
             features=features,
             max_new_tokens=max_new_tokens,
+            costs=costs,
             seed=seed,
             progress=progress,
         )
-    window = min(_WINDOW, family.depth - 2)
+    window = window_for(family.depth)
     with reporting(progress, 3 * len(texts)) as advance:
         written = dense_continuations(
             model, texts, tokenizer=tokenizer, max_new_tokens=max_new_tokens, progress=advance
@@ -275,15 +291,26 @@ def calibrate(
         dtype=str(model.dtype).removeprefix("torch."),
         model_type=model.config.model_type,
     )
-    return Calibration(
-        config=config,
-        fingerprint=fingerprint(model),
-        rule=rule,
-        tensors={name: tensor.cpu() for name, tensor in head.tensors().items()},
-        control=control.to_dict(),
-        costs=weighed,
-        expected=float(expected),
-    )
+    return new_calibration(config, model, rule, head, control.to_dict(), weighed, float(expected))
+
+
+def new_calibration(
+    config: CalibrationConfig,
+    model: Any,
+    rule: Rule | None,
+    head: ShortHead | None,
+    control: Mapping[str, Any],
+    costs: Costs,
+    expected: float,
+) -> Calibration:
+    """A calibration with the model's fingerprint and the head's tensors."""
+    tensors = {} if head is None else {name: tensor.cpu() for name, tensor in head.tensors().items()}
+    return Calibration(config, fingerprint(model), rule, tensors, control, costs, expected)
+
+
+def window_for(layers: int) -> int:
+    """Layers in the gates' window: eight, or what a small model has."""
+    return min(_WINDOW, layers - 2)
 
 
 def split(texts: int, seed: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -13,7 +13,7 @@ from adapters.costs import Costs
 from adapters.evidence import Evidence
 from adapters.logistic import Logistic
 
-__all__ = ["DepthRule", "Rule", "choose_rules", "losses_of"]
+__all__ = ["DepthRule", "FeedRule", "Rule", "choose_rules", "losses_of"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -46,6 +46,25 @@ class DepthRule:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedRule:
+    """Feed-forward blocks that are left out together.
+
+    Attributes
+    ----------
+    layers : tuple of int
+        The layers whose blocks these are; the gate is asked before the first.
+    gate : Logistic
+        Log-odds that leaving them out changes nothing.
+    gate_threshold : float
+        Log-odds from which they are left out.
+    """
+
+    layers: tuple[int, ...]
+    gate: Logistic
+    gate_threshold: float
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """What is done at each depth that is asked.
 
@@ -55,10 +74,13 @@ class Rule:
         Probability of a wrong token that its looks may leave.
     exits : tuple of DepthRule
         By depth, rising.
+    feeds : tuple of FeedRule
+        Groups of feed-forward blocks, in the order of their layers.
     """
 
     tolerance: float
     exits: tuple[DepthRule, ...]
+    feeds: tuple[FeedRule, ...] = ()
 
     def outcome(
         self, evidence: Evidence
@@ -116,6 +138,14 @@ class Rule:
                 }
                 for each in self.exits
             ],
+            "feeds": [
+                {
+                    "layers": list(each.layers),
+                    "gate": {"weight": each.gate.weight.tolist(), "bias": each.gate.bias},
+                    "gate_threshold": each.gate_threshold,
+                }
+                for each in self.feeds
+            ],
         }
 
     @classmethod
@@ -133,7 +163,15 @@ class Rule:
                     int(each["depth"]), fitted, -np.inf if limit is None else float(limit), float(each["threshold"])
                 )
             )
-        return cls(float(found["tolerance"]), tuple(exits))
+        feeds = tuple(
+            FeedRule(
+                tuple(int(index) for index in each["layers"]),
+                Logistic(np.asarray(each["gate"]["weight"], dtype=np.float64), float(each["gate"]["bias"])),
+                float(each["gate_threshold"]),
+            )
+            for each in found.get("feeds", ())
+        )
+        return cls(float(found["tolerance"]), tuple(exits), feeds)
 
 
 def choose_rules(evidence: Evidence, costs: Costs, layers: int) -> list[Rule]:
