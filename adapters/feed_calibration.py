@@ -39,7 +39,7 @@ from adapters.rules import FeedRule, Rule, choose_rules
 from adapters.texts import IntArray, padded, positions
 from ews.errors import ArgumentError, described
 
-__all__ = ["calibrate_feeds", "feed_groups", "groups_harm"]
+__all__ = ["calibrate_feeds", "feed_groups", "feeds_for", "groups_harm"]
 
 # Share of the risk that the candidates aim at on the texts that they are chosen on, from careful to bold.
 _AIMS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5)
@@ -188,7 +188,7 @@ def calibrate_feeds(
         candidates = []
         for aim in _AIMS:
             share = risk * aim * (0.5 if unit == "both" else 1.0)
-            feeds = _feeds_for(groups, gates, scores, harmless, share)
+            feeds = feeds_for(groups, gates, scores, harmless, share)
             exits = ()
             if exit_rules:
                 bold = [rule for rule, found in zip(exit_rules, exit_risks, strict=True) if found <= share]
@@ -277,14 +277,14 @@ def _cost(rule: Rule, seen: Replay, costs: Costs, family: Family) -> float:
     return float((spent + costs.head * ~spoke).mean() / costs.dense(family.depth))
 
 
-def _feeds_for(
+def feeds_for(
     groups: Sequence[tuple[int, ...]],
     gates: Sequence[Logistic],
     scores: np.ndarray[Any, Any],
     harmless: np.ndarray[Any, Any],
     share: float,
 ) -> tuple[FeedRule, ...]:
-    """Thresholds under which the groups together change about this share of tokens, as far as each tried alone tells."""
+    """Thresholds under which the groups change about this share of tokens, as far as each tried alone tells."""
     levels = np.unique(np.quantile(scores[np.isfinite(scores)], np.linspace(0, 1, 201)))[::-1]
     threshold = np.inf
     for level in levels:  # from careful to bold

@@ -4,9 +4,9 @@ Writes ``docs/generated/llm_collapse.csv``: ``python -m benchmarks.llm.collapse 
 
 What a collapse is was fixed before any guard was run. A text has *collapsed* at a token if, over its last 64 tokens,
 more than half complete a 4-gram that the text had before (a loop), or the whole model's perplexity is above ten times
-the median of healthy texts (gibberish). Openings are drawn from the model itself; layers are left out from a certain token
-on. Texts that calibrate the guard, that count its false alarms, and that are skipped in are different ones; the guard's
-own signals and windows were chosen on openings of another seed.
+the median of healthy texts (gibberish). Openings are drawn from the model itself; layers are left out from a certain
+token on. Texts that calibrate the guard, that count its false alarms, and that are skipped in are different ones; the
+guard's own signals and windows were chosen on openings of another seed.
 """
 
 from __future__ import annotations
@@ -101,13 +101,21 @@ MODELS = {
 
 @dataclass(frozen=True)
 class Texts:
-    """Generations, and when each collapsed: a token counted from 0, or −1."""
+    """Generations: how much each repeats itself and its mean loss over the last 64 tokens, at each new token."""
 
-    collapsed: np.ndarray[Any, np.dtype[np.int64]]
-    at_end: np.ndarray[Any, np.dtype[np.bool_]]
-    perplexity: FloatArray  # of the last 64 tokens
-    alarms: dict[int, int]
-    saved: float
+    loops: FloatArray
+    losses: FloatArray
+    alarms: dict[int, int]  # text → token
+    saved: float  # share of the layers' weights that were not run
+
+    @property
+    def perplexity(self) -> FloatArray:
+        """Of the last 64 tokens of each."""
+        return np.asarray(np.exp(self.losses[:, -1]))
+
+    def bad(self, bound: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Where a text has collapsed, of shape (texts, tokens)."""
+        return np.asarray((self.loops > LOOP) | (self.losses > np.log(bound)))
 
 
 class Bench:
@@ -117,7 +125,6 @@ class Bench:
         self.setting = MODELS[name]
         self.model, _ = load(name)
         self.options = self.setting.options or {"do_sample": False}
-        self.bound = np.inf
         drawn = self._openings(CALIBRATING + self.setting.healthy + TEXTS)
         self.calibrating, self.healthy, self.skipped = np.split(drawn, np.cumsum([CALIBRATING, self.setting.healthy]))
         self.guard = Guarded(NeverExitPolicy())
@@ -150,7 +157,8 @@ class Bench:
 
     def run(self, policy: Policy, openings: np.ndarray[Any, np.dtype[np.int64]], *, seed: int) -> Texts:
         """Generate, and judge what came out."""
-        sequences, alarms, spent, tokens = [], {}, 0.0, 0
+        sequences, spent, tokens = [], 0.0, 0
+        alarms: dict[int, int] = {}
         for first in range(0, len(openings), ROWS):
             rows = torch.from_numpy(openings[first : first + ROWS])
             torch.manual_seed(seed + first)
@@ -171,21 +179,13 @@ class Bench:
             feed = self._feed_share()
             spent += ((1 - feed) * report.layers_per_token + feed * report.feeds_per_token) * report.tokens
             tokens += report.tokens
-        texts = torch.cat(sequences)
-        loops, losses = self._judged(texts)
-        bad = (loops > LOOP) | (losses > np.log(self.bound))
-        return Texts(
-            collapsed=np.where(bad.any(1), bad.argmax(1), -1),
-            at_end=bad[:, -1],
-            perplexity=np.exp(losses[:, -1]),
-            alarms=alarms,
-            saved=1.0 - spent / (tokens * len(self.model.model.layers)),
-        )
+        loops, losses = self._judged(torch.cat(sequences))
+        return Texts(loops, losses, alarms, 1.0 - spent / (tokens * len(self.model.model.layers)))
 
     def _feed_share(self) -> float:
         """Share of a layer's weights that its feed-forward block has."""
         layer = self.model.model.layers[0]
-        return sum(p.numel() for p in layer.mlp.parameters()) / sum(p.numel() for p in layer.parameters())
+        return float(sum(p.numel() for p in layer.mlp.parameters()) / sum(p.numel() for p in layer.parameters()))
 
     @torch.no_grad()
     def _judged(self, texts: Any) -> tuple[FloatArray, FloatArray]:
@@ -220,20 +220,20 @@ def _over_window(values: FloatArray) -> FloatArray:
     return np.asarray((total[:, WINDOW:] - total[:, :-WINDOW]) / WINDOW)
 
 
-def line(model: str, case: str, alone: Texts, guarded: Texts) -> dict[str, object]:
+def line(model: str, case: str, alone: Texts, guarded: Texts, *, bound: float) -> dict[str, object]:
     """One line of the table."""
-    n = len(alone.collapsed)
-    fell = alone.collapsed >= 0
-    leads = [int(alone.collapsed[row]) - guarded.alarms[row] for row in np.flatnonzero(fell) if row in guarded.alarms]
+    without, with_guard = alone.bad(bound), guarded.bad(bound)
+    n, fell, when = len(without), np.asarray(without.any(1)), without.argmax(1).tolist()
+    leads = [when[row] - token for row, token in guarded.alarms.items() if fell[row]]
     share = len(guarded.alarms) / n
     return {
         "model": model,
         "case": case,
         "texts": n,
         "collapsed without": fell.mean(),
-        "collapsed with": (guarded.collapsed >= 0).mean(),
-        "collapsed at the end without": alone.at_end.mean(),
-        "collapsed at the end with": guarded.at_end.mean(),
+        "collapsed with": with_guard.any(1).mean(),
+        "collapsed at the end without": without[:, -1].mean(),
+        "collapsed at the end with": with_guard[:, -1].mean(),
         "perplexity without": np.median(alone.perplexity),
         "perplexity with": np.median(guarded.perplexity),
         "alarms": share,
@@ -248,16 +248,16 @@ def line(model: str, case: str, alone: Texts, guarded: Texts) -> dict[str, objec
 def measure(name: str) -> list[dict[str, object]]:
     """All lines of one model."""
     bench = Bench(name)
-    typical = bench.run(NeverExitPolicy(), bench.calibrating, seed=SEED)
-    bench.bound = GIBBERISH * float(np.median(typical.perplexity))
     whole = bench.run(bench.guard, bench.healthy, seed=SEED + 1)
-    lines = [line(name, "nothing left out", whole, whole)]
+    bound = GIBBERISH * float(np.median(whole.perplexity))
+    lines = [line(name, "nothing left out", whole, whole, bound=bound)]
+    print(lines[0], flush=True)
     for case, options in bench.setting.cases.items():
         policy = LeavesOut(bench.setting.start, **options)
         alone = bench.run(policy, bench.skipped, seed=SEED + 2)
         guarded = bench.run(bench.guard.around(policy), bench.skipped, seed=SEED + 2)
-        lines.append(line(name, case, alone, guarded))
-        print({key: value if isinstance(value, str) else round(float(value), 3) for key, value in lines[-1].items()})
+        lines.append(line(name, case, alone, guarded, bound=bound))
+        print(lines[-1], flush=True)
     return lines
 
 

@@ -20,7 +20,9 @@ def model_folder(name: str) -> Path:
     base = Path(os.environ.get("EARLYWARNING_MODELS") or Path.home() / ".cache" / "earlywarning" / "models")
     folder = base / name
     if not (folder / "config.json").exists():
-        raise FileNotFoundError(f"no model {name} in {base}: put a from_pretrained folder there, or set EARLYWARNING_MODELS")
+        raise FileNotFoundError(
+            f"no model {name} in {base}: put a from_pretrained folder there, or set EARLYWARNING_MODELS"
+        )
     return folder
 
 

@@ -84,8 +84,7 @@ def tokenised(texts: list[str], tokenizer: Any, *, longest: int = 220) -> list[l
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as file:
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)
 
@@ -103,7 +102,9 @@ def _gsm8k(folder: Path) -> Iterator[str]:
 
 
 def _xsum(folder: Path) -> Iterator[str]:
-    return (f"Summarise in two sentences: {_short(each['document'])}" for each in _lines(folder / "xsum" / "test.jsonl"))
+    return (
+        f"Summarise in two sentences: {_short(each['document'])}" for each in _lines(folder / "xsum" / "test.jsonl")
+    )
 
 
 def _cnndm(folder: Path) -> Iterator[str]:
