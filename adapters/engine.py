@@ -27,7 +27,7 @@ from adapters.ledger import Ledger, Report
 from adapters.masks import block_mask, filled_slots
 from adapters.policies.base import BoolArray, Exit, Plan, Policy, Trajectory
 from adapters.projection import Projection
-from adapters.session import Kept, Session
+from adapters.session import Kept, Session, joined
 from ews.errors import ArgumentError, ValueRangeError, described
 
 __all__ = ["Engine"]
@@ -259,6 +259,7 @@ class Engine:
         trajectory = Trajectory(states, None)
         run = LevelRun(self, session, block, position_ids)
         checks = set(plan.checks)
+        listens = bool(checks)
         if self.policy.cache == "verify":  # the whole model has the last word
             checks.discard(family.depth)
         leaving: Exit | None = None
@@ -268,7 +269,8 @@ class Engine:
                 run.leave_out(index)
             else:
                 run.layer(index, decided=index in plan.feeds)
-            states.append(run.block[:, -1].to(family.home))
+            if listens:
+                states.append(run.block[:, -1].to(family.home))
             index += 1
             if index in checks:
                 leaving = self.ask(trajectory)
@@ -301,7 +303,7 @@ class Engine:
         return leaving
 
     def feeds(self, index: int, middle: Tensor) -> BoolArray:
-        """The policy's answer at a feed-forward block, for each row, the same on every process that shares the model."""
+        """The policy's answer at a feed-forward block, for each row, the same on every process that shares a model."""
         started = time.perf_counter()
         rows = len(middle)
         runs = self.policy.feeds(index, middle[:, -1].to(self.family.home))
@@ -324,9 +326,12 @@ class Engine:
 
     @property
     def projection(self) -> Projection:
-        """Key and value projections of all layers, stacked at first use."""
+        """Key and value projections of all layers, stacked at first use and kept by the policy for the next generation."""
         if self._projection is None:
-            self._projection = Projection(self.family)
+            kept = self.policy.projected
+            if kept is None or not kept.is_of(self.family):
+                kept = self.policy.projected = Projection(self.family)
+            self._projection = kept
         return self._projection
 
     # ---- completing -----------------------------------------------------------------------------------------------
@@ -358,8 +363,10 @@ class LevelRun:
         positions = [each.positions for each in kept] + ([position_ids] if position_ids is not None else [])
         self.block: Any = block
         self.positions = torch.cat(positions, dim=1) if len(positions) > 1 else positions[0]
-        like = block if block is not None else kept[0].hidden
-        self.rotary = self.family.rotary(like.to(self.family.home), self.positions)
+        rotary = [each.rotary for each in kept]
+        if block is not None and position_ids is not None:
+            rotary.append(self.family.rotary(block.to(self.family.home), position_ids))
+        self.rotary = joined(rotary)
         self.plain: Mapping[str, Tensor | None] | None = None
         if block is not None and session.is_level:
             self.plain = self.family.masks(block, session.attention_mask, session.cache, self.positions)
@@ -439,7 +446,7 @@ class LevelRun:
                 session.cache.update(*pair, index)
                 session.lengths[index] += self.block.shape[1]
         else:
-            session.kept.append(Kept(self.block, self._sliced[1], depth))
+            session.kept.append(Kept(self.block, *self._sliced[1:], depth))
 
     def _mask(self, index: int, tokens: int) -> Tensor | None:
         family, session = self.family, self.session

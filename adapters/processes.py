@@ -93,10 +93,10 @@ def processes_of(model: Any) -> Processes | None:
     Raises
     ------
     adapters.errors.UnsupportedModelError
-        If it is spread in another way, too: processes that hold different layers, or decode different texts, cannot leave
-        out layers together.
+        If it is spread in another way, too: processes that hold different layers, or decode different texts, cannot
+        leave out layers together.
     """
-    mesh = getattr(model, "_device_mesh", None)
+    mesh: Any = getattr(model, "_device_mesh", None)
     names = () if mesh is None else mesh.mesh_dim_names or ()
     elsewhere = any(mesh.size(dim) > 1 for dim, name in enumerate(names) if name != "tp")
     elsewhere = elsewhere or any(part.__name__ == "FSDPModule" for part in type(model).__mro__)

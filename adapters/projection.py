@@ -41,26 +41,33 @@ class Projection:
             for weight in weights:
                 self._rows.append(self._rows[-1] + len(weight))
             self._stacks.append(_Stack(layers[0], layers[-1] + 1, device, torch.cat(weights), torch.cat(biases)))
+        self._seen = _state_of(family)
+
+    def is_of(self, family: Family) -> bool:
+        """Whether it was made of this model's weights as they are now."""
+        return family.model is self.family.model and _state_of(family) == self._seen
 
     def _folded(self, index: int) -> tuple[Tensor, Tensor]:
         """Weight and bias of one layer, the affine part of its norm within."""
         family = self.family
         with at_hand(list(family.layers[index].modules())):
-            key, value, key_bias, value_bias = (
-                None if each is None else own_part(each.detach(), divided=family.parts > 1)
-                for each in family.key_value_weights(index)
-            )
-            scale, shift = (
-                None if each is None else own_part(each, divided=False)
-                for each in _affine(family.attention_input_norm(index))
-            )
-            stacked = torch.cat((key, value)).to(family.devices[index])
+            key, value, key_bias, value_bias = family.key_value_weights(index)
+            scale, shift = _affine(family.attention_input_norm(index))
+            stacked = self._own(index, key, value)
             bias = stacked.new_zeros(len(stacked))
             if key_bias is not None and value_bias is not None:
-                bias = torch.cat((key_bias, value_bias)).to(stacked.device)
+                bias = self._own(index, key_bias, value_bias)
             if shift is not None:
-                bias = bias + stacked @ shift.to(stacked.device)
-            return stacked if scale is None else stacked * scale.to(stacked.device), bias
+                bias = bias + stacked @ own_part(shift, divided=False).to(stacked.device)
+            if scale is not None:
+                stacked = stacked * own_part(scale, divided=False).to(stacked.device)
+            return stacked, bias
+
+    def _own(self, index: int, key: Tensor, value: Tensor) -> Tensor:
+        """What this process holds of both, where layer `index` computes."""
+        divided = self.family.parts > 1
+        found = torch.cat([own_part(each.detach(), divided=divided) for each in (key, value)])
+        return found.to(self.family.devices[index])
 
     def __call__(
         self, first: int, hidden: Tensor, rotary: Rotary, last: int | None = None
@@ -121,6 +128,11 @@ def _placed(rotary: Rotary, device: Any) -> Rotary:
     if rotary is None:
         return None
     return {kind: (cosine.to(device), sine.to(device)) for kind, (cosine, sine) in rotary.items()}
+
+
+def _state_of(family: Family) -> list[tuple[int, int]]:
+    """Where the weights are, and how often they were written to."""
+    return [(weight.data_ptr(), weight._version) for weight in family.model.parameters()]
 
 
 def _affine(norm: nn.Module) -> tuple[Tensor | None, Tensor | None]:

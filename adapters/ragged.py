@@ -1,8 +1,8 @@
 """A step in which rows of a batch leave after different layers.
 
 Each row's missing tokens are its newest ones, so a layer runs the block of tokens that any running row misses, for
-the running rows only. Entries of the block that a row holds already are computed for nothing and dropped; they arise only
-where rows have different numbers of tokens to complete.
+the running rows only. Entries of the block that a row holds already are computed for nothing and dropped; they arise
+only where rows have different numbers of tokens to complete.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adapters.families import at_hand
+from adapters.families import Rotary, at_hand
 from adapters.kv import RaggedSlots, require_known_cache, settle, show_length
 from adapters.masks import block_mask, filled_slots
 from adapters.policies.base import Plan, Trajectory
-from adapters.session import Session
+from adapters.session import Session, joined
 from ews.errors import ArgumentError, described
 
 if TYPE_CHECKING:
@@ -37,12 +37,15 @@ class Ragged:
         State of each.
     positions : Tensor of int64 of shape (rows, tokens)
         Position of each.
+    rotary : Rotary
+        What attention needs of these.
     depth : ndarray of int64 of shape (rows, tokens)
         After how many layers; it never rises along a row.
     """
 
     hidden: Tensor
     positions: Tensor
+    rotary: Rotary
     depth: np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -55,7 +58,7 @@ class _Run:
         self.end = session.length
         self.device = tokens.hidden.device
         self.slots = RaggedSlots(session.cache)
-        self.rotary = self.family.rotary(tokens.hidden, tokens.positions)
+        self.rotary = tokens.rotary
         self.level = level  # so far every row holds the same, and layers may take the cache itself
         self.plain = (
             self.family.masks(tokens.hidden, session.attention_mask, session.cache, tokens.positions) if level else None
@@ -159,7 +162,12 @@ class _Run:
         open_columns = np.flatnonzero((tokens.depth < depth).any(axis=0))
         if len(open_columns):
             first = int(open_columns[0])
-            session.ragged = Ragged(tokens.hidden[:, first:], tokens.positions[:, first:], tokens.depth[:, first:])
+            rotary = self.rotary
+            if rotary is not None:
+                rotary = {kind: (c[:, first:], s[:, first:]) for kind, (c, s) in rotary.items()}
+            session.ragged = Ragged(
+                tokens.hidden[:, first:], tokens.positions[:, first:], rotary, tokens.depth[:, first:]
+            )
             show_length(session.cache, self.end)
             return
         session.ragged = None
@@ -179,11 +187,13 @@ def ragged_step(engine: Engine, session: Session, input_ids: Tensor, position_id
         engine.complete(session)
     rows = len(input_ids)
     hidden = family.embed(input_ids, position_ids)
-    tokens = Ragged(hidden, position_ids.expand(rows, 1), np.zeros((rows, 1), dtype=np.int64))
+    places = position_ids.expand(rows, 1)
+    tokens = Ragged(hidden, places, family.rotary(hidden, places), np.zeros((rows, 1), dtype=np.int64))
     before = session.ragged
     if before is not None:
         tokens.hidden = torch.cat((before.hidden, hidden), dim=1)
         tokens.positions = torch.cat((before.positions, tokens.positions), dim=1)
+        tokens.rotary = joined((before.rotary, tokens.rotary))
         tokens.depth = np.concatenate((before.depth, tokens.depth), axis=1)
     session.length += 1
     run = _Run(engine, session, tokens, level=before is None)

@@ -97,6 +97,20 @@ def replay(model: Any, policy: Policy, texts: Sequence[Continuation], *, batch_s
     -------
     Replay
         One entry for each token that a policy decides on.
+
+    Examples
+    --------
+    >>> from transformers import LlamaConfig, LlamaForCausalLM
+    >>> config = LlamaConfig(
+    ...     vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=4, num_attention_heads=2,
+    ...     eos_token_id=None, pad_token_id=0,
+    ... )
+    >>> model = LlamaForCausalLM(config).eval()
+    >>> from adapters import FixedExitPolicy, dense_continuations
+    >>> texts = dense_continuations(model, [[1, 2, 3], [4, 5]], max_new_tokens=6)
+    >>> found = replay(model, FixedExitPolicy(depth=3), texts)
+    >>> len(found.agrees), int(found.depth.max())
+    (10, 3)
     """
     family = family_of(model)
     policy.bind(family)
@@ -148,8 +162,9 @@ def _pass(family: Family, policy: Policy, batch: Sequence[Continuation], indices
         if changes:
             whole = family.run(index, whole, **context)
         entering = hidden
-        if index in plan.skip_layers:
-            pass
+        if index in plan.skip_layers:  # by these tokens; a prompt runs in full
+            through = family.run(index, hidden, **context).flatten(0, 1)
+            hidden = through.index_copy(0, flat, entering.flatten(0, 1).index_select(0, flat)).view_as(entering)
         elif index in plan.feeds and len(running):
             middle = family.attend(index, hidden, **context)
             newest = middle.flatten(0, 1).index_select(0, flat)
@@ -162,9 +177,6 @@ def _pass(family: Family, policy: Policy, batch: Sequence[Continuation], indices
             out = flat[torch.as_tensor(np.flatnonzero(~runs), device=device)]
             hidden = after.flatten(0, 1).index_copy(0, out, middle.flatten(0, 1).index_select(0, out)).view_as(after)
             feeds[running] += runs[running]
-        elif changes:
-            hidden = family.run(index, hidden, **context)
-            feeds[running] += 1
         else:
             hidden = family.run(index, hidden, **context)
             feeds[running] += 1

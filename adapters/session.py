@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers import Cache
 
-__all__ = ["Kept", "Session"]
+from adapters.families import Rotary
+
+__all__ = ["Kept", "Session", "joined"]
 
 
 @dataclass(slots=True)
@@ -22,13 +25,28 @@ class Kept:
         Their state there.
     positions : Tensor of int64 of shape (rows or 1, tokens)
         Their positions.
+    rotary : Rotary
+        What attention needs of these. It is kept, not worked out again, since frequencies may have changed by then:
+        some models stretch them as the text grows.
     depth : int
         After how many layers.
     """
 
     hidden: Tensor
     positions: Tensor
+    rotary: Rotary
     depth: int
+
+
+def joined(parts: Sequence[Rotary]) -> Rotary:
+    """Of tokens that follow each other."""
+    given = [part for part in parts if part is not None]
+    if len(given) < 2:
+        return given[0] if given else None
+    return {
+        kind: (torch.cat([part[kind][0] for part in given], dim=1), torch.cat([part[kind][1] for part in given], dim=1))
+        for kind in given[0]
+    }
 
 
 @dataclass(slots=True)

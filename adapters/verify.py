@@ -51,7 +51,7 @@ def verified_step(engine: Engine, session: Session, input_ids: Tensor, position_
 def _round(engine: Engine, session: Session, input_ids: Tensor, position_ids: Tensor) -> Tensor:
     """Draft until a token goes through all layers; keep what is known of the drafts for the calls to come."""
     begin = session.length
-    room = min(engine.policy.drafts, _room(session))
+    room = min(engine.policy.drafts, _room(engine, session))
     drafts: list[int] = []
     while True:
         plan = _EVERYTHING if len(drafts) >= room else None
@@ -84,7 +84,18 @@ def stop_recording(session: Session) -> None:
             layer.record_past = before
 
 
-def _room(session: Session) -> int:
-    """How many tokens fit behind the newest."""
+def _room(engine: Engine, session: Session) -> int:
+    """How many tokens may be drafted behind the newest: as many as fit, and none that would change the frequencies.
+
+    Models of kind "longrope" (Phi-3) change them once, and ``generate`` then reads in the whole text again, which it
+    would not if drafts were there already. Of kind "dynamic" they change with every token from there on, and do not
+    change back where a draft is withdrawn.
+    """
     sizes = [layer.max_cache_len for layer in session.cache.layers if isinstance(layer, StaticLayer)]
-    return min(sizes, default=1 << 30) - session.length - 1
+    room = min(sizes, default=1 << 30) - session.length - 1
+    for kind, first in engine.family.stretches:
+        if session.length < first:
+            room = min(room, first - session.length - 1)
+        elif kind == "dynamic":
+            room = 0
+    return room

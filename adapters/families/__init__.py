@@ -44,8 +44,8 @@ def family_of(model: Any) -> Family:
     ews.errors.InputTypeError
         If it is no model of transformers.
     adapters.errors.UnsupportedModelError
-        If its architecture is not known here, it is quantised, compiled, without weights, or spread over processes other
-        than by tensor parallelism, or its attention is neither eager nor sdpa.
+        If its architecture is not known here, it is quantised, compiled, without weights, or spread over processes in
+        another way than tensor parallelism, or its attention is neither eager nor sdpa.
 
     Examples
     --------
@@ -87,6 +87,13 @@ def family_of(model: Any) -> Family:
             "a model loaded with attn_implementation='sdpa' or 'eager'",
         )
     family = known[kind](model)
+    heads = family.key_value_heads(0)
+    if heads % family.parts:
+        raise UnsupportedModelError(
+            "model",
+            described(f"a model whose {heads} heads of keys and values are divided over {family.parts} processes"),
+            f"a number of processes that divides {heads}, or one process and a device_map",
+        )
     if any(str(device) == "meta" for device in (family.home, *family.devices)):
         raise UnsupportedModelError(
             "model",

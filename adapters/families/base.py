@@ -132,6 +132,19 @@ class Family:
         pair = self.decoder.rotary_emb(hidden, position_ids=position_ids)
         return dict.fromkeys(self.kinds, pair)
 
+    @property
+    def stretches(self) -> list[tuple[str, int]]:
+        """Kinds of rotary positions whose frequencies depend on the length of the text, and from which length on."""
+        module = getattr(self.decoder, "rotary_emb", None)
+        kinds = getattr(module, "rope_type", ())
+        found = []
+        for kind in {kinds} if isinstance(kinds, str) else set(dict(kinds).values()):
+            if "dynamic" in kind:
+                found.append(("dynamic", int(module.original_max_seq_len)))
+            elif kind == "longrope":
+                found.append((kind, int(self.config.rope_parameters["original_max_position_embeddings"])))
+        return found
+
     def masks(self, hidden: Tensor, attention_mask: Any, cache: Cache | None, position_ids: Tensor | None) -> Masks:
         """The masks that the model itself would make for a pass in which every layer holds the same tokens."""
         if isinstance(attention_mask, Mapping):
@@ -208,8 +221,8 @@ class Family:
     def head_weights(self) -> tuple[Tensor, Tensor | None]:
         """Weight, shape (vocabulary, width), and bias of the head, whole and in memory, for those who use parts of it.
 
-        Under tensor parallelism each process gets a copy of all of it: what is made of it needs nobody else. All of them
-        must ask at the same time.
+        Under tensor parallelism each process gets a copy of all of it, so that what is made of it needs nobody else;
+        all must ask at the same time.
 
         Raises
         ------

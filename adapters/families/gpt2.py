@@ -50,7 +50,8 @@ class GPT2(Family):
     def embed(self, input_ids: Tensor, position_ids: Tensor) -> Tensor:
         """Token ids, shape (rows, tokens), to the residual stream, shape (rows, tokens, width)."""
         decoder = self.decoder
-        return decoder.drop(decoder.wte(input_ids) + decoder.wpe(position_ids))
+        found = decoder.wte(input_ids)
+        return decoder.drop(found + decoder.wpe(position_ids).to(found.device))
 
     def rotary(self, hidden: Tensor, position_ids: Tensor) -> Rotary:
         """None: the embedding holds the positions."""

@@ -39,7 +39,7 @@ class OPT(Family):
         found = decoder.embed_tokens(input_ids)
         if decoder.project_in is not None:
             found = decoder.project_in(found)
-        return found + decoder.embed_positions(None, position_ids=position_ids)
+        return found + decoder.embed_positions(None, position_ids=position_ids).to(found.device)
 
     def rotary(self, hidden: Tensor, position_ids: Tensor) -> Rotary:
         """None: the embedding holds the positions."""

@@ -1,4 +1,4 @@
-"""Where a module's weights are, and how to have them at hand where something else keeps them until the module is called."""
+"""Where a module computes, and how to have its weights at hand where they are kept elsewhere or in parts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def runs_on(module: nn.Module) -> torch.device | str | int:
     """
     for part in module.modules():
         for hook in _hooks(part):
-            device = getattr(hook, "execution_device", None)
+            device: torch.device | str | int | None = getattr(hook, "execution_device", None)
             if device is not None:
                 return device
     return next((weight.device for weight in module.parameters()), torch.device("cpu"))
@@ -81,8 +81,10 @@ def own_part(weight: Tensor, *, divided: bool) -> Tensor:
     Tensor
         A plain one.
     """
-    if not hasattr(weight, "placements"):
+    if not hasattr(weight, "placements"):  # as those have: asked without loading what defines them
         return weight
-    from torch.distributed.tensor import Shard
+    from torch.distributed.tensor import DTensor, Shard
 
-    return weight.redistribute(placements=[Shard(0)]).to_local() if divided else weight.full_tensor()
+    spread: DTensor = weight  # type: ignore[assignment]
+    own: Tensor = spread.redistribute(placements=[Shard(0)]).to_local() if divided else spread.full_tensor()
+    return own

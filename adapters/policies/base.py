@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from adapters.engine import Engine
     from adapters.families import Family
     from adapters.ledger import Report
+    from adapters.projection import Projection
 
 __all__ = ["CACHES", "UNITS", "CacheMode", "Exit", "Plan", "Policy", "Trajectory", "Unit"]
 
@@ -140,6 +141,7 @@ class Policy(ABC):
         self.unit: Unit = unit
         self.cache: CacheMode = cache
         self.looking = 0.0  # seconds spent in looks through an exit head
+        self.projected: Projection | None = None  # of the model that it was used with last
         self.heads = 0  # of these looks, how many rows went through the model's own head
         self.events: list[str] = []  # what the report should say; the engine takes them when a generation ends
         self._report: Report | None = None

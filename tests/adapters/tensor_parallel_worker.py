@@ -109,6 +109,16 @@ class Feeds(Policy):
         return (middle[:, index] > 0).numpy()
 
 
+class Both(Sure):
+    """Leave, and leave out feed-forward blocks."""
+
+    def plan(self, step: int) -> Plan:
+        return Plan(checks=(2, 4), feeds=frozenset(range(1, self._family.depth)))
+
+    def feeds(self, index: int, middle: Tensor) -> bool | BoolArray:
+        return (middle[:, index] > 0).numpy()
+
+
 class Skips(Policy):
     """Leave out other layers in between for each token."""
 
@@ -163,34 +173,37 @@ def astray_looks() -> SometimesSure:
     return policy
 
 
+def _random(cache: CacheMode, *, rate: float = 0.7, seed: int = 0) -> RandomExitPolicy:
+    return RandomExitPolicy(cache=cache, rate=rate, seed=seed)
+
+
 # Name of the run → the policy, and whether the prompt has several rows.
 Runs = dict[str, tuple[Callable[[], Policy], bool]]
 ALIKE: Runs = {
     "never": (NeverExitPolicy, False),
     "never, rows": (NeverExitPolicy, True),
-    "random, deferred": (lambda: RandomExitPolicy(cache="deferred", rate=0.7), False),
-    "random, propagate": (lambda: RandomExitPolicy(cache="propagate", rate=0.7), False),
-    "random, verify": (lambda: RandomExitPolicy(cache="verify", rate=0.7), False),
-    "random, deferred, rows": (lambda: RandomExitPolicy(cache="deferred", rate=0.7), True),
-    "random, propagate, rows": (lambda: RandomExitPolicy(cache="propagate", rate=0.7), True),
+    "random, deferred": (lambda: _random("deferred"), False),
+    "random, propagate": (lambda: _random("propagate"), False),
+    "random, verify": (lambda: _random("verify"), False),
+    "random, deferred, rows": (lambda: _random("deferred"), True),
+    "random, propagate, rows": (lambda: _random("propagate"), True),
     "sure, deferred": (lambda: Sure(cache="deferred"), False),
     "sure, propagate": (lambda: Sure(cache="propagate"), False),
     "sure, verify": (lambda: Sure(cache="verify"), False),
     "sure, deferred, rows": (lambda: Sure(cache="deferred"), True),
     "feeds": (Feeds, False),
     "feeds, rows": (Feeds, True),
+    "both, rows": (lambda: Both(cache="propagate"), True),
     "skips": (Skips, False),
     "sometimes, rows": (lambda: SometimesSure(cache="deferred"), True),
     "short, rows": (lambda: Short(cache="deferred", least=0.5), True),
+    "ews": (lambda: EWSExitPolicy(depths=(4, 5), threshold=0.1, window=3, warmup=1), False),
     "ews, rows": (lambda: EWSExitPolicy(depths=(4, 5), threshold=0.1, window=3, warmup=1), True),
 }
 # Runs in which the other processes decide otherwise → the run that must come out.
 ASTRAY: dict[str, tuple[Callable[[], Policy], str]] = {
-    "random, other seeds": (
-        lambda: RandomExitPolicy(cache="deferred", rate=0.7, seed=rank()),
-        "random, deferred, rows",
-    ),
-    "random, other rates": (lambda: RandomExitPolicy(cache="verify", rate=0.7 - 0.7 * rank()), "random, verify"),
+    "random, other seeds": (lambda: _random("deferred", seed=rank()), "random, deferred, rows"),
+    "random, other rates": (lambda: _random("verify", rate=0.7 - 0.7 * rank()), "random, verify"),
     "sure, other answers": (lambda: AstraySure(cache="deferred"), "sure, deferred, rows"),
     "sure, other answers, one row": (lambda: AstraySure(cache="propagate"), "sure, propagate"),
     "sure, other words": (lambda: WordlessSure(cache="deferred"), "sure, deferred, rows"),
@@ -248,7 +261,7 @@ def main(folder: Path) -> None:
         init_method=f"file://{folder / 'meeting'}",
         rank=int(os.environ["RANK"]),
         world_size=int(os.environ["WORLD_SIZE"]),
-        timeout=timedelta(seconds=40),
+        timeout=timedelta(seconds=60),
     )
 
     def load(name: str) -> Any:

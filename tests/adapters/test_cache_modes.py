@@ -185,6 +185,13 @@ def test_layers_in_between_are_propagated_too(name: str, fixed_size: bool) -> No
     assert worst(found.past_key_values, expected.past_key_values, inputs, length) <= allowed
 
 
+@pytest.mark.parametrize("name", WINDOWED)
+def test_rows_that_part_need_windows_that_can_wait(name: str) -> None:
+    policy = Scripted(script(2), cache="propagate")
+    with pytest.raises(UnsupportedGenerationError, match=r"StaticCache with sliding windows.*the same layer"):
+        plain(tiny(name), prompt(2), custom_generate=policy, cache_implementation="static")
+
+
 # ---- monotone ------------------------------------------------------------------------------------------------------
 
 BANDS = [[3], [3], [2, 3], [1, 2, 3], [1, 2, 3]]
@@ -338,6 +345,67 @@ def test_the_whole_model_has_the_last_word() -> None:
     model, inputs = tiny("llama", torch.float64), prompt()
     found = plain(model, inputs, custom_generate=Own([[1]], cache="verify"))
     assert torch.equal(found.sequences, plain(model, inputs).sequences)
+
+
+# ---- positions that stretch as the text grows ----------------------------------------------------------------------
+
+STRETCHING: dict[str, tuple[str, dict[str, Any]]] = {
+    "dynamic": (
+        "llama",
+        {
+            "max_position_embeddings": 12,
+            "rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 4.0},
+        },
+    ),
+    "longrope": (
+        "phi3",
+        {
+            "max_position_embeddings": 64,
+            "original_max_position_embeddings": 12,
+            "rope_parameters": {
+                "rope_type": "longrope",
+                "rope_theta": 1e4,
+                "partial_rotary_factor": 0.5,
+                "short_factor": [1.0, 1.1, 1.2],
+                "long_factor": [2.0, 3.0, 4.0],
+                "original_max_position_embeddings": 12,
+            },
+        },
+    ),
+}
+
+
+def stretching(kind: str) -> Any:
+    name, options = STRETCHING[kind]
+    return TINY[name](dtype=torch.float64, **options)  # built anew: frequencies are part of its state
+
+
+@pytest.mark.parametrize("kind", STRETCHING)
+@rows_of_batch
+def test_deferred_keeps_the_frequencies_of_each_token(kind: str, rows: int) -> None:
+    inputs = prompt(rows, padded=True)
+    found = plain(stretching(kind), inputs, tokens=TOKENS, custom_generate=Scripted(script(rows, rate=0.8)))
+    # Token by token frequencies change; once they have changed for good, generate reads in everything again.
+    one_by_one = kind == "dynamic"
+    expected = full_cache(stretching(kind), inputs, found.sequences, one_by_one=one_by_one)
+    other = full_cache(stretching(kind), inputs, found.sequences, one_by_one=not one_by_one)
+    length = found.sequences.shape[1] - 1
+    assert worst(found.past_key_values, expected, inputs, length) <= 1e-9
+    assert worst(other, expected, inputs, length) > 0.1
+
+
+@pytest.mark.parametrize("kind", STRETCHING)
+@pytest.mark.parametrize("sample", [False, True])
+def test_no_draft_stretches_the_positions(kind: str, sample: bool) -> None:
+    inputs, policy = prompt(), Scripted(script(1, rate=0.8), cache="verify")
+    torch.manual_seed(2)
+    expected = plain(stretching(kind), inputs, tokens=TOKENS, do_sample=sample)
+    torch.manual_seed(2)
+    found = plain(stretching(kind), inputs, tokens=TOKENS, do_sample=sample, custom_generate=policy)
+    assert torch.equal(found.sequences, expected.sequences)
+    assert policy.report().drafted > 0
+    for one, other in zip(found.logits, expected.logits, strict=True):
+        torch.testing.assert_close(one, other, rtol=ROUNDED, atol=ROUNDED)
 
 
 # ---- what a policy may answer --------------------------------------------------------------------------------------

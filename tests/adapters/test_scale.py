@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -20,10 +21,8 @@ from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from adapters.errors import UnsupportedModelError
-from adapters.families import family_of
+from adapters.families import base, family_of
 from adapters.heads import FullHead, ShortHead
-from adapters.policies.base import Policy
-from adapters.policies.random import RandomExitPolicy
 from adapters.processes import processes_of
 from adapters.projection import Projection
 from tests.adapters import tensor_parallel_worker as worker
@@ -32,7 +31,7 @@ from tests.adapters.two_devices import HERE, THERE, DeviceMismatch, TwoDevices, 
 
 ROOT = Path(__file__).parents[2]
 LAYERS = 6
-SECONDS = 80  # after which processes that wait for each other are ended, and the test fails
+SECONDS = 150  # after which processes that wait for each other are ended, and the test fails
 
 # How each family's decoder and layers are called, for a device_map.
 DECODERS = {"llama": ("model", "layers"), "gemma3": ("model", "layers"), "gpt2": ("transformer", "h")}
@@ -113,7 +112,18 @@ def on_disk(request: pytest.FixtureRequest, folder: Path, tmp_path_factory: pyte
     return model, loaded(folder / name)
 
 
-@every_run
+@pytest.mark.parametrize(
+    "title",
+    [
+        "never, rows",
+        "random, deferred, rows",
+        "random, propagate",
+        "random, verify",
+        "feeds",
+        "both, rows",
+        "short, rows",
+    ],
+)
 def test_layers_on_disk_give_the_same(on_disk: Any, title: str) -> None:
     model, plain = on_disk
     layers = family_of(model).layers
@@ -129,7 +139,7 @@ def test_layers_on_disk_give_the_same(on_disk: Any, title: str) -> None:
     assert all(weight.is_meta for weight in layers[1].parameters())  # what was loaded is let go of
 
 
-@pytest.mark.parametrize("title", ["feeds", "feeds, rows", "random, propagate", "random, deferred, rows", "skips"])
+@pytest.mark.parametrize("title", ["feeds", "feeds, rows", "both, rows", "random, propagate", "skips"])
 def test_layers_that_are_loaded_as_a_whole_give_the_same(folder: Path, tmp_path: Path, title: str) -> None:
     model = loaded(folder / "gemma3")
     block = type(family_of(model).layers[0]).__name__
@@ -148,9 +158,7 @@ def test_weights_that_accelerate_keeps_elsewhere_give_the_same(folder: Path, tit
 
 def test_a_short_head_needs_the_head_in_memory(folder: Path, tmp_path: Path) -> None:
     model = loaded(folder / "llama", device_map=device_map("llama", disk=(), head="disk"), offload_folder=tmp_path)
-    same(
-        outcome(model, "sure, deferred"), outcome(loaded(folder / "llama"), "sure, deferred")
-    )  # the model's own does not
+    same(outcome(model, "sure, deferred"), outcome(loaded(folder / "llama"), "sure, deferred"))  # a full look does not
     with pytest.raises(UnsupportedModelError, match=r"out of memory.*lm_head"):
         outcome(model, "short, rows")
 
@@ -179,10 +187,13 @@ def test_the_pretended_device_keeps_apart() -> None:
             there.numpy()
 
 
-@pytest.fixture(scope="module", params=["llama", "gemma3", "gpt2", "opt", "gpt_neox", "phi3"])
-def split(request: pytest.FixtureRequest) -> tuple[Any, Any]:
+SPLIT = ("llama", "gemma3", "gpt2", "gpt_neox")
+
+
+@functools.cache
+def split(name: str) -> tuple[Any, Any]:
     """A model of which the later layers, norm and head are elsewhere, and the same in one place."""
-    model, plain = (TINY[request.param](layers=LAYERS) for _ in range(2))
+    model, plain = (TINY[name](layers=LAYERS) for _ in range(2))
     family = family_of(model)
     with TwoDevices():
         dispatched(model, (*family.layers[3:], family.norm, family.head))
@@ -190,30 +201,39 @@ def split(request: pytest.FixtureRequest) -> tuple[Any, Any]:
 
 
 @every_run
-def test_layers_on_two_devices_give_the_same(split: tuple[Any, Any], title: str) -> None:
-    model, plain = split
+@pytest.mark.parametrize("name", SPLIT)
+def test_layers_on_two_devices_give_the_same(name: str, title: str) -> None:
+    model, plain = split(name)
     with TwoDevices() as devices:
         found = outcome(model, title)
     assert devices.moves > 0
     assert found == outcome(plain, title)  # bit for bit
 
 
+@pytest.mark.parametrize(("name", "path"), [("gpt2", "transformer.wpe"), ("opt", "model.decoder.embed_positions")])
+def test_positions_may_be_embedded_elsewhere(name: str, path: str) -> None:
+    model = TINY[name](layers=LAYERS)
+    with TwoDevices():
+        found = outcome(dispatched(model, (model.get_submodule(path),)), "random, deferred, rows")
+    assert found == outcome(TINY[name](layers=LAYERS), "random, deferred, rows")
+
+
 @pytest.mark.parametrize("title", ["random, deferred, rows", "random, propagate", "sure, verify", "skips"])
-def test_a_cache_of_fixed_size_may_be_on_two_devices(split: tuple[Any, Any], title: str) -> None:
+@pytest.mark.parametrize("name", ["llama", "gpt2", "phi3"])
+def test_a_cache_of_fixed_size_may_be_on_two_devices(name: str, title: str) -> None:
     policy, several = worker.ALIKE[title]
     ids = worker.THREE if several else worker.ONE
     given = {"attention_mask": (ids != 0).long(), "max_new_tokens": 6, "cache_implementation": "static"}
-    model, plain = split
-    if any(window is not None for window in family_of(plain).windows):
-        pytest.skip("a cache of fixed size cannot slide under these policies, on one device either")
+    model, plain = split(name)
     with TwoDevices():
         found = model.generate(ids, custom_generate=policy(), **given).tolist()
     assert found == plain.generate(ids, custom_generate=policy(), **given).tolist()
 
 
-def test_projections_and_devices_of_a_split_model(split: tuple[Any, Any]) -> None:
+@pytest.mark.parametrize("name", SPLIT)
+def test_projections_and_devices_of_a_split_model(name: str) -> None:
     with TwoDevices():
-        family = family_of(split[0])
+        family = family_of(split(name)[0])
         assert (family.home, *family.devices) == (*(4 * [HERE]), *(3 * [THERE]))
         hidden = torch.zeros(1, 1, family.width)
         rotary = family.rotary(hidden, torch.zeros(1, 1, dtype=torch.int64))
@@ -221,11 +241,10 @@ def test_projections_and_devices_of_a_split_model(split: tuple[Any, Any]) -> Non
         assert [keys.device for keys, _ in pairs] == [HERE, THERE, THERE, THERE]
 
 
-def test_a_short_head_looks_from_afar(split: tuple[Any, Any]) -> None:
-    if family_of(split[1]).logits.__func__ is not family_of(TINY["llama"](layers=1)).logits.__func__:
-        pytest.skip("this family's head is more than a matrix")
+@pytest.mark.parametrize("name", SPLIT)
+def test_a_short_head_looks_from_afar(name: str) -> None:
     looks = []
-    for model in split:
+    for model in split(name):
         with TwoDevices():
             family = family_of(model)
             head = FullHead.of(family)
@@ -283,9 +302,7 @@ def compare(found: dict[str, Any], expected: dict[str, Any], rank: int) -> None:
     ("name", "title"),
     [(name, title) for name in worker.MODELS for title in (worker.ALIKE if name == "llama" else worker.FUSED)],
 )
-def test_processes_that_share_a_model_give_the_same(
-    together: Any, alone: Any, name: str, title: str, rank: int
-) -> None:
+def test_processes_that_share_a_model_agree(together: Any, alone: Any, name: str, title: str, rank: int) -> None:
     compare(together[rank][name][title], alone[name][title], rank)
 
 
@@ -310,6 +327,14 @@ def test_alone_the_other_process_would_decide_otherwise(
     policy, like = worker.ASTRAY[title]
     found = worker.run(loaded(folder / "llama"), policy(), several=worker.ALIKE[like][1])
     assert (found["tokens"], found["feeds"]) != (alone["llama"][like]["tokens"], alone["llama"][like]["feeds"])
+
+
+def test_heads_that_cannot_be_divided_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "processes_of", lambda _: SimpleNamespace(count=2))
+    assert family_of(TINY["llama"](layers=1)).parts == 2
+    assert family_of(TINY["phi3"](layers=1, num_key_value_heads=1)).parts == 1  # each process has all heads
+    with pytest.raises(UnsupportedModelError, match=r"1 heads of keys and values.*2 processes.*device_map"):
+        family_of(TINY["llama"](layers=1, num_key_value_heads=1))
 
 
 def test_one_process_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,9 +368,5 @@ def _pipeline(model: Any) -> None:
 def test_other_ways_to_spread_a_model_are_refused(spread: Callable[[nn.Module], None]) -> None:
     model = TINY["llama"](layers=1)
     spread(model)
-    policy: Policy = RandomExitPolicy()
-    with (
-        pytest.raises(UnsupportedModelError, match=r"FSDP, ZeRO-3, pipeline.*tensor parallelism"),
-        policy.attach(model),
-    ):
-        pass
+    with pytest.raises(UnsupportedModelError, match=r"FSDP, ZeRO-3, pipeline.*tensor parallelism"):
+        family_of(model)

@@ -1,4 +1,4 @@
-"""A second device, pretended: tensors that are told to be there compute on the CPU and refuse to meet those that are not.
+"""A second device, pretended: tensors told to be there compute on the CPU and refuse to meet those that are not.
 
 The rules are those of a GPU beside another: operands, indices included, must be on one device unless they are single
 numbers, and only ``to`` moves anything.
