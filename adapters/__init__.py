@@ -1,7 +1,7 @@
 """Early-warning signals over the layers of language models: which layers a token needs, decided while it is decoded.
 
-``model.generate(**inputs, custom_generate=EWSExitPolicy())`` leaves layers out of any supported causal language model of
-``transformers``, and keeps its cache right. Beside it stand other policies, capture of trajectories for study, and a
+``model.generate(**inputs, custom_generate=EWSExitPolicy())`` leaves layers out of any supported causal language model
+of ``transformers``, and keeps its cache right. Beside it stand other policies, capture of trajectories for study, and a
 check of what a model could gain. Names load on first use: importing this package loads no deep-learning framework.
 """
 
@@ -100,7 +100,11 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'adapters' has no attribute {name!r}")
     home = _HOMES[name]
     try:
-        found = importlib.import_module(f"adapters.{name}") if home is None else getattr(importlib.import_module(home), name)
+        found = (
+            importlib.import_module(f"adapters.{name}")
+            if home is None
+            else getattr(importlib.import_module(home), name)
+        )
     except ModuleNotFoundError as missing:
         if missing.name in ("torch", "transformers", "safetensors"):
             raise ModuleNotFoundError(

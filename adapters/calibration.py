@@ -103,9 +103,9 @@ class Calibration:
     rule : Rule or None
         Gates and thresholds; None where nothing saves anything at this risk.
     tensors : mapping of str to Tensor
-        Translators and screen, see :meth:`adapters.heads.ShortHead.tensors`.
+        Translators and screen, see ``adapters.heads.ShortHead.tensors``.
     control : mapping
-        The test that chose the rule, see :class:`adapters.risk.RiskControl`.
+        The test that chose the rule, see ``adapters.risk.RiskControl``.
     costs : Costs
         What the rules were weighed with.
     expected : float
@@ -119,7 +119,8 @@ class Calibration:
     control: Mapping[str, Any]
     costs: Costs
     expected: float
-    _met: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
+    # Not taken over by dataclasses.replace: what was bound for one rule is not that of another.
+    _met: dict[int, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def bind(self, family: Family) -> tuple[dict[int, FittedExit], dict[int, FittedFeeds]]:
         """Gates and looks for a model, after a look at whether it is the right one.
@@ -356,11 +357,12 @@ def test_rules(
     seed: int,
 ) -> tuple[RiskControl, Rule | None]:
     """From the most careful rule on, as far as the risk allows."""
-    losses, sizes = losses_of(rules, evidence, texts)
+    tried = rules or [Rule(0.0, ())]  # where nothing saves, the whole model, which never differs
+    losses, sizes = losses_of(tried, evidence, texts)
     control = learn_then_test(
         losses, sizes, risk=risk, confidence=confidence, target=target, max_size=max_new_tokens - 1, seed=seed
     )
-    return control, None if control.index is None else rules[control.index]
+    return control, rules[control.index] if rules and control.index is not None else None
 
 
 @contextlib.contextmanager

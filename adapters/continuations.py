@@ -71,7 +71,19 @@ def dense_continuations(
     Raises
     ------
     ews.errors.ArgumentError
-        If a text cannot be read, or a number is below 1.
+        If a text cannot be read, or a number is too small.
+
+    Examples
+    --------
+    >>> from transformers import LlamaConfig, LlamaForCausalLM
+    >>> config = LlamaConfig(
+    ...     vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=4, num_attention_heads=2,
+    ...     eos_token_id=None, pad_token_id=0,
+    ... )
+    >>> model = LlamaForCausalLM(config).eval()
+    >>> [first, second] = dense_continuations(model, [[1, 2, 3], [4, 5]], max_new_tokens=6)
+    >>> len(first.tokens), first.prompt, first.decided
+    (9, 3, 5)
     """
     for name, value, least in (("max_new_tokens", max_new_tokens, 2), ("batch_size", batch_size, 1)):
         if value < least:

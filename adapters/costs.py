@@ -8,6 +8,8 @@ from adapters.families import Family
 
 __all__ = ["Costs"]
 
+_ATTENTIONS = ("self_attn", "attention", "attn")  # what families call it
+
 
 @dataclass(frozen=True, slots=True)
 class Costs:
@@ -58,7 +60,7 @@ class Costs:
         middle = family.layers[family.depth // 2]
         parameters = list(middle.parameters())
         layer = sum(each.numel() for each in parameters)
-        attention = getattr(middle, "self_attn", None) or getattr(middle, "attention", None) or getattr(middle, "attn")
+        attention = next(part for name, part in middle.named_children() if name in _ATTENTIONS)
         attending = sum(each.numel() for each in attention.parameters())
         vocabulary, width = int(family.config.vocab_size), family.width
         size = parameters[0].element_size()

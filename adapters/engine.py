@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from adapters.agreement import agreed_exit, agreed_feeds, agreed_plan
 from adapters.errors import MonotonicityError, UnsupportedGenerationError
-from adapters.families import at_hand, family_of
+from adapters.families import Rotary, at_hand, family_of
 from adapters.kv import layer_lengths, require_known_cache
 from adapters.ledger import Ledger, Report
 from adapters.masks import block_mask, filled_slots
@@ -60,6 +60,7 @@ class Engine:
         self._forward: Any = None
         self._session: Session | None = None
         self._prompt: Tensor | None = None
+        self._reads = False
         self._projection: Projection | None = None
 
     # ---- plugging in ----------------------------------------------------------------------------------------------
@@ -72,7 +73,7 @@ class Engine:
         model = self.model
         if hasattr(model.__dict__.get("forward"), "_early_exit_engine"):
             raise ArgumentError("model", described("one that a policy is attached to"), "a model without a policy")
-        saved = {name: model.__dict__.get(name, _ABSENT) for name in ("forward", "generate")}
+        saved = {name: model.__dict__.get(name, _ABSENT) for name in ("forward", "generate", "_prefill")}
         self._forward = model.forward
 
         @functools.wraps(model.forward)
@@ -82,6 +83,7 @@ class Engine:
         forward._early_exit_engine = self  # type: ignore[attr-defined]
         model.forward = forward
         model.generate = watched(self, model.generate)
+        model._prefill = self._reading(model._prefill)
         try:
             yield self
             self.finish()
@@ -92,6 +94,19 @@ class Engine:
                 else:
                     model.__dict__[name] = value
             self._session = None
+
+    def _reading(self, prefill: Callable[..., Any]) -> Callable[..., Any]:
+        """What ``generate`` reads the prompt with, which runs in full even where a single token of it is left."""
+
+        @functools.wraps(prefill)
+        def read(*args: Any, **kwargs: Any) -> Any:
+            self._reads = True
+            try:
+                return prefill(*args, **kwargs)
+            finally:
+                self._reads = False
+
+        return read
 
     def _new_ledger(self) -> Ledger:
         return Ledger(type(self.policy).__name__, self.policy.unit, self.policy.cache, self.family.depth)
@@ -127,7 +142,8 @@ class Engine:
             del kwargs["self"]
         input_ids = kwargs.pop("input_ids", None)
         cache = kwargs.get("past_key_values")
-        if input_ids is None or input_ids.shape[1] != 1 or not isinstance(cache, Cache) or self._is_empty(cache):
+        several = self._reads or input_ids is None or input_ids.shape[1] != 1
+        if several or not isinstance(cache, Cache) or self._is_empty(cache):
             return self._prompt_call(input_ids, kwargs)
         for name in ("output_attentions", "output_hidden_states"):
             if kwargs.get(name):
@@ -164,7 +180,8 @@ class Engine:
             self.finish_session()
         if kwargs.get("use_cache") is False and kwargs.get("labels") is None:
             raise UnsupportedGenerationError("use_cache", False, "True: a policy decides for one new token at a time")
-        self._prompt = input_ids
+        whole = self._reads and self._prompt is not None and input_ids is not None  # the next piece of it
+        self._prompt = torch.cat((self._prompt, input_ids), dim=1) if whole else input_ids
         started = time.perf_counter()
         found = self._forward(input_ids=input_ids, **kwargs)
         self.ledger.prompt_seconds += time.perf_counter() - started
@@ -326,7 +343,7 @@ class Engine:
 
     @property
     def projection(self) -> Projection:
-        """Key and value projections of all layers, stacked at first use and kept by the policy for the next generation."""
+        """Key and value projections of all layers, stacked at first use and kept for the next generation."""
         if self._projection is None:
             kept = self.policy.projected
             if kept is None or not kept.is_of(self.family):
@@ -341,7 +358,7 @@ class Engine:
         if self.policy.cache == "verify":
             from adapters.verify import stop_recording, withdraw
 
-            withdraw(self, session)
+            withdraw(session)
             stop_recording(session)
         if session.ragged is not None:
             from adapters.ragged import complete
@@ -358,20 +375,16 @@ class LevelRun:
 
     def __init__(self, engine: Engine, session: Session, block: Tensor | None, position_ids: Tensor | None) -> None:
         self.engine, self.session, self.family = engine, session, engine.family
-        kept = session.kept
         self.own = 0 if block is None else block.shape[1]  # tokens that are new in this pass
-        positions = [each.positions for each in kept] + ([position_ids] if position_ids is not None else [])
         self.block: Any = block
-        self.positions = torch.cat(positions, dim=1) if len(positions) > 1 else positions[0]
-        rotary = [each.rotary for each in kept]
-        if block is not None and position_ids is not None:
-            rotary.append(self.family.rotary(block.to(self.family.home), position_ids))
-        self.rotary = joined(rotary)
+        self.positions: Any = position_ids
+        self.rotary: Rotary = None
         self.plain: Mapping[str, Tensor | None] | None = None
-        if block is not None and session.is_level:
-            self.plain = self.family.masks(block, session.attention_mask, session.cache, self.positions)
+        if block is not None and position_ids is not None:
+            self.rotary = self.family.rotary(block.to(self.family.home), position_ids)
+            if session.is_level:
+                self.plain = self.family.masks(block, session.attention_mask, session.cache, position_ids)
         self._masks: dict[tuple[Any, ...], Tensor | None] = {}
-        self._sliced: tuple[int, Tensor, Any] = (self.positions.shape[1], self.positions, self.rotary)
 
     def layer(self, index: int, *, decided: bool) -> None:
         """Run one layer, with the tokens that were kept before it."""
@@ -381,21 +394,13 @@ class LevelRun:
                 f"layer {index} was left out before and has gaps in its cache; with cache='monotone' it must stay out "
                 "(cache='propagate' fills the gaps)"
             )
-        while session.kept and session.kept[-1].depth == index:
-            joined = session.kept.pop().hidden
-            self.block = joined if self.block is None else torch.cat((joined.to(self.block.device), self.block), dim=1)
+        self._take_in(index)
         self.block = family.placed(index, self.block)
         tokens = self.block.shape[1]
-        if self._sliced[0] != tokens:
-            rotary = self.rotary
-            if rotary is not None:
-                rotary = {kind: (c[:, -tokens:], s[:, -tokens:]) for kind, (c, s) in rotary.items()}
-            self._sliced = (tokens, self.positions[:, -tokens:], rotary)
-        _, positions, rotary = self._sliced
         context = {
             "mask": self._mask(index, tokens),
-            "position_ids": positions,
-            "rotary": rotary,
+            "position_ids": self.positions,
+            "rotary": self.rotary,
             "cache": session.cache,
         }
         if decided:
@@ -407,6 +412,22 @@ class LevelRun:
         rows = self.block.shape[0]
         ledger.layers += rows * tokens
         ledger.completed += rows * (tokens - self.own)
+
+    def _take_in(self, depth: int) -> None:
+        """Put the tokens that were kept at this depth before those of the pass."""
+        kept = self.session.kept
+        found = []
+        while kept and kept[-1].depth == depth:
+            found.append(kept.pop())
+        if not found:
+            return
+        found.reverse()
+        if self.block is not None:
+            found.append(Kept(self.block, self.positions, self.rotary, depth))
+        device = found[-1].hidden.device
+        self.block = torch.cat([each.hidden.to(device) for each in found], dim=1)
+        self.positions = torch.cat([each.positions for each in found], dim=1)
+        self.rotary = joined([each.rotary for each in found])
 
     def _decided(self, index: int, context: dict[str, Any]) -> Tensor:
         """A layer whose feed-forward block may be left out."""
@@ -432,7 +453,7 @@ class LevelRun:
         if self.engine.policy.cache == "monotone":
             self.session.gaps.add(index)
             return
-        (pair,) = self.engine.projection(index, self.block, self._sliced[2], index + 1)
+        (pair,) = self.engine.projection(index, self.block, self.rotary, index + 1)
         self.session.cache.update(*pair, index)
         self.session.lengths[index] += self.block.shape[1]
 
@@ -442,11 +463,11 @@ class LevelRun:
         if cache == "monotone":
             session.gaps.update(range(depth, self.family.depth))
         elif cache == "propagate":
-            for index, pair in enumerate(self.engine.projection(depth, self.block, self._sliced[2]), start=depth):
+            for index, pair in enumerate(self.engine.projection(depth, self.block, self.rotary), start=depth):
                 session.cache.update(*pair, index)
                 session.lengths[index] += self.block.shape[1]
         else:
-            session.kept.append(Kept(self.block, *self._sliced[1:], depth))
+            session.kept.append(Kept(self.block, self.positions, self.rotary, depth))
 
     def _mask(self, index: int, tokens: int) -> Tensor | None:
         family, session = self.family, self.session

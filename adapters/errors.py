@@ -7,6 +7,7 @@ from ews.errors import ArgumentError, EWSError, EWSWarning
 __all__ = [
     "FullDepthWarning",
     "MonotonicityError",
+    "PolicyDtypeWarning",
     "PolicyMismatchError",
     "UnsupportedGenerationError",
     "UnsupportedModelError",
@@ -31,3 +32,7 @@ class MonotonicityError(EWSError):
 
 class FullDepthWarning(EWSWarning):
     """The policy cannot do what it promises here, and the model runs at full depth instead."""
+
+
+class PolicyDtypeWarning(EWSWarning):
+    """A policy was calibrated with the same model in another type, with which its risk was not tested."""

@@ -123,8 +123,8 @@ class Guarded(Policy):
         for good cannot be run again.
     monitors : mapping of str to ews.Monitor, optional
         Which signals are watched and how; :meth:`calibrate` calibrates copies of them. Signals are ``"entropy"`` and
-        ``"margin"`` of the emitted logits (:func:`adapters.token_signals.logit_signals`) and ``"repetition"`` of the
-        tokens (:class:`adapters.token_signals.Repetition`). The default was chosen by measurement: see
+        ``"margin"`` of the emitted logits (``adapters.token_signals.logit_signals``) and ``"repetition"`` of the
+        tokens (``adapters.token_signals.Repetition``). The default was chosen by measurement: see
         :func:`default_monitors`.
     cooldown : int, optional
         After how many tokens at full depth the policy within decides again, and the monitors start anew (default: not

@@ -9,10 +9,11 @@ exit is brought up to date.
     Once left out, a layer is never run again in this generation, so its missing slots are never read. The cache cannot
     be handed on afterwards.
 ``propagate``
-    The state at the exit is sent through the key and value projections of the layers left out. Approximate; one product.
+    The state at the exit is sent through the key and value projections of the layers left out. Approximate; one
+    product.
 ``deferred``
-    The state at the exit is kept. When a later token goes deeper, it and the tokens kept go through the missing layers in
-    one pass. The cache is that of the whole model.
+    The state at the exit is kept. When a later token goes deeper, it and the tokens kept go through the missing layers
+    in one pass. The cache is that of the whole model.
 ``verify``
     As ``deferred``, and a token that left early is only a draft: it is emitted if the whole model says the same.
 """
@@ -122,7 +123,7 @@ class RaggedSlots:
         """
         self._rows, self._fresh, self._targets, self._end = rows, fresh, targets, end
 
-    def reach(self, index: int, end: int, like: tuple[Tensor, Tensor] | None = None) -> tuple[int, int]:
+    def reach(self, index: int, end: int) -> tuple[int, int]:
         """Give a layer `end` slots; length and offset of what it holds then."""
         layer = self.cache.layers[index]
         if isinstance(layer, StaticLayer):
@@ -147,7 +148,8 @@ class RaggedSlots:
 
     def update(self, keys: Tensor, values: Tensor, layer_idx: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         """What attention calls: takes in the new, returns all of the rows that run."""
-        assert self._fresh is not None and self._targets is not None  # aim() comes first
+        assert self._fresh is not None  # aim() comes first
+        assert self._targets is not None
         self.reach(layer_idx, self._end)
         row, token = (each.to(keys.device) for each in self._fresh)
         taken = keys.transpose(1, 2)[row, token], values.transpose(1, 2)[row, token]

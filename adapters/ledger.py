@@ -133,8 +133,8 @@ class Report:
         lines = [
             f"{self.policy} (unit {self.unit}, cache {self.cache})",
             f"  {self.tokens} tokens, {self.tokens_per_second:.1f} a second; prompt of {self.prompt_tokens}",
-            f"  {self.layers_per_token:.2f} of {self.depth} layers and {self.feeds_per_token:.2f} feed-forward blocks a "
-            f"token, {self.heads_per_token:.2f} full heads",
+            f"  {self.layers_per_token:.2f} of {self.depth} layers and {self.feeds_per_token:.2f} feed-forward blocks "
+            f"a token, {self.heads_per_token:.2f} full heads",
             f"  emitted after layers {exits}",
             f"  deciding {self.deciding_share:.1%} of the time, looks {self.looking_share:.1%}",
         ]

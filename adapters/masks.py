@@ -67,8 +67,9 @@ def filled_slots(attention_mask: Any) -> Tensor | None:
 
     Parameters
     ----------
-    attention_mask : Tensor of shape (rows, slots), or of shape (rows, 1, 1, slots), mapping of kind to the latter, or None
-        As ``generate`` makes it: four dimensions where the cache has a fixed size.
+    attention_mask : Tensor or mapping of kind to Tensor, or None
+        Of shape (rows, slots), or (rows, 1, 1, slots) where the cache has a fixed size, as ``generate``
+        makes it.
 
     Returns
     -------

@@ -1,9 +1,9 @@
 """Policies on text that the whole model wrote, many tokens in one pass: what each would have said, layer by layer.
 
-Each token of a text is a row for the policy. Attention is causal, so one pass over the text gives every token the states
-that it has in decoding, as long as what the policy leaves out is left out here too: a feed-forward block that is not run
-for a token is not run for it; after an exit a token's state stands still (``cache="propagate"``: its keys and values in
-higher layers come from that state) or goes on (``"deferred"``: they are completed by the whole model).
+Each token of a text is a row for the policy. Attention is causal, so one pass over the text gives every token the
+states that it has in decoding, as long as what the policy leaves out is left out here too: a feed-forward block that is
+not run for a token is not run for it; after an exit a token's state stands still (``cache="propagate"``: its keys and values
+in higher layers come from that state) or goes on (``"deferred"``: they are completed by the whole model).
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def replay(model: Any, policy: Policy, texts: Sequence[Continuation], *, batch_s
         Whose plan does not depend on the step (its rows are the tokens here, and there is one step). With
         ``cache="verify"`` it is taken for what it drafts.
     texts : sequence of Continuation
-        See :func:`adapters.continuations.dense_continuations`.
+        See :func:`adapters.dense_continuations`.
     batch_size : int, default 8
         How many texts in one pass.
 

@@ -336,7 +336,7 @@ def capture(
     Parameters
     ----------
     model : transformers.PreTrainedModel
-        A causal language model of a family that :mod:`adapters.families` knows, in evaluation mode. It gets hooks for
+        A causal language model of a family that ``adapters.families`` knows, in evaluation mode. It gets hooks for
         the time of the call and is as before when it ends, however it ends.
     texts : iterable of str or of sequences of int
         What it reads: strings, which need a tokenizer, or token ids.

@@ -44,7 +44,7 @@ def verified_step(engine: Engine, session: Session, input_ids: Tensor, position_
             show_length(session.cache, session.length)
             engine.ledger.accepted += 1
             return logits
-    withdraw(engine, session)
+    withdraw(session)
     return _round(engine, session, input_ids, position_ids)
 
 
@@ -67,7 +67,7 @@ def _round(engine: Engine, session: Session, input_ids: Tensor, position_ids: Te
     return logits[:, :1]
 
 
-def withdraw(engine: Engine, session: Session) -> None:
+def withdraw(session: Session) -> None:
     """Take drafts that were not asked for out of the cache."""
     if session.rows > 1:
         return

@@ -125,7 +125,7 @@ class Policy(ABC):
     unit : {"layer", "ffn", "both"}
         What is left out: the layers after an exit (or layers in between), feed-forward blocks, or both.
     cache : {"exact", "monotone", "propagate", "deferred", "verify"}
-        How keys and values of layers that were not run come about; see :mod:`adapters.kv`.
+        How keys and values of layers that were not run come about; see ``adapters.kv``.
 
     Raises
     ------

@@ -62,9 +62,9 @@ class EWSExitPolicy(Policy):
 
     References
     ----------
-    Schuster, T. et al. (2022). Confident adaptive language modeling. NeurIPS 35. Angelopoulos, A. N. et al. (2021). Learn
-    then test: calibrating predictive algorithms to achieve risk control. arXiv:2110.01052. Dakos, V. et al. (2012).
-    Methods for detecting early warnings of critical transitions in time series. PLoS ONE 7, e41010.
+    Schuster, T. et al. (2022). Confident adaptive language modeling. NeurIPS 35. Angelopoulos, A. N. et al. (2021).
+    Learn then test: calibrating predictive algorithms to achieve risk control. arXiv:2110.01052. Dakos, V. et al.
+    (2012). Methods for detecting early warnings of critical transitions in time series. PLoS ONE 7, e41010.
 
     Examples
     --------

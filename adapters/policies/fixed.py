@@ -17,8 +17,8 @@ class FixedExitPolicy(Policy):
     depth : int
         How many layers run.
     cache : {"monotone", "propagate", "deferred", "verify"}, default "monotone"
-        The layers above are never run after the prompt, so nothing is missed with ``"monotone"``. With ``"verify"`` this
-        is self-speculation with a draft of fixed depth (Elhoushi et al. 2024).
+        The layers above are never run after the prompt, so nothing is missed with ``"monotone"``. With ``"verify"``
+        this is self-speculation with a draft of fixed depth (Elhoushi et al. 2024).
 
     References
     ----------

@@ -1,7 +1,8 @@
-"""Agreement against time for every policy: ``python -m benchmarks.llm.pareto [model] [--small]``.
+"""Agreement against time for every policy: ``python -m benchmarks.llm.pareto [model]``.
 
 Writes ``docs/generated/llm_pareto_<model>.csv`` (every setting), ``llm_budgets_<model>.csv`` (the best
-agreement within each budget, fixed beforehand) and a figure. Rules are chosen on texts of the recording that no agreement is measured on.
+agreement within each budget, fixed beforehand) and a figure. Rules are chosen on texts of the recording that no
+agreement is measured on.
 """
 
 from __future__ import annotations
