@@ -23,12 +23,12 @@ from benchmarks.llm.record import recorded, short_head
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "generated"
 SPLITS = 60
-RULE_TEXTS, CALIBRATION_TEXTS = 80, 220
+RULE_TEXTS, CALIBRATION_TEXTS = 40, 130
 CONFIDENCE = 0.95
 
 Target = Literal["agreement", "sequence"]
 CASES: tuple[tuple[Target, float], ...] = (
-    ("agreement", 0.02),
+    ("agreement", 0.03),
     ("agreement", 0.05),
     ("agreement", 0.1),
     ("sequence", 0.3),
