@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -24,9 +24,9 @@ from adapters.gate import FEATURES, FeatureSet
 from adapters.heads import FullHead, LensMoments, ShortHead, TunedLens
 from adapters.looks import look_in_short
 from adapters.policies.base import UNITS, CacheMode, Unit
-from adapters.risk import RiskControl, learn_then_test, smallest_sample
+from adapters.risk import RiskControl, Target, learn_then_test, smallest_sample
 from adapters.rules import Rule, choose_rules, losses_of
-from ews.errors import ArgumentError, UnknownNameError, described
+from ews.errors import ArgumentError, InputTypeError, UnknownNameError, described
 
 __all__ = [
     "Calibration",
@@ -45,6 +45,7 @@ __all__ = [
 _LENS_SHARE, _RULE_SHARE = 0.3, 0.2
 _DEPTHS = 5
 _WINDOW = 8
+_LEAST_LAYERS = 5  # a window of three, the shortest that has a skewness, and two states before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class Calibration:
     costs: Costs
     expected: float
     # Not taken over by dataclasses.replace: what was bound for one rule is not that of another.
-    _met: dict[int, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _met: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def bind(self, family: Family) -> tuple[dict[int, FittedExit], dict[int, FittedFeeds]]:
         """Gates and looks for a model, after a look at whether it is the right one.
@@ -140,7 +141,8 @@ class Calibration:
         adapters.errors.PolicyMismatchError
             If it is another model.
         """
-        known = self._met.get(id(family.model))
+        here = (id(family.model), family.model.dtype, family.home)
+        known = self._met.get(here)
         if known is not None and known[0] is family.model:
             return known[1], known[2]
         require_model(self, family.model)
@@ -157,7 +159,7 @@ class Calibration:
                 fitted = FittedFeeds(gate, self.config.window, self.config.features, group.layers)
                 feeds[group.layers[0]] = fitted
         self._met.clear()
-        self._met[id(family.model)] = (family.model, exits, feeds)
+        self._met[here] = (family.model, exits, feeds)
         return exits, feeds
 
 
@@ -209,7 +211,12 @@ def calibrate(
     Calibration
         What was found.
     """
-    for argument, value, names in (("unit", unit, UNITS), ("features", features, FEATURES)):
+    targets = get_args(Target)
+    for argument, value, names in (
+        ("unit", unit, UNITS),
+        ("features", features, FEATURES),
+        ("target", target, targets),
+    ):
         if value not in names:
             raise UnknownNameError(argument, value, names)
     family = family_of(model)
@@ -217,6 +224,12 @@ def calibrate(
         raise UnsupportedModelError(
             "model", described("one that is split over processes"), "the same model in one process"
         )
+    if family.depth < _LEAST_LAYERS:
+        raise UnsupportedModelError(
+            "model", described(f"one of {family.depth} layers"), f"{_LEAST_LAYERS} layers or more, which hold a window"
+        )
+    if isinstance(texts, str):
+        raise InputTypeError("texts", texts, "a list of texts")
     texts = list(texts)
     tested = len(texts) - round(len(texts) * (_LENS_SHARE + _RULE_SHARE))
     least = smallest_sample(risk=risk, confidence=confidence)

@@ -2,8 +2,8 @@
 
 Each token of a text is a row for the policy. Attention is causal, so one pass over the text gives every token the
 states that it has in decoding, as long as what the policy leaves out is left out here too: a feed-forward block that is
-not run for a token is not run for it; after an exit a token's state stands still (``cache="propagate"``: its keys and values
-in higher layers come from that state) or goes on (``"deferred"``: they are completed by the whole model).
+not run for a token is not run for it; after an exit a token's state stands still (``cache="propagate"``: its keys and
+values in higher layers come from that state) or goes on (``"deferred"``: they are completed by the whole model).
 """
 
 from __future__ import annotations

@@ -1,0 +1,261 @@
+"""A policy replayed on recorded text against the same policy decoding that text, token by token, through the engine.
+
+The risk that a calibration promises is tested on replays (or on evidence that stands for them), so the two must be the
+same: what is said, after how many layers, with which feed-forward blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from adapters.continuations import Continuation
+from adapters.evidence import gather
+from adapters.families import Family, family_of
+from adapters.heads import FullHead, ShortHead
+from adapters.policies.base import CacheMode, Exit, Plan, Policy, Trajectory
+from adapters.policies.confidence import ConfidencePolicy
+from adapters.policies.ews import EWSExitPolicy
+from adapters.policies.fixed import FixedExitPolicy
+from adapters.policies.fixed_point import FixedPointPolicy
+from adapters.policies.never import NeverExitPolicy
+from adapters.policies.saturation import SaturationPolicy
+from adapters.replaying import Replay, replay
+from tests.adapters.driving import Growing
+from tests.adapters.fitting import DEPTHS, LAYERS, WINDOW, between, fitted, model_of, written
+
+FAMILIES = ["llama", "gemma3", "gpt2"]
+
+
+class Decoded:
+    """What the engine did with one token after another of texts that are given."""
+
+    def __init__(self) -> None:
+        self.text: list[int] = []
+        self.said: list[int] = []
+        self.depth: list[int] = []
+        self.feeds: list[int] = []
+        self.likelihood: list[float] = []
+
+
+@torch.no_grad()
+def decode(model: Any, policy: Policy, texts: Sequence[Continuation]) -> Decoded:
+    """Feed the tokens of each text one at a time, whatever the policy says."""
+    found = Decoded()
+    for index, each in enumerate(texts):
+        ids = torch.from_numpy(each.tokens)[None]
+        with policy.attach(model) as engine:
+            cache = DynamicCache(config=model.config)
+            model(input_ids=ids[:, : each.prompt], past_key_values=cache, use_cache=True)
+            for place in range(each.prompt, len(each.tokens) - 1):
+                ledger = engine.ledger
+                before, ran = dict(ledger.exits), ledger.layers - ledger.completed - ledger.attentions_only
+                logits = model(input_ids=ids[:, place : place + 1], past_key_values=cache, use_cache=True).logits[0, -1]
+                (depth,) = [at for at, count in ledger.exits.items() if count != before.get(at, 0)]
+                found.text.append(index)
+                found.said.append(int(logits.argmax()))
+                found.depth.append(depth)
+                found.feeds.append(ledger.layers - ledger.completed - ledger.attentions_only - ran)
+                found.likelihood.append(float(logits.double().log_softmax(-1)[ids[0, place + 1]]))
+    return found
+
+
+@torch.no_grad()
+def whole(model: Any, texts: Sequence[Continuation]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """What the plain model says of each decided token, and the log-likelihood of the next."""
+    said, likelihood = [], []
+    for each in texts:
+        ids = torch.from_numpy(each.tokens)[None]
+        logits = model(input_ids=ids, use_cache=False).logits[0].double()
+        part = slice(each.prompt, len(each.tokens) - 1)
+        said += logits.argmax(-1)[part].tolist()
+        follow = ids[0, each.prompt + 1 :]
+        likelihood += logits.log_softmax(-1)[part].gather(-1, follow[:, None])[:, 0].tolist()
+    return np.array(said), np.array(likelihood)
+
+
+def same(model: Any, policy: Callable[[], Policy], texts: Sequence[Continuation]) -> Replay:
+    """Both, compared in full."""
+    replayed = replay(model, policy(), texts, batch_size=3)
+    decoded = decode(model, policy(), texts)
+    dense, likelihood = whole(model, texts)
+    assert replayed.text.tolist() == decoded.text
+    assert replayed.depth.tolist() == decoded.depth
+    assert replayed.feeds.tolist() == decoded.feeds
+    assert replayed.agrees.tolist() == (np.array(decoded.said) == dense).tolist()
+    np.testing.assert_allclose(replayed.log_likelihood, decoded.likelihood, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(replayed.dense_log_likelihood, likelihood, rtol=1e-4, atol=1e-4)
+    return replayed
+
+
+def quantile(name: str, share: float) -> float:
+    """A threshold on the cosine of neighbouring states that some tokens of a tiny model pass."""
+    policy = Watching()
+    replay(model_of(name), policy, written(name))
+    return between(np.concatenate(policy.seen), share)
+
+
+class Watching(Policy):
+    """Never leaves, and notes cosines."""
+
+    def __init__(self) -> None:
+        super().__init__(unit="layer", cache="deferred")
+        self.seen: list[Any] = []
+
+    def plan(self, step: int) -> Plan:
+        """Ask in the middle."""
+        return Plan(checks=tuple(range(3, LAYERS)))
+
+    def check(self, trajectory: Trajectory) -> Exit | None:
+        """Note."""
+        newest, before = trajectory.state(), trajectory.state(-2)
+        self.seen.append(torch.nn.functional.cosine_similarity(newest, before, dim=-1).numpy())
+
+
+class HalfFed(Policy):
+    """Leaves out the feed-forward block where a coordinate of the state is negative."""
+
+    def __init__(self, cache: CacheMode = "exact") -> None:
+        super().__init__(unit="ffn", cache=cache)
+
+    def plan(self, step: int) -> Plan:
+        """Ask in most layers."""
+        return Plan(feeds=frozenset(range(1, LAYERS)))
+
+    def feeds(self, index: int, middle: Tensor) -> Any:
+        """By sign."""
+        return (middle[:, index] > 0).numpy()
+
+
+# ---- exits ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cache", ["deferred", "propagate"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_saturation(name: str, cache: CacheMode) -> None:
+    limit = quantile(name, 0.8)
+    found = same(model_of(name), lambda: SaturationPolicy(threshold=limit, cache=cache), written(name))
+    assert len(np.unique(found.depth)) > 2
+
+
+@pytest.mark.parametrize("cache", ["deferred", "propagate"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_early_warning_over_layers(name: str, cache: CacheMode) -> None:
+    """Gates, looks through lens and short list, and a look at the last layer in place of the head."""
+    calibration = fitted(name)
+    found = same(model_of(name), lambda: EWSExitPolicy(calibration=calibration, cache=cache), written(name))
+    assert {6, 9} <= set(found.depth.tolist())
+    assert not found.agrees.all()
+
+
+@pytest.mark.parametrize("features", ["windowed", "raw"])
+def test_early_warning_with_fewer_features(features: Any) -> None:
+    found = same(
+        model_of("llama"), lambda: EWSExitPolicy(calibration=fitted("llama", "layer", features)), written("llama")
+    )
+    assert len(np.unique(found.depth)) > 1
+
+
+@pytest.mark.parametrize("cache", ["deferred", "propagate"])
+def test_confidence(cache: CacheMode) -> None:
+    found = same(model_of("llama"), lambda: ConfidencePolicy(threshold=0.25, cache=cache), written("llama"))
+    assert len(np.unique(found.depth)) > 2
+
+
+def test_fixed_point() -> None:
+    found = same(model_of("llama"), lambda: FixedPointPolicy(update=0.6, alignment=-1.0), written("llama"))
+    assert len(np.unique(found.depth)) > 2
+
+
+@pytest.mark.parametrize("cache", ["deferred", "propagate"])
+def test_an_exit_that_is_known_beforehand(cache: CacheMode) -> None:
+    found = same(model_of("gpt2"), lambda: FixedExitPolicy(depth=6, cache=cache), written("gpt2"))
+    assert set(found.depth.tolist()) == {6}
+
+
+def test_never() -> None:
+    found = same(model_of("gemma3"), NeverExitPolicy, written("gemma3"))
+    assert found.agreement == 1
+    assert set(found.depth.tolist()) == {LAYERS}
+    np.testing.assert_array_equal(found.log_likelihood, found.dense_log_likelihood)
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2"])
+def test_layers_in_between(name: str) -> None:
+    """Prompts run in full: only tokens that a policy decides on pass a layer by."""
+    found = same(model_of(name), lambda: Growing([[3, 4, 7]], cache="propagate"), written(name))
+    assert not found.agrees.all()
+
+
+# ---- feed-forward blocks -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cache", ["exact", "propagate"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_feed_forward_blocks(name: str, cache: CacheMode) -> None:
+    found = same(model_of(name), lambda: HalfFed(cache), written(name))
+    assert len(np.unique(found.feeds)) > 2
+
+
+@pytest.mark.parametrize("unit", ["ffn", "both"])
+@pytest.mark.parametrize("name", [*FAMILIES, "gpt_neox"])
+def test_early_warning_over_blocks(name: str, unit: Any) -> None:
+    calibration = fitted(name, unit)
+    found = same(model_of(name), lambda: EWSExitPolicy(calibration=calibration), written(name))
+    assert len(np.unique(found.depth - found.feeds)) > 1
+    assert (len(np.unique(found.depth)) > 1) == (unit == "both")
+
+
+# ---- evidence is a replay of every rule at once --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_outcome_of_a_rule_on_evidence_is_its_replay(name: str) -> None:
+    model, texts, calibration = model_of(name), written(name), fitted(name)
+    family: Family = family_of(model)
+    head = ShortHead.from_tensors(FullHead.of(family), calibration.tensors)
+    evidence = gather(family, texts, head, indices=np.arange(len(texts)), depths=DEPTHS, window=WINDOW, features="both")
+    assert calibration.rule is not None
+    column, agrees, _, _ = calibration.rule.outcome(evidence)
+    found = replay(model, EWSExitPolicy(calibration=calibration), texts)
+    np.testing.assert_array_equal(np.array((*DEPTHS, LAYERS))[column], found.depth)
+    np.testing.assert_array_equal(agrees, found.agrees)
+    np.testing.assert_array_equal(evidence.text, found.text)
+
+
+# ---- what is counted -----------------------------------------------------------------------------------------------
+
+
+def test_texts_without_a_decision_are_left_out() -> None:
+    texts = list(written("llama"))
+    short = Continuation(texts[0].tokens[: texts[0].prompt + 1], texts[0].prompt)
+    nothing = Continuation(texts[1].tokens[: texts[1].prompt], texts[1].prompt)
+    found = replay(model_of("llama"), FixedExitPolicy(depth=4), [short, texts[2], nothing, texts[3]])
+    assert set(found.text.tolist()) == {1, 3}
+    differ, sizes = found.counts()
+    assert sizes.tolist() == [0, texts[2].decided, 0, texts[3].decided]
+    assert differ.sum() == (~found.agrees).sum()
+    assert differ[1] == (~found.agrees[found.text == 1]).sum()
+
+
+def test_figures_of_a_replay() -> None:
+    found = replay(model_of("llama"), FixedExitPolicy(depth=4), written("llama"))
+    assert found.policy == "FixedExitPolicy"
+    assert found.agreement == pytest.approx(np.mean(found.agrees))
+    assert found.perplexity == pytest.approx(np.exp(-np.mean(found.log_likelihood)))
+    assert found.dense_perplexity == pytest.approx(np.exp(-np.mean(found.dense_log_likelihood)))
+    assert found.dense_perplexity < found.perplexity  # the text is the likeliest under the whole model
+
+
+def test_parts_of_a_batch_do_not_matter() -> None:
+    texts = written("gpt2")
+    one = replay(model_of("gpt2"), EWSExitPolicy(calibration=fitted("gpt2", "both")), texts, batch_size=1)
+    many = replay(model_of("gpt2"), EWSExitPolicy(calibration=fitted("gpt2", "both")), texts, batch_size=5)
+    for name in ("text", "agrees", "depth", "feeds"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(many, name))
