@@ -24,6 +24,7 @@ __all__ = ["FullHead", "LensMoments", "Look", "Screen", "ShortHead", "TunedLens"
 
 _ROWS = 2048  # states, or rows of the head, per product while fitting
 _STRIDE = 32  # ranks that the 8-bit product takes are multiples of this
+_ALIGNMENT = 64  # bytes; what torch gives to every new tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,7 +401,7 @@ class Screen:
     """
 
     def __init__(self, basis: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None = None) -> None:
-        self.basis, self.weight, self.scale, self.bias = basis, weight.contiguous(), scale, bias
+        self.basis, self.weight, self.scale, self.bias = basis, _aligned(weight), scale, bias
         # bfloat16, in which the 8-bit product is fast; states of any type are cast to it for the screen alone.
         self._packed_scale = scale.to(torch.bfloat16)
         self._plain = None if self._packs() else (weight.float() * scale.float().unsqueeze(1)).to(basis)
@@ -445,7 +446,8 @@ class Screen:
         return cls(basis.to(head.weight.dtype), image, scale.to(torch.float32), head.bias)
 
     def _packs(self) -> bool:
-        # The product reads rows in strides of a vector register, and beyond the end where they do not fill it.
+        # The product loads whole registers from aligned addresses, and ends the process where an address is not: rows
+        # must begin at such addresses (rank), and so must the matrix (_aligned; what is read from a file does not).
         if self.weight.device.type != "cpu" or self.rank % _STRIDE or not hasattr(torch, "_weight_int8pack_mm"):
             return False
         try:
@@ -466,8 +468,15 @@ class Screen:
         kept = nn.functional.linear(finished, self.basis)
         if self._plain is not None:
             return nn.functional.linear(kept, self._plain, self.bias)
-        found = torch._weight_int8pack_mm(kept.to(torch.bfloat16), self.weight, self._packed_scale)
+        found = torch._weight_int8pack_mm(_aligned(kept.to(torch.bfloat16)), self.weight, self._packed_scale)
         return found if self.bias is None else found + self.bias
+
+
+def _aligned(tensor: Tensor) -> Tensor:
+    """The same values at an address that vector instructions can load from; a copy only where it is not one already."""
+    if tensor.is_contiguous() and tensor.data_ptr() % _ALIGNMENT == 0:
+        return tensor
+    return tensor.clone(memory_format=torch.contiguous_format)
 
 
 class ShortHead:

@@ -315,3 +315,20 @@ def test_smollm2_short_head_agrees_with_its_own_head() -> None:
     short = ShortHead.fit(head, finished.T @ finished / len(finished), rank=64, candidates=128)
     agreed = (short.look(states, family.depth).token == logits.argmax(-1)).float().mean()
     assert agreed > 0.9
+
+
+@pytest.mark.parametrize("rows", [1, 7, 300])
+def test_weights_at_odd_addresses(rows: int) -> None:
+    """What is read from a file begins anywhere; the 8-bit product of torch ends the process on such an address."""
+    generator = torch.Generator().manual_seed(0)
+    head = FullHead(torch.nn.Identity(), torch.randn(320, 64, generator=generator))
+    short = ShortHead.fit(head, torch.eye(64), rank=64, candidates=16)
+    tensors = short.tensors()
+    plain = tensors["screen.weight"]
+    room = torch.zeros(plain.numel() + 64, dtype=torch.int8)
+    shifted = room[3 : 3 + plain.numel()].view_as(plain)
+    shifted.copy_(plain)
+    assert shifted.data_ptr() % 16 != 0
+    again = ShortHead.from_tensors(head, {**tensors, "screen.weight": shifted})
+    states = torch.randn(rows, 64, generator=generator)
+    assert torch.equal(again.look(states, 3).token, short.look(states, 3).token)
