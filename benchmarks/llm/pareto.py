@@ -143,7 +143,7 @@ def baselines(depth: int, rate: float) -> dict[str, Policy]:
             for t in (0.3, 0.6, 0.9)
         ),
         *((f"cosine saturation, {t}", lambda t=t: SaturationPolicy(threshold=t)) for t in (0.97, 0.99)),
-        *((f"fixed point, {t}", lambda t=t: FixedPointPolicy(threshold=t)) for t in (0.1, 0.2)),
+        *((f"fixed point, {t}", lambda t=t: FixedPointPolicy(update=t)) for t in (0.1, 0.2)),
         (
             f"random exit, rate {rate:.2f}",
             lambda: RandomExitPolicy(rate=rate, depths=range(round(0.8 * depth), depth), cache="deferred"),

@@ -1,0 +1,49 @@
+"""Everything that is measured of language models, in order: ``python -m benchmarks.llm``; hours on two cores.
+
+Needs the models smollm2-135m, stories15m and qwen2.5-coder-0.5b, see :mod:`benchmarks.llm.models`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+STEPS = (
+    ("record", "smollm2-135m"),
+    ("record", "qwen2.5-coder-0.5b", "--texts", "160", "--new-tokens", "48"),
+    ("auroc",),
+    ("risk",),
+    ("verify", "stories15m", "200"),
+    ("collapse",),
+    ("speed",),
+    ("calibration",),
+    ("pareto", "smollm2-135m"),
+    (
+        "pareto",
+        "qwen2.5-coder-0.5b",
+        "--no-feeds",
+        "--texts",
+        "16",
+        "--prompts",
+        "3",
+        "--tokens",
+        "24",
+        "--repeats",
+        "3",
+    ),
+)
+
+
+def main() -> int:
+    """Run each step in a process of its own; 1 where one of them fails."""
+    failed = []
+    for name, *options in STEPS:
+        print(f"== {name} {' '.join(options)}", flush=True)
+        if subprocess.run([sys.executable, "-m", f"benchmarks.llm.{name}", *options], check=False).returncode:
+            failed.append(name)
+    print(f"failed: {', '.join(failed)}" if failed else "every step ran")
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
