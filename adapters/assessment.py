@@ -35,7 +35,7 @@ _PROMPT = 96  # tokens of a prompt that are read
 _CHARACTERS = 16  # more than a token has
 _LENS_DEPTHS = 12  # at most, that a lens is fitted at
 _LENS_BYTES = 2**29  # that the sums for them may take
-_LENS_TOKENS = 256  # through the full head at every depth
+_LENS_TOKENS = 192  # through the full head at every depth
 _BLOCKS = 12  # feed-forward blocks that are left out one by one
 _BLOCK_TEXTS = 6  # texts for that
 _ROWS = 256
@@ -156,7 +156,8 @@ def assess(
 
 def _drawn(texts: Sequence[Any], tokenizer: Any, family: Family, seed: int) -> list[IntArray]:
     """Some of the texts in an order that means nothing, cut to what is read of them."""
-    if isinstance(texts, Sequence) and not isinstance(texts, str):
+    if not isinstance(texts, str):
+        texts = list(texts)
         if len(texts) < _LEAST_TEXTS:
             raise ArgumentError("texts", described(f"{len(texts)} texts"), f"{_LEAST_TEXTS} or more")
         order = np.random.default_rng(seed).permutation(len(texts))[:_TEXTS]
@@ -183,7 +184,7 @@ def _check_lens(
     fitted = head.lens.depths if head.lens is not None else ()
     for _, states in trajectories_of(family, written, indices=indices):
         kept = [state[::every] for state in states[1:]]
-        for part in zip(*(state.split(_ROWS) for state in kept), strict=True):
+        for part in zip(*(torch.split(state, _ROWS) for state in kept), strict=True):
             said = torch.stack([family.logits(family.finish(state)).argmax(-1) for state in part], dim=1)
             looks = [head.look(part[depth - 1], depth).token for depth in (*fitted, family.depth)]
             raw.append(said == said[:, -1:])
@@ -204,7 +205,7 @@ def _settled(
 ) -> np.ndarray[Any, np.dtype[np.int64]]:
     """The first depth from which all that follow are right, for each row."""
     lasting = np.logical_and.accumulate(right[:, ::-1], axis=1).sum(1)
-    return depths[len(depths) - lasting]
+    return np.asarray(depths[len(depths) - lasting])
 
 
 def _gains(
@@ -222,7 +223,8 @@ def _gains(
     dense = costs.dense(layers)
 
     def foresight(completion: float) -> float:
-        return float((settled + completion * (layers - settled)).mean() / dense)
+        left = settled + completion * (layers - settled)
+        return float(np.minimum(left, layers).mean() / dense)  # who knows all stays where leaving costs more
 
     last = Evidence(
         evidence.text,

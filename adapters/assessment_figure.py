@@ -45,7 +45,7 @@ def draw_assessment(found: Assessment) -> Figure:
     lowest = min(0.0, *(each.cosine for each in found.feeds))
     blocks.set(xlabel="layer", ylabel="feed-forward block", ylim=(lowest, 1.03))
     for axes in (heads, blocks):
-        axes.legend(frameon=False, fontsize=_SMALL)
+        axes.legend(frameon=False, fontsize=_SMALL, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     for row, gain in enumerate(reversed(found.gains)):
         gains.plot(gain.best, row, color=_MUTED, marker="|", ms=10, mew=1.5, ls="")
         if gain.achievable is not None:
@@ -55,7 +55,7 @@ def draw_assessment(found: Assessment) -> Figure:
     gains.axvline(LEAVE_ALONE, color=_INK, lw=0.8, ls=":")
     gains.set_yticks(range(len(found.gains)), [f"{gain.way} ({gain.cache})" for gain in reversed(found.gains)])
     gains.set(
-        xlabel="time, share of the whole model's (dot: achievable; bar: with perfect foresight)",
+        xlabel="time, share of the whole model's (dot: achievable; tick: with perfect foresight)",
         xlim=(0, 1.05),
         ylim=(-0.6, len(found.gains) - 0.4),
     )

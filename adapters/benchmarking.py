@@ -153,12 +153,12 @@ def pareto(
         for place, prompt in enumerate(prompts):
             turn = (repeat * len(prompts) + place) % len(settings)
             for name in settings[turn:] + settings[:turn]:
-                policy = policies.get(name)
-                written, seconds = _decode(model, policy, prompt, new_tokens)
+                plugged = policies.get(name)
+                written, seconds = _decode(model, plugged, prompt, new_tokens)
                 runs[name].seconds[repeat, place] = seconds
                 runs[name].written[place] = written
-                if policy is not None:
-                    runs[name].reports.append(policy.report())
+                if plugged is not None:
+                    runs[name].reports.append(plugged.report())
                 advance()
     return [_row(name, policies.get(name), runs, replays, depth) for name in settings]
 
@@ -335,7 +335,7 @@ class _Runs:
     reports: list[Report] = field(default_factory=list)
 
 
-def _generate(model: Any, ids: Tensor, new_tokens: int, **options: Any) -> Tensor:
+def _generate(model: Any, ids: Tensor, new_tokens: int, **options: Any) -> Any:
     """Greedily, with `new_tokens` at most."""
     pad = model.generation_config.pad_token_id
     ends = model.generation_config.eos_token_id
@@ -412,7 +412,7 @@ def _means(reports: Sequence[Report], depth: int) -> dict[str, float]:
     names = ("layers_per_token", "feeds_per_token", "heads_per_token")
     shares = ("deciding_share", "looking_share")
     if not reports:
-        return dict(zip(names + shares, (depth, depth, 1.0, 0.0, 0.0), strict=True))
+        return dict(zip(names + shares, (float(depth), float(depth), 1.0, 0.0, 0.0), strict=True))
     tokens, seconds = (np.array([getattr(each, name) for each in reports]) for name in ("tokens", "seconds"))
     weights = {**dict.fromkeys(names, tokens), **dict.fromkeys(shares, seconds)}
     return {

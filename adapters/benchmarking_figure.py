@@ -39,9 +39,11 @@ def draw_pareto(rows: Sequence[ParetoRow], *, ax: Any = None) -> Axes:
     known = [row for row in rows if row.agreement is not None]
     if not known:
         raise ArgumentError("rows", described("rows without agreement"), "rows of pareto(..., replay_texts=...)")
-    ax = ax if ax is not None else Figure(figsize=(6.4, 4.4), layout="constrained").subplots()
+    axes: Axes = ax if ax is not None else Figure(figsize=(6.4, 4.4), layout="constrained").subplots()
     best = front(known)
-    ax.plot([row.time_share for row in best], [row.agreement for row in best], color="0.6", linewidth=1, zorder=1)
+    axes.plot(
+        [row.time_share for row in best], [row.agreement or 0.0 for row in best], color="0.6", linewidth=1, zorder=1
+    )
     kinds = list(dict.fromkeys(row.policy for row in known))
     for number, kind in enumerate(kinds):
         own = [row for row in known if row.policy == kind]
@@ -49,9 +51,9 @@ def draw_pareto(rows: Sequence[ParetoRow], *, ax: Any = None) -> Axes:
             [row.time_share - row.time_low for row in own],
             [row.time_high - row.time_share for row in own],
         ]
-        ax.errorbar(
+        axes.errorbar(
             [row.time_share for row in own],
-            [row.agreement for row in own],
+            [row.agreement or 0.0 for row in own],
             xerr=spread,
             fmt="osD^vP*X"[number % 8],
             color=f"C{number % 10}",
@@ -59,8 +61,8 @@ def draw_pareto(rows: Sequence[ParetoRow], *, ax: Any = None) -> Axes:
             elinewidth=0.8,
             label=kind,
         )
-    ax.axvline(1.0, color="0.8", linewidth=0.8, zorder=0)
-    ax.set_xlabel("decoding time, share of the whole model's")
-    ax.set_ylabel("agreement with the whole model")
-    ax.legend(frameon=False, fontsize="small")
-    return ax
+    axes.axvline(1.0, color="0.8", linewidth=0.8, zorder=0)
+    axes.set_xlabel("decoding time, share of the whole model's")
+    axes.set_ylabel("agreement with the whole model")
+    axes.legend(frameon=False, fontsize="small")
+    return axes

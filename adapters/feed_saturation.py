@@ -30,7 +30,8 @@ class FeedCheck:
     cosine : float
         Median cosine, over tokens, of the residual stream before the block and after its output was added.
     changed : float or None
-        Share of tokens that are others when this block alone is left out, for all of them; None where not measured.
+        Share of tokens that are others when this block alone is left out, for all but the prompt; None where not
+        measured.
     """
 
     layer: int
@@ -82,18 +83,18 @@ def check_feeds(
         def context(index: int, masks: Any = masks, places: Tensor = places, rotary: Any = rotary) -> dict[str, Any]:
             return {"mask": masks[family.kinds[index]], "position_ids": places, "rotary": rotary, "cache": None}
 
-        middles = []
+        without: dict[int, Tensor] = {}
         for index in range(family.depth):
             middle = family.attend(index, hidden, **context(index))
             after = family.feed(index, middle, hidden)
             pair = (_kept(middle, flat).float(), _kept(after, flat).float())
             cosines[index].append(torch.nn.functional.cosine_similarity(*pair, dim=-1))
-            middles.append(middle if index in changed else None)
+            if index in changed:  # the prompt runs in full, as it does under a policy
+                without[index] = after.flatten(0, 1).index_copy(0, flat, _kept(middle, flat)).view_as(after)
             hidden = after
         dense = _said(family, _kept(hidden, flat))
         for index, others in changed.items():
-            other = middles[index]
-            assert other is not None
+            other = without.pop(index)
             for above in range(index + 1, family.depth):
                 other = family.run(above, other, **context(above))
             others.append(_said(family, _kept(other, flat)) != dense)
@@ -134,4 +135,4 @@ def _kept(hidden: Tensor, flat: Tensor) -> Tensor:
 
 
 def _said(family: Family, states: Tensor) -> Tensor:
-    return torch.cat([family.logits(family.finish(part)).argmax(-1) for part in states.split(_ROWS)])
+    return torch.cat([family.logits(family.finish(part)).argmax(-1) for part in torch.split(states, _ROWS)])

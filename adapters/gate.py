@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from adapters.signals import SIGNALS, signals
+from adapters.signals import SIGNALS
 from adapters.windows import last
 
 __all__ = ["FEATURES", "STATISTICS", "FeatureSet", "feature_names", "gate_features", "states_needed"]
@@ -44,12 +44,37 @@ def gate_features(states: Tensor, *, features: FeatureSet = "both") -> Tensor:
     Tensor of float64 of shape (rows, features)
         Named by :func:`feature_names`. NaN where a statistic is undefined.
     """
+    found = _signals(states[:, -3:] if features == "raw" else states)
     if features == "raw":
-        return signals(states[:, -3:])[:, -1].double()
-    found = signals(states)[:, 2:]  # every signal is defined from the third state on
-    rows, window, count = found.shape
-    series = found.transpose(1, 2).reshape(rows * count, window)
-    windowed = last(series, statistics=STATISTICS).reshape(rows, count * len(STATISTICS))
+        return found[..., -1]
+    rows, count, window = found.shape
+    windowed = last(found.reshape(rows * count, window), statistics=STATISTICS).reshape(rows, count * len(STATISTICS))
     if features == "windowed":
         return windowed
-    return torch.cat((windowed, found[:, -1].to(windowed.dtype)), dim=1)
+    return torch.cat((windowed, found[..., -1]), dim=1)
+
+
+def _signals(states: Tensor) -> Tensor:
+    """What :func:`adapters.signals.signals` gives from the third state on, shape (rows, signals, states − 2).
+
+    All of them are functions of the states' inner products, which are one product of a small matrix: the other
+    operations are on numbers as few as the window, where a pass over the states would read them once for each.
+    Inner products are taken in float64, so that small updates of large states keep their digits.
+    """
+    wide = states.to(torch.float32 if states.device.type == "mps" else torch.float64)
+    inner = torch.bmm(wide, wide.transpose(1, 2))
+    squares, next_, next_but_one = (inner.diagonal(offset, 1, 2) for offset in (0, 1, 2))
+    norms = squares.sqrt()
+    cosine = next_ / (norms[:, 1:] * norms[:, :-1])
+    sizes = (squares[:, 1:] + squares[:, :-1] - 2 * next_).clamp(min=0).sqrt()
+    # (h₂ − h₁)·(h₁ − h₀) for each three neighbouring states.
+    agrees = next_[:, 1:] - next_but_one - squares[:, 1:-1] + next_[:, :-1]
+    return torch.stack(
+        (
+            cosine[:, 1:],
+            sizes[:, 1:] / norms[:, 1:-1],
+            norms.where(norms > 0, torch.nan)[:, 2:].log(),
+            agrees / (sizes[:, 1:] * sizes[:, :-1]),
+        ),
+        dim=1,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -35,14 +36,28 @@ class _Unusual(Gate):
     share: float = 0.5
     column: int = 0
     shut: bool = True
-    seen: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    seen: deque[float] = field(default_factory=deque)
+    ordered: list[float] = field(default_factory=list)  # the same values, so that a quantile is a look-up
 
     def opens(self, features: Tensor) -> np.ndarray[Any, np.dtype[np.bool_]]:
         values = features[:, self.column].cpu().numpy()
-        known = [value for value in self.seen if np.isfinite(value)]
-        limit = np.quantile(known, self.share) if known else -np.inf
-        self.seen.extend(values.tolist())
+        limit = self.ordered[int(self.share * (len(self.ordered) - 1))] if self.ordered else -np.inf
+        for value in values.tolist():
+            self._remember(value)
         return np.asarray(values <= limit) & (not self.shut)  # NaN compares false
+
+    def forget(self) -> None:
+        """Another generation begins."""
+        self.seen.clear()
+        self.ordered.clear()
+
+    def _remember(self, value: float) -> None:
+        if not np.isfinite(value):
+            return
+        if len(self.seen) == _REMEMBERED:
+            del self.ordered[bisect_left(self.ordered, self.seen.popleft())]
+        self.seen.append(value)
+        insort(self.ordered, value)
 
 
 @dataclass(slots=True)
@@ -120,7 +135,7 @@ class Untrained:
     def start(self) -> None:
         """Forget another generation."""
         for gate in self._gates:
-            gate.seen.clear()
+            gate.forget()
 
     def hear(self, step: int) -> None:
         """The next token: while few were seen, gates hear and stay shut."""
