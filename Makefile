@@ -15,7 +15,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq --no-input
 # One BLAS thread: more of them only wait for each other on small matrices.
 export OPENBLAS_NUM_THREADS := 1
-PYTEST := $(BIN)/python -m pytest -q
+# torch too, in the tests: the models there are tiny.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+# Tests of language models run none of the kernels that are compiled: one run of them is enough.
+LLM_TESTS := tests/adapters tests/contract/test_exit_policy_contract.py
 
 # What the calling shell may have set and no target should depend on.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV NUMBA_DISABLE_JIT
@@ -49,13 +52,13 @@ demo: $(VENV)/.installed-core  ## the main job on a real series: prints the repo
 	@$(BIN)/ews demo --output demo-output
 
 .PHONY: test
-test: $(VENV)/.installed-dev  ## the whole suite: doctests, plain Python (JIT off), compiled
+test: $(VENV)/.installed-dev  ## the whole suite: doctests, plain Python (JIT off), compiled and language models
 	@failed=0; \
 	echo "== examples in docstrings and guide" >&2; \
-	$(PYTEST) --doctest-modules --doctest-glob='*.rst' ews docs/guide || failed=1; \
+	$(PYTEST) --doctest-modules --doctest-glob='*.rst' ews adapters docs/guide || failed=1; \
 	echo "== kernels as plain Python (NUMBA_DISABLE_JIT=1)" >&2; \
-	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not slow and not jit" || failed=1; \
-	echo "== compiled, and the built wheel" >&2; \
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not slow and not jit" $(LLM_TESTS:%=--ignore=%) || failed=1; \
+	echo "== compiled, language models, and the built wheel" >&2; \
 	$(PYTEST) -m "not slow" || failed=1; \
 	exit $$failed
 
@@ -79,6 +82,7 @@ bench: $(VENV)/.installed-bench  ## speed against peers in one run; writes docs/
 evidence: $(VENV)/.installed-dev $(VENV)/.installed-bench  ## long runs: slow tests, and the table of verdicts on real series in docs/generated/
 	@$(PYTEST) -m slow
 	@$(BIN)/python -m benchmarks.evidence
+	@$(BIN)/python -m benchmarks.llm
 
 .PHONY: docs
 docs: $(VENV)/.installed-docs  ## the documentation, warnings being errors, then its doctests

@@ -11,17 +11,20 @@ from pathlib import Path
 
 from numpydoc.validate import ERROR_MSGS, validate
 
+import adapters
 import ews
 
 
 def public_names() -> Iterator[tuple[str, object]]:
     """Public functions and classes by full name, those of the public namespaces included."""
-    for name in ews.__all__:
-        value = getattr(ews, name)
-        if isinstance(value, types.ModuleType):
-            yield from ((f"ews.{name}.{inner}", getattr(value, inner)) for inner in getattr(value, "__all__", ()))
-        else:
-            yield f"ews.{name}", value
+    for package in (ews, adapters):
+        for name in package.__all__:
+            value = getattr(package, name)
+            full = f"{package.__name__}.{name}"
+            if isinstance(value, types.ModuleType):
+                yield from ((f"{full}.{inner}", getattr(value, inner)) for inner in getattr(value, "__all__", ()))
+            else:
+                yield full, value
 
 
 def documented() -> Iterator[tuple[str, set[str]]]:

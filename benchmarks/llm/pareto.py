@@ -41,6 +41,7 @@ from benchmarks.llm.record import Recording, recorded, short_head
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "generated"
 BUDGETS = (0.95, 0.9, 0.8, 0.7)
 RISKS = (0.01, 0.03, 0.06, 0.12, 0.25)
+BOLD_RISKS = (0.12, 0.25, 0.4, 0.55)  # without completion, where large parts of the model are left out
 
 
 def ews_policies(
@@ -79,6 +80,12 @@ def ews_policies(
                 found[f"EWS, layers, gates at every look, {risk:g}"] = EWSExitPolicy(
                     calibration=replace(plain, rule=gated)
                 )
+    bold_rules = choose_rules(evidence, replace(costs, completion=0.0), family.depth)
+    for risk in BOLD_RISKS:
+        bold = _boldest(bold_rules, evidence, risk)
+        if bold is not None:
+            calibration = replace(plain, rule=bold)
+            found[f"EWS, layers, propagated, {risk:g}"] = EWSExitPolicy(calibration=calibration, cache="propagate")
     if feeds:
         found |= _feed_policies(family, recording, plain, rules, evidence)
     return found, rate

@@ -2,7 +2,7 @@
 What a token goes through, layer by layer
 =========================================
 
-A language model turns each token into a trajectory: a state after each layer. :mod:`adapters.trajectories` reduces
+A language model turns each token into a trajectory: a state after each layer. :func:`adapters.capture` reduces
 these states, while the layers run, to a few numbers each, whose windowed statistics are those of :mod:`ews`. Do they
 say in advance at which layer the model has made up its mind?
 """

@@ -25,6 +25,7 @@ from transformers import (
     StaticCache,
     StoppingCriteria,
     StoppingCriteriaList,
+    StopStringCriteria,
 )
 from transformers.cache_utils import DynamicLayer
 from transformers.generation import CompileConfig
@@ -88,10 +89,10 @@ def doubled(input_ids: Tensor, scores: Tensor) -> Tensor:
 
 def letters() -> PreTrainedTokenizerFast:
     """A tokenizer in which each token is a letter."""
-    known = {chr(0x4E00 + token): token for token in range(101)}
-    found = Tokenizer(WordLevel(known, unk_token=chr(0x4E00)))
+    known = {chr(token + (33 if token < 94 else 0x4E00)): token for token in range(101)}
+    found = Tokenizer(WordLevel(known, unk_token="!"))
     found.pre_tokenizer, found.decoder = Split("", "isolated"), Fuse()
-    return PreTrainedTokenizerFast(tokenizer_object=found, unk_token=chr(0x4E00))
+    return PreTrainedTokenizerFast(tokenizer_object=found, unk_token="!")
 
 
 # ---- options -------------------------------------------------------------------------------------------------------
@@ -132,6 +133,38 @@ def test_options_do_what_they_do(way: str, name: str, cache: Any, rows: int) -> 
     for key in ("scores", "logits"):
         assert len(found[key]) == len(expected[key])
         assert all(torch.equal(*pair) for pair in zip(found[key], expected[key], strict=True))
+
+
+class Listening(Scripted):
+    """Keeps what it was told of the prompt."""
+
+    def start(self, rows: int, input_ids: Tensor | None) -> None:
+        """Keep it."""
+        self.prompt = input_ids
+
+
+@by_both_ways
+@pytest.mark.parametrize("size", [None, 2, 3, 6])
+def test_a_prompt_in_pieces_runs_in_full(way: str, size: int | None) -> None:
+    """The last piece may be a single token, which is none that a policy decides on."""
+    model, inputs, policy = tiny("llama", torch.float64), prompt(), Listening([[2]])
+    found = generate(model, policy, way, **inputs, max_new_tokens=6, do_sample=False, prefill_chunk_size=size)
+    assert torch.equal(policy.prompt, inputs["input_ids"])
+    assert policy.report().prompt_tokens == 7
+    assert policy.report().exits == {2: 5}
+    assert torch.equal(found, plain(model, inputs, tokens=6, custom_generate=Scripted([[2]])).sequences)
+
+
+@by_both_ways
+def test_a_turn_of_one_token_runs_in_full(way: str) -> None:
+    model, inputs, policy = tiny("llama", torch.float64), prompt(), Listening([[2]])
+    first = plain(model, inputs, tokens=4)
+    turn = continued(inputs, first.sequences)
+    expected = plain(model, turn, tokens=5, custom_generate=Scripted([[2]])).sequences
+    options = {"max_new_tokens": 5, "do_sample": False, "past_key_values": first.past_key_values}
+    assert torch.equal(generate(model, policy, way, **turn, **options), expected)
+    assert policy.report().exits == {2: 4}
+    assert policy.report().prompt_tokens == 1
 
 
 @by_both_ways
@@ -182,11 +215,15 @@ def test_a_streamer_is_not_given_to_another_generation(way: str) -> None:
 def test_stop_strings(way: str) -> None:
     model, inputs, tokenizer = tiny("llama"), prompt(), letters()
     written = model.generate(**inputs, max_new_tokens=10, do_sample=False)
-    options = {**inputs, "max_new_tokens": 10, "do_sample": False, "tokenizer": tokenizer}
-    options["stop_strings"] = [tokenizer.decode(written[0, 10:12])]
-    expected = model.generate(**options)
+    stop = [tokenizer.decode(written[0, 10:12])]
+    options: dict[str, Any] = {**inputs, "max_new_tokens": 10, "do_sample": False}
+    plainly = {"stop_strings": stop, "tokenizer": tokenizer}
+    expected = model.generate(**options, **plainly)
     assert expected.shape[1] == 12
-    assert torch.equal(generate(model, NeverExitPolicy(), way, **options), expected)
+    # generate loses the tokenizer where custom_generate is a callable, and says so; a criterion does the same.
+    criterion = {"stopping_criteria": StoppingCriteriaList([StopStringCriteria(tokenizer, stop)])}
+    chosen = plainly if way == "attach" else criterion
+    assert torch.equal(generate(model, NeverExitPolicy(), way, **options, **chosen), expected)
 
 
 @by_both_ways

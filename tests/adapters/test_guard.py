@@ -75,7 +75,8 @@ def model() -> Any:
 
 
 def prompts(n: int, seed: int, *, length: int = 6) -> list[list[int]]:
-    return np.random.default_rng(seed).integers(1, VOCABULARY, size=(n, length)).tolist()
+    found: list[list[int]] = np.random.default_rng(seed).integers(1, VOCABULARY, size=(n, length)).tolist()
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -282,6 +283,16 @@ def test_saved_and_loaded_it_is_the_same(model: Any, saved: Path, tmp_path: Path
     for guarded in (first, second):
         generate(model, guarded)
     assert first.report().events == second.report().events != ()
+
+
+def test_one_calibration_serves_several_policies(model: Any, saved: Path) -> None:
+    first = Guarded.load(saved, Babbling(0.0))
+    second = first.around(NeverExitPolicy(), cooldown=3)
+    assert (second.cache, second.cooldown, second.calibration) == ("propagate", 3, first.calibration)
+    third = second.around(Babbling(0.0))
+    for guarded in (first, third):
+        generate(model, guarded)
+    assert first.alarms == third.alarms != ()
 
 
 def test_few_healthy_texts_alarm(model: Any, saved: Path) -> None:

@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+import ews
+
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = sorted((ROOT / "ews").rglob("*.py")) + sorted((ROOT / "adapters").rglob("*.py"))
+ADAPTERS = sorted((ROOT / "adapters").rglob("*.py"))
+SOURCES = sorted((ROOT / "ews").rglob("*.py")) + ADAPTERS
 # Read where the user has already loaded them, or in the module that an extra is for; never needed.
 OPTIONAL = {"dask", "distributed", "polars", "xarray"}
 
@@ -44,11 +47,21 @@ def test_import_contracts_hold() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_module_has_a_layer() -> None:
-    layers = _project()["tool"]["importlinter"]["contracts"][0]["layers"]
+@pytest.mark.parametrize("package", ["ews", "adapters"])
+def test_every_module_has_a_layer(package: str) -> None:
+    contracts = _project()["tool"]["importlinter"]["contracts"]
+    layers = [layer for contract in contracts if contract["type"] == "layers" for layer in contract["layers"]]
     placed = {name.strip(" ()") for layer in layers for name in layer.split("|")}
-    present = {f"ews.{path.stem}" for path in (ROOT / "ews").glob("*.py") if path.name != "__init__.py"}
-    present |= {f"ews.{path.parent.name}" for path in (ROOT / "ews").glob("*/__init__.py")}
+    split = {
+        name.rpartition(".")[0] for name in placed if name.count(".") > 1
+    }  # packages whose modules have a layer each
+    present = set()
+    for path in (ROOT / package).rglob("*.py"):
+        folder = ".".join(path.parent.relative_to(ROOT).parts)
+        if folder == package or folder in split:
+            present |= {f"{folder}.{path.stem}"} - {f"{folder}.__init__"}
+        else:
+            present.add(".".join(folder.split(".")[:2]))
     assert present <= placed, f"not in the layers contract of pyproject.toml: {sorted(present - placed)}"
 
 
@@ -58,7 +71,23 @@ def test_every_import_is_declared(path: Path) -> None:
     allowed = set(sys.stdlib_module_names) | declared | {"ews"}
     if path.is_relative_to(ROOT / "ews"):
         allowed |= OPTIONAL
+    else:
+        extra = _project()["project"]["optional-dependencies"]["llm"]
+        allowed |= {re.split(r"[^\w-]", requirement)[0] for requirement in extra} | {"adapters", "xarray"}
     assert _imported(path) <= allowed
+
+
+@pytest.mark.parametrize("path", ADAPTERS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_adapters_import_public_names_of_ews_only(path: Path) -> None:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "ews":
+            names = {"ews." + alias.name for alias in node.names} if node.module == "ews" else {node.module}
+            found |= names
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.startswith("ews.")}
+    public = {f"ews.{name}" for name in ews.__all__}
+    assert found <= public | {"ews.plot"}  # whose class of figures the figures of adapters share
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -79,3 +79,23 @@ def test_command_line_runs_from_the_wheel(installed: Path, tmp_path: Path) -> No
     arguments = ["detect", "series.csv", "--time", "t", "--value", "x", "--json", "out.json"]
     _outside(installed, tmp_path, str(installed / "bin" / "ews"), *arguments)
     assert json.loads((tmp_path / "out.json").read_text())
+
+
+def test_a_policy_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:
+    code = """
+import adapters, torch
+from transformers import LlamaConfig, LlamaForCausalLM
+sizes = dict(vocab_size=32, hidden_size=16, intermediate_size=32, num_hidden_layers=4, num_attention_heads=2)
+model = LlamaForCausalLM(LlamaConfig(eos_token_id=None, pad_token_id=0, **sizes)).eval()
+policy = adapters.policy_named("fixed", depth=2)
+model.generate(torch.tensor([[1, 2, 3]]), max_new_tokens=4, custom_generate=policy)
+print(adapters.__file__, policy.report().layers_per_token)
+"""
+    where, layers = _outside(installed, tmp_path, "-c", code).split()
+    assert Path(where).is_relative_to(installed)
+    assert float(layers) == 2.0
+
+
+def test_commands_for_language_models_come_with_the_wheel(installed: Path, tmp_path: Path) -> None:
+    said = _outside(installed, tmp_path, str(installed / "bin" / "ews"), "llm", "--help")
+    assert all(name in said for name in ("assess", "calibrate", "generate", "bench"))

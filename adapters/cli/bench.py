@@ -1,0 +1,114 @@
+"""``ews llm bench``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from adapters.cli import options
+
+__all__ = ["bench"]
+
+
+def bench(
+    model: options.Model,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|FOLDER",
+            help="As for `ews llm generate`; repeat it for several.",
+            show_default="a few settings of each",
+        ),
+    ] = None,
+    texts: options.Texts = None,
+    chat: options.Chat = None,
+    prompts: Annotated[int, typer.Option(min=1, help="Prompts that are timed.")] = 4,
+    replayed: Annotated[int, typer.Option(min=0, help="Texts that agreement is measured on.")] = 24,
+    max_new_tokens: options.Tokens = 48,
+    repeats: Annotated[int, typer.Option(min=1, help="How often everything is timed.")] = 3,
+    seed: options.Seed = 0,
+    dtype: options.Dtype = "auto",
+    device: options.Device = None,
+    threads: options.Threads = None,
+    json: options.Json = None,
+    figure: options.Figure = None,
+) -> None:
+    """Compare policies on a model: measured time beside agreement with the whole model.
+
+    Every prompt is decoded by the whole model and under each policy in turn. Rows with a star are on the front: none
+    is both faster and closer to the whole model. Leave the machine alone meanwhile.
+    """
+    from adapters.cli.loading import load_model, load_policy
+    from adapters.cli.reporting import progress_bar, reported, require_places, written
+    from adapters.cli.texts import read_prompts, tokenised
+
+    with reported():
+        require_places(json=json, figure=figure)
+        lines = read_prompts(texts)
+        loaded, tokenizer = load_model(model, dtype=dtype, device=device, threads=threads)
+        import numpy as np
+        import torch
+
+        from adapters.benchmarking import front, pareto, pareto_table
+        from adapters.continuations import dense_continuations
+        from adapters.families import family_of
+
+        policies = {text: load_policy(text, loaded) for text in policy or _usual(family_of(loaded).depth)}
+        ids = tokenised(lines, tokenizer, chat=chat)
+        order = np.random.default_rng(seed).permutation(len(ids))
+        timed = [ids[index] for index in order[:prompts]]
+        seen = [ids[index] for index in order[::-1][:replayed]]
+        with progress_bar("measuring") as report:
+            said = dense_continuations(loaded, seen, max_new_tokens=max_new_tokens) if seen else []
+            rows = pareto(
+                loaded,
+                policies,
+                prompts=timed,
+                replay_texts=said,
+                new_tokens=max_new_tokens,
+                repeats=repeats,
+                stepwise=[name for name, each in policies.items() if _goes_by_step(each)],
+                progress=report,
+            )
+        best = {row.setting for row in front(rows)}
+        found = {
+            "config": {
+                "model": model,
+                "dtype": str(loaded.dtype).removeprefix("torch."),
+                "device": str(loaded.device),
+                "threads": torch.get_num_threads(),
+                "prompts": len(timed),
+                "replayed": len(seen),
+                "max_new_tokens": max_new_tokens,
+                "repeats": repeats,
+                "seed": seed,
+            },
+            "rows": [{**row.to_dict(), "on_front": row.setting in best} for row in rows],
+        }
+
+        def draw() -> Any:
+            from adapters.benchmarking_figure import draw_pareto
+
+            return draw_pareto(rows).figure
+
+        written(found, report=pareto_table(rows), json=json, figure=figure, draw=draw)
+
+
+def _usual(layers: int) -> list[str]:
+    """A few settings of each policy."""
+    early, late = max(1, 3 * layers // 4), max(2, 7 * layers // 8)
+    found = [
+        "never",
+        *(f"confidence:threshold={threshold},depths={early}+{late}" for threshold in (0.5, 0.9)),
+        *(f"saturation:threshold={threshold}" for threshold in (0.95, 0.98)),
+        f"fixed:depth={late},cache=deferred",
+    ]
+    return [*found, "ews"] if layers >= 12 else found
+
+
+def _goes_by_step(policy: Any) -> bool:
+    """Whether a policy must be seen decoding: the training-free one learns from the tokens before."""
+    from adapters.policies.ews import EWSExitPolicy
+
+    return policy.cache != "verify" and isinstance(policy, EWSExitPolicy) and policy.calibration is None

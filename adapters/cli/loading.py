@@ -1,0 +1,190 @@
+"""Models from folders, GGUF files and the hub; policies from names and folders."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import socket
+import struct
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ews.errors import ArgumentError, UnknownNameError, described
+
+__all__ = ["load_model", "load_policy"]
+
+_DTYPES = ("auto", "float32", "bfloat16", "float16")
+_ANSWER = 5.0  # seconds that the hub has
+
+
+def load_model(
+    name: str, *, dtype: str = "auto", device: str | None = None, threads: int | None = None
+) -> tuple[Any, Any]:
+    """A model for inference, and its tokenizer.
+
+    Parameters
+    ----------
+    name : str
+        A folder, a GGUF file, or a name on the hub.
+    dtype : {"auto", "float32", "bfloat16", "float16"}, default "auto"
+        Type of the weights; "auto" is float32 on a processor, and what the file has elsewhere.
+    device : str, optional
+        Default: the first GPU, or the processor.
+    threads : int, optional
+        Of the processor; default: as torch has it.
+
+    Returns
+    -------
+    (PreTrainedModel, tokenizer or None)
+        None where none is there.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        If there is no such model.
+    """
+    if dtype not in _DTYPES:
+        raise UnknownNameError("--dtype", dtype, _DTYPES)
+    where, options = _found(name)
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    if threads is not None:
+        torch.set_num_threads(threads)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    kind: Any = getattr(torch, dtype, "auto") if dtype != "auto" else torch.float32 if device == "cpu" else "auto"
+    try:
+        place = torch.device(device)
+    except RuntimeError:
+        raise ArgumentError("--device", device, "cpu, cuda, cuda:1, …") from None
+    if "gguf_file" in options:
+        for needed in ("accelerate", "gguf"):  # transformers would say less clearly that one is missing
+            importlib.import_module(needed)
+        from transformers import GgufConfig
+
+        # Layers are run one by one on plain weights; blocks of a GGUF file are unpacked.
+        quantised = {"quantization_config": GgufConfig(dequantize=True)}
+    else:
+        quantised = {}
+    try:
+        model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=kind, **options, **quantised)
+    except (OSError, ValueError, KeyError, struct.error) as error:  # the last of a file that is cut short
+        allowed = f"a causal language model that transformers can load ({_first(error)})"
+        raise ArgumentError("MODEL", name, allowed) from None
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(where, **options)
+    except (OSError, ValueError, KeyError):
+        tokenizer = None  # there is none, or none that is known; commands that need it say so
+    return model.to(place).eval(), tokenizer
+
+
+def _found(name: str) -> tuple[str, dict[str, Any]]:
+    """What from_pretrained is told."""
+    path = Path(name).expanduser()
+    if path.is_file():
+        if path.suffix.lower() != ".gguf":
+            raise ArgumentError("MODEL", described(f"the file {name}"), "a folder, a .gguf file or a name on the hub")
+        return str(path.parent), {"gguf_file": path.name}
+    if path.is_dir():
+        if (path / "config.json").is_file():
+            return str(path), {}
+        files = sorted(path.glob("*.gguf"))
+        if len(files) == 1:
+            return str(path), {"gguf_file": files[0].name}
+        raise ArgumentError("MODEL", described(f"the folder {name}"), "one with a config.json, or with one .gguf file")
+    if name.startswith((".", "/", "~")) or name.count("/") > 1 or name.lower().endswith(".gguf"):
+        raise ArgumentError("MODEL", described(f"{name}, which is not there"), "a folder or file that exists")
+    _require_hub(name)
+    return name, {}
+
+
+def _require_hub(name: str) -> None:
+    """See that a model is in the hub's cache or the hub answers; asking it in vain takes half a minute."""
+    from transformers.utils.hub import cached_file
+
+    try:
+        if cached_file(name, "config.json", local_files_only=True) is not None:
+            return
+    except (OSError, ValueError):
+        pass
+    proxied = any(os.environ.get(variable) for variable in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"))
+    address = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+    offline = os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "ON", "YES", "TRUE")
+    try:
+        if not proxied and not offline:
+            socket.create_connection((address.hostname or "", address.port or 443), timeout=_ANSWER).close()
+    except OSError:
+        offline = True
+    if offline:
+        raise ArgumentError(
+            "MODEL",
+            described(f"{name}, which is no folder, not in the hub's cache, and {address.hostname} cannot be reached"),
+            "a folder, a .gguf file, or a name on the hub while there is a network",
+        )
+
+
+def load_policy(text: str, model: Any) -> Any:
+    """A policy from what stands behind ``--policy``.
+
+    Parameters
+    ----------
+    text : str
+        A folder that ``ews llm calibrate`` wrote, or a name with options, as in
+        ``confidence:threshold=0.8,depths=20+26``.
+    model : PreTrainedModel
+        That it is for.
+
+    Returns
+    -------
+    Policy
+        Ready to be plugged in.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        If there is no such policy, or it does not take the options.
+    """
+    from adapters.policies.ews import EWSExitPolicy
+    from adapters.policies.registry import POLICIES, policy_named
+
+    folder = Path(text).expanduser()
+    name, _, rest = text.partition(":")
+    if name not in POLICIES and (folder.is_dir() or os.sep in text):
+        if not folder.is_dir():
+            raise ArgumentError("--policy", described(f"{text}, which is not there"), "a folder of ews llm calibrate")
+        return EWSExitPolicy.load(folder, model)
+    if name not in POLICIES:
+        raise UnknownNameError("--policy", name, POLICIES)
+    options: dict[str, Any] = {}
+    for each in filter(None, rest.split(",")):
+        key, equals, value = each.partition("=")
+        if not equals:
+            raise ArgumentError("--policy", text, "name:option=value,option=value")
+        options[key.strip()] = _value(value.strip())
+    if isinstance(options.get("depths"), int):
+        options["depths"] = (options["depths"],)
+    try:
+        return policy_named(name, **options)
+    except TypeError as error:
+        why = _first(error).partition("() ")[2] or _first(error)
+        raise ArgumentError("--policy", text, f"options of {name} ({why})") from None
+
+
+def _value(text: str) -> Any:
+    """A number, a truth value, several numbers with + between them, or a word."""
+    if "+" in text:
+        return tuple(_value(part) for part in text.split("+"))
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _first(error: BaseException) -> str:
+    """The first line of a message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

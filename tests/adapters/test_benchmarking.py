@@ -1,0 +1,168 @@
+"""Policies side by side: what is measured, and that token by token says what a replay says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from adapters import ConfidencePolicy, EWSExitPolicy, FixedExitPolicy, NeverExitPolicy, dense_continuations
+from adapters import replay as replayed
+from adapters.benchmarking import DENSE, ParetoRow, forced_replay, front, pareto, pareto_table
+from adapters.benchmarking_figure import draw_pareto
+from ews.errors import ArgumentError, UnknownNameError, ValueRangeError
+from tests.adapters.tiny import TINY
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return TINY["llama"](layers=6)
+
+
+@pytest.fixture(scope="module")
+def prompts() -> list[list[int]]:
+    random = np.random.default_rng(0)
+    return [random.integers(1, 101, size).tolist() for size in (5, 8, 6)]
+
+
+@pytest.fixture(scope="module")
+def texts(model: Any, prompts: list[list[int]]) -> Any:
+    return dense_continuations(model, prompts, max_new_tokens=10)
+
+
+@pytest.fixture(scope="module")
+def rows(model: Any, prompts: list[list[int]], texts: Any) -> dict[str, ParetoRow]:
+    policies = {
+        "never": NeverExitPolicy(),
+        "half": FixedExitPolicy(depth=3, cache="deferred"),
+        "sure": ConfidencePolicy(threshold=0.4),
+        "untrained": EWSExitPolicy(window=3, warmup=2),
+    }
+    found = pareto(
+        model, policies, prompts=prompts, replay_texts=texts, new_tokens=9, repeats=2, stepwise=["untrained"]
+    )
+    return {row.setting: row for row in found}
+
+
+def test_whole_model_comes_first_and_is_the_measure(rows: dict[str, ParetoRow]) -> None:
+    dense = rows[DENSE]
+    assert next(iter(rows)) == DENSE
+    assert (dense.agreement, dense.free_agreement, dense.time_share, dense.layers_per_token) == (1.0, 1.0, 1.0, 6.0)
+    assert dense.tokens == 3 * 8  # of nine tokens the first comes from the prompt
+
+
+def test_policy_that_never_exits_agrees_in_everything_but_time(rows: dict[str, ParetoRow]) -> None:
+    never, dense = rows["never"], rows[DENSE]
+    assert (never.agreement, never.free_agreement, never.layers_per_token) == (1.0, 1.0, 6.0)
+    assert never.perplexity == pytest.approx(dense.perplexity, rel=1e-5)
+
+
+def test_fixed_exit_runs_half_of_the_layers_and_disagrees(rows: dict[str, ParetoRow]) -> None:
+    half = rows["half"]
+    assert half.layers_per_token == 3.0
+    assert half.agreement is not None
+    assert half.agreement < 1.0
+    assert half.perplexity is not None
+    assert rows[DENSE].perplexity is not None
+    assert half.perplexity > rows[DENSE].perplexity
+    assert half.time_low <= half.time_share <= half.time_high
+
+
+def test_looks_are_counted(rows: dict[str, ParetoRow]) -> None:
+    assert rows["sure"].heads_per_token > 1.0
+    assert 0.0 < rows["sure"].looking_share < 1.0
+
+
+def test_without_texts_agreement_is_not_made_up(model: Any, prompts: list[list[int]]) -> None:
+    found = pareto(model, {"never": NeverExitPolicy()}, prompts=prompts[:1], new_tokens=3, repeats=1)
+    assert [row.agreement for row in found] == [None, None]
+    assert front(found) == []
+    assert "–" in pareto_table(found)
+    with pytest.raises(ArgumentError, match="without agreement"):
+        draw_pareto(found)
+
+
+def test_progress_ends_at_its_total(model: Any, prompts: list[list[int]]) -> None:
+    told: list[tuple[int, int]] = []
+    pareto(
+        model,
+        {"never": NeverExitPolicy()},
+        prompts=prompts[:2],
+        new_tokens=3,
+        repeats=2,
+        progress=lambda *at: told.append(at),
+    )
+    assert told[-1][0] == told[-1][1] == len(told)
+
+
+@pytest.mark.parametrize(
+    "policy", [ConfidencePolicy(threshold=0.4), FixedExitPolicy(depth=4, cache="propagate")], ids=["asks", "knows"]
+)
+def test_token_by_token_says_what_a_replay_says(model: Any, texts: Any, policy: Any) -> None:
+    slow, fast = forced_replay(model, policy, texts), replayed(model, policy, texts)
+    for name in ("text", "agrees", "depth", "feeds"):
+        assert np.array_equal(getattr(slow, name), getattr(fast, name)), name
+    assert slow.log_likelihood == pytest.approx(fast.log_likelihood, abs=1e-4)
+    assert slow.dense_log_likelihood == pytest.approx(fast.dense_log_likelihood, abs=1e-4)
+
+
+def test_token_by_token_refuses_drafts(model: Any, texts: Any) -> None:
+    with pytest.raises(ArgumentError, match="verify"):
+        forced_replay(model, FixedExitPolicy(depth=4, cache="verify"), texts)
+
+
+def test_model_is_as_before(model: Any, rows: dict[str, ParetoRow]) -> None:
+    assert "forward" not in model.__dict__
+    assert "generate" not in model.__dict__
+
+
+def row(setting: str, agreement: float | None, share: float) -> ParetoRow:
+    return ParetoRow(
+        setting, "P", "layer", "deferred", agreement, 2.0, 0.5, 10.0, share, share, share, 5.0, 5.0, 1.0, 0.0, 0.0, 9
+    )
+
+
+def test_front_holds_what_nothing_beats() -> None:
+    best, cheap = row("best", 1.0, 1.0), row("cheap", 0.9, 0.6)
+    worse, unknown, dear = row("worse", 0.85, 0.7), row("unknown", None, 0.1), row("dear", 1.0, 1.2)
+    assert front([best, worse, unknown, dear, cheap]) == [cheap, best]
+    assert front([replace(best, free_agreement=0.4), cheap], quality="free_agreement") == [cheap]
+
+
+def test_table_marks_the_front() -> None:
+    lines = pareto_table([row("best", 1.0, 1.0), row("worse", 0.5, 1.5)]).splitlines()
+    assert [line[0] for line in lines] == [" ", "*", " "]
+
+
+def test_figure_shows_every_kind() -> None:
+    axes = draw_pareto([row("a", 1.0, 1.0), replace(row("b", 0.9, 0.8), policy="Q")])
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["P", "Q"]
+
+
+def test_front_knows_its_words() -> None:
+    with pytest.raises(UnknownNameError, match="quality"):
+        front([], quality="beauty")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "says"),
+    [
+        ({"prompts": []}, ArgumentError, "prompts"),
+        ({"prompts": [[]]}, ArgumentError, "prompts"),
+        ({"new_tokens": 1}, ValueRangeError, "new_tokens"),
+        ({"repeats": 0}, ValueRangeError, "repeats"),
+        ({"stepwise": ["who"]}, UnknownNameError, "stepwise"),
+        ({"policies": {DENSE: NeverExitPolicy()}}, ArgumentError, "policies"),
+    ],
+)
+def test_what_cannot_be_timed_is_refused(
+    model: Any, options: dict[str, Any], error: type[Exception], says: str
+) -> None:
+    given = {"policies": {"never": NeverExitPolicy()}, "prompts": [[1, 2]], **options}
+    with pytest.raises(error, match=says):
+        pareto(model, given.pop("policies"), **given)
