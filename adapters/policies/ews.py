@@ -19,6 +19,7 @@ from adapters.training_free import Untrained
 
 if TYPE_CHECKING:
     from adapters.calibration import Calibration
+    from adapters.costs import Costs
 
 __all__ = ["EWSExitPolicy"]
 
@@ -193,6 +194,7 @@ class EWSExitPolicy(Policy):
         unit: Unit = "layer",
         features: Literal["windowed", "raw", "both"] = "both",
         max_new_tokens: int = 64,
+        costs: Costs | None = None,
         seed: int = 0,
         progress: bool = True,
     ) -> EWSExitPolicy:
@@ -222,6 +224,9 @@ class EWSExitPolicy(Policy):
             What the gate sees; "raw" is the control without windows.
         max_new_tokens : int, default 64
             How long the continuations are.
+        costs : Costs, optional
+            What layers, heads and looks cost on this machine, such as ``adapters.assess(...).costs`` (default: what
+            follows from the sizes of weights). They decide which rules are worth testing, not what is promised.
         seed : int, default 0
             Of the split and of the test.
         progress : bool, default True
@@ -250,6 +255,7 @@ class EWSExitPolicy(Policy):
             unit=unit,
             features=features,
             max_new_tokens=max_new_tokens,
+            costs=costs,
             seed=seed,
             progress=progress,
         )
