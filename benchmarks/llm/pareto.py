@@ -33,7 +33,7 @@ from adapters.policies.fixed import FixedExitPolicy
 from adapters.policies.fixed_point import FixedPointPolicy
 from adapters.policies.random import RandomExitPolicy
 from adapters.policies.saturation import SaturationPolicy
-from adapters.rules import Rule, choose_rules
+from adapters.rules import DepthRule, Rule, choose_rules
 from benchmarks import machine
 from benchmarks.llm.models import load
 from benchmarks.llm.record import Recording, recorded, short_head
@@ -41,7 +41,6 @@ from benchmarks.llm.record import Recording, recorded, short_head
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "generated"
 BUDGETS = (0.95, 0.9, 0.8, 0.7)
 RISKS = (0.01, 0.03, 0.06, 0.12, 0.25)
-BOLD_RISKS = (0.12, 0.25, 0.4, 0.55)  # without completion, where large parts of the model are left out
 
 
 def ews_policies(
@@ -80,12 +79,10 @@ def ews_policies(
                 found[f"EWS, layers, gates at every look, {risk:g}"] = EWSExitPolicy(
                     calibration=replace(plain, rule=gated)
                 )
-    bold_rules = choose_rules(evidence, replace(costs, completion=0.0), family.depth)
-    for risk in BOLD_RISKS:
-        bold = _boldest(bold_rules, evidence, risk)
-        if bold is not None:
-            calibration = replace(plain, rule=bold)
-            found[f"EWS, layers, propagated, {risk:g}"] = EWSExitPolicy(calibration=calibration, cache="propagate")
+    for depth in evidence.depths[1:-1]:  # every token leaves at the first look that it takes
+        rule = Rule(1.0, (DepthRule(depth, None, -np.inf, 0.0),))
+        calibration = replace(plain, rule=rule)
+        found[f"EWS, layers, one look after {depth}"] = EWSExitPolicy(calibration=calibration, cache="monotone")
     if feeds:
         found |= _feed_policies(family, recording, plain, rules, evidence)
     return found, rate

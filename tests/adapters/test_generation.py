@@ -43,7 +43,7 @@ from adapters.policies import (
     Trajectory,
 )
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError
-from tests.adapters.driving import Scripted, alone, continued, full_cache, plain, prompt, tiny, worst
+from tests.adapters.driving import Scripted, alone, continued, counted, full_cache, plain, prompt, tiny, worst
 
 WAYS = ("custom_generate", "attach")
 by_both_ways = pytest.mark.parametrize("way", WAYS)
@@ -547,13 +547,16 @@ def test_the_model_is_as_before_when_a_policy_fails(way: str, rows: int, where: 
 def test_the_block_goes_on_after_a_failure(where: str, rows: int) -> None:
     model, inputs, policy = tiny("llama"), prompt(rows, padded=True), Breaking(where)
     policy.calm = True
-    expected = plain(model, inputs, tokens=12, custom_generate=policy).sequences
+    with counted(model) as before:
+        expected = plain(model, inputs, tokens=12, custom_generate=policy).sequences
     with policy.attach(model):
         policy.calm = False
         with pytest.raises(RuntimeError, match=f"broke in {where}"):
             plain(model, inputs, tokens=12)
         policy.calm = True
-        assert torch.equal(plain(model, inputs, tokens=12).sequences, expected)
+        with counted(model) as after:
+            assert torch.equal(plain(model, inputs, tokens=12).sequences, expected)
+    assert after == before  # nothing is completed of what broke off
     assert "forward" not in model.__dict__
 
 
