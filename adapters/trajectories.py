@@ -391,7 +391,8 @@ def capture(
     --------
     >>> from transformers import LlamaConfig, LlamaForCausalLM
     >>> config = LlamaConfig(
-    ...     vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=6, num_attention_heads=2
+    ...     vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=6, num_attention_heads=2,
+    ...     eos_token_id=None,
     ... )
     >>> model = LlamaForCausalLM(config).eval()
     >>> found = capture(model, [[3, 1, 4, 1], [5, 9]], lens=True)
