@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,7 +42,7 @@ def gate_features(states: Tensor, *, features: FeatureSet = "both") -> Tensor:
 
     Returns
     -------
-    Tensor of float64 of shape (rows, features)
+    Tensor of float64 of shape (rows, features), on the host
         Named by :func:`feature_names`. NaN where a statistic is undefined.
     """
     found = _signals(states[:, -3:] if features == "raw" else states)
@@ -55,26 +56,26 @@ def gate_features(states: Tensor, *, features: FeatureSet = "both") -> Tensor:
 
 
 def _signals(states: Tensor) -> Tensor:
-    """What :func:`adapters.signals.signals` gives from the third state on, shape (rows, signals, states − 2).
+    """What :func:`adapters.signals.signals` gives from the third state on, on the host.
 
-    All of them are functions of the states' inner products, which are one product of a small matrix: the other
-    operations are on numbers as few as the window, where a pass over the states would read them once for each.
-    Inner products are taken in float64, so that small updates of large states keep their digits.
+    Shape (rows, signals, states − 2).
+
+    All of them are functions of the states' inner products, which are one product on the device; what follows is about
+    as many numbers as the window is long, and numpy's calls on those take half the time of torch's. The host must know
+    the answer anyway before the next layer can be left out. Inner products are taken in float64, so that small updates
+    of large states keep their digits.
     """
     wide = states.to(torch.float32 if states.device.type == "mps" else torch.float64)
-    inner = torch.bmm(wide, wide.transpose(1, 2))
-    squares, next_, next_but_one = (inner.diagonal(offset, 1, 2) for offset in (0, 1, 2))
-    norms = squares.sqrt()
-    cosine = next_ / (norms[:, 1:] * norms[:, :-1])
-    sizes = (squares[:, 1:] + squares[:, :-1] - 2 * next_).clamp(min=0).sqrt()
-    # (h₂ − h₁)·(h₁ − h₀) for each three neighbouring states.
-    agrees = next_[:, 1:] - next_but_one - squares[:, 1:-1] + next_[:, :-1]
-    return torch.stack(
-        (
-            cosine[:, 1:],
-            sizes[:, 1:] / norms[:, 1:-1],
-            norms.where(norms > 0, torch.nan)[:, 2:].log(),
-            agrees / (sizes[:, 1:] * sizes[:, :-1]),
-        ),
-        dim=1,
-    )
+    inner = torch.bmm(wide, wide.transpose(1, 2)).cpu().numpy().astype(np.float64, copy=False)
+    squares, ahead, two_ahead = (np.diagonal(inner, offset, 1, 2) for offset in (0, 1, 2))
+    found = np.empty((len(inner), len(SIGNALS), inner.shape[1] - 2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        norms = np.sqrt(np.where(squares > 0, squares, np.nan))
+        sizes = np.sqrt(np.maximum(squares[:, 1:] + squares[:, :-1] - 2 * ahead, 0))
+        found[:, 0] = ahead[:, 1:] / (norms[:, 1:-1] * norms[:, 2:])
+        found[:, 1] = sizes[:, 1:] / norms[:, 1:-1]
+        found[:, 2] = np.log(norms[:, 2:])
+        # (h₂ − h₁)·(h₁ − h₀) for each three neighbouring states.
+        agrees = ahead[:, 1:] - two_ahead - squares[:, 1:-1] + ahead[:, :-1]
+        found[:, 3] = agrees / (sizes[:, 1:] * sizes[:, :-1])
+    return torch.from_numpy(found)
