@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from dataclasses import replace
 from functools import cache
@@ -28,7 +27,6 @@ from tests.adapters.driving import plain, prompt
 from tests.adapters.fitting import fitted, prompts, seen
 from tests.adapters.tiny import TINY
 
-MODELS = Path(os.environ.get("EARLYWARNING_MODELS", Path.home() / ".cache" / "earlywarning" / "models"))
 RISK, CONFIDENCE, TEXTS = 0.25, 0.9, 60
 # Looks pay nearly everywhere, so that rules are found in a model that knows nothing.
 CHEAP = Costs(head=8.0, look=0.2, gate=0.02, completion=0.1)
@@ -261,10 +259,8 @@ def test_where_no_rule_saves_the_whole_model_is_tested() -> None:
 
 
 @pytest.mark.slow
-def test_a_small_model_that_writes_stories(tmp_path: Path) -> None:
-    folder = MODELS / "stories15m"
-    if not folder.is_dir():
-        pytest.skip(f"no model at {folder}; set EARLYWARNING_MODELS")
+def test_a_small_model_that_writes_stories(tmp_path: Path, stories15m: Path) -> None:
+    folder = stories15m
     from transformers import AutoModelForCausalLM
 
     stories = AutoModelForCausalLM.from_pretrained(folder).eval()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from adapters.errors import UnsupportedModelError
@@ -16,7 +16,6 @@ from ews.errors import ArgumentError, InputTypeError, ValueRangeError
 from tests.adapters.tiny import TINY
 
 VOCABULARY, WIDTH = 300, 32
-MODELS = Path(os.environ.get("EARLYWARNING_MODELS", Path.home() / ".cache" / "earlywarning" / "models"))
 
 
 def _drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -199,11 +198,10 @@ def test_look_uses_the_lens_of_its_depth_only() -> None:
 @torch.no_grad()
 @pytest.mark.parametrize("lensed", [False, True])
 def test_round_trip(head: FullHead, lensed: bool, tmp_path: Path) -> None:
-    files = pytest.importorskip("safetensors.torch")
     lens = TunedLens.fit(_drawn(60, 2, WIDTH), _drawn(60, WIDTH, seed=1), depths=(2, 4)) if lensed else None
     short = ShortHead.fit(head, torch.eye(WIDTH), lens=lens, rank=8, candidates=12)
-    files.save_file(short.tensors(), tmp_path / "head.safetensors")
-    again = ShortHead.from_tensors(head, files.load_file(tmp_path / "head.safetensors"))
+    save_file(short.tensors(), tmp_path / "head.safetensors")
+    again = ShortHead.from_tensors(head, load_file(tmp_path / "head.safetensors"))
     states = _drawn(6, WIDTH, seed=9)
     for depth in (2, 3, 4):
         one, other = short.look(states, depth), again.look(states, depth)
@@ -291,10 +289,8 @@ def test_scaled_logits_are_refused() -> None:
 
 @pytest.mark.slow
 @torch.no_grad()
-def test_smollm2_short_head_agrees_with_its_own_head() -> None:
-    folder = MODELS / "smollm2-135m"
-    if not folder.exists():
-        pytest.skip(f"no model at {folder}; set EARLYWARNING_MODELS")
+def test_smollm2_short_head_agrees_with_its_own_head(smollm2: Path) -> None:
+    folder = smollm2
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16).eval()

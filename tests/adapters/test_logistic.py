@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import statsmodels.api as statsmodels
 import torch
 from scipy.optimize import minimize
 
 from adapters.logistic import Logistic
-
-statsmodels = pytest.importorskip("statsmodels.api", reason="the peer is an optional dependency of tests")
 
 
 def drawn(n: int = 400, seed: int = 0) -> tuple[Any, Any]:
