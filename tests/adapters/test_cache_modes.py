@@ -332,18 +332,15 @@ def test_tokens_are_numbered_as_they_are_written() -> None:
     assert len(rounds) == 7 - report.accepted
 
 
-def test_the_whole_model_has_the_last_word() -> None:
-    """A policy that puts a head of its own in place of the model's, at every depth, cannot change what is verified."""
+@pytest.mark.parametrize("depth", [2, LAYERS])
+def test_the_whole_model_has_the_last_word(depth: int) -> None:
+    """A policy that puts a head of its own in place of the model's cannot change what is verified."""
 
-    class Own(Scripted):
-        def plan(self, step: int) -> Plan:
-            return Plan(checks=(2, LAYERS))
-
-        def check(self, trajectory: Trajectory) -> Exit | None:
-            return Exit(logits=torch.randn(len(trajectory.state()), 101, generator=torch.Generator().manual_seed(1)))
+    def own(trajectory: Trajectory) -> Exit:
+        return Exit(logits=torch.randn(len(trajectory.state()), 101, generator=torch.Generator().manual_seed(1)))
 
     model, inputs = tiny("llama", torch.float64), prompt()
-    found = plain(model, inputs, custom_generate=Own([[1]], cache="verify"))
+    found = plain(model, inputs, custom_generate=Answers(Plan(checks=(depth,)), own, cache="verify"))
     assert torch.equal(found.sequences, plain(model, inputs).sequences)
 
 

@@ -169,6 +169,10 @@ def test_deferred_leaves_the_cache_of_the_whole_model(name: str, cache: str, row
     length = found.sequences.shape[1] - 1
     assert {int(layer.get_seq_length()) for layer in found.past_key_values.layers} == {length}
     assert worst(found.past_key_values, full_cache(model, inputs, found.sequences), inputs, length) <= EXACT
+    report = policy.report()
+    assert report.layers_per_token == 5  # what was left out was made good in the end
+    at_once = sum(depth * count for depth, count in report.exits.items()) / report.tokens
+    assert report.completed_share == pytest.approx(1 - at_once / 5)
 
 
 @pytest.mark.parametrize(("name", "cache"), having("verify"))
