@@ -156,6 +156,11 @@ def baselines(depth: int, rate: float) -> dict[str, Policy]:
     return {name: build() for name, build in make}
 
 
+def ahead(row: ParetoRow) -> tuple[float, float]:
+    """What a row is compared by within a budget."""
+    return row.agreement or 0.0, -row.time_share
+
+
 def budgets(rows: list[ParetoRow]) -> list[dict[str, str]]:
     """For each budget the best of each kind, and whether EWS is the best of all."""
 
@@ -168,7 +173,8 @@ def budgets(rows: list[ParetoRow]) -> list[dict[str, str]]:
         other = max(
             (row for row in within if not row.setting.startswith("EWS")), key=lambda row: row.agreement, default=None
         )
-        best = ews is not None and (other is None or ews.agreement >= other.agreement)
+        # Where two agree equally, the cheaper one is ahead.
+        best = ews is not None and (other is None or ahead(ews) > ahead(other))
         found.append(
             {
                 "Budget": f"{budget:g}",

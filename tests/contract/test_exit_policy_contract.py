@@ -8,7 +8,6 @@ less binding, stands in ``PROMISES``.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,7 +30,6 @@ from tests.adapters.driving import alone, continued, counted, full_cache, plain,
 from tests.adapters.tiny import TINY
 
 TOKENS = 16  # beyond the windows of the tiny models
-MODELS = Path(os.environ.get("EARLYWARNING_MODELS", Path.home() / ".cache" / "earlywarning" / "models"))
 EXACT = 1e-9  # float64
 WINDOWED = ("gemma3", "mistral")
 
@@ -387,11 +385,8 @@ def test_random_drafts_change_nothing(model_name: str, sample: bool) -> None:
 
 
 @pytest.fixture(scope="module")
-def stories() -> Any:
-    folder = MODELS / "stories15m"
-    if not folder.is_dir():
-        pytest.skip("needs the model stories15m; see EARLYWARNING_MODELS")
-    return LlamaForCausalLM.from_pretrained(folder, attn_implementation="sdpa").eval()
+def stories(stories15m: Path) -> Any:
+    return LlamaForCausalLM.from_pretrained(stories15m, attn_implementation="sdpa").eval()
 
 
 OPENING: Sequence[int] = (1, 9038, 2501, 263, 931)  # "Once upon a time"
