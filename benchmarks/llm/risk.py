@@ -80,6 +80,7 @@ def measure(name: str, target: Target, risk: float) -> dict[str, str]:
         "Largest": f"{np.max(found):.4f}" if found else "–",
         "Splits without a rule": str(unmet),
         "Mean cost, of the whole model's": f"{np.mean(spent):.3f}",
+        "Largest cost": f"{np.max(spent):.3f}",
     }
 
 
