@@ -14,30 +14,30 @@ from typing import TYPE_CHECKING, Any
 
 # Public name → the module that holds it; a name that maps to None is itself a module.
 _HOMES: dict[str, str | None] = {
-    "Assessment": "adapters.assessment",
-    "Calibration": "adapters.calibration",
-    "CalibrationConfig": "adapters.calibration",
+    "Assessment": "adapters.assessment.run",
+    "Calibration": "adapters.calibration.exits",
+    "CalibrationConfig": "adapters.calibration.exits",
     "ConfidencePolicy": "adapters.policies.confidence",
     "EWSExitPolicy": "adapters.policies.ews",
-    "Exit": "adapters.policies.base",
+    "Exit": "adapters.decoding.contract",
     "FixedExitPolicy": "adapters.policies.fixed",
     "FixedPointPolicy": "adapters.policies.fixed_point",
-    "Guarded": "adapters.guard",
+    "Guarded": "adapters.guard.guarded",
     "NeverExitPolicy": "adapters.policies.never",
-    "Plan": "adapters.policies.base",
-    "Policy": "adapters.policies.base",
+    "Plan": "adapters.decoding.contract",
+    "Policy": "adapters.decoding.contract",
     "RandomExitPolicy": "adapters.policies.random",
-    "Replay": "adapters.replaying",
-    "Report": "adapters.ledger",
+    "Replay": "adapters.texts.replaying",
+    "Report": "adapters.decoding.report",
     "SaturationPolicy": "adapters.policies.saturation",
     "Trajectories": "adapters.trajectories",
-    "Trajectory": "adapters.policies.base",
-    "assess": "adapters.assessment",
+    "Trajectory": "adapters.decoding.contract",
+    "assess": "adapters.assessment.run",
     "capture": "adapters.trajectories",
-    "dense_continuations": "adapters.continuations",
+    "dense_continuations": "adapters.texts.continuations",
     "errors": None,
     "policy_named": "adapters.policies.registry",
-    "replay": "adapters.replaying",
+    "replay": "adapters.texts.replaying",
     "signals": None,
     "windows": None,
 }
@@ -121,12 +121,11 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from adapters import errors, signals, windows
-    from adapters.assessment import Assessment, assess
-    from adapters.calibration import Calibration, CalibrationConfig
-    from adapters.continuations import dense_continuations
-    from adapters.guard import Guarded
-    from adapters.ledger import Report
-    from adapters.policies.base import Exit, Plan, Policy, Trajectory
+    from adapters.assessment.run import Assessment, assess
+    from adapters.calibration.exits import Calibration, CalibrationConfig
+    from adapters.decoding.contract import Exit, Plan, Policy, Trajectory
+    from adapters.decoding.report import Report
+    from adapters.guard.guarded import Guarded
     from adapters.policies.confidence import ConfidencePolicy
     from adapters.policies.ews import EWSExitPolicy
     from adapters.policies.fixed import FixedExitPolicy
@@ -135,5 +134,6 @@ if TYPE_CHECKING:
     from adapters.policies.random import RandomExitPolicy
     from adapters.policies.registry import policy_named
     from adapters.policies.saturation import SaturationPolicy
-    from adapters.replaying import Replay, replay
+    from adapters.texts.continuations import dense_continuations
+    from adapters.texts.replaying import Replay, replay
     from adapters.trajectories import Trajectories, capture

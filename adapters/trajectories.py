@@ -16,9 +16,9 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from adapters.families import Family, family_of
-from adapters.recording import Recorder, listening
 from adapters.signals import SIGNALS
-from adapters.texts import padded, positions, read_texts
+from adapters.texts.reading import padded, positions, read_texts
+from adapters.texts.recording import Recorder, listening
 from adapters.windows import STATISTICS, rolling
 from ews.errors import ArgumentError, EWSError, UnknownNameError, ValueRangeError, described
 

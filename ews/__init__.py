@@ -14,8 +14,8 @@ __version__ = "0.1.0"
 
 # Public name → the module that holds it; a name that maps to None is itself a module.
 _HOMES: dict[str, str | None] = {
-    "Assessment": "ews._assessment_result",
-    "Assessments": "ews._assessment_result",
+    "Assessment": "ews._analysis.assessment.result",
+    "Assessments": "ews._analysis.assessment.result",
     "Detection": "ews.results",
     "DetectConfig": "ews.results",
     "Detections": "ews.results",
@@ -23,56 +23,56 @@ _HOMES: dict[str, str | None] = {
     "bifurcations": None,
     "changepoints": None,
     "datasets": None,
-    "detect": "ews._detect",
+    "detect": "ews._analysis.detect.run",
     "detrend": None,
     "errors": None,
     "indicators": None,
     "models": None,
     "nulls": None,
-    "rolling": "ews._rolling",
-    "significance": "ews._significance",
+    "rolling": "ews._analysis.rolling",
+    "significance": "ews._significance.surrogates",
     "trends": None,
     # several variables
-    "MultivariateConfig": "ews._multivariate_result",
-    "MultivariateDetection": "ews._multivariate_result",
-    "detect_multivariate": "ews._detect_multivariate",
+    "MultivariateConfig": "ews._analysis.multivariate.result",
+    "MultivariateDetection": "ews._analysis.multivariate.result",
+    "detect_multivariate": "ews._analysis.multivariate.run",
     "multivariate": None,
     # evaluation
-    "Evaluation": "ews._evaluation.result",
-    "EvaluationConfig": "ews._evaluation.result",
-    "LeadTimes": "ews._evaluation.lead_times",
-    "Roc": "ews._evaluation.roc_result",
-    "RocDifference": "ews._evaluation.roc_result",
+    "Evaluation": "ews._evaluation.evaluate.result",
+    "EvaluationConfig": "ews._evaluation.evaluate.result",
+    "LeadTimes": "ews._evaluation.evaluate.lead_times",
+    "Roc": "ews._evaluation.roc.result",
+    "RocDifference": "ews._evaluation.roc.result",
     "Score": "ews._evaluation.scores",
     "TrendScore": "ews._evaluation.scores",
-    "compare_roc": "ews._evaluation.roc",
-    "evaluate": "ews._evaluation.evaluate",
-    "roc": "ews._evaluation.roc",
-    "SensitivityConfig": "ews._evaluation.sensitivity_result",
-    "SensitivityMap": "ews._evaluation.sensitivity_result",
-    "sensitivity": "ews._evaluation.sensitivity",
-    "Benchmark": "ews._evaluation.benchmark_result",
-    "BenchmarkCell": "ews._evaluation.benchmark_result",
-    "BenchmarkConfig": "ews._evaluation.benchmark_result",
-    "benchmark": "ews._evaluation.benchmark",
-    "false_discovery": "ews._false_discovery",
+    "compare_roc": "ews._evaluation.roc.run",
+    "evaluate": "ews._evaluation.evaluate.run",
+    "roc": "ews._evaluation.roc.run",
+    "SensitivityConfig": "ews._evaluation.sensitivity.result",
+    "SensitivityMap": "ews._evaluation.sensitivity.result",
+    "sensitivity": "ews._evaluation.sensitivity.run",
+    "Benchmark": "ews._evaluation.benchmark.result",
+    "BenchmarkCell": "ews._evaluation.benchmark.result",
+    "BenchmarkConfig": "ews._evaluation.benchmark.result",
+    "benchmark": "ews._evaluation.benchmark.run",
+    "false_discovery": "ews._significance.false_discovery",
     # maps
-    "SpatialConfig": "ews._spatial_result",
-    "SpatialDetection": "ews._spatial_result",
-    "detect_spatial": "ews._detect_spatial",
+    "SpatialConfig": "ews._analysis.spatial.result",
+    "SpatialDetection": "ews._analysis.spatial.result",
+    "detect_spatial": "ews._analysis.spatial.run",
     "spatial": None,
     # alarms as a record grows, and shifts after the fact
-    "AbruptShift": "ews._abrupt_shift_result",
-    "AbruptShiftConfig": "ews._abrupt_shift_result",
-    "Composite": "ews._composite_result",
-    "CompositeConfig": "ews._composite_result",
-    "abrupt_shift": "ews._abrupt_shift",
-    "composite": "ews._composite",
+    "AbruptShift": "ews._analysis.abrupt_shift.result",
+    "AbruptShiftConfig": "ews._analysis.abrupt_shift.result",
+    "Composite": "ews._analysis.composite.result",
+    "CompositeConfig": "ews._analysis.composite.result",
+    "abrupt_shift": "ews._analysis.abrupt_shift.run",
+    "composite": "ews._analysis.composite.run",
     # one observation at a time
-    "Monitor": "ews._monitor",
-    "MonitorCalibration": "ews._monitor_result",
-    "MonitorConfig": "ews._monitor_result",
-    "MonitorState": "ews._monitor_result",
+    "Monitor": "ews._monitor.monitor",
+    "MonitorCalibration": "ews._monitor.result",
+    "MonitorConfig": "ews._monitor.result",
+    "MonitorState": "ews._monitor.result",
     # indicators, by family
     "mean": "ews.indicators.moments",
     "variance": "ews.indicators.moments",
@@ -222,31 +222,31 @@ if TYPE_CHECKING:
         spatial,
         trends,
     )
-    from ews._abrupt_shift import abrupt_shift
-    from ews._abrupt_shift_result import AbruptShift, AbruptShiftConfig
-    from ews._assessment_result import Assessment, Assessments
-    from ews._composite import composite
-    from ews._composite_result import Composite, CompositeConfig
-    from ews._detect import detect
-    from ews._detect_multivariate import detect_multivariate
-    from ews._detect_spatial import detect_spatial
-    from ews._evaluation.benchmark import benchmark
-    from ews._evaluation.benchmark_result import Benchmark, BenchmarkCell, BenchmarkConfig
-    from ews._evaluation.evaluate import evaluate
-    from ews._evaluation.lead_times import LeadTimes
-    from ews._evaluation.result import Evaluation, EvaluationConfig
-    from ews._evaluation.roc import compare_roc, roc
-    from ews._evaluation.roc_result import Roc, RocDifference
+    from ews._analysis.abrupt_shift.result import AbruptShift, AbruptShiftConfig
+    from ews._analysis.abrupt_shift.run import abrupt_shift
+    from ews._analysis.assessment.result import Assessment, Assessments
+    from ews._analysis.composite.result import Composite, CompositeConfig
+    from ews._analysis.composite.run import composite
+    from ews._analysis.detect.run import detect
+    from ews._analysis.multivariate.result import MultivariateConfig, MultivariateDetection
+    from ews._analysis.multivariate.run import detect_multivariate
+    from ews._analysis.rolling import rolling
+    from ews._analysis.spatial.result import SpatialConfig, SpatialDetection
+    from ews._analysis.spatial.run import detect_spatial
+    from ews._evaluation.benchmark.result import Benchmark, BenchmarkCell, BenchmarkConfig
+    from ews._evaluation.benchmark.run import benchmark
+    from ews._evaluation.evaluate.lead_times import LeadTimes
+    from ews._evaluation.evaluate.result import Evaluation, EvaluationConfig
+    from ews._evaluation.evaluate.run import evaluate
+    from ews._evaluation.roc.result import Roc, RocDifference
+    from ews._evaluation.roc.run import compare_roc, roc
     from ews._evaluation.scores import Score, TrendScore
-    from ews._evaluation.sensitivity import sensitivity
-    from ews._evaluation.sensitivity_result import SensitivityConfig, SensitivityMap
-    from ews._false_discovery import false_discovery
-    from ews._monitor import Monitor
-    from ews._monitor_result import MonitorCalibration, MonitorConfig, MonitorState
-    from ews._multivariate_result import MultivariateConfig, MultivariateDetection
-    from ews._rolling import rolling
-    from ews._significance import significance
-    from ews._spatial_result import SpatialConfig, SpatialDetection
+    from ews._evaluation.sensitivity.result import SensitivityConfig, SensitivityMap
+    from ews._evaluation.sensitivity.run import sensitivity
+    from ews._monitor.monitor import Monitor
+    from ews._monitor.result import MonitorCalibration, MonitorConfig, MonitorState
+    from ews._significance.false_discovery import false_discovery
+    from ews._significance.surrogates import significance
     from ews.indicators.autoregression import companion_eigenvalue, corrected_autocorrelation
     from ews.indicators.complexity import lempel_ziv_complexity, permutation_entropy, sample_entropy
     from ews.indicators.heteroskedasticity import (

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from ews._figures import (
+from ews._common.figures import (
     BAND,
     BLUE,
     FONT,

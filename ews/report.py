@@ -19,7 +19,7 @@ from ews.results import Detection, Detections
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ews._assessment_result import Assessment
+    from ews._analysis.assessment.result import Assessment
 
 __all__ = ["card", "detection_body", "document", "fragment", "image", "page"]
 

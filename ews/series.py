@@ -15,8 +15,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ews._gaps import even, fill
-from ews._times import as_times, last_instant, numeric, shown, time_zone
+from ews._common.gaps import even, fill
+from ews._common.times import as_times, last_instant, numeric, shown, time_zone
 from ews.errors import (
     DuplicatedTimesError,
     InputTypeError,

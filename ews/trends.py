@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ews._times import as_times, numeric
+from ews._common.times import as_times, numeric
 from ews.errors import SeriesTooShortError, UnknownNameError, described
 from ews.series import real_numbers
 

@@ -37,7 +37,7 @@ def assess(
         require_places(json=json, figure=figure)
         prompts = read_prompts(texts)
         loaded, tokenizer = load_model(model, dtype=dtype, device=device, threads=threads)
-        from adapters.assessment import assess as assessed
+        from adapters.assessment.run import assess as assessed
 
         ids = tokenised(prompts, tokenizer, chat=chat)
         found = assessed(loaded, None, ids, max_new_tokens=max_new_tokens, tolerance=tolerance, seed=seed)

@@ -50,9 +50,9 @@ def bench(
         import numpy as np
         import torch
 
-        from adapters.benchmarking import front, pareto, pareto_table
-        from adapters.continuations import dense_continuations
+        from adapters.assessment.pareto import front, pareto, pareto_table
         from adapters.families import family_of
+        from adapters.texts.continuations import dense_continuations
 
         policies = {text: load_policy(text, loaded) for text in policy or _usual(family_of(loaded).depth)}
         ids = tokenised(lines, tokenizer, chat=chat)
@@ -88,7 +88,7 @@ def bench(
         }
 
         def draw() -> Any:
-            from adapters.benchmarking_figure import draw_pareto
+            from adapters.assessment.pareto_figure import draw_pareto
 
             return draw_pareto(rows).figure
 

@@ -47,7 +47,7 @@ def calibrate(
         require_places(output=output)
         prompts = read_prompts(texts)
         loaded, tokenizer = load_model(model, dtype=dtype, device=device, threads=threads)
-        from adapters.calibration import calibration_dict
+        from adapters.calibration.exits import calibration_dict
         from adapters.policies.ews import EWSExitPolicy
 
         policy = EWSExitPolicy.calibrate(

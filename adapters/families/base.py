@@ -13,7 +13,7 @@ from transformers.masking_utils import create_causal_mask, create_sliding_window
 
 from adapters.errors import UnsupportedModelError
 from adapters.families.placement import own_part, runs_on
-from adapters.processes import processes_of
+from adapters.families.processes import processes_of
 from ews.errors import described
 
 __all__ = ["FULL", "SLIDING", "Family", "Masks", "Rotary"]

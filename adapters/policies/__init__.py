@@ -1,8 +1,8 @@
-"""Policies by name: each in one file, all under the contract of :mod:`adapters.policies.base`."""
+"""Policies by name: each in one file, all under the contract of :mod:`adapters.decoding.contract`."""
 
 from __future__ import annotations
 
-from adapters.policies.base import Exit, Plan, Policy, Trajectory
+from adapters.decoding.contract import Exit, Plan, Policy, Trajectory
 from adapters.policies.fixed import FixedExitPolicy
 from adapters.policies.never import NeverExitPolicy
 from adapters.policies.random import RandomExitPolicy

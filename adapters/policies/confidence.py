@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory
 from adapters.families import Family
-from adapters.policies.base import CacheMode, Exit, Plan, Policy, Trajectory
 from adapters.policies.reading import read_early_depths, read_share
 from ews.errors import InputTypeError, UnknownNameError, ValueRangeError
 

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory, Unit
 from adapters.families import Family
-from adapters.fitted import FittedExit, FittedFeeds, Look
-from adapters.gate import gate_features, states_needed
-from adapters.policies.base import CacheMode, Exit, Plan, Policy, Trajectory, Unit
-from adapters.training_free import Untrained
+from adapters.heads.exit_classifier import gate_features, states_needed
+from adapters.heads.fitted import FittedExit, FittedFeeds, Look
+from adapters.heads.training_free import Untrained
 
 if TYPE_CHECKING:
-    from adapters.calibration import Calibration
-    from adapters.costs import Costs
+    from adapters.calibration.costs import Costs
+    from adapters.calibration.exits import Calibration
 
 __all__ = ["EWSExitPolicy"]
 
@@ -243,7 +243,7 @@ class EWSExitPolicy(Policy):
         ews.errors.ArgumentError
             If there are too few texts for that risk and confidence, or an argument cannot be used.
         """
-        from adapters.calibration import calibrate
+        from adapters.calibration.exits import calibrate
 
         found = calibrate(
             model,
@@ -274,7 +274,7 @@ class EWSExitPolicy(Policy):
         ews.errors.ArgumentError
             If the policy has no calibration.
         """
-        from adapters.saving import save_policy
+        from adapters.calibration.saving import save_policy
 
         save_policy(self, Path(folder))
 
@@ -299,6 +299,6 @@ class EWSExitPolicy(Policy):
         adapters.errors.PolicyMismatchError
             If the files are missing, cut short or changed, or were made with another model.
         """
-        from adapters.saving import load_policy
+        from adapters.calibration.saving import load_policy
 
         return cls(calibration=load_policy(Path(folder), model))

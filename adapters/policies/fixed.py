@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from adapters.decoding.contract import CacheMode, Plan, Policy
 from adapters.families import Family
-from adapters.policies.base import CacheMode, Plan, Policy
 from adapters.policies.reading import read_depth
 
 __all__ = ["FixedExitPolicy"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.policies.base import CacheMode, Plan, Policy
+from adapters.decoding.contract import CacheMode, Plan, Policy
 
 __all__ = ["NeverExitPolicy"]
 

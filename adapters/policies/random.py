@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
+from adapters.decoding.contract import CacheMode, Plan, Policy
 from adapters.families import Family
-from adapters.policies.base import CacheMode, Plan, Policy
 from adapters.policies.reading import read_depths, read_share
 
 __all__ = ["RandomExitPolicy"]

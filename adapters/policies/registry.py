@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapters.policies.base import Policy
+from adapters.decoding.contract import Policy
 from adapters.policies.confidence import ConfidencePolicy
 from adapters.policies.ews import EWSExitPolicy
 from adapters.policies.fixed import FixedExitPolicy

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
+from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory
 from adapters.families import Family
-from adapters.policies.base import CacheMode, Exit, Plan, Policy, Trajectory
 from adapters.policies.reading import read_early_depths, read_share
 
 __all__ = ["SaturationPolicy"]

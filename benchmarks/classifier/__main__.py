@@ -17,7 +17,7 @@ from scipy.stats import mannwhitneyu
 from benchmarks.classifier import network
 from benchmarks.classifier.collection import CLASSES, Collection, collect
 from benchmarks.evidence import tables
-from ews.bifurcations._classifier_features import FEATURES
+from ews.bifurcations._classifier.features import FEATURES
 
 HOME = Path(__file__).resolve().parents[2] / "ews" / "bifurcations" / "classifier.npz"
 TRAINING = {"seed": 101, "rounds": 130, "each": 640}

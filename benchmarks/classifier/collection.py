@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from benchmarks.classifier import nulls, systems
 from ews import detrend
-from ews.bifurcations._classifier_features import LONGEST, SHORTEST, features
-from ews.bifurcations._classifier_network import CLASSES
+from ews.bifurcations._classifier.features import LONGEST, SHORTEST, features
+from ews.bifurcations._classifier.network import CLASSES
 
 FloatArray = npt.NDArray[np.float64]
 

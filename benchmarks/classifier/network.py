@@ -10,7 +10,7 @@ from scipy.special import log_softmax
 from torch import nn
 
 from benchmarks.classifier.collection import CLASSES, Collection
-from ews.bifurcations._classifier_network import LARGEST, Network
+from ews.bifurcations._classifier.network import LARGEST, Network
 
 FloatArray = npt.NDArray[np.float64]
 

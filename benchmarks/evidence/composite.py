@@ -7,10 +7,10 @@ import pandas as pd
 
 import ews
 from benchmarks.evidence import tables
-from ews import _composite
-from ews._controls import positive_control
-from ews._resolve import resolve_indicators
-from ews.bifurcations._windows import prepare
+from ews._analysis.composite import run as _composite
+from ews._significance.controls import positive_control
+from ews._significance.resolve import resolve_indicators
+from ews._significance.windows import prepare
 from ews.nulls.autoregressive import AR1, draw_autoregression
 
 SEED = 20_261_123

@@ -21,10 +21,10 @@ from scipy.signal import lfilter
 
 from benchmarks.evidence import tables
 from ews import nulls
-from ews._alarms import Statistic, westfall_young
-from ews._detect import DEFAULT_INDICATORS
-from ews._pipeline import Pipeline
-from ews._resolve import resolve_pipeline
+from ews._analysis.detect.run import DEFAULT_INDICATORS
+from ews._significance.alarms import Statistic, westfall_young
+from ews._significance.pipeline import Pipeline
+from ews._significance.resolve import resolve_pipeline
 
 SEED = 20_261_122
 ALPHA = 0.05

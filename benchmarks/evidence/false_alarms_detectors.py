@@ -20,9 +20,9 @@ import ews
 from benchmarks.evidence import tables
 from benchmarks.evidence.false_alarms import ALPHA, LEVEL, Draw, autoregression, in_processes, pipeline_of
 from ews import bifurcations, nulls
-from ews._alarms import westfall_young
-from ews._assess import beyond_trends, joint_statistics
-from ews._detect import DEFAULT_INDICATORS
+from ews._analysis.assessment.run import beyond_trends, joint_statistics
+from ews._analysis.detect.run import DEFAULT_INDICATORS
+from ews._significance.alarms import westfall_young
 
 SEED = 20_261_124
 SURROGATES = 79

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.evidence import tables
-from ews import _controls
-from ews._resolve import resolve_pipeline
+from ews._significance import controls as _controls
+from ews._significance.resolve import resolve_pipeline
 from ews.nulls.autoregressive import draw_autoregression
 
 INDICATORS = ("variance", "ac1", "skewness")

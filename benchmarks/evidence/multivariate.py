@@ -15,11 +15,11 @@ import pandas as pd
 
 import ews
 from benchmarks.evidence import tables
-from ews._alarms import Statistic, westfall_young
-from ews._detect_multivariate import DEFAULT_INDICATORS, resolve
-from ews._multivariate_control import driven
-from ews._multivariate_pipeline import MultivariatePipeline
-from ews._pipeline import in_chunks
+from ews._analysis.multivariate.controls import driven
+from ews._analysis.multivariate.pipeline import MultivariatePipeline
+from ews._analysis.multivariate.run import DEFAULT_INDICATORS, resolve
+from ews._significance.alarms import Statistic, westfall_young
+from ews._significance.pipeline import in_chunks
 from ews.multivariate import MULTIVARIATE
 from ews.multivariate import nulls as joint_nulls
 from ews.multivariate.nulls import draw_vector_autoregression
@@ -174,7 +174,7 @@ def trends(rows: np.ndarray, indicators: tuple[str, ...]) -> np.ndarray:
 
 def univariate_trends(rows: np.ndarray) -> np.ndarray:
     """Trends of variance and lag-1 autocorrelation of each variable, (2, variables, rows)."""
-    from ews._resolve import resolve_pipeline
+    from ews._significance.resolve import resolve_pipeline
 
     n = rows.shape[2]
     pipeline = resolve_pipeline(

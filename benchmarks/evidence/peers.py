@@ -26,8 +26,8 @@ from rich.progress import track
 import ews
 from benchmarks.evidence import tables
 from ews import detrend
-from ews._pipeline import in_chunks
-from ews.bifurcations._classifier import evidence_of
+from ews._significance.pipeline import in_chunks
+from ews.bifurcations._classifier.run import evidence_of
 
 MODELS: dict[str, Callable[..., Any]] = {
     "fold": ews.models.harvested_population,

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter
 
 from benchmarks.evidence import tables
-from ews import _detect_spatial
+from ews._analysis.spatial import run as _detect_spatial
 from ews.spatial import linear_field, registry, surrogates
 
 SEED = 20_261_123

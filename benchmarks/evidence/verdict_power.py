@@ -15,10 +15,10 @@ import pandas as pd
 from benchmarks.evidence import tables
 from benchmarks.evidence.peers import LENGTHS, MODELS, draw, ewstools_trends, nulls_of
 from ews import nulls
-from ews._alarms import Statistic, westfall_young
-from ews._assess import beyond_trends, joint_statistics
-from ews._pipeline import Pipeline, in_chunks
-from ews._resolve import resolve_pipeline
+from ews._analysis.assessment.run import beyond_trends, joint_statistics
+from ews._significance.alarms import Statistic, westfall_young
+from ews._significance.pipeline import Pipeline, in_chunks
+from ews._significance.resolve import resolve_pipeline
 
 SERIES = 120
 SURROGATES = 399

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from adapters.policies.base import Policy
+from adapters.decoding.contract import Policy
 from adapters.policies.confidence import ConfidencePolicy
 from adapters.policies.ews import EWSExitPolicy
 from adapters.policies.fixed import FixedExitPolicy

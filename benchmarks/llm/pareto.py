@@ -19,21 +19,21 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from adapters.benchmarking import ParetoRow, front, pareto
-from adapters.calibration import Calibration, CalibrationConfig, new_calibration, window_for
-from adapters.costs import Costs
+from adapters.assessment.pareto import ParetoRow, front, pareto
+from adapters.calibration.costs import Costs
+from adapters.calibration.exits import Calibration, CalibrationConfig, new_calibration, window_for
+from adapters.calibration.ffn import feed_groups, feeds_for, groups_harm
+from adapters.calibration.rules import DepthRule, Rule, choose_rules
+from adapters.decoding.contract import Policy
 from adapters.families import Family, family_of
-from adapters.feed_calibration import feed_groups, feeds_for, groups_harm
-from adapters.heads import ShortHead
-from adapters.logistic import Logistic
-from adapters.policies.base import Policy
+from adapters.heads.logistic import Logistic
+from adapters.heads.shortlist import ShortHead
 from adapters.policies.confidence import ConfidencePolicy
 from adapters.policies.ews import EWSExitPolicy
 from adapters.policies.fixed import FixedExitPolicy
 from adapters.policies.fixed_point import FixedPointPolicy
 from adapters.policies.random import RandomExitPolicy
 from adapters.policies.saturation import SaturationPolicy
-from adapters.rules import DepthRule, Rule, choose_rules
 from benchmarks import machine
 from benchmarks.llm.models import load
 from benchmarks.llm.record import Recording, recorded, short_head

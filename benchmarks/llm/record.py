@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from adapters.calibration import candidate_depths, fit_head, split, window_for
-from adapters.continuations import Continuation, dense_continuations
-from adapters.evidence import Evidence, gather, trajectories_of
+from adapters.calibration.exits import candidate_depths, fit_head, split, window_for
+from adapters.calibration.table import Evidence, gather, trajectories_of
 from adapters.families import Family, family_of
-from adapters.heads import FullHead, ShortHead
+from adapters.heads.shortlist import FullHead, ShortHead
 from adapters.signals import signals
+from adapters.texts.continuations import Continuation, dense_continuations
 from benchmarks.llm.models import load
 from benchmarks.llm.prompts import prompts, tokenised
 

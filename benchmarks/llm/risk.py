@@ -14,10 +14,10 @@ from typing import Literal
 import numpy as np
 import torch
 
-from adapters.costs import Costs
+from adapters.calibration.costs import Costs
+from adapters.calibration.risk import learn_then_test
+from adapters.calibration.rules import choose_rules, losses_of
 from adapters.families import family_of
-from adapters.risk import learn_then_test
-from adapters.rules import choose_rules, losses_of
 from benchmarks.llm.models import load
 from benchmarks.llm.record import recorded, short_head
 

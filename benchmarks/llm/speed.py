@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from adapters.decoding.contract import Plan, Policy
 from adapters.families import Family, family_of
-from adapters.policies.base import Plan, Policy
 from adapters.policies.ews import EWSExitPolicy
 from adapters.policies.fixed import FixedExitPolicy
 from adapters.policies.never import NeverExitPolicy

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from scipy.stats import chi2_contingency
 
-from adapters.policies.base import Policy
+from adapters.decoding.contract import Policy
 from adapters.policies.fixed import FixedExitPolicy
 from adapters.policies.random import RandomExitPolicy
 from benchmarks.llm.models import load

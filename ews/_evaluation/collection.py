@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ews._evaluation.roc import read_groups, read_labels
-from ews._times import last_instant
+from ews._common.times import last_instant
+from ews._evaluation.roc.run import read_groups, read_labels
 from ews.errors import ArgumentError, InputTypeError, SeriesTooShortError, UnknownNameError, described
 from ews.models import Simulation
 from ews.series import Duplicates, Missing, Series, as_series, split_columns

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._evaluation.scores import Method
-from ews._pipeline import CHUNK_SAMPLES, Pipeline, Progress, in_chunks
-from ews._resolve import resolve_pipeline
+from ews._significance.pipeline import CHUNK_SAMPLES, Pipeline, Progress, in_chunks
+from ews._significance.resolve import resolve_pipeline
 from ews.errors import ArgumentError, InputTypeError, described
 from ews.series import Series
 

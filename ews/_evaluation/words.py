@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ews._layout import section, shortened, table
+from ews._common.layout import section, shortened, table
 from ews.summary import number_text, p_text, sentence, trend_name
 
 if TYPE_CHECKING:
-    from ews._evaluation.result import Evaluation, EvaluationConfig
-    from ews._evaluation.roc_result import Roc
+    from ews._evaluation.evaluate.result import Evaluation, EvaluationConfig
+    from ews._evaluation.roc.result import Roc
 
 __all__ = ["analysis_text", "evaluation_summary", "interval_text", "plain", "rate_text", "roc_summary"]
 

@@ -11,35 +11,35 @@ from typing import TYPE_CHECKING, Any
 
 # Public name → the module that holds it.
 _HOMES: dict[str, str] = {
-    "Classification": "ews.bifurcations._classifier_result",
-    "ClassifierConfig": "ews.bifurcations._classifier_result",
-    "DriftDiffusionJump": "ews.bifurcations._jumps_result",
-    "JacobianConfig": "ews.bifurcations._jacobian_result",
-    "JacobianEigenvalue": "ews.bifurcations._jacobian_result",
-    "JumpsConfig": "ews.bifurcations._jumps_result",
-    "LangevinConfig": "ews.bifurcations._langevin_result",
-    "LangevinSlope": "ews.bifurcations._langevin_result",
-    "LikelihoodConfig": "ews.bifurcations._likelihood_result",
-    "LikelihoodRatio": "ews.bifurcations._likelihood_result",
-    "OrnsteinUhlenbeckFit": "ews.bifurcations._likelihood_result",
-    "PotentialConfig": "ews.bifurcations._potential_result",
-    "PotentialWells": "ews.bifurcations._potential_result",
-    "RestoringConfig": "ews.bifurcations._restoring_result",
-    "RestoringTrend": "ews.bifurcations._restoring_result",
-    "SpectralClassification": "ews.bifurcations._spectral_result",
-    "SpectralConfig": "ews.bifurcations._spectral_result",
-    "TransitionFit": "ews.bifurcations._likelihood_result",
-    "classifier": "ews.bifurcations._classifier",
-    "jacobian": "ews.bifurcations._jacobian",
-    "jumps": "ews.bifurcations._jumps",
-    "langevin": "ews.bifurcations._langevin",
-    "likelihood": "ews.bifurcations._likelihood",
-    "ornstein_uhlenbeck_log_likelihood": "ews.bifurcations._likelihood_models",
-    "potential": "ews.bifurcations._potential",
-    "restoring": "ews.bifurcations._restoring",
-    "saddle_node_log_likelihood": "ews.bifurcations._likelihood_models",
-    "spectral": "ews.bifurcations._spectral",
-    "transcritical_log_likelihood": "ews.bifurcations._likelihood_models",
+    "Classification": "ews.bifurcations._classifier.result",
+    "ClassifierConfig": "ews.bifurcations._classifier.result",
+    "DriftDiffusionJump": "ews.bifurcations._jumps.result",
+    "JacobianConfig": "ews.bifurcations._jacobian.result",
+    "JacobianEigenvalue": "ews.bifurcations._jacobian.result",
+    "JumpsConfig": "ews.bifurcations._jumps.result",
+    "LangevinConfig": "ews.bifurcations._langevin.result",
+    "LangevinSlope": "ews.bifurcations._langevin.result",
+    "LikelihoodConfig": "ews.bifurcations._likelihood.result",
+    "LikelihoodRatio": "ews.bifurcations._likelihood.result",
+    "OrnsteinUhlenbeckFit": "ews.bifurcations._likelihood.result",
+    "PotentialConfig": "ews.bifurcations._potential.result",
+    "PotentialWells": "ews.bifurcations._potential.result",
+    "RestoringConfig": "ews.bifurcations._restoring.result",
+    "RestoringTrend": "ews.bifurcations._restoring.result",
+    "SpectralClassification": "ews.bifurcations._spectral.result",
+    "SpectralConfig": "ews.bifurcations._spectral.result",
+    "TransitionFit": "ews.bifurcations._likelihood.result",
+    "classifier": "ews.bifurcations._classifier.run",
+    "jacobian": "ews.bifurcations._jacobian.run",
+    "jumps": "ews.bifurcations._jumps.run",
+    "langevin": "ews.bifurcations._langevin.run",
+    "likelihood": "ews.bifurcations._likelihood.run",
+    "ornstein_uhlenbeck_log_likelihood": "ews.bifurcations._likelihood.models",
+    "potential": "ews.bifurcations._potential.run",
+    "restoring": "ews.bifurcations._restoring.run",
+    "saddle_node_log_likelihood": "ews.bifurcations._likelihood.models",
+    "spectral": "ews.bifurcations._spectral.run",
+    "transcritical_log_likelihood": "ews.bifurcations._likelihood.models",
 }
 
 __all__ = [
@@ -88,29 +88,29 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from ews.bifurcations._classifier import classifier
-    from ews.bifurcations._classifier_result import Classification, ClassifierConfig
-    from ews.bifurcations._jacobian import jacobian
-    from ews.bifurcations._jacobian_result import JacobianConfig, JacobianEigenvalue
-    from ews.bifurcations._jumps import jumps
-    from ews.bifurcations._jumps_result import DriftDiffusionJump, JumpsConfig
-    from ews.bifurcations._langevin import langevin
-    from ews.bifurcations._langevin_result import LangevinConfig, LangevinSlope
-    from ews.bifurcations._likelihood import likelihood
-    from ews.bifurcations._likelihood_models import (
+    from ews.bifurcations._classifier.result import Classification, ClassifierConfig
+    from ews.bifurcations._classifier.run import classifier
+    from ews.bifurcations._jacobian.result import JacobianConfig, JacobianEigenvalue
+    from ews.bifurcations._jacobian.run import jacobian
+    from ews.bifurcations._jumps.result import DriftDiffusionJump, JumpsConfig
+    from ews.bifurcations._jumps.run import jumps
+    from ews.bifurcations._langevin.result import LangevinConfig, LangevinSlope
+    from ews.bifurcations._langevin.run import langevin
+    from ews.bifurcations._likelihood.models import (
         ornstein_uhlenbeck_log_likelihood,
         saddle_node_log_likelihood,
         transcritical_log_likelihood,
     )
-    from ews.bifurcations._likelihood_result import (
+    from ews.bifurcations._likelihood.result import (
         LikelihoodConfig,
         LikelihoodRatio,
         OrnsteinUhlenbeckFit,
         TransitionFit,
     )
-    from ews.bifurcations._potential import potential
-    from ews.bifurcations._potential_result import PotentialConfig, PotentialWells
-    from ews.bifurcations._restoring import restoring
-    from ews.bifurcations._restoring_result import RestoringConfig, RestoringTrend
-    from ews.bifurcations._spectral import spectral
-    from ews.bifurcations._spectral_result import SpectralClassification, SpectralConfig
+    from ews.bifurcations._likelihood.run import likelihood
+    from ews.bifurcations._potential.result import PotentialConfig, PotentialWells
+    from ews.bifurcations._potential.run import potential
+    from ews.bifurcations._restoring.result import RestoringConfig, RestoringTrend
+    from ews.bifurcations._restoring.run import restoring
+    from ews.bifurcations._spectral.result import SpectralClassification, SpectralConfig
+    from ews.bifurcations._spectral.run import spectral

@@ -30,7 +30,7 @@ def run(methods: str | None, output: Path | None, options: dict[str, Any], *, as
     as_json : bool
         Print JSON instead of the report.
     """
-    from ews._evaluation.benchmark import DEFAULT_METHODS, benchmark_with_progress
+    from ews._evaluation.benchmark.run import DEFAULT_METHODS, benchmark_with_progress
 
     if output is not None and output.exists() and not output.is_dir():
         raise ArgumentError("--output", described(f"the file {output}"), "a folder")

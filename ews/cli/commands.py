@@ -239,7 +239,7 @@ def detect(
 
 
 def _detect(table: Any, times: Any, label: str, options: dict[str, Any]) -> Any:
-    from ews._detect import detect_with_progress
+    from ews._analysis.detect.run import detect_with_progress
 
     with progress_bar(label) as report:
         return detect_with_progress(table, time=times, progress=report, **options)

@@ -40,7 +40,7 @@ def run(output: Path, *, n_surrogates: int, seed: int) -> None:
     import pandas as pd
 
     from ews import models
-    from ews._detect import detect_with_progress
+    from ews._analysis.detect.run import detect_with_progress
     from ews.results import Detections
 
     if output.exists() and not output.is_dir():

@@ -17,7 +17,7 @@ from rich.text import Text
 from ews.errors import ArgumentError, EWSError, UnknownNameError, described
 
 if TYPE_CHECKING:
-    from ews._assessment_result import Assessment, Assessments
+    from ews._analysis.assessment.result import Assessment, Assessments
     from ews.results import Detection, Detections
 
 __all__ = [

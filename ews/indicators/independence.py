@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from ews._seeds import resolve_seed
+from ews._common.seeds import resolve_seed
 from ews.errors import ArgumentError, SeriesTooShortError, UnknownNameError, ValueRangeError, described
 from ews.indicators.building import is_count, is_number
 from ews.series import Duplicates, Missing, Series, as_series

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ews._alarms import Alarm
+from ews._significance.alarms import Alarm
 from ews.errors import UnknownNameError
 
 if TYPE_CHECKING:

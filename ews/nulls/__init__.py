@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ews._seeds import resolve_seed
+from ews._common.seeds import resolve_seed
 from ews.errors import MissingValuesError, SeriesTooShortError, UnknownNameError, ValueRangeError, described
 from ews.nulls.autoregressive import AR1, ARMA
 from ews.nulls.null import FloatArray, Null

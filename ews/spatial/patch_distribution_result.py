@@ -96,7 +96,7 @@ class PatchDistribution:
         str
             The best law, and one line for each.
         """
-        from ews._layout import section, table
+        from ews._common.layout import section, table
 
         heading = "Patch-size distribution"
         best = self.fits[self.best]

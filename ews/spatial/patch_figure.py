@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ews._figures import FONT, INK, LINES, SMALL, new_figure, style
+from ews._common.figures import FONT, INK, LINES, SMALL, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
 
+from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory, Unit
 from adapters.families import Family, family_of
-from adapters.policies.base import CacheMode, Exit, Plan, Policy, Trajectory, Unit
 from tests.adapters.tiny import TINY, VOCABULARY
 
 __all__ = [

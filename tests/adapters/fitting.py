@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from adapters.calibration import Calibration, CalibrationConfig, fit_head, new_calibration
-from adapters.continuations import Continuation, dense_continuations
-from adapters.costs import Costs
-from adapters.evidence import Evidence, gather
+from adapters.calibration.costs import Costs
+from adapters.calibration.exits import Calibration, CalibrationConfig, fit_head, new_calibration
+from adapters.calibration.ffn import groups_harm
+from adapters.calibration.rules import DepthRule, FeedRule, Rule
+from adapters.calibration.table import Evidence, gather
+from adapters.decoding.contract import Unit
 from adapters.families import family_of
-from adapters.feed_calibration import groups_harm
-from adapters.gate import FeatureSet
-from adapters.logistic import Logistic
-from adapters.policies.base import Unit
-from adapters.rules import DepthRule, FeedRule, Rule
+from adapters.heads.exit_classifier import FeatureSet
+from adapters.heads.logistic import Logistic
+from adapters.texts.continuations import Continuation, dense_continuations
 from tests.adapters.tiny import TINY, VOCABULARY
 
 __all__ = ["DEPTHS", "GROUPS", "LAYERS", "WINDOW", "between", "fitted", "model_of", "prompts", "seen", "written"]

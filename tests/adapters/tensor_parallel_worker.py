@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adapters.decoding.contract import BoolArray, CacheMode, Exit, Plan, Policy, Trajectory
 from adapters.families import Family
-from adapters.heads import FullHead, ShortHead
-from adapters.policies.base import BoolArray, CacheMode, Exit, Plan, Policy, Trajectory
+from adapters.heads.shortlist import FullHead, ShortHead
 from adapters.policies.ews import EWSExitPolicy
 from adapters.policies.never import NeverExitPolicy
 from adapters.policies.random import RandomExitPolicy

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.assessment import LEAVE_ALONE, Assessment, Gain, _settled, _verified, assess
-from adapters.assessment_result import LensCheck
-from adapters.continuations import dense_continuations
-from adapters.costs import Costs
+from adapters.assessment.ffn import LeavesFeedsOut, check_feeds
+from adapters.assessment.result import LensCheck
+from adapters.assessment.run import LEAVE_ALONE, Assessment, Gain, _settled, _verified, assess
+from adapters.calibration.costs import Costs
 from adapters.errors import UnsupportedModelError
 from adapters.families import family_of
-from adapters.feed_saturation import LeavesFeedsOut, check_feeds
-from adapters.replaying import replay
+from adapters.texts.continuations import dense_continuations
+from adapters.texts.replaying import replay
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError
 from tests.adapters.tiny import TINY
 

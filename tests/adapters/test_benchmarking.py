@@ -11,8 +11,8 @@ import torch
 
 from adapters import ConfidencePolicy, EWSExitPolicy, FixedExitPolicy, NeverExitPolicy, dense_continuations
 from adapters import replay as replayed
-from adapters.benchmarking import DENSE, ParetoRow, forced_replay, front, pareto, pareto_table
-from adapters.benchmarking_figure import draw_pareto
+from adapters.assessment.pareto import DENSE, ParetoRow, forced_replay, front, pareto, pareto_table
+from adapters.assessment.pareto_figure import draw_pareto
 from ews.errors import ArgumentError, UnknownNameError, ValueRangeError
 from tests.adapters.tiny import TINY
 

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 import torch
 
-import adapters.calibration as calibration
-from adapters.calibration import Calibration, calibrate, calibration_dict, candidate_depths, split, window_for
-from adapters.continuations import dense_continuations
-from adapters.costs import Costs
+import adapters.calibration.exits as calibration
+from adapters.calibration.costs import Costs
+from adapters.calibration.exits import Calibration, calibrate, calibration_dict, candidate_depths, split, window_for
+from adapters.calibration.risk import smallest_sample
+from adapters.calibration.rules import DepthRule, Rule, choose_rules
 from adapters.errors import FullDepthWarning, UnsupportedModelError
 from adapters.families import family_of
 from adapters.policies.ews import EWSExitPolicy
-from adapters.replaying import replay
-from adapters.risk import smallest_sample
-from adapters.rules import DepthRule, Rule, choose_rules
+from adapters.texts.continuations import dense_continuations
+from adapters.texts.replaying import replay
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError
 from tests.adapters.driving import plain, prompt
 from tests.adapters.fitting import fitted, prompts, seen

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.continuations import Continuation, batches, decided_positions, dense_continuations
-from adapters.texts import padded
+from adapters.texts.continuations import Continuation, batches, decided_positions, dense_continuations
+from adapters.texts.reading import padded
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError
 from tests.adapters.driving import tiny
 from tests.adapters.fitting import prompts

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 import ews
-from adapters.continuations import Continuation
-from adapters.evidence import Evidence, gather, trajectories_of
+from adapters.calibration.table import Evidence, gather, trajectories_of
 from adapters.families import family_of
-from adapters.gate import STATISTICS, feature_names, gate_features, states_needed
-from adapters.heads import FullHead, ShortHead
+from adapters.heads.exit_classifier import STATISTICS, feature_names, gate_features, states_needed
+from adapters.heads.shortlist import FullHead, ShortHead
 from adapters.signals import SIGNALS, signals
+from adapters.texts.continuations import Continuation
 from tests.adapters.driving import states_after
 from tests.adapters.fitting import DEPTHS, LAYERS, WINDOW, fitted, model_of, written
 

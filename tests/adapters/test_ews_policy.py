@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.calibration import Calibration
+from adapters.calibration.exits import Calibration
+from adapters.calibration.rules import DepthRule, FeedRule, Rule
+from adapters.decoding.contract import Trajectory
 from adapters.errors import PolicyMismatchError
 from adapters.families import family_of
-from adapters.logistic import Logistic
-from adapters.policies.base import Trajectory
+from adapters.heads.logistic import Logistic
 from adapters.policies.ews import EWSExitPolicy
-from adapters.rules import DepthRule, FeedRule, Rule
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError
 from tests.adapters.driving import alone, full_cache, plain, prompt, spread, worst
 from tests.adapters.fitting import LAYERS, WINDOW, fitted, model_of

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from adapters.fingerprint import fingerprint
+from adapters.calibration.fingerprint import fingerprint
 from tests.adapters.driving import tiny
 from tests.adapters.tiny import TINY
 

@@ -31,8 +31,8 @@ from transformers.cache_utils import DynamicLayer
 from transformers.generation import CompileConfig
 from transformers.generation.streamers import BaseStreamer
 
+from adapters.decoding.kv import require_known_cache
 from adapters.errors import UnsupportedGenerationError, UnsupportedModelError
-from adapters.kv import require_known_cache
 from adapters.policies import (
     Exit,
     FixedExitPolicy,

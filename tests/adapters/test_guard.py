@@ -16,9 +16,9 @@ from torch import Tensor
 
 from adapters.errors import PolicyMismatchError
 from adapters.families import Family
-from adapters.guard import Guarded, default_monitors
+from adapters.guard.guarded import Guarded, default_monitors
+from adapters.guard.token_signals import Repetition, TokenSignals, logit_signals
 from adapters.policies import Exit, FixedExitPolicy, NeverExitPolicy, Plan, Policy, RandomExitPolicy, Trajectory
-from adapters.token_signals import Repetition, TokenSignals, logit_signals
 from ews import Monitor
 from ews.errors import ArgumentError, EWSError, InputTypeError, UnknownNameError, ValueRangeError
 from tests.adapters.tiny import TINY, VOCABULARY
@@ -409,5 +409,5 @@ def test_rows_have_their_own_repetitions() -> None:
 
 
 def test_it_runs_where_numba_is_not_installed() -> None:
-    code = "import sys; sys.modules['numba'] = None; import adapters.guard as guard; guard.default_monitors()"
+    code = "import sys; sys.modules['numba'] = None; import adapters.guard.guarded as guard; guard.default_monitors()"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

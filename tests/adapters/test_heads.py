@@ -11,7 +11,7 @@ from torch import nn
 
 from adapters.errors import UnsupportedModelError
 from adapters.families import family_of
-from adapters.heads import FullHead, LensMoments, Screen, ShortHead, TunedLens
+from adapters.heads.shortlist import FullHead, LensMoments, Screen, ShortHead, TunedLens
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError
 from tests.adapters.tiny import TINY
 

@@ -10,7 +10,7 @@ import statsmodels.api as statsmodels
 import torch
 from scipy.optimize import minimize
 
-from adapters.logistic import Logistic
+from adapters.heads.logistic import Logistic
 
 
 def drawn(n: int = 400, seed: int = 0) -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from adapters import EWSExitPolicy, FixedExitPolicy, NeverExitPolicy, RandomExitPolicy
-from adapters.policies.base import Policy
+from adapters.decoding.contract import Policy
 
 QUESTIONS = ("Why is the sky blue?", "Write a short poem about a lake.", "What is 17 times 4?")
 

@@ -15,18 +15,18 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from adapters.continuations import Continuation
-from adapters.evidence import gather
+from adapters.calibration.table import gather
+from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory
 from adapters.families import Family, family_of
-from adapters.heads import FullHead, ShortHead
-from adapters.policies.base import CacheMode, Exit, Plan, Policy, Trajectory
+from adapters.heads.shortlist import FullHead, ShortHead
 from adapters.policies.confidence import ConfidencePolicy
 from adapters.policies.ews import EWSExitPolicy
 from adapters.policies.fixed import FixedExitPolicy
 from adapters.policies.fixed_point import FixedPointPolicy
 from adapters.policies.never import NeverExitPolicy
 from adapters.policies.saturation import SaturationPolicy
-from adapters.replaying import Replay, replay
+from adapters.texts.continuations import Continuation
+from adapters.texts.replaying import Replay, replay
 from tests.adapters.driving import Growing
 from tests.adapters.fitting import DEPTHS, LAYERS, WINDOW, between, fitted, model_of, written
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from adapters.risk import (
+from adapters.calibration.risk import (
     ConformalRiskControl,
     RiskControl,
     betting_p_value,
@@ -456,7 +456,9 @@ def test_fifty_rules_on_thousands_of_sequences_take_a_moment() -> None:
 
 
 def test_importing_the_module_loads_numpy_alone() -> None:
-    code = "import sys, adapters.risk; print(sorted({'scipy', 'numba', 'pandas', 'torch'} & set(sys.modules)))"
+    code = (
+        "import sys, adapters.calibration.risk; print(sorted({'scipy', 'numba', 'pandas', 'torch'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters.costs import Costs
-from adapters.evidence import Evidence
+from adapters.calibration.costs import Costs
+from adapters.calibration.risk import learn_then_test
+from adapters.calibration.rules import DepthRule, FeedRule, Rule, choose_rules, losses_of
+from adapters.calibration.table import Evidence
 from adapters.families import family_of
-from adapters.logistic import Logistic
-from adapters.risk import learn_then_test
-from adapters.rules import DepthRule, FeedRule, Rule, choose_rules, losses_of
+from adapters.heads.logistic import Logistic
 from tests.adapters.driving import tiny
 from tests.adapters.fitting import seen
 

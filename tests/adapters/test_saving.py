@@ -15,13 +15,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save
 
-import adapters.saving
-from adapters.calibration import Calibration, calibration_dict
+import adapters.calibration.saving
+from adapters.calibration.exits import Calibration, calibration_dict
+from adapters.calibration.rules import Rule
+from adapters.calibration.saving import calibration_from_dict
 from adapters.errors import PolicyDtypeWarning, PolicyMismatchError
 from adapters.policies.ews import EWSExitPolicy
-from adapters.replaying import replay
-from adapters.rules import Rule
-from adapters.saving import calibration_from_dict
+from adapters.texts.replaying import replay
 from ews.errors import ArgumentError, EWSWarning
 from tests.adapters.fitting import fitted, model_of, written
 from tests.adapters.tiny import TINY
@@ -110,7 +110,7 @@ def test_an_interrupted_save_leaves_the_old_policy(tmp_path: Path, monkeypatch: 
     def fails(_handle: int) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(adapters.saving.os, "fsync", fails)
+    monkeypatch.setattr(adapters.calibration.saving.os, "fsync", fails)
     with pytest.raises(OSError, match="no space"):
         saved(tmp_path, "both")
     assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before

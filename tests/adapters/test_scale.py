@@ -20,11 +20,11 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
+from adapters.decoding.projection import Projection
 from adapters.errors import UnsupportedModelError
 from adapters.families import base, family_of
-from adapters.heads import FullHead, ShortHead
-from adapters.processes import processes_of
-from adapters.projection import Projection
+from adapters.families.processes import processes_of
+from adapters.heads.shortlist import FullHead, ShortHead
 from tests.adapters import tensor_parallel_worker as worker
 from tests.adapters.tiny import TINY
 from tests.adapters.two_devices import HERE, THERE, DeviceMismatch, TwoDevices, dispatched

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 import ews
-from adapters import recording
 from adapters.families import family_of
 from adapters.signals import SIGNALS
+from adapters.texts import recording
 from adapters.trajectories import Trajectories, capture
 from adapters.trajectory_plots import fan_figure, lead_figure
 from ews.errors import ArgumentError, EWSError, InputTypeError, UnknownNameError, ValueRangeError, WindowError

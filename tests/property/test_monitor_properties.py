@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 import ews
-from ews._monitor_engine import MEASURES
+from ews._monitor.engine import MEASURES
 
 # (smoother, bandwidth): both sides of the window's length, and a running mean whose length is rounded down.
 SMOOTHERS = [(None, None), ("gaussian", 7), ("gaussian", 30.5), ("running_mean", 5.9)]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import ews
-from ews import _pipeline
+from ews._significance import pipeline as _pipeline
 from ews.results import Detection
 
 pytestmark = pytest.mark.jit  # threads matter where kernels let go of the interpreter

@@ -77,7 +77,7 @@ def test_composite_and_shift_know_no_unit(seed: int, scale: float, shift: float)
 @given(st.integers(0, 10_000))
 def test_time_turns_the_sign_of_a_shift(seed: int) -> None:
     """Where nothing is left over on either end: 40 samples in segments of 5, 8 and 10."""
-    from ews._abrupt_shift import scores
+    from ews._analysis.abrupt_shift.run import scores
 
     x = record(seed)[None]
     for length in (5, 8, 10):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ews.bifurcations._potential_wells import kernel_density, rule_of_thumb
+from ews.bifurcations._potential.wells import kernel_density, rule_of_thumb
 
 
 def binned_as_in_r(x: np.ndarray, at: np.ndarray, bandwidth: float, n: int = 512) -> np.ndarray:

@@ -135,7 +135,7 @@ def test_score_of_a_shift_is_that_of_asdetect_but_for_its_late_votes() -> None:
     x = np.zeros(60)
     x[32:] = 1.0
     for length, late in ((5, 0), (7, 1)):
-        from ews._abrupt_shift import scores
+        from ews._analysis.abrupt_shift.run import scores
 
         ours = np.flatnonzero(scores(x[None], range(length, length + 1), 3.0)[0])
         left_over = 60 % length

@@ -17,7 +17,7 @@ from scipy.optimize import minimize_scalar
 
 import ews
 import ews.bifurcations
-from ews.bifurcations import _spectral_fit as models
+from ews.bifurcations._spectral import fit as models
 
 PEAK = 2.5  # where their ω₀ is held
 STUCK = [219, 239, 259, 279, 299, 319, 339, 359, 379]  # windows in which it is

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import ews
-from ews._abrupt_shift import scores
+from ews._analysis.abrupt_shift.run import scores
 from ews.errors import InputTypeError, MissingValuesError, SeriesTooShortError, UnknownNameError, ValueRangeError
 from tests.reference import naive_spatial as naive
 

@@ -10,10 +10,10 @@ import pytest
 from scipy.stats import kurtosis, skew
 
 import ews
-from ews._alarms import westfall_young
-from ews._assess import bimodality
-from ews._assessment_controls import draw_control
-from ews.bifurcations._classifier import evidence_of
+from ews._analysis.assessment.controls import draw_control
+from ews._analysis.assessment.run import bimodality
+from ews._significance.alarms import westfall_young
+from ews.bifurcations._classifier.run import evidence_of
 from ews.errors import SeriesTooShortError, UnknownNameError
 
 

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 import ews
-from ews._evaluation.benchmark import benchmark_with_progress
-from ews._evaluation.stock import NULLS, POSITIVES, draw_null
+from ews._evaluation.benchmark.run import benchmark_with_progress
+from ews._evaluation.benchmark.stock import NULLS, POSITIVES, draw_null
 from ews.cli.commands import app
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError
 

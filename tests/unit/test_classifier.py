@@ -10,9 +10,9 @@ from scipy.stats import kendalltau, norm, rankdata
 
 import ews
 from ews.bifurcations import classifier
-from ews.bifurcations._classifier import evidence_of
-from ews.bifurcations._classifier_features import FEATURES, LONGEST, SHORTEST, features
-from ews.bifurcations._classifier_network import CLASSES, Network, shipped
+from ews.bifurcations._classifier.features import FEATURES, LONGEST, SHORTEST, features
+from ews.bifurcations._classifier.network import CLASSES, Network, shipped
+from ews.bifurcations._classifier.run import evidence_of
 from ews.errors import InputTypeError, SeriesTooShortError, UnknownNameError, ValueRangeError
 
 

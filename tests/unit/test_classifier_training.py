@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.classifier import collection, nulls, systems
-from ews.bifurcations._classifier_features import FEATURES
+from ews.bifurcations._classifier.features import FEATURES
 
 
 def quarter(rows: np.ndarray, *, last: bool) -> np.ndarray:

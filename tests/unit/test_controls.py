@@ -7,10 +7,10 @@ import pytest
 
 import ews
 from ews import nulls
-from ews._alarms import Statistic, count_warnings
-from ews._controls import drift, positive_control, power, tau_intervals
-from ews._pipeline import Pipeline
-from ews._resolve import resolve_pipeline
+from ews._significance.alarms import Statistic, count_warnings
+from ews._significance.controls import drift, positive_control, power, tau_intervals
+from ews._significance.pipeline import Pipeline
+from ews._significance.resolve import resolve_pipeline
 from ews.nulls.autoregressive import draw_autoregression
 
 

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 import ews
-from ews._detect import detect_with_progress
+from ews._analysis.detect.run import detect_with_progress
 from ews.results import Detection
 
 # Thousands of simulated series: too many for kernels in plain Python; test_detect_plain.py runs one there.

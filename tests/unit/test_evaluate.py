@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import ews
-from ews._evaluation.evaluate import evaluate_with_progress, whole_and_earlier
-from ews._evaluation.lead_times import lead_times, stays_above
+from ews._evaluation.evaluate.lead_times import lead_times, stays_above
+from ews._evaluation.evaluate.run import evaluate_with_progress, whole_and_earlier
 from ews._evaluation.scores import SCORERS
 from ews.errors import (
     ArgumentError,

@@ -11,7 +11,7 @@ import pytest
 import ews
 from ews._kernels.smap import local_maps
 from ews.bifurcations import jacobian
-from ews.bifurcations._jacobian_maps import choose_embedding, leading_eigenvalues
+from ews.bifurcations._jacobian.maps import choose_embedding, leading_eigenvalues
 from ews.errors import (
     InputTypeError,
     MissingValuesError,

@@ -9,7 +9,7 @@ import pytest
 
 import ews
 import ews.bifurcations
-from ews.bifurcations._jumps_moments import NAMES, components
+from ews.bifurcations._jumps.moments import NAMES, components
 from ews.errors import ArgumentError, UnknownNameError, ValueRangeError
 
 

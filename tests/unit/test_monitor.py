@@ -13,7 +13,7 @@ import pytest
 
 import ews
 from ews import errors
-from ews._monitor_engine import MEASURES, Engine
+from ews._monitor.engine import MEASURES, Engine
 
 NOISE = np.random.default_rng(3).standard_normal(400)
 

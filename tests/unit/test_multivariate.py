@@ -13,9 +13,9 @@ import pytest
 import xarray as xr
 
 import ews
-from ews import _multivariate_control
-from ews._alarms import westfall_young
-from ews._detect_multivariate import resolve
+from ews._analysis.multivariate import controls as _multivariate_control
+from ews._analysis.multivariate.run import resolve
+from ews._significance.alarms import westfall_young
 from ews.errors import (
     ArgumentError,
     InputTypeError,

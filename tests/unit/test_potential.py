@@ -9,7 +9,7 @@ import pytest
 
 import ews
 import ews.bifurcations
-from ews.bifurcations._potential_wells import find_wells, kernel_density, rule_of_thumb
+from ews.bifurcations._potential.wells import find_wells, kernel_density, rule_of_thumb
 from ews.errors import ArgumentError, ValueRangeError, WindowError
 
 

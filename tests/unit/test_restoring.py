@@ -10,7 +10,7 @@ import pytest
 
 import ews
 from ews.bifurcations import restoring
-from ews.bifurcations._restoring_threshold import Line, Noise, fit_line, fit_noise, simulate, time_to_threshold
+from ews.bifurcations._restoring.threshold import Line, Noise, fit_line, fit_noise, simulate, time_to_threshold
 from ews.errors import (
     InputTypeError,
     MissingValuesError,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import ews
-from ews._evaluation.sensitivity import _median, sensitivity_with_progress
+from ews._evaluation.sensitivity.run import _median, sensitivity_with_progress
 from ews.errors import (
     ArgumentError,
     InputTypeError,

@@ -7,11 +7,11 @@ import pytest
 from scipy import stats
 
 import ews
-from ews import _significance
-from ews._alarms import two_sided, westfall_young
-from ews._pipeline import Pipeline
-from ews._resolve import resolve_pipeline
-from ews._significance import band
+from ews._significance import surrogates as _significance
+from ews._significance.alarms import two_sided, westfall_young
+from ews._significance.pipeline import Pipeline
+from ews._significance.resolve import resolve_pipeline
+from ews._significance.surrogates import band
 
 
 def naive_two_sided(observed: float, surrogate: np.ndarray) -> float:

@@ -425,7 +425,7 @@ def test_the_control_has_the_rates_that_it_was_given() -> None:
 @pytest.mark.parametrize("null", ["ar1", "fourier"])
 def test_fields_at_rest_rarely_warn(null: str) -> None:
     """The rule without its power, on 200 fields with memory: the rate of the table, 0.02 to 0.04, within its error."""
-    from ews import _detect_spatial as inside
+    from ews._analysis.spatial import run as inside
     from ews.spatial import registry
 
     chosen = [registry.get(name) for name in inside.DEFAULT_SPATIAL_INDICATORS]

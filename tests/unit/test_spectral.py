@@ -10,8 +10,8 @@ from scipy.signal import lfilter
 
 import ews
 import ews.bifurcations
-from ews.bifurcations import _spectral_fit as models
-from ews.bifurcations._spectral_surrogates import multiplier
+from ews.bifurcations._spectral import fit as models
+from ews.bifurcations._spectral.surrogates import multiplier
 from ews.errors import ArgumentError, SeriesTooShortError, UnknownNameError, ValueRangeError, WindowError
 
 

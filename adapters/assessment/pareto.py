@@ -1,0 +1,440 @@
+"""Policies side by side on one model: what each costs, measured, and how far it keeps to the whole model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
+
+from adapters.decoding.contract import Policy
+from adapters.decoding.report import Report
+from adapters.families import family_of
+from adapters.texts.continuations import Continuation
+from adapters.texts.replaying import Replay, replay
+from ews.errors import ArgumentError, UnknownNameError, ValueRangeError, described
+
+__all__ = ["DENSE", "ParetoRow", "forced_replay", "front", "pareto", "pareto_table"]
+
+DENSE = "dense"
+
+
+@dataclass(frozen=True, slots=True)
+class ParetoRow:
+    """One policy in one setting on one model.
+
+    Attributes
+    ----------
+    setting : str
+        Its name in what was compared; "dense" for the model without a policy.
+    policy : str
+        Its class; "dense" for none.
+    unit, cache : str
+        What it leaves out, and how the cache is kept; "" for none.
+    agreement : float or None
+        Share of tokens that are those of the whole model, given the same text before them. None where no texts were
+        given.
+    perplexity : float or None
+        Of text that the whole model wrote, under the policy.
+    free_agreement : float
+        Share of tokens that are those of the whole model at the same place when both write on freely. What differs
+        once mostly differs ever after, so that this is the hardest of the three.
+    tokens_per_second : float
+        Tokens decoded by the median time over the repeats, after the first token of each prompt.
+    time_share : float
+        Median over the repeats of the policy's decoding time by the whole model's in the same repeat.
+    time_low, time_high : float
+        The least and the largest of these.
+    layers_per_token, feeds_per_token, heads_per_token : float
+        Layers, feed-forward blocks and full heads run for each token, completions included.
+    deciding_share, looking_share : float
+        Share of the engine's time that went into deciding, and into looks through an exit head.
+    tokens : int
+        How many were decoded in each repeat.
+    """
+
+    setting: str
+    policy: str
+    unit: str
+    cache: str
+    agreement: float | None
+    perplexity: float | None
+    free_agreement: float
+    tokens_per_second: float
+    time_share: float
+    time_low: float
+    time_high: float
+    layers_per_token: float
+    feeds_per_token: float
+    heads_per_token: float
+    deciding_share: float
+    looking_share: float
+    tokens: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain numbers and strings, for :func:`json.dumps`."""
+        return asdict(self)
+
+
+def pareto(
+    model: Any,
+    policies: Mapping[str, Policy],
+    *,
+    prompts: Sequence[Sequence[int]],
+    replay_texts: Sequence[Continuation] = (),
+    new_tokens: int = 48,
+    repeats: int = 3,
+    stepwise: Collection[str] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> list[ParetoRow]:
+    """Compare policies with the whole model, and with each other.
+
+    Every prompt is decoded by the model without a policy and by each policy in turn, in an order that rotates, so that
+    what else the machine does falls on all of them alike. Decoding is greedy, one prompt at a time, and goes on for as
+    many tokens as were asked for. Time runs from the first token, which comes from the prompt, to the last.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        A causal language model.
+    policies : mapping of str to Policy
+        Setting → policy.
+    prompts : sequence of sequences of int
+        Token ids that are timed.
+    replay_texts : sequence of Continuation, optional
+        Text that the whole model wrote (:func:`adapters.dense_continuations`), for agreement and perplexity; default
+        none, which leaves the two out.
+    new_tokens : int, default 48
+        How many tokens are decoded after each prompt, the first one included.
+    repeats : int, default 3
+        How often all of it is timed.
+    stepwise : collection of str, optional
+        Settings that go by which token of a generation it is, or by the tokens before (a schedule, a warm-up, the
+        training-free policy): their agreement is measured by decoding token by token, which takes longer than a replay.
+    progress : callable, optional
+        Called with how much is done, and how much there is.
+
+    Returns
+    -------
+    list of ParetoRow
+        The model without a policy first, then the policies in their order.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        If there is nothing to time, a name is not among the policies, or a number is too small.
+    """
+    _require(policies, prompts, new_tokens, repeats, stepwise)
+    depth = family_of(model).depth
+    settings = [DENSE, *policies]
+    steps, done = repeats * len(prompts) * len(settings) + len(policies), 0
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, steps)
+
+    replays: dict[str, Replay] = {}
+    for name, policy in policies.items():
+        if replay_texts:
+            measured = forced_replay if name in stepwise else replay
+            replays[name] = measured(model, policy, replay_texts)
+        advance()
+    runs = {name: _Runs(np.zeros((repeats, len(prompts)))) for name in settings}
+    for name in settings:  # what is made on first use is made here
+        _decode(model, policies.get(name), prompts[0], min(new_tokens, 8))
+    for repeat in range(repeats):
+        for place, prompt in enumerate(prompts):
+            turn = (repeat * len(prompts) + place) % len(settings)
+            for name in settings[turn:] + settings[:turn]:
+                plugged = policies.get(name)
+                written, seconds = _decode(model, plugged, prompt, new_tokens)
+                runs[name].seconds[repeat, place] = seconds
+                runs[name].written[place] = written
+                if plugged is not None:
+                    runs[name].reports.append(plugged.report())
+                advance()
+    return [_row(name, policies.get(name), runs, replays, depth) for name in settings]
+
+
+def front(rows: Sequence[ParetoRow], *, quality: str = "agreement", cost: str = "time_share") -> list[ParetoRow]:
+    """Rows that no other row beats in both quality and cost.
+
+    Parameters
+    ----------
+    rows : sequence of ParetoRow
+        All rows; those whose quality was not measured cannot be on the front.
+    quality : {"agreement", "free_agreement"}, default "agreement"
+        What should be large.
+    cost : {"time_share", "layers_per_token", "feeds_per_token"}, default "time_share"
+        What should be small.
+
+    Returns
+    -------
+    list of ParetoRow
+        From cheap to dear.
+
+    Raises
+    ------
+    ews.errors.UnknownNameError
+        If a row has no such number.
+    """
+    for argument, given, names in (
+        ("quality", quality, ("agreement", "free_agreement")),
+        ("cost", cost, ("time_share", "layers_per_token", "feeds_per_token")),
+    ):
+        if given not in names:
+            raise UnknownNameError(argument, given, names)
+    known = [row for row in rows if getattr(row, quality) is not None]
+    best, found = -np.inf, []
+    for row in sorted(known, key=lambda each: (getattr(each, cost), -getattr(each, quality))):
+        if getattr(row, quality) > best:
+            best = getattr(row, quality)
+            found.append(row)
+    return found
+
+
+def pareto_table(rows: Sequence[ParetoRow]) -> str:
+    """The rows as text, a star before those on the front.
+
+    Parameters
+    ----------
+    rows : sequence of ParetoRow
+        From :func:`pareto`.
+
+    Returns
+    -------
+    str
+        A heading and one line for each row.
+    """
+    best = set(map(id, front(rows)))
+    width = max(len("setting"), *(len(row.setting) for row in rows))
+    heads = ("agree", "ppl", "free", "tok/s", "time", "layers", "feeds", "heads", "deciding", "looks")
+    lines = [f"  {'setting':<{width}}" + "".join(f"{head:>9}" for head in heads)]
+    for row in rows:
+        cells = (
+            "–" if row.agreement is None else f"{row.agreement:.1%}",
+            "–" if row.perplexity is None else f"{row.perplexity:.2f}",
+            f"{row.free_agreement:.1%}",
+            f"{row.tokens_per_second:.1f}",
+            f"{row.time_share:.3f}",
+            f"{row.layers_per_token:.2f}",
+            f"{row.feeds_per_token:.2f}",
+            f"{row.heads_per_token:.2f}",
+            f"{row.deciding_share:.1%}",
+            f"{row.looking_share:.1%}",
+        )
+        mark = "*" if id(row) in best else " "
+        lines.append(f"{mark} {row.setting:<{width}}" + "".join(f"{cell:>9}" for cell in cells))
+    return "\n".join(lines)
+
+
+@torch.no_grad()
+def forced_replay(model: Any, policy: Policy, texts: Sequence[Continuation]) -> Replay:
+    """What :func:`adapters.replay` gives, by decoding token by token, for policies that go by the step.
+
+    What a policy would emit is written down at each token, and the token of the text is taken instead.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        The model that wrote the texts.
+    policy : Policy
+        Any policy but one with ``cache="verify"``, whose drafts the text would cross.
+    texts : sequence of Continuation
+        See :func:`adapters.dense_continuations`.
+
+    Returns
+    -------
+    Replay
+        One entry for each token that a policy decides on.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        If no text has such a token, or the policy drafts.
+    """
+    if policy.cache == "verify":
+        raise ArgumentError("policy", described("one with cache='verify'"), "another cache, or adapters.replay")
+    parts = []
+    for index, each in enumerate(texts):
+        if not each.decided:
+            continue
+        tokens = torch.as_tensor(each.tokens, device=model.device)
+        dense = model(tokens[None], use_cache=False).logits[0, each.prompt : -1].float()
+        follows = tokens[each.prompt + 1 :]
+        with policy.attach(model) as engine:
+            forcing = _Forcing(tokens, engine)
+            processors = LogitsProcessorList([forcing])
+            written = {"logits_processor": processors, "repetition_penalty": 1.0}  # scores as the model gives them
+            _generate(model, tokens[None, : each.prompt], each.decided + 1, **written)
+        scores = torch.stack(forcing.scores)
+        parts.append(
+            (
+                np.full(each.decided, index),
+                (scores.argmax(-1) == dense.argmax(-1)).cpu().numpy(),
+                *np.diff(forcing.counts, axis=0).T,
+                _log_likelihood(scores, follows),
+                _log_likelihood(dense, follows),
+            )
+        )
+    if not parts:
+        raise ArgumentError("texts", described("no text with two tokens or more after its prompt"), "one such text")
+    return Replay(type(policy).__name__, *(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+class _Forcing(LogitsProcessor):
+    """Writes down what is emitted, and has the text go on as it is."""
+
+    def __init__(self, tokens: Tensor, engine: Any) -> None:
+        self.tokens, self.engine = tokens, engine
+        self.scores: list[Tensor] = []
+        self.counts: list[tuple[int, int]] = []  # sums of depths and of feed-forward blocks so far
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        written, ledger = input_ids.shape[1], self.engine.ledger
+        if ledger.tokens:  # the first token comes from the prompt
+            self.scores.append(scores[0].clone())
+        exits = sum(depth * count for depth, count in ledger.exits.items())
+        self.counts.append((exits, ledger.layers - ledger.completed - ledger.attentions_only))
+        forced = torch.full_like(scores, -torch.inf)
+        forced[:, self.tokens[written]] = 0.0
+        return forced
+
+
+class _Clock(StoppingCriteria):
+    """Sees when the first token is there; stops nothing."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device, self.started = device, 0.0
+
+    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:  # noqa: ARG002 (as it is called)
+        if not self.started:
+            self.started = self.now()
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+    def now(self) -> float:
+        """When all that was asked of the device is done."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+
+@dataclass(slots=True)
+class _Runs:
+    """What one setting did while it was timed."""
+
+    seconds: np.ndarray[Any, np.dtype[np.float64]]  # repeats × prompts
+    written: dict[int, list[int]] = field(default_factory=dict)
+    reports: list[Report] = field(default_factory=list)
+
+
+def _generate(model: Any, ids: Tensor, new_tokens: int, **options: Any) -> Any:
+    """Greedily, with `new_tokens` at most."""
+    pad = model.generation_config.pad_token_id
+    ends = model.generation_config.eos_token_id
+    pad = pad if pad is not None else ends if isinstance(ends, int) else ends[0] if ends else 0
+    return model.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=False,
+        num_beams=1,
+        max_new_tokens=new_tokens,
+        pad_token_id=pad,
+        **options,
+    )
+
+
+def _decode(model: Any, policy: Policy | None, prompt: Sequence[int], new_tokens: int) -> tuple[list[int], float]:
+    """Tokens written after a prompt, and the seconds from the first to the last."""
+    ids = torch.tensor([list(prompt)], device=model.device)
+    clock = _Clock(ids.device)
+    options: dict[str, Any] = {} if policy is None else {"custom_generate": policy}
+    found = _generate(
+        model,
+        ids,
+        new_tokens,
+        min_new_tokens=new_tokens,
+        stopping_criteria=StoppingCriteriaList([clock]),
+        **options,
+    )
+    seconds = clock.now() - clock.started
+    return found[0, ids.shape[1] :].tolist(), seconds
+
+
+def _log_likelihood(logits: Tensor, tokens: Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return logits.log_softmax(-1).gather(-1, tokens[:, None])[:, 0].double().cpu().numpy()
+
+
+def _row(
+    name: str, policy: Policy | None, runs: Mapping[str, _Runs], replays: Mapping[str, Replay], depth: int
+) -> ParetoRow:
+    own, dense = runs[name], runs[DENSE]
+    seconds = own.seconds.sum(1)
+    shares = seconds / dense.seconds.sum(1)
+    decoded = sum(len(each) - 1 for each in own.written.values())
+    same = sum(
+        a == b for place, each in own.written.items() for a, b in zip(each[1:], dense.written[place][1:], strict=True)
+    )
+    any_replay = next(iter(replays.values()), None)
+    seen = replays.get(name)
+    if policy is None:
+        agreement = None if any_replay is None else 1.0
+        perplexity = None if any_replay is None else any_replay.dense_perplexity
+    else:
+        agreement = None if seen is None else seen.agreement
+        perplexity = None if seen is None else seen.perplexity
+    return ParetoRow(
+        setting=name,
+        policy=DENSE if policy is None else type(policy).__name__,
+        unit="" if policy is None else policy.unit,
+        cache="" if policy is None else policy.cache,
+        agreement=agreement,
+        perplexity=perplexity,
+        free_agreement=same / decoded,
+        tokens_per_second=decoded / float(np.median(seconds)),
+        time_share=float(np.median(shares)),
+        time_low=float(shares.min()),
+        time_high=float(shares.max()),
+        tokens=decoded,
+        **_means(own.reports, depth),
+    )
+
+
+def _means(reports: Sequence[Report], depth: int) -> dict[str, float]:
+    """What reports say of a token on the whole; of the model without a policy there are none."""
+    names = ("layers_per_token", "feeds_per_token", "heads_per_token")
+    shares = ("deciding_share", "looking_share")
+    if not reports:
+        return dict(zip(names + shares, (float(depth), float(depth), 1.0, 0.0, 0.0), strict=True))
+    tokens, seconds = (np.array([getattr(each, name) for each in reports]) for name in ("tokens", "seconds"))
+    weights = {**dict.fromkeys(names, tokens), **dict.fromkeys(shares, seconds)}
+    return {
+        name: float(np.average([getattr(each, name) for each in reports], weights=weight))
+        for name, weight in weights.items()
+    }
+
+
+def _require(
+    policies: Mapping[str, Policy],
+    prompts: Sequence[Sequence[int]],
+    new_tokens: int,
+    repeats: int,
+    stepwise: Collection[str],
+) -> None:
+    if DENSE in policies:
+        raise ArgumentError("policies", described(f"a policy named {DENSE!r}"), "another name: the whole model has it")
+    for name in stepwise:
+        if name not in policies:
+            raise UnknownNameError("stepwise", name, policies)
+    if not len(prompts) or not all(len(prompt) for prompt in prompts):
+        raise ArgumentError("prompts", described("no prompt, or an empty one"), "one list of token ids or more")
+    for argument, given, least in (("new_tokens", new_tokens, 2), ("repeats", repeats, 1)):
+        if given < least:
+            raise ValueRangeError(argument, given, f"{least} or more")

@@ -1,0 +1,296 @@
+"""Fit the early-warning policy where feed-forward blocks are left out, alone or beside exits.
+
+What is left out changes the states that follow, so that a rule cannot be judged from one recording: each candidate is
+replayed on the texts that test it, from the careful to the bold, until one fails.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adapters.calibration.costs import Costs
+from adapters.calibration.exits import (
+    Calibration,
+    CalibrationConfig,
+    fit_head,
+    new_calibration,
+    reporting,
+    split,
+    window_for,
+)
+from adapters.calibration.risk import learn_then_test
+from adapters.calibration.rules import FeedRule, Rule, choose_rules
+from adapters.calibration.table import gather
+from adapters.decoding.contract import Unit
+from adapters.errors import FullDepthWarning
+from adapters.families import Family
+from adapters.heads.exit_classifier import FeatureSet, gate_features, states_needed
+from adapters.heads.logistic import Logistic
+from adapters.heads.shortlist import ShortHead
+from adapters.texts.continuations import Continuation, batches, decided_positions, dense_continuations
+from adapters.texts.reading import IntArray, padded, positions
+from adapters.texts.replaying import Replay, replay
+from ews.errors import ArgumentError, described
+
+__all__ = ["calibrate_feeds", "feed_groups", "feeds_for", "groups_harm"]
+
+# Share of the risk that the candidates aim at on the texts that they are chosen on, from careful to bold.
+_AIMS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5)
+_ROWS = 512
+_MOST_TEXTS = 64  # on which groups are tried one by one
+
+
+def feed_groups(layers: int, window: int) -> list[tuple[int, ...]]:
+    """Neighbouring layers that are decided on together, a tenth of the model each; a window must lie before each.
+
+    Parameters
+    ----------
+    layers : int
+        Of the model.
+    window : int
+        Layers in a window.
+
+    Returns
+    -------
+    list of tuple of int
+        The groups; the last layer is in none.
+    """
+    size = max(1, layers // 10)
+    return [tuple(range(start, start + size)) for start in range(window + 1, layers - size, size)]
+
+
+@torch.no_grad()
+def groups_harm(
+    family: Family,
+    texts: Sequence[Continuation],
+    *,
+    indices: IntArray,
+    groups: Sequence[tuple[int, ...]],
+    window: int,
+    features: FeatureSet,
+    batch_size: int = 8,
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Leave out one group after the other, for every token, and see whether the token emitted is another.
+
+    Parameters
+    ----------
+    family : Family
+        The model.
+    texts : sequence of Continuation
+        All texts.
+    indices : ndarray of int64
+        Which of them.
+    groups : sequence of tuple of int
+        The groups.
+    window, features
+        Of the gate.
+    batch_size : int, default 8
+        Texts in one pass.
+
+    Returns
+    -------
+    (ndarray of bool of shape (tokens, groups), ndarray of shape (tokens, groups, features))
+        Whether nothing changed, and what the gate saw before each group.
+    """
+    needed = states_needed(window)
+    order = sorted((int(i) for i in indices if texts[i].decided), key=lambda i: len(texts[i].tokens))
+    harmless, seen = [], []
+    for chosen in batches(order, batch_size):
+        batch = [texts[index] for index in chosen]
+        ids, mask = padded([each.tokens for each in batch])
+        flat = decided_positions(batch, ids.shape[1]).flatten().nonzero()[:, 0].to(family.model.device)
+        ids, mask = ids.to(family.model.device), mask.to(family.model.device)
+        places = positions(mask)
+        hidden = family.embed(ids, places)
+        rotary = family.rotary(hidden, places)
+        masks = family.masks(hidden, None if bool(mask.all()) else mask, None, places)
+
+        def context(index: int, masks: Any = masks, places: Tensor = places, rotary: Any = rotary) -> dict[str, Any]:
+            return {"mask": masks[family.kinds[index]], "position_ids": places, "rotary": rotary, "cache": None}
+
+        entering = [hidden]
+        for index in range(family.depth):
+            entering.append(family.run(index, entering[-1], **context(index)))
+        states = [each.flatten(0, 1).index_select(0, flat) for each in entering]
+        dense = _said(family, states[-1])
+        same, features_of = [], []
+        for group in groups:
+            other = entering[group[0]]
+            for index in range(group[0], family.depth):
+                step = family.attend if index in group else family.run
+                other = step(index, other, **context(index))
+            same.append((_said(family, other.flatten(0, 1).index_select(0, flat)) == dense).cpu().numpy())
+            stacked = torch.stack(states[group[0] + 1 - needed : group[0] + 1], dim=1)
+            features_of.append(gate_features(stacked, features=features).double().cpu().numpy())
+        harmless.append(np.stack(same, 1))
+        seen.append(np.stack(features_of, 1))
+    return np.concatenate(harmless), np.concatenate(seen)
+
+
+def _said(family: Family, states: Tensor) -> Tensor:
+    return torch.cat([family.logits(family.finish(part)).argmax(-1) for part in states.split(_ROWS)])
+
+
+def calibrate_feeds(
+    family: Family,
+    tokenizer: Any,
+    texts: Sequence[Any],
+    *,
+    risk: float,
+    confidence: float,
+    target: Literal["agreement", "sequence"],
+    unit: Unit,
+    features: FeatureSet,
+    max_new_tokens: int,
+    costs: Costs | None,
+    seed: int,
+    progress: bool,
+) -> Calibration:
+    """Fit and test; the arguments are those of :func:`adapters.calibration.exits.calibrate`."""
+    window = window_for(family.depth)
+    groups = feed_groups(family.depth, window)
+    if not groups:
+        raise ArgumentError("model", described(f"one of {family.depth} layers"), f"{window + 4} layers or more")
+    lens_part, rule_part, test_part = split(len(texts), seed)
+    if unit == "ffn":  # no head is fitted, so that these texts are free
+        rule_part = np.concatenate((lens_part, rule_part))
+    with reporting(progress, len(texts) * (2 if unit == "ffn" else 3) + len(_AIMS) * len(test_part)) as advance:
+        written = dense_continuations(
+            family.model, texts, tokenizer=tokenizer, max_new_tokens=max_new_tokens, progress=advance
+        )
+        head: ShortHead | None = None
+        exit_rules: list[Rule] = []
+        depths = tuple(
+            int(depth) for depth in np.unique(np.linspace(2 * family.depth // 3, family.depth - 1, 3).round())
+        )
+        depths = (*(depth for depth in depths if depth > window), family.depth)
+        if unit == "both":
+            head = fit_head(family, written, lens_part, depths, advance)
+            evidence = gather(family, written, head, indices=rule_part, depths=depths, window=window, features=features)
+        weighed = costs or Costs.of(family, rank=1, candidates=1)
+        if head is not None and costs is None:
+            weighed = Costs.of(family, rank=head.screen.rank, candidates=head.candidates)
+        tried = np.random.default_rng(seed).permutation(rule_part)[:_MOST_TEXTS]
+        harmless, seen = groups_harm(family, written, indices=tried, groups=groups, window=window, features=features)
+        advance(len(texts))
+        gates = [Logistic.fit(seen[:, at], harmless[:, at]) for at in range(len(groups))]
+        scores = np.stack([gate.score(seen[:, at]) for at, gate in enumerate(gates)], axis=1)
+        if head is not None:
+            exit_rules = choose_rules(evidence, weighed, family.depth)
+            exit_risks = [float((~rule.outcome(evidence)[1]).mean()) for rule in exit_rules]
+        candidates = []
+        for aim in _AIMS:
+            share = risk * aim * (0.5 if unit == "both" else 1.0)
+            feeds = feeds_for(groups, gates, scores, harmless, share)
+            exits = ()
+            if exit_rules:
+                bold = [rule for rule, found in zip(exit_rules, exit_risks, strict=True) if found <= share]
+                exits = bold[-1].exits if bold else ()
+            rule = Rule(share, exits, feeds)
+            if (feeds or exits) and (not candidates or (feeds, exits) != (candidates[-1].feeds, candidates[-1].exits)):
+                candidates.append(rule)
+        config = CalibrationConfig(
+            risk=risk,
+            confidence=confidence,
+            target=target,
+            unit=unit,
+            cache="exact" if unit == "ffn" else "propagate",
+            features=features,
+            window=window,
+            texts=len(texts),
+            tokens=sum(each.decided for each in written),
+            max_new_tokens=max_new_tokens,
+            seed=seed,
+            dtype=str(family.model.dtype).removeprefix("torch."),
+            model_type=family.config.model_type,
+        )
+        plain = new_calibration(config, family.model, None, head, {}, weighed, 1.0)
+        tested = [written[index] for index in test_part]
+        found, control, expected = _test(plain, candidates, tested, family, advance, max_new_tokens)
+    if found is None:
+        warnings.warn(
+            f"leaving out feed-forward blocks saves nothing at a risk of {risk:g} with confidence {confidence:g} on "
+            f"{len(test_part)} texts: the policy runs at full depth",
+            FullDepthWarning,
+            stacklevel=4,
+        )
+    return replace(plain, rule=found, control=control, expected=expected)
+
+
+def _test(
+    plain: Calibration,
+    candidates: Sequence[Rule],
+    texts: Sequence[Continuation],
+    family: Family,
+    advance: Any,
+    max_new_tokens: int,
+) -> tuple[Rule | None, dict[str, Any], float]:
+    """Replay candidates in their order until one fails; the cheapest that holds, the test, and what it costs."""
+    from adapters.policies.ews import EWSExitPolicy
+
+    config = plain.config
+    losses: list[Any] = []
+    sizes: Any = np.zeros(0)
+    best: Rule | None = None
+    control: dict[str, Any] = {}
+    expected = 1.0
+    for rule in candidates:
+        seen = replay(family.model, EWSExitPolicy(calibration=replace(plain, rule=rule)), texts)
+        advance(len(texts))
+        differ, counts = seen.counts()
+        kept = counts > 0
+        losses.append(differ[kept])
+        sizes = counts[kept]
+        tested = learn_then_test(
+            np.stack(losses),
+            sizes,
+            risk=config.risk,
+            confidence=config.confidence,
+            target=config.target,  # type: ignore[arg-type]
+            max_size=max_new_tokens - 1,
+            seed=config.seed,
+        )
+        control = tested.to_dict()
+        if tested.index != len(losses) - 1:
+            break
+        spent = _cost(rule, seen, plain.costs, family)
+        if spent < expected:
+            best, expected = rule, spent
+    return best, control, expected
+
+
+def _cost(rule: Rule, seen: Replay, costs: Costs, family: Family) -> float:
+    """Cost of a token under a rule, in units of one through the whole model."""
+    left_out = seen.depth - seen.feeds
+    looked = np.zeros(len(seen.depth))
+    for each in rule.exits:
+        looked += seen.depth >= each.depth
+    spoke = np.isin(seen.depth, [each.depth for each in rule.exits if each.depth < family.depth])
+    spent = seen.depth - costs.feed * left_out + costs.look * looked + costs.gate * len(rule.feeds)
+    return float((spent + costs.head * ~spoke).mean() / costs.dense(family.depth))
+
+
+def feeds_for(
+    groups: Sequence[tuple[int, ...]],
+    gates: Sequence[Logistic],
+    scores: np.ndarray[Any, Any],
+    harmless: np.ndarray[Any, Any],
+    share: float,
+) -> tuple[FeedRule, ...]:
+    """Thresholds under which the groups change about this share of tokens, as far as each tried alone tells."""
+    levels = np.unique(np.quantile(scores[np.isfinite(scores)], np.linspace(0, 1, 201)))[::-1]
+    threshold = np.inf
+    for level in levels:  # from careful to bold
+        opened = scores >= level
+        if (opened & ~harmless).sum(axis=1).mean() > share:
+            break
+        threshold = float(level)
+    used = np.flatnonzero((scores >= threshold).any(axis=0)) if np.isfinite(threshold) else []
+    return tuple(FeedRule(groups[at], gates[at], threshold) for at in used)

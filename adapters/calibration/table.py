@@ -1,0 +1,150 @@
+"""What gates and looks say of every token of texts that the whole model wrote, at each depth that could be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adapters.families import Family
+from adapters.heads.exit_classifier import FeatureSet, gate_features, states_needed
+from adapters.heads.shortlist import ShortHead
+from adapters.texts.continuations import Continuation, batches, decided_positions
+from adapters.texts.reading import IntArray, padded, positions
+from adapters.texts.recording import listening
+
+__all__ = ["Evidence", "gather", "trajectories_of"]
+
+_ROWS = 512  # tokens whose vocabulary-wide scores are held at once
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One row for each token that a policy decides on, one column for each depth.
+
+    Attributes
+    ----------
+    text : ndarray of int64 of shape (tokens,)
+        Index of its text.
+    depths : tuple of int
+        The depths.
+    features : ndarray of float64 of shape (tokens, depths, features)
+        What the gate sees.
+    confidence : ndarray of float64 of shape (tokens, depths)
+        How sure the look is.
+    correct : ndarray of bool of shape (tokens, depths)
+        Whether its token is that of the whole model.
+    """
+
+    text: IntArray
+    depths: tuple[int, ...]
+    features: np.ndarray[Any, np.dtype[np.float64]]
+    confidence: np.ndarray[Any, np.dtype[np.float64]]
+    correct: np.ndarray[Any, np.dtype[np.bool_]]
+
+    def of_texts(self, texts: Sequence[int] | IntArray) -> Evidence:
+        """Only the tokens of some texts."""
+        kept = np.isin(self.text, np.asarray(texts))
+        return Evidence(self.text[kept], self.depths, self.features[kept], self.confidence[kept], self.correct[kept])
+
+
+@torch.no_grad()
+def trajectories_of(
+    family: Family, texts: Sequence[Continuation], *, indices: Sequence[int] | IntArray, batch_size: int = 8
+) -> Iterator[tuple[IntArray, list[Tensor]]]:
+    """The residual stream after every layer, of the tokens that a policy decides on; one batch of texts at a time.
+
+    Parameters
+    ----------
+    family : Family
+        The model.
+    texts : sequence of Continuation
+        All texts.
+    indices : sequence of int
+        Which of them.
+    batch_size : int, default 8
+        How many in one pass.
+
+    Yields
+    ------
+    (ndarray of int64 of shape (tokens,), list of Tensor of shape (tokens, width))
+        Index of the text of each token; states after 0, 1, 2, … layers.
+    """
+    order = sorted(
+        (int(index) for index in indices if texts[index].decided), key=lambda index: len(texts[index].tokens)
+    )
+    device = family.model.device
+    for chosen in batches(order, batch_size):
+        batch = [texts[index] for index in chosen]
+        ids, mask = padded([each.tokens for each in batch])
+        flat = decided_positions(batch, ids.shape[1]).flatten().nonzero()[:, 0].to(device)
+        states: list[Tensor] = []
+
+        def take(hidden: Tensor, flat: Tensor = flat, states: list[Tensor] = states) -> None:
+            states.append(hidden.flatten(0, 1).index_select(0, flat))
+
+        ids, mask = ids.to(device), mask.to(device)
+        with listening(family, take):
+            family.model(ids, attention_mask=mask, position_ids=positions(mask), use_cache=False, logits_to_keep=1)
+        yield np.repeat(np.asarray(chosen), [each.decided for each in batch]), states
+
+
+@torch.no_grad()
+def gather(
+    family: Family,
+    texts: Sequence[Continuation],
+    head: ShortHead,
+    *,
+    indices: Sequence[int] | IntArray,
+    depths: Sequence[int],
+    window: int,
+    features: FeatureSet = "both",
+    progress: Callable[[int], None] | None = None,
+) -> Evidence:
+    """Ask gate and look about every token at every depth.
+
+    Parameters
+    ----------
+    family : Family
+        The model.
+    texts : sequence of Continuation
+        All texts.
+    head : ShortHead
+        What looks.
+    indices : sequence of int
+        Which texts.
+    depths : sequence of int
+        Where.
+    window : int
+        Layers in the gate's window.
+    features : {"windowed", "raw", "both"}, default "both"
+        What the gate sees.
+    progress : callable, optional
+        Called with the number of texts after each batch.
+
+    Returns
+    -------
+    Evidence
+        Everything that rules are chosen by.
+    """
+    needed = states_needed(window)
+    parts: list[tuple[Any, ...]] = []
+    for text, states in trajectories_of(family, texts, indices=indices):
+        dense = torch.cat([family.logits(family.finish(part)).argmax(-1) for part in states[-1].split(_ROWS)])
+        seen, sure, right = [], [], []
+        for depth in depths:
+            stacked = torch.stack(states[depth + 1 - needed : depth + 1], dim=1)
+            seen.append(gate_features(stacked, features=features).double().cpu().numpy())
+            looks = [head.look(part, depth) for part in states[depth].split(_ROWS)]
+            sure.append(torch.cat([look.confidence for look in looks]).double().cpu().numpy())
+            right.append((torch.cat([look.token for look in looks]) == dense).cpu().numpy())
+        parts.append((text, np.stack(seen, 1), np.stack(sure, 1), np.stack(right, 1)))
+        if progress is not None:
+            progress(len(np.unique(text)))
+    text, seen_, sure_, right_ = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.argsort(text, kind="stable")
+    return Evidence(text[order], tuple(depths), seen_[order], sure_[order], right_[order])

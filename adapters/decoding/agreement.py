@@ -1,0 +1,114 @@
+"""One decision for all processes that share a model: that of the first of them.
+
+Under tensor parallelism every process runs every layer on its part of the weights, and each asks its own copy of the
+policy. States are the same on all of them up to rounding; near a threshold that is not enough, and processes that
+disagree wait for each other for ever. So what the first decides is sent to the others: its plan once a token, and a few
+numbers at each check and at each feed-forward block that is decided on.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from adapters.decoding.contract import BoolArray, Exit, Plan
+from adapters.families.processes import Processes
+from ews.errors import InputTypeError, described
+
+__all__ = ["agreed_exit", "agreed_feeds", "agreed_plan"]
+
+_NEVER, _TOGETHER, _EACH = range(3)  # how a plan's exit is given
+_TYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+
+
+def agreed_plan(processes: Processes, plan: Plan, *, rows: int, depth: int) -> Plan:
+    """The first process's plan of a token.
+
+    Parameters
+    ----------
+    processes : Processes
+        Who share the model.
+    plan : Plan
+        What this one planned.
+    rows, depth : int
+        Size of the batch, and layers of the model.
+
+    Returns
+    -------
+    Plan
+        What all do.
+    """
+    kind = _NEVER if plan.exit is None else _TOGETHER if np.ndim(plan.exit) == 0 else _EACH
+    exits = np.broadcast_to(0 if plan.exit is None else plan.exit, (rows,))
+    marks = np.zeros((3, depth + 1), dtype=np.int64)
+    for mark, places in zip(marks, (plan.checks, plan.skip_layers, plan.feeds), strict=True):
+        mark[[place for place in places if 0 <= place <= depth]] = 1
+    told = processes.numbers(np.concatenate(([kind], exits, marks.ravel())))
+    exits, marks = told[1 : rows + 1], told[rows + 1 :].reshape(marks.shape)
+    checks, skipped, fed = (tuple(int(place) for place in np.flatnonzero(mark)) for mark in marks)
+    return Plan(
+        exit=None if told[0] == _NEVER else int(exits[0]) if told[0] == _TOGETHER else exits,
+        checks=checks,
+        skip_layers=frozenset(skipped),
+        feeds=frozenset(fed),
+    )
+
+
+def agreed_exit(processes: Processes, leaving: Exit | None, *, rows: int) -> Exit | None:
+    """The first process's answer at a check, with the logits that it would emit.
+
+    Parameters
+    ----------
+    processes : Processes
+        Who share the model.
+    leaving : Exit or None
+        What this one answered.
+    rows : int
+        How many rows were asked.
+
+    Returns
+    -------
+    Exit or None
+        What all do.
+
+    Raises
+    ------
+    ews.errors.InputTypeError
+        If logits are of a type that is not sent.
+    """
+    chosen = np.zeros(rows, dtype=np.int64)
+    if leaving is not None:
+        chosen[:] = 1 if leaving.rows is None else leaving.rows
+    logits = None if leaving is None else leaving.logits
+    if logits is not None and logits.dtype not in _TYPES:
+        raise InputTypeError("logits", described(f"of type {logits.dtype}"), ", ".join(map(str, _TYPES)))
+    size = (0, 0) if logits is None else (logits.shape[-1], _TYPES.index(logits.dtype))
+    vocabulary, kind, *told = (int(number) for number in processes.numbers(np.concatenate((size, chosen))))
+    mask = np.array(told, dtype=bool)
+    if not mask.any():
+        return None
+    if not vocabulary:  # the model's own head speaks, in which all take part
+        return Exit(rows=mask)
+    if logits is None or not processes.is_first:
+        logits = torch.empty((int(mask.sum()), vocabulary), dtype=_TYPES[kind], device=processes.device)
+    return Exit(rows=mask, logits=processes.sent(logits))
+
+
+def agreed_feeds(processes: Processes, runs: bool | BoolArray, *, rows: int) -> BoolArray:
+    """The first process's answer at a feed-forward block.
+
+    Parameters
+    ----------
+    processes : Processes
+        Who share the model.
+    runs : bool or ndarray of bool of shape (rows,)
+        What this one answered.
+    rows : int
+        Size of the batch.
+
+    Returns
+    -------
+    ndarray of bool of shape (rows,)
+        What all do.
+    """
+    return processes.numbers(np.broadcast_to(runs, (rows,))).astype(bool)

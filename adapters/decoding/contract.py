@@ -1,0 +1,288 @@
+"""The contract between a policy and the engine: what is decided, when, and on what."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from torch import Tensor
+
+from ews.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from adapters.decoding.engine import Engine
+    from adapters.decoding.projection import Projection
+    from adapters.decoding.report import Report
+    from adapters.families import Family
+
+__all__ = ["CACHES", "UNITS", "CacheMode", "Exit", "Plan", "Policy", "Trajectory", "Unit"]
+
+Unit = Literal["layer", "ffn", "both"]
+CacheMode = Literal["exact", "monotone", "propagate", "deferred", "verify"]
+UNITS = ("layer", "ffn", "both")
+CACHES = ("exact", "monotone", "propagate", "deferred", "verify")
+
+BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
+IntArray = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a policy knows of a token before its first layer runs. The default runs everything and asks nothing.
+
+    Attributes
+    ----------
+    exit : int, ndarray of int of shape (rows,), or None
+        After how many layers to leave, for all rows or for each; None where that is decided on the way, or never.
+    checks : tuple of int
+        Depths, rising, after which :meth:`Policy.check` is asked. Depth d is after d layers; the last may be asked too,
+        so that a policy can put its own head in place of the model's.
+    skip_layers : frozenset of int
+        Indices of layers that are left out for all rows (layer 0 cannot be).
+    feeds : frozenset of int
+        Indices of layers whose feed-forward block is decided on: :meth:`Policy.feeds` is asked there.
+    """
+
+    exit: int | IntArray | None = None
+    checks: tuple[int, ...] = ()
+    skip_layers: frozenset[int] = frozenset()
+    feeds: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """Rows that leave here.
+
+    Attributes
+    ----------
+    rows : ndarray of bool of shape (asked,) or None
+        Which of the rows that were asked leave; None for all.
+    logits : Tensor of shape (leaving, vocabulary) or None
+        What they emit; None for what the model's own norm and head make of their state.
+    """
+
+    rows: BoolArray | None = None
+    logits: Tensor | None = None
+
+
+class Trajectory:
+    """Residual stream of the newest token after each layer so far, for the rows that still run.
+
+    Nothing is copied until it is asked for.
+
+    Parameters
+    ----------
+    states : sequence of Tensor of shape (all rows, width)
+        After 0, 1, 2, … layers.
+    rows : ndarray of int or None
+        Indices of the rows that still run; None for all.
+    """
+
+    __slots__ = ("_index", "_states", "rows")
+
+    def __init__(self, states: Sequence[Tensor], rows: IntArray | None) -> None:
+        self._states = states
+        self.rows = rows
+        self._index: Tensor | None = None
+
+    @property
+    def depth(self) -> int:
+        """How many layers have run."""
+        return len(self._states) - 1
+
+    def _of_rows(self, state: Tensor, axis: int) -> Tensor:
+        if self.rows is None:
+            return state
+        if self._index is None:
+            import torch
+
+            self._index = torch.as_tensor(self.rows, device=state.device)
+        return state.index_select(axis, self._index)
+
+    def state(self, depth: int = -1) -> Tensor:
+        """After `depth` layers (0: the embedding; default: the newest), shape (rows, width)."""
+        return self._of_rows(self._states[depth], 0)
+
+    def window(self, length: int) -> Tensor:
+        """The newest `length` states (fewer near the first layer), oldest first, shape (rows, length, width)."""
+        import torch
+
+        return self._of_rows(torch.stack(self._states[-length:], dim=1), 0)
+
+
+class Policy(ABC):
+    """Which layers, or which feed-forward blocks, a token runs.
+
+    A policy is plugged into ``model.generate(..., custom_generate=policy)`` or, for any way of calling the model, into
+    ``with policy.attach(model): ...``.
+
+    Parameters
+    ----------
+    unit : {"layer", "ffn", "both"}
+        What is left out: the layers after an exit (or layers in between), feed-forward blocks, or both.
+    cache : {"exact", "monotone", "propagate", "deferred", "verify"}
+        How keys and values of layers that were not run come about; see ``adapters.decoding.kv``.
+
+    Raises
+    ------
+    ews.errors.UnknownNameError
+        If unit or cache is no such name.
+    """
+
+    def __init__(self, *, unit: Unit, cache: CacheMode) -> None:
+        if unit not in UNITS:
+            raise UnknownNameError("unit", unit, UNITS)
+        if cache not in CACHES:
+            raise UnknownNameError("cache", cache, CACHES)
+        self.unit: Unit = unit
+        self.cache: CacheMode = cache
+        self.looking = 0.0  # seconds spent in looks through an exit head
+        self.projected: Projection | None = None  # of the model that it was used with last
+        self.heads = 0  # of these looks, how many rows went through the model's own head
+        self.events: list[str] = []  # what the report should say; the engine takes them when a generation ends
+        self._report: Report | None = None
+
+    drafts: int = 4  # tokens drafted at most before the whole model checks, with cache="verify"
+
+    # ---- what a policy says ---------------------------------------------------------------------------------------
+
+    def bind(self, family: Family) -> None:
+        """Meet the model, before anything runs; raise where the two do not fit."""
+
+    def start(self, rows: int, input_ids: Tensor | None) -> None:
+        """Begin a generation.
+
+        Parameters
+        ----------
+        rows : int
+            Size of the batch.
+        input_ids : Tensor of shape (rows, tokens) or None
+            The prompt.
+        """
+
+    def taken(self, input_ids: Tensor) -> None:
+        """Told which tokens come in, shape (rows, 1): what the caller made of the logits emitted before."""
+
+    @abstractmethod
+    def plan(self, step: int) -> Plan:
+        """What is known of a token before its first layer.
+
+        Parameters
+        ----------
+        step : int
+            Which token of this generation, from 0; the prompt, whose last position gives the first token, runs in full.
+
+        Returns
+        -------
+        Plan
+            When to leave, ask or leave out.
+        """
+
+    def check(self, trajectory: Trajectory) -> Exit | None:
+        """Whether rows leave at a depth that the plan names.
+
+        Parameters
+        ----------
+        trajectory : Trajectory
+            The states so far, of the rows that still run.
+
+        Returns
+        -------
+        Exit or None
+            Who leaves, and what they emit; None where nobody does.
+        """
+        return None
+
+    def feeds(self, index: int, middle: Tensor) -> bool | BoolArray:
+        """Whether the feed-forward block of a layer runs, for all rows or for each.
+
+        Parameters
+        ----------
+        index : int
+            The layer.
+        middle : Tensor of shape (rows, width)
+            The residual stream after its attention, of the newest token.
+
+        Returns
+        -------
+        bool or ndarray of bool of shape (rows,)
+            True where it runs.
+        """
+        return True
+
+    def fed(self, index: int, middle: Tensor, after: Tensor) -> None:
+        """Told what a feed-forward block did that :meth:`feeds` let run (for all rows).
+
+        Parameters
+        ----------
+        index : int
+            The layer.
+        middle, after : Tensor of shape (rows, width)
+            The residual stream before the block, and after its output was added.
+        """
+
+    def emitted(self, logits: Tensor) -> None:
+        """Told what is emitted for a token, shape (rows, vocabulary), before the model's logits processors."""
+
+    # ---- plugging it in -------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def attach(self, model: Any) -> Iterator[Engine]:
+        """Let the policy decide for every call of `model` within the block.
+
+        Parameters
+        ----------
+        model : transformers.PreTrainedModel
+            A causal language model. It is as before when the block ends, however it ends.
+
+        Yields
+        ------
+        Engine
+            What runs the layers.
+
+        Raises
+        ------
+        adapters.errors.UnsupportedModelError
+            If layers cannot be left out of this model.
+        """
+        from adapters.decoding.engine import Engine
+
+        with Engine(model, self).attached() as engine:
+            yield engine
+
+    def __call__(
+        self,
+        model: Any,
+        input_ids: Tensor,
+        logits_processor: Any,
+        stopping_criteria: Any,
+        generation_config: Any,
+        **model_kwargs: Any,
+    ) -> Any:
+        """What ``generate(custom_generate=policy)`` calls; not for direct use."""
+        from adapters.decoding.generation import decode
+
+        return decode(self, model, input_ids, logits_processor, stopping_criteria, generation_config, **model_kwargs)
+
+    def report(self) -> Report:
+        """What the last generation ran and took.
+
+        Returns
+        -------
+        Report
+            Tokens, layers, exits and times.
+
+        Raises
+        ------
+        ews.errors.ArgumentError
+            If nothing was generated yet.
+        """
+        if self._report is None:
+            from ews.errors import ArgumentError, described
+
+            raise ArgumentError("report", described("a policy that has not generated yet"), "a call of generate first")
+        return self._report

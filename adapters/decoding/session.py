@@ -1,0 +1,113 @@
+"""What the engine remembers between the tokens of one generation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import Cache
+
+from adapters.families import Rotary
+
+__all__ = ["Kept", "Session", "joined"]
+
+
+@dataclass(slots=True)
+class Kept:
+    """Neighbouring tokens that left after the same layer.
+
+    Attributes
+    ----------
+    hidden : Tensor of shape (rows, tokens, width)
+        Their state there.
+    positions : Tensor of int64 of shape (rows or 1, tokens)
+        Their positions.
+    rotary : Rotary
+        What attention needs of these. It is kept, not worked out again, since frequencies may have changed by then:
+        some models stretch them as the text grows.
+    depth : int
+        After how many layers.
+    """
+
+    hidden: Tensor
+    positions: Tensor
+    rotary: Rotary
+    depth: int
+
+
+def joined(parts: Sequence[Rotary]) -> Rotary:
+    """Of tokens that follow each other."""
+    given = [part for part in parts if part is not None]
+    if len(given) < 2:
+        return given[0] if given else None
+    return {
+        kind: (torch.cat([part[kind][0] for part in given], dim=1), torch.cat([part[kind][1] for part in given], dim=1))
+        for kind in given[0]
+    }
+
+
+@dataclass(slots=True)
+class Session:
+    """One generation: its cache, and what is still missing in it.
+
+    Attributes
+    ----------
+    cache : transformers.Cache
+        The user's, or the one that ``generate`` made.
+    rows : int
+        Size of the batch.
+    lengths : list of int
+        How many tokens each layer holds (where rows are equally far).
+    length : int
+        How many tokens there are.
+    begin : int
+        How many there were when this generation began to decode.
+    kept : list of Kept
+        Tokens that left early, oldest first. Depths fall from one to the next: a token that went deeper took all that
+        were kept before with it.
+    gaps : set of int
+        Layers that were left out for good.
+    ragged : Ragged or None
+        The same for rows that are not equally far; see :mod:`adapters.decoding.ragged`.
+    ahead : list
+        Tokens that were drafted and checked, for what comes; see :mod:`adapters.decoding.verify`.
+    recorded : list of bool or None
+        Whether each layer kept what its window has passed before drafts began, which need it; empty without drafts.
+    attention_mask : object
+        Of the newest step, as ``generate`` made it.
+    masked : int
+        How many slots it speaks of.
+    """
+
+    cache: Cache
+    rows: int
+    lengths: list[int]
+    length: int = 0
+    begin: int = 0
+    kept: list[Kept] = field(default_factory=list)
+    gaps: set[int] = field(default_factory=set)
+    ragged: Any = None
+    ahead: list[Any] = field(default_factory=list)
+    recorded: list[bool | None] = field(default_factory=list)
+    attention_mask: Any = None
+    masked: int = 0
+
+    def __post_init__(self) -> None:
+        self.length = self.begin = self.lengths[0]
+
+    @property
+    def is_level(self) -> bool:
+        """Whether every layer holds the same tokens, so that the model's own masks are right."""
+        return not self.kept and not self.gaps
+
+    def valid_slots(self, read: Callable[[Any], Tensor | None]) -> Tensor | None:
+        """Which slots hold no padding; None where all do."""
+        valid = read(self.attention_mask)
+        if valid is not None and valid.shape[1] > self.masked:
+            # A mask of fixed size is False beyond the newest token; what comes there is no padding.
+            valid = valid.clone()
+            valid[:, self.masked :] = True
+        return valid

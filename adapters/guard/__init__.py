@@ -1,0 +1,1 @@
+"""Early warning over token time: back to full depth when a text begins to collapse."""

@@ -1,0 +1,143 @@
+"""The policy before anything was fitted: what is usual is learned from the first tokens of the generation itself."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from adapters.families import Family
+from adapters.heads.exit_classifier import FeatureSet, feature_names
+from adapters.heads.fitted import FittedExit, FittedFeeds, Gate
+from adapters.heads.looks import look_in_full
+from adapters.policies.reading import read_depths, read_share
+from ews.errors import InputTypeError, ValueRangeError
+
+__all__ = ["Untrained"]
+
+# How many of the newest tokens say what is usual, and how unusual a token must be.
+_REMEMBERED = 256
+_SETTLED = "update_norm trend"
+_LEAVING_SHARE, _SKIPPING_SHARE = 0.5, 0.25
+
+
+@dataclass(slots=True)
+class _Unusual(Gate):
+    """Open for the tokens of this generation whose residual stream settles fastest."""
+
+    model: Any = None
+    threshold: float = 0.0
+    share: float = 0.5
+    column: int = 0
+    shut: bool = True
+    seen: deque[float] = field(default_factory=deque)
+    ordered: list[float] = field(default_factory=list)  # the same values, so that a quantile is a look-up
+
+    def opens(self, features: Tensor) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        values = features[:, self.column].cpu().numpy()
+        limit = self.ordered[int(self.share * (len(self.ordered) - 1))] if self.ordered else -np.inf
+        for value in values.tolist():
+            self._remember(value)
+        return np.asarray(values <= limit) & (not self.shut)  # NaN compares false
+
+    def forget(self) -> None:
+        """Another generation begins."""
+        self.seen.clear()
+        self.ordered.clear()
+
+    def _remember(self, value: float) -> None:
+        if not np.isfinite(value):
+            return
+        if len(self.seen) == _REMEMBERED:
+            del self.ordered[bisect_left(self.ordered, self.seen.popleft())]
+        self.seen.append(value)
+        insort(self.ordered, value)
+
+
+@dataclass(slots=True)
+class _GatedExit(FittedExit):
+    """Always gated: the gate has no regression behind it."""
+
+    @property
+    def is_gated(self) -> bool:
+        return True
+
+
+class Untrained:
+    """Depths, gates and looks without a calibration.
+
+    Parameters
+    ----------
+    depths : sequence of int or None
+        After how many layers to ask.
+    threshold : float
+        Probability from which a look confirms.
+    window : int
+        Layers in a window.
+    warmup : int
+        Tokens that run in full first.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        If a number cannot be used.
+    """
+
+    def __init__(self, *, depths: Sequence[int] | None, threshold: float, window: int, warmup: int) -> None:
+        for name, value, least in (("window", window, 3), ("warmup", warmup, 0)):
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise InputTypeError(name, value, f"a whole number, {least} or more")
+            if value < least:
+                raise ValueRangeError(name, value, f"{least} or more")
+        self.depths, self.window, self.warmup = depths, window, warmup
+        self.threshold = read_share("threshold", threshold)
+        self._gates: list[_Unusual] = []
+
+    def bind(self, family: Family, unit: str) -> tuple[dict[int, FittedExit], dict[int, FittedFeeds]]:
+        """Choose where to ask in a model."""
+        layers, features = family.depth, "windowed"
+        usual = (3 * layers // 4, 7 * layers // 8)
+        depths = read_depths("depths", self.depths if self.depths is not None else usual, layers)
+        least = self.window + 1
+        if self.depths is None:
+            depths = tuple(depth for depth in depths if depth >= least)
+        elif depths[0] < least:
+            raise ValueRangeError(
+                "depths", depths[0], f"{least} or more: a window of {self.window} layers lies before it"
+            )
+        column = feature_names("windowed").index(_SETTLED)
+        self._gates = []
+        exits: dict[int, FittedExit] = {}
+        feeds: dict[int, FittedFeeds] = {}
+        kind: FeatureSet = features  # type: ignore[assignment]
+        if unit in ("layer", "both"):
+            for depth in depths:
+                if depth < layers:
+                    gate = _Unusual(share=_LEAVING_SHARE, column=column)
+                    self._gates.append(gate)
+                    exits[depth] = _GatedExit(gate, self.window, kind, partial(look_in_full, family), self.threshold)
+        if unit in ("ffn", "both"):
+            # Groups of a tenth of the layers, between the first third and the last sixth, which are left alone.
+            size = max(1, layers // 10)
+            first, last = max(least, layers // 3), layers - max(1, layers // 6)
+            for start in range(first, last - size + 1, 2 * size):
+                gate = _Unusual(share=_SKIPPING_SHARE, column=column)
+                self._gates.append(gate)
+                feeds[start] = FittedFeeds(gate, self.window, kind, tuple(range(start, start + size)))
+        return exits, feeds
+
+    def start(self) -> None:
+        """Forget another generation."""
+        for gate in self._gates:
+            gate.forget()
+
+    def hear(self, step: int) -> None:
+        """The next token: while few were seen, gates hear and stay shut."""
+        for gate in self._gates:
+            gate.shut = step < self.warmup

@@ -1,0 +1,1 @@
+"""Whole analyses, one folder a question; files by role: run, result, text, figure, page."""

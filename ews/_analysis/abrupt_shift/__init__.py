@@ -1,0 +1,1 @@
+"""Did the level shift, and when."""

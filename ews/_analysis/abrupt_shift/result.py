@@ -1,0 +1,194 @@
+"""What :func:`ews.abrupt_shift` returns."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ews._significance.windows import plain
+from ews.series import Series
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["AbruptShift", "AbruptShiftConfig"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class AbruptShiftConfig:
+    """Every choice behind an :class:`AbruptShift`, as resolved for the series.
+
+    Attributes
+    ----------
+    shortest, longest : int
+        Segment lengths, in samples.
+    threshold : float
+        Median absolute deviations beyond which a slope votes.
+    null : str
+        Null model of the surrogates.
+    n_surrogates : int
+        How many surrogates.
+    alpha : float
+        Level of the test.
+    until : str or None
+        Last time used, as given.
+    missing, duplicates : str
+        How gaps and repeated times were handled.
+    seed : int
+        Seed of the surrogates.
+    """
+
+    shortest: int
+    longest: int
+    threshold: float
+    null: str
+    n_surrogates: int
+    alpha: float
+    until: str | None
+    missing: str
+    duplicates: str
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class AbruptShift:
+    """How abruptly a series shifts, at each time.
+
+    Attributes
+    ----------
+    series : Series
+        The series that was analysed, with notes on what was done to it.
+    score : ndarray of shape (n,)
+        Mean vote over segment lengths, in [−1, 1]: positive where the series rises abruptly.
+    position : int
+        Where the absolute score is largest: the middle of the samples that share it.
+    location : float or datetime64
+        The same as a time.
+    statistic : float
+        Largest absolute score.
+    pvalue : float
+        Share of surrogates that reach it, (1 + r) / (1 + n); NaN without surrogates.
+    surrogate_statistic : ndarray of shape (n_surrogates,)
+        Largest absolute score of each surrogate.
+    null_sentence : str
+        What the score was tested against.
+    config : AbruptShiftConfig
+        Every choice and the seed.
+    """
+
+    series: Series
+    score: FloatArray
+    position: int
+    location: Any
+    statistic: float
+    pvalue: float
+    surrogate_statistic: FloatArray
+    null_sentence: str
+    config: AbruptShiftConfig
+
+    @property
+    def warning(self) -> bool:
+        """Whether the largest score is more than the null gives at the level asked for: a shift was found."""
+        return bool(self.pvalue <= self.config.alpha)
+
+    def summary(self) -> str:
+        """The result as plain text.
+
+        Returns
+        -------
+        str
+            What was found, and how.
+        """
+        from ews import summary as words
+        from ews._common.layout import section, wrap
+
+        config, series = self.config, self.series
+        heading = f"Abrupt shift in {(series.name or 'series')!r}"
+        way = "rise" if self.score[self.position] > 0 else "fall"
+        peak = f"score {words.number_text(self.score[self.position], 3)} at {words.time_text(self.location)} (a {way})"
+        if self.statistic == 0:
+            peak = "no segment's slope stands out from the others: the score is 0 throughout"
+        elif not np.isnan(self.pvalue):
+            found = "a shift" if self.warning else "no more than noise does"
+            peak += f", which surrogates reach with {words.p_clause(self.pvalue)}: {found}"
+        span = f"{words.time_text(series.time[0])} to {words.time_text(series.time[-1])}"
+        lines = [heading, "=" * len(heading), "", *wrap(words.sentence(peak), first="  - ", rest="    "), ""]
+        lines += section("Data", f"{len(series)} observations from {span}.")
+        for note in series.notes:
+            lines += section("", words.sentence(f"Note: {note}"))
+        lines += section(
+            "Method",
+            f"Slopes of segments of {config.shortest} to {config.longest} samples; those more than "
+            f"{config.threshold:g} median absolute deviations from the median vote (Boulton & Lenton 2019).",
+        )
+        if config.n_surrogates:
+            text = f"{self.null_sentence}; {config.n_surrogates} surrogates, seed {config.seed}; level {config.alpha:g}"
+            lines += section("Test", words.sentence(text))
+        else:
+            lines += section("Test", "No surrogates were asked for, so there is no p-value.")
+        lines += section("Caution", CAUTION)
+        return "\n".join(lines)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Series and score side by side.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row an observation, indexed by time.
+        """
+        import pandas as pd
+
+        columns = {"value": self.series.values, "score": self.score}
+        return pd.DataFrame(columns, index=pd.Index(self.series.time, name=self.series.time_name or "time"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain numbers, strings and lists; NaN becomes None.
+
+        Returns
+        -------
+        dict
+            Ready for :func:`json.dumps`.
+        """
+        from ews import __version__
+
+        return {
+            "earlywarning": __version__,
+            "name": self.series.name,
+            "config": plain(asdict(self.config)),
+            "null": self.null_sentence,
+            "notes": list(self.series.notes),
+            "warning": self.warning,
+            "position": self.position,
+            "location": plain(self.location),
+            "statistic": self.statistic,
+            "pvalue": plain(self.pvalue),
+            "time": plain(self.series.time),
+            "value": plain(self.series.values),
+            "score": plain(self.score),
+            "surrogate_statistic": plain(self.surrogate_statistic),
+        }
+
+    def plot(self) -> Figure:
+        """Series and score.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Two panels on one axis of time.
+        """
+        from ews._analysis.abrupt_shift.figure import abrupt_shift_figure
+
+        return abrupt_shift_figure(self)
+
+
+CAUTION = (
+    "The score says where a series changes fastest, not why: a shift need not be a bifurcation, and nothing here warns "
+    "of one beforehand."
+)

@@ -1,0 +1,1 @@
+"""The joint test of ``detect(method="auto")``."""

@@ -1,0 +1,303 @@
+"""What ``ews.detect(method="auto")`` returns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ews._significance.alarms import Statistic
+from ews.results import Detection, Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from ews.bifurcations import Classification
+
+__all__ = ["Assessment", "Assessments", "Kind"]
+
+FloatArray = npt.NDArray[np.float64]
+Kind = Literal["slowing down", "flickering", "variance only", "none"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Assessment:
+    """Whether there is a warning, of which kind, towards which bifurcation, how sure, and what could have been seen.
+
+    Attributes
+    ----------
+    verdict : {"warning", "no warning", "inconclusive"}
+        *Warning* where the joint test finds a statistic beyond its null, in its direction of alarm; else *no warning*
+        where every kind of positive control would have been warned of with a power of 0.8; else *inconclusive*.
+    kind : {"slowing down", "flickering", "variance only", "none"}
+        What moved: the memory or the classifier's evidence; the shape of the distribution, towards two states; or only
+        the spread or the skewness.
+    bifurcation : str or None
+        With slowing down, the most probable of "fold", "transcritical", "pitchfork", "hopf" and "flip".
+    probability : mapping of str to float
+        Calibrated probability of each bifurcation and of none ("null"), were half of such records to approach one.
+    statistic, pvalue, pvalue_adjusted : mapping of str to float
+        Of each indicator's trend, of the classifier's "evidence" and of "bimodality": value, p alone (two-sided for
+        trends, one-sided for the other two) and p by min-p over all.
+    surrogate : mapping of str to ndarray of shape (n_surrogates,)
+        Values of each statistic in the surrogates.
+    power : mapping of str to float
+        Share of positive controls of this length and noise that the same test warns of: towards a fold, a flip, a Hopf
+        bifurcation. Empty without surrogates.
+    power_sentences : mapping of str to str
+        What each control is.
+    reasons : tuple of str
+        What led to the verdict.
+    votes : mapping of str to str
+        The bifurcation that each detector speaks for, whether or not it is near.
+    notes : tuple of str
+        Detectors that could not run, and why.
+    classification : ews.bifurcations.Classification
+        The classifier's result, through time.
+    detectors : mapping of str to object
+        Results of the detectors that ran: "classifier", "spectral", "jacobian", "restoring".
+    detection : Detection
+        The indicators' result; its own p-values are over the indicators alone.
+    """
+
+    verdict: Verdict
+    kind: Kind
+    bifurcation: str | None
+    probability: Mapping[str, float]
+    statistic: Mapping[str, float]
+    pvalue: Mapping[str, float]
+    pvalue_adjusted: Mapping[str, float]
+    surrogate: Mapping[str, FloatArray]
+    power: Mapping[str, float]
+    power_sentences: Mapping[str, str]
+    reasons: tuple[str, ...]
+    votes: Mapping[str, str]
+    notes: tuple[str, ...]
+    classification: Classification
+    detectors: Mapping[str, Any]
+    detection: Detection
+
+    @property
+    def name(self) -> str:
+        """Name of the series."""
+        return self.detection.name
+
+    def to_frame(self) -> pd.DataFrame:
+        """The statistics of the joint test.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a statistic: value, p alone, p adjusted.
+        """
+        import pandas as pd
+
+        columns = {"statistic": self.statistic, "pvalue": self.pvalue, "pvalue_adjusted": self.pvalue_adjusted}
+        return pd.DataFrame({name: dict(values) for name, values in columns.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain numbers, strings and lists; NaN becomes None.
+
+        Returns
+        -------
+        dict
+            Ready for :func:`json.dumps`.
+        """
+        from ews._significance.windows import plain
+
+        own = {
+            name: plain(dict(value) if isinstance(value, Mapping) else value)
+            for name, value in (
+                ("verdict", self.verdict),
+                ("kind", self.kind),
+                ("bifurcation", self.bifurcation),
+                ("probability", self.probability),
+                ("statistic", self.statistic),
+                ("pvalue", self.pvalue),
+                ("pvalue_adjusted", self.pvalue_adjusted),
+                ("power", self.power),
+                ("power_sentences", self.power_sentences),
+                ("reasons", self.reasons),
+                ("votes", self.votes),
+                ("notes", self.notes),
+            )
+        }
+        detectors = {name: result.to_dict() for name, result in self.detectors.items()}
+        return {**own, "detection": self.detection.to_dict(), "detectors": detectors}
+
+    def to_json(self) -> str:
+        """:meth:`to_dict` as JSON.
+
+        Returns
+        -------
+        str
+            One line.
+        """
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    def summary(self) -> str:
+        """The result as plain text.
+
+        Returns
+        -------
+        str
+            The answers, the joint test, the detectors' votes and the power.
+        """
+        from ews._analysis.assessment.text import assessment_summary
+
+        return assessment_summary(self)
+
+    def plot(self) -> Figure:
+        """Series, probabilities through time, and each statistic among its surrogates.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Panels on white.
+        """
+        from ews._analysis.assessment.figure import assessment_figure
+
+        return assessment_figure(self)
+
+    def to_html(self) -> str:
+        """The result as one HTML page that needs nothing from outside.
+
+        Returns
+        -------
+        str
+            The page.
+        """
+        from ews._analysis.assessment.page import assessment_page
+
+        return assessment_page(self)
+
+    def __repr__(self) -> str:
+        towards = f" towards {self.bifurcation}" if self.bifurcation else ""
+        return f"<Assessment of {self.name}: {self.verdict}, {self.kind}{towards}>"
+
+
+class Assessments(Mapping[str, Assessment]):
+    """Assessments of several columns.
+
+    Parameters
+    ----------
+    results : mapping of str to Assessment
+        By column.
+    """
+
+    def __init__(self, results: Mapping[str, Assessment]) -> None:
+        self._results = dict(results)
+
+    def __getitem__(self, column: str) -> Assessment:
+        return self._results[column]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._results)
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a column.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Verdict, kind, bifurcation, probability of any bifurcation, smallest adjusted p in a direction of alarm (1
+            where nothing moved in one), its q-value over all columns (Benjamini and Hochberg), smallest power.
+        """
+        import pandas as pd
+
+        from ews._significance.false_discovery import false_discovery
+
+        smallest = [_warning_pvalue(one) for one in self.values()]
+        return pd.DataFrame(
+            {
+                "verdict": [one.verdict for one in self.values()],
+                "kind": [one.kind for one in self.values()],
+                "bifurcation": [one.bifurcation for one in self.values()],
+                "probability": [1.0 - one.probability["null"] for one in self.values()],
+                "pvalue": smallest,
+                "qvalue": false_discovery(smallest),
+                "power": [min(one.power.values(), default=np.nan) for one in self.values()],
+            },
+            index=pd.Index(list(self), name="column"),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """:meth:`Assessment.to_dict` by column.
+
+        Returns
+        -------
+        dict
+            Ready for :func:`json.dumps`.
+        """
+        return {column: one.to_dict() for column, one in self.items()}
+
+    def to_json(self) -> str:
+        """:meth:`to_dict` as JSON.
+
+        Returns
+        -------
+        str
+            One line.
+        """
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    def summary(self) -> str:
+        """A table over the columns.
+
+        Returns
+        -------
+        str
+            Plain text.
+        """
+        from ews._analysis.assessment.text import assessments_summary
+
+        return assessments_summary(self)
+
+    def plot(self) -> Figure:
+        """The probabilities of each column, with its verdict.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            One bar a column.
+        """
+        from ews._analysis.assessment.figure import assessments_figure
+
+        return assessments_figure(self)
+
+    def to_html(self) -> str:
+        """All columns as one HTML page that needs nothing from outside.
+
+        Returns
+        -------
+        str
+            The page.
+        """
+        from ews._analysis.assessment.page import assessments_page
+
+        return assessments_page(self)
+
+    def __repr__(self) -> str:
+        return f"<Assessments of {len(self)} columns>"
+
+
+def _warning_pvalue(result: Assessment) -> float:
+    """Smallest adjusted p in a direction of alarm; 1 where there is none, NaN without surrogates."""
+    if not result.detection.config.n_surrogates:
+        return float("nan")
+    found = [1.0]
+    for name, p in result.pvalue_adjusted.items():
+        indicator = result.detection.indicators.get(name)
+        # Evidence and bimodality are one-sided: whatever their value, only more of it has a small p.
+        tested = Statistic("up", sides=1) if indicator is None else Statistic(indicator.alarm)
+        if tested.warns(np.array(result.statistic[name]), np.array(p), 1.0):
+            found.append(float(p))
+    return min(found)

@@ -1,0 +1,1 @@
+"""A composite index of several indicators, alarm by alarm."""

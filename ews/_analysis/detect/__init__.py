@@ -1,0 +1,1 @@
+"""Is one series losing resilience."""

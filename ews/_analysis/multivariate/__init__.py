@@ -1,0 +1,1 @@
+"""Are several variables of one system losing resilience."""

@@ -1,0 +1,1 @@
+"""Do maps over time lose resilience."""

@@ -1,0 +1,1 @@
+"""A method on stock systems, cell by cell."""

@@ -1,0 +1,251 @@
+"""What :func:`ews.benchmark` returns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ews._evaluation.evaluate.lead_times import LeadTimes
+from ews._evaluation.roc.result import Roc
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["Benchmark", "BenchmarkCell", "BenchmarkConfig"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkConfig:
+    """Every choice behind a benchmark.
+
+    Attributes
+    ----------
+    n, replicates : int
+        Samples in a record, and records of each kind.
+    window : float or int
+        Window length, as given.
+    detrend : str or None
+        Detrending method.
+    bandwidth : float or None
+        Its bandwidth or span, as given.
+    trend : str
+        Trend statistic.
+    causal : bool
+        Whether each time saw the past only within a record.
+    false_alarm_rate : float
+        Share of the null records at which detections and lead times are measured.
+    n_times : int
+        How many running scores a record has.
+    burn_in : float
+        Share of a record before the first of them.
+    level : float
+        Level of the intervals.
+    n_bootstrap, seed : int
+        Size of the bootstrap; seed of records and bootstrap.
+    """
+
+    n: int
+    replicates: int
+    window: float
+    detrend: str | None
+    bandwidth: float | None
+    trend: str
+    causal: bool
+    false_alarm_rate: float
+    n_times: int
+    burn_in: float
+    level: float
+    n_bootstrap: int
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class BenchmarkCell:
+    """One method on one transition against one null.
+
+    Attributes
+    ----------
+    roc : Roc
+        Curve, area and interval.
+    lead : LeadTimes or None
+        When it warned, in samples; None with one running score.
+    """
+
+    roc: Roc
+    lead: LeadTimes | None
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """What each method tells from what.
+
+    Attributes
+    ----------
+    positives, nulls, methods : tuple of str
+        Positive controls, null families and methods, in the order in which they were run.
+    cells : dict of (str, str, str) to BenchmarkCell
+        By positive control, null family and method.
+    config : BenchmarkConfig
+        Every choice and the seed.
+    """
+
+    positives: tuple[str, ...]
+    nulls: tuple[str, ...]
+    methods: tuple[str, ...]
+    cells: Mapping[tuple[str, str, str], BenchmarkCell]
+    config: BenchmarkConfig
+
+    def auc(self, method: str) -> FloatArray:
+        """Areas of one method.
+
+        Parameters
+        ----------
+        method : str
+            Its name.
+
+        Returns
+        -------
+        ndarray of shape (positives, nulls)
+            AUC of each transition against each null.
+        """
+        return self._table(method, lambda cell: cell.roc.auc)
+
+    def detection_rate(self, method: str) -> FloatArray:
+        """Detection rates of one method at the false-alarm rate.
+
+        Parameters
+        ----------
+        method : str
+            Its name.
+
+        Returns
+        -------
+        ndarray of shape (positives, nulls)
+            Share of the positive records whose score is above all but that share of the null records.
+        """
+        return self._table(method, lambda cell: cell.roc.detection_rate(self.config.false_alarm_rate))
+
+    def _table(self, method: str, of: Any) -> FloatArray:
+        from ews.errors import UnknownNameError
+
+        if method not in self.methods:
+            raise UnknownNameError("method", method, self.methods)
+        return np.array([[of(self.cells[one, null, method]) for null in self.nulls] for one in self.positives])
+
+    def summary(self) -> str:
+        """The benchmark as plain text.
+
+        Returns
+        -------
+        str
+            For each method a table of areas, detection rates and lead times; and how they were made.
+        """
+        from ews._evaluation.benchmark.text import benchmark_summary
+
+        return benchmark_summary(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row for each positive control, null family and method.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns positive, null, method, n, replicates, auc, low, high, detection_rate, warned, ever_false and the
+            quartiles of the lead time in samples.
+        """
+        import pandas as pd
+
+        return pd.DataFrame([self._row(key, cell) for key, cell in self.cells.items()])
+
+    def _row(self, key: tuple[str, str, str], cell: BenchmarkCell) -> dict[str, Any]:
+        positive, null, method = key
+        lead, nan = cell.lead, float("nan")
+        low, middle, high = (nan, nan, nan) if lead is None else lead.quartiles
+        return {
+            "positive": positive,
+            "null": null,
+            "method": method,
+            "n": self.config.n,
+            "replicates": self.config.replicates,
+            "auc": cell.roc.auc,
+            "low": cell.roc.interval[0],
+            "high": cell.roc.interval[1],
+            "detection_rate": cell.roc.detection_rate(self.config.false_alarm_rate),
+            "warned": nan if lead is None else lead.warned,
+            "ever_false": nan if lead is None else lead.ever,
+            "lead_lower_quartile": low,
+            "lead_median": middle,
+            "lead_upper_quartile": high,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the records as plain numbers, strings and lists; NaN becomes None.
+
+        Returns
+        -------
+        dict
+            Ready for :func:`json.dumps`.
+        """
+        from ews import __version__
+        from ews._evaluation.words import plain
+
+        return {
+            "earlywarning": __version__,
+            "config": plain(asdict(self.config)),
+            "rows": [plain(self._row(key, cell)) for key, cell in self.cells.items()],
+        }
+
+    def to_json(self) -> str:
+        """:meth:`to_dict` as a JSON text.
+
+        Returns
+        -------
+        str
+            Valid JSON: no NaN.
+        """
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
+
+    def plot(self) -> Figure:
+        """Areas of each method as a heat map of transitions by nulls.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            One panel a method, the areas written into the cells.
+        """
+        from ews._evaluation.benchmark.figure import benchmark_figure
+
+        return benchmark_figure(self)
+
+    def plot_curves(self, null: str) -> Figure:
+        """ROC curves of all methods against one null.
+
+        Parameters
+        ----------
+        null : str
+            A null family.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            One panel a transition.
+        """
+        from ews._evaluation.benchmark.figure import curves_figure
+        from ews.errors import UnknownNameError
+
+        if null not in self.nulls:
+            raise UnknownNameError("null", null, self.nulls)
+        return curves_figure(self, null)
+
+    def __repr__(self) -> str:
+        means = ", ".join(f"{name} mean AUC={self.auc(name).mean():.2f}" for name in self.methods)
+        kinds = f"{len(self.positives)} transitions against {len(self.nulls)} nulls"
+        return f"<Benchmark: {kinds}, {self.config.replicates} records of {self.config.n} each; {means}>"

@@ -1,0 +1,1 @@
+"""Tests against a null through the whole pipeline: surrogates, joint p-values, controls."""

@@ -1,0 +1,1 @@
+"""The trained classifier of bifurcations."""

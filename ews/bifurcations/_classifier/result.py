@@ -1,0 +1,241 @@
+"""What :func:`ews.bifurcations.classifier` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ews._significance.windows import FloatArray, plain
+from ews.bifurcations._classifier.network import LABELS
+from ews.series import Series, TimeArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["Classification", "ClassifierConfig"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierConfig:
+    """Every choice behind a :class:`Classification`, as resolved for the series.
+
+    Attributes
+    ----------
+    prevalence : float
+        Prior probability of a bifurcation.
+    history : int
+        At how many times the record so far was classified.
+    null : str
+        Null model of the surrogates.
+    n_surrogates : int
+        How many surrogates.
+    alpha : float
+        Level of the test.
+    detrend : str or None
+        Detrending method.
+    bandwidth : float or None
+        Its bandwidth or span, as given.
+    causal : bool
+        Whether only past samples were used at each time.
+    season : int or None
+        Period taken out first, in samples.
+    until : str or None
+        Last time used, as given.
+    missing, duplicates : str
+        How gaps and repeated times were handled.
+    seed : int
+        Seed of every random number in the result.
+    """
+
+    prevalence: float
+    history: int
+    null: str
+    n_surrogates: int
+    alpha: float
+    detrend: str | None
+    bandwidth: float | None
+    causal: bool
+    season: int | None
+    until: str | None
+    missing: str
+    duplicates: str
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Classification:
+    """Which bifurcation a record looks like the approach to, at its end and through time.
+
+    Attributes
+    ----------
+    series : Series
+        The series that was analysed, with notes on what was done to it.
+    trend, residual : ndarray of shape (n,)
+        What detrending took out and what it left, in the series' units.
+    probability : mapping of str to float
+        Of "null", "fold", "transcritical", "pitchfork", "hopf" and "flip", for the whole record; they add up to 1.
+    evidence : float
+        Log odds (natural) of any bifurcation against none, at the trained prevalence of one half.
+    pvalue : float
+        Share of surrogates with as much evidence, p = (1 + r) / (1 + n); NaN without surrogates.
+    surrogate_evidence : ndarray of shape (n_surrogates,)
+        Evidence in each surrogate, through detrending again.
+    history_time : ndarray of shape (m,)
+        The times at which the record so far was classified; the last is the end.
+    history_probability : mapping of str to ndarray of shape (m,)
+        Probability of each class at those times, from nothing that came later; where gaps were interpolated with
+        ``causal=False``, the values in a gap lean on the one after it.
+    detrend_sentence, null_sentence : str
+        What was taken out, and what the evidence was held against.
+    config : ClassifierConfig
+        Every choice and the seed.
+    """
+
+    series: Series
+    trend: FloatArray
+    residual: FloatArray
+    probability: Mapping[str, float]
+    evidence: float
+    pvalue: float
+    surrogate_evidence: FloatArray
+    history_time: TimeArray
+    history_probability: Mapping[str, FloatArray]
+    detrend_sentence: str
+    null_sentence: str
+    config: ClassifierConfig
+
+    @property
+    def kind(self) -> str:
+        """The class with the largest probability."""
+        return max(self.probability, key=self.probability.__getitem__)
+
+    @property
+    def bifurcation(self) -> str:
+        """The bifurcation with the largest probability, whether or not the null has a larger one."""
+        return max((name for name in self.probability if name != "null"), key=self.probability.__getitem__)
+
+    @property
+    def warning(self) -> bool:
+        """Whether surrogates show as much evidence in at most a share alpha of cases; never without surrogates."""
+        return bool(self.pvalue <= self.config.alpha)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Probabilities through time.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One column a class, indexed by time.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(dict(self.history_probability), index=pd.Index(self.history_time, name="time"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain numbers, strings and lists; NaN becomes None.
+
+        Returns
+        -------
+        dict
+            Ready for :func:`json.dumps`.
+        """
+        from ews import __version__
+
+        return {
+            "earlywarning": __version__,
+            "name": self.series.name,
+            "config": plain(asdict(self.config)),
+            "detrend": self.detrend_sentence,
+            "null": self.null_sentence,
+            "notes": list(self.series.notes),
+            "kind": self.kind,
+            "probability": plain(dict(self.probability)),
+            "evidence": plain(self.evidence),
+            "pvalue": plain(self.pvalue),
+            "warning": self.warning,
+            "history_time": plain(self.history_time),
+            "history_probability": plain(dict(self.history_probability)),
+            "time": plain(self.series.time),
+            "value": plain(self.series.values),
+            "trend": plain(self.trend),
+            "surrogate_evidence": plain(self.surrogate_evidence),
+        }
+
+    def summary(self) -> str:
+        """The result as plain text.
+
+        Returns
+        -------
+        str
+            What was found, how, and a table of the classes.
+        """
+        from ews._common.layout import section, table
+        from ews.bifurcations._common.text import data_section, p_clause
+        from ews.summary import number_text, sentence, time_text
+
+        config, series = self.config, self.series
+        title = f"Bifurcation classifier in {(series.name or 'series')!r}"
+        some = 1.0 - self.probability["null"]
+        lines = [title, "=" * len(title), ""]
+        lines += [
+            f"  - {sentence(f'a bifurcation ahead has probability {some:.2f}, if {config.prevalence:g} before')}",
+            f"  - {sentence(f'if there is one, it most resembles: {LABELS[self.bifurcation]}')}",
+            f"  - {sentence(f'evidence {number_text(self.evidence)} (log odds), {p_clause(self.pvalue)}')}",
+            "",
+        ]
+        lines += data_section(series)
+        lines += section("Detrending", sentence(self.detrend_sentence))
+        lines += section(
+            "Model",
+            "Three small perceptrons on features of the residual, trained on random polynomial systems and maps and on "
+            "coloured noise; probabilities calibrated on series they did not learn from.",
+        )
+        tested = (
+            f"Evidence, one-sided, against {config.n_surrogates} surrogates, each detrended again: "
+            f"{self.null_sentence}; level {config.alpha:g}, seed {config.seed}."
+            if config.n_surrogates
+            else f"No surrogates were asked for, so there is no p-value (seed {config.seed})."
+        )
+        lines += section("Test", tested)
+        lines.append("")
+        last = self.history_time.size - 1
+        shown = sorted({round(last * share / 3) for share in range(4)}) if last >= 0 else []
+        header = ["class", "probability", *(f"at {time_text(self.history_time[i])}" for i in shown)]
+        lines += table(
+            header,
+            [
+                [
+                    LABELS[name],
+                    f"{self.probability[name]:.2f}",
+                    *(f"{self.history_probability[name][i]:.2f}" for i in shown),
+                ]
+                for name in self.probability
+            ],
+        )
+        lines.append("")
+        lines += section(
+            "Caution",
+            "Calibrated over systems like those of the training. Noise that changes by itself can look like an "
+            "approach; fold, transcritical and pitchfork are told apart poorly.",
+        )
+        return "\n".join(lines)
+
+    def plot(self) -> Figure:
+        """Series, and the probabilities through time.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Two panels on one axis of time.
+        """
+        from ews.bifurcations._classifier.figure import draw_probabilities
+        from ews.bifurcations._common import figures as draw
+
+        figure, panels, _ = draw.layout(self, "Bifurcation classifier", over_time=1)
+        axes = panels[1]
+        draw_probabilities(axes, self)
+        text = f"P(bifurcation) = {1.0 - self.probability['null']:.2f}"
+        axes.set_title(text, loc="right", fontsize=draw.FONT, color=draw.INK, pad=3)
+        return draw.finish(figure, panels, [], self)

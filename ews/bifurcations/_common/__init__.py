@@ -1,0 +1,1 @@
+"""Figures and words that detectors share."""

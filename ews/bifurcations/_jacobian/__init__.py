@@ -1,0 +1,1 @@
+"""The leading eigenvalue of a reconstructed Jacobian."""

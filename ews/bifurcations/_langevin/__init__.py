@@ -1,0 +1,1 @@
+"""The slope of the drift of a Langevin equation."""

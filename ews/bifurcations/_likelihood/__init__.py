@@ -1,0 +1,1 @@
+"""Likelihood ratio of an approach against a stationary model."""

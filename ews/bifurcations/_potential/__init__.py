@@ -1,0 +1,1 @@
+"""The potential and its wells."""

@@ -1,0 +1,1 @@
+"""Restoring rate and noise of an autoregressive map."""

@@ -1,0 +1,1 @@
+"""Power spectra of fold, Hopf and null models."""
