@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from adapters._publish import public
 from adapters.families import Family, family_of
 from adapters.signals import SIGNALS
 from adapters.texts.reading import padded, positions, read_texts
@@ -74,6 +75,7 @@ class TrajectoriesConfig:
     lens: bool
 
 
+@public("adapters")
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Trajectories:
     """Signals of the residual stream, by token and layer.
@@ -143,6 +145,7 @@ class Trajectories:
         Examples
         --------
         >>> import ews
+        >>> from adapters import capture
         >>> from transformers import LlamaConfig, LlamaForCausalLM
         >>> config = LlamaConfig(
         ...     vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=6, num_attention_heads=2

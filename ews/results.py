@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews._significance.alarms import Alarm, Statistic
 from ews._significance.false_discovery import FalseDiscoveryMethod, false_discovery
 from ews.errors import ValueRangeError
@@ -29,6 +30,7 @@ Verdict = Literal["warning", "no warning", "inconclusive"]
 ARROWS = {"up": "rises", "down": "falls", "both": "rises or falls"}
 
 
+@public("ews")
 @dataclass(frozen=True, slots=True)
 class DetectConfig:
     """Every choice behind a result, as resolved for this series.
@@ -126,6 +128,7 @@ class SurrogateBand:
     upper: FloatArray
 
 
+@public("ews")
 @dataclass(frozen=True, eq=False)
 class Significance:
     """Trends of indicators against the distribution that the null gives them.
@@ -157,6 +160,7 @@ class Significance:
     seed: int
 
 
+@public("ews")
 @dataclass(frozen=True, eq=False)
 class Detection:
     """The answer of :func:`ews.detect` for one series.
@@ -369,6 +373,7 @@ class Detection:
         return f"<Detection of {self.name!r}: {self.verdict}; {numbers}; n={len(self.series)}, seed={self.config.seed}>"
 
 
+@public("ews")
 @dataclass(frozen=True, eq=False)
 class Detections(Mapping[str, Detection]):
     """One :class:`Detection` for each column of a table.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from adapters._publish import public
 from adapters.assessment.ffn import FeedCheck
 from adapters.calibration.costs import Costs
 
@@ -100,6 +101,7 @@ class Gain:
     agreement: float | None
 
 
+@public("adapters")
 @dataclass(frozen=True)
 class Assessment:
     """Whether it is worth while to leave layers out of a model, on the machine at hand.

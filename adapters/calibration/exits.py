@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adapters._publish import public
 from adapters.calibration.costs import Costs
 from adapters.calibration.fingerprint import fingerprint
 from adapters.calibration.risk import RiskControl, Target, learn_then_test, smallest_sample
@@ -48,6 +49,7 @@ _WINDOW = 8
 _LEAST_LAYERS = 5  # a window of three, the shortest that has a skewness, and two states before it
 
 
+@public("adapters")
 @dataclass(frozen=True, slots=True)
 class CalibrationConfig:
     """What a calibration was asked for, and on what.
@@ -91,6 +93,7 @@ class CalibrationConfig:
     model_type: str
 
 
+@public("adapters")
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """A policy fitted to one model.

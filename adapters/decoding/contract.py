@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from torch import Tensor
 
+from adapters._publish import public
 from ews.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
 
+@public("adapters")
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a policy knows of a token before its first layer runs. The default runs everything and asks nothing.
@@ -53,6 +55,7 @@ class Plan:
     feeds: frozenset[int] = frozenset()
 
 
+@public("adapters")
 @dataclass(frozen=True, slots=True)
 class Exit:
     """Rows that leave here.
@@ -69,6 +72,7 @@ class Exit:
     logits: Tensor | None = None
 
 
+@public("adapters")
 class Trajectory:
     """Residual stream of the newest token after each layer so far, for the rows that still run.
 
@@ -114,6 +118,7 @@ class Trajectory:
         return self._of_rows(torch.stack(self._states[-length:], dim=1), 0)
 
 
+@public("adapters")
 class Policy(ABC):
     """Which layers, or which feed-forward blocks, a token runs.
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from adapters._publish import public
+
 __all__ = ["Ledger", "Report"]
 
 
@@ -35,6 +37,7 @@ class Ledger:
     events: list[str] = field(default_factory=list)
 
 
+@public("adapters")
 @dataclass(frozen=True, slots=True)
 class Report:
     """What the last generation under a policy ran and took.

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adapters._publish import public
 from adapters.calibration.fingerprint import fingerprint
 from adapters.decoding.contract import BoolArray, Exit, Plan, Policy, Trajectory
 from adapters.errors import PolicyMismatchError
@@ -112,6 +113,7 @@ def default_monitors() -> dict[str, Monitor]:
     return {"entropy": Monitor(window=8, history=8, detrend=None, indicators=("mean", "ac1"))}
 
 
+@public("adapters")
 class Guarded(Policy):
     """A policy that returns to full depth when the text begins to collapse.
 
@@ -161,7 +163,7 @@ class Guarded(Policy):
 
     Examples
     --------
-    >>> from adapters.policies import FixedExitPolicy
+    >>> from adapters import FixedExitPolicy, Guarded
     >>> guarded = Guarded(FixedExitPolicy(depth=4, cache="deferred"))
     >>> guarded.unit, guarded.cache, guarded.signals
     ('layer', 'deferred', ('entropy',))

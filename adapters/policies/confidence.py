@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adapters._publish import public
 from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory
 from adapters.families import Family
 from adapters.policies.reading import read_early_depths, read_share
@@ -32,6 +33,7 @@ def _margin(logits: Tensor) -> Tensor:
 MEASURES: dict[str, Callable[[Tensor], Tensor]] = {"margin": _margin, "probability": _probability}
 
 
+@public("adapters")
 class ConfidencePolicy(Policy):
     r"""Put the state through the model's own norm and head after some layers, and leave where they are sure enough.
 

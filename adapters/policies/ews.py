@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adapters._publish import public
 from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory, Unit
 from adapters.families import Family
 from adapters.heads.exit_classifier import gate_features, states_needed
@@ -26,6 +27,7 @@ __all__ = ["EWSExitPolicy"]
 _CACHES: dict[str, CacheMode] = {"layer": "deferred", "ffn": "exact", "both": "propagate"}
 
 
+@public("adapters")
 class EWSExitPolicy(Policy):
     """Leave, or leave feed-forward blocks out, on an early warning that is then confirmed.
 
@@ -70,6 +72,7 @@ class EWSExitPolicy(Policy):
     Examples
     --------
     >>> import torch
+    >>> from adapters import EWSExitPolicy
     >>> from transformers import LlamaConfig, LlamaForCausalLM
     >>> config = LlamaConfig(
     ...     vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=8, num_attention_heads=2,

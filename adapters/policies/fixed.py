@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters._publish import public
 from adapters.decoding.contract import CacheMode, Plan, Policy
 from adapters.families import Family
 from adapters.policies.reading import read_depth
@@ -9,6 +10,7 @@ from adapters.policies.reading import read_depth
 __all__ = ["FixedExitPolicy"]
 
 
+@public("adapters")
 class FixedExitPolicy(Policy):
     """Leave after a fixed number of layers, and let the model's own norm and head speak.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters._publish import public
 from adapters.decoding.contract import CacheMode, Plan, Policy
 
 __all__ = ["NeverExitPolicy"]
@@ -9,6 +10,7 @@ __all__ = ["NeverExitPolicy"]
 _WHOLE = Plan()
 
 
+@public("adapters")
 class NeverExitPolicy(Policy):
     """Run every layer for every token; tokens and logits are those of plain ``generate``, bit for bit.
 

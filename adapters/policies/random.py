@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
+from adapters._publish import public
 from adapters.decoding.contract import CacheMode, Plan, Policy
 from adapters.families import Family
 from adapters.policies.reading import read_depths, read_share
@@ -14,6 +15,7 @@ from adapters.policies.reading import read_depths, read_share
 __all__ = ["RandomExitPolicy"]
 
 
+@public("adapters")
 class RandomExitPolicy(Policy):
     """Each row leaves early with the same probability, at a depth drawn evenly.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from adapters._publish import public
 from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory
 from adapters.families import Family
 from adapters.policies.reading import read_early_depths, read_share
@@ -13,6 +14,7 @@ from adapters.policies.reading import read_early_depths, read_share
 __all__ = ["SaturationPolicy"]
 
 
+@public("adapters")
 class SaturationPolicy(Policy):
     r"""Leave where :math:`\cos(h_l, h_{l-1})` is at least a threshold; the head is run once, for what is emitted.
 

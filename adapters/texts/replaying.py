@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adapters._publish import public
 from adapters.decoding.contract import Policy, Trajectory
 from adapters.families import Family, family_of
 from adapters.texts.continuations import Continuation, batches, decided_positions
@@ -26,6 +27,7 @@ __all__ = ["Replay", "replay"]
 _LOGITS_AT_ONCE = 2**24
 
 
+@public("adapters")
 @dataclass(frozen=True, slots=True)
 class Replay:
     """What a policy did on text of the whole model.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from ews._common.publish import public
 from ews.errors import InputTypeError, UnknownNameError, ValueRangeError, described
 from ews.indicators import registry
 
@@ -22,6 +23,7 @@ Direction = Literal["up", "down", "both"]
 DIRECTIONS: tuple[Direction, ...] = ("up", "down", "both")
 
 
+@public("ews")
 @runtime_checkable
 class Score(Protocol):
     """Anything that turns the data up to a time into one number; larger warns more, NaN never does.
@@ -35,6 +37,7 @@ class Score(Protocol):
         """Score the record."""
 
 
+@public("ews")
 @dataclass(frozen=True)
 class TrendScore:
     """The trend of a windowed indicator, turned so that larger warns more.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ews._common.publish import public
 from ews._common.seeds import resolve_seed
 from ews._common.times import as_times
 from ews._monitor import saving
@@ -34,6 +35,7 @@ _RULES = ("level", "trend")
 _FORMAT = 1
 
 
+@public("ews")
 class Monitor:
     """Early warning one observation at a time.
 

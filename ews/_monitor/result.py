@@ -9,12 +9,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
+
 __all__ = ["MonitorCalibration", "MonitorConfig", "MonitorState", "Rule"]
 
 FloatArray = npt.NDArray[np.float64]
 Rule = Literal["level", "trend"]
 
 
+@public("ews")
 @dataclass(frozen=True, slots=True)
 class MonitorConfig:
     """Every choice behind a :class:`ews.Monitor`.
@@ -43,6 +46,7 @@ class MonitorConfig:
     rule: Rule
 
 
+@public("ews")
 @dataclass(frozen=True, eq=False)
 class MonitorCalibration:
     """How far the running statistics go where nothing changes.
@@ -127,6 +131,7 @@ class MonitorCalibration:
         return max(single, (1.0 + reached) / (1.0 + n))
 
 
+@public("ews")
 @dataclass(frozen=True, slots=True)
 class MonitorState:
     """What a monitor knows after an observation.

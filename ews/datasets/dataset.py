@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews.errors import SeriesTooShortError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 Label: TypeAlias = Literal["transition", "control", "unknown"]
 
 
+@public("ews.datasets")
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """One series, or several on one time axis, with what is known about them.

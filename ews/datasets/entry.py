@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from ews._common.publish import public
 from ews.datasets.files import File
 from ews.datasets.readers import Content
 
@@ -14,6 +15,7 @@ __all__ = ["Entry", "Kind"]
 Kind: TypeAlias = Literal["bundled", "simulated", "remote", "local"]
 
 
+@public("ews.datasets")
 @dataclass(frozen=True)
 class Entry:
     """What is known of a data set before it is loaded.

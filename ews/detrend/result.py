@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews.errors import InputTypeError, MissingValuesError, SeriesTooShortError, described
 
 __all__ = ["DetrendPlan", "Detrended", "FloatArray", "Smooth", "one_series"]
@@ -16,6 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 Smooth = Callable[[FloatArray], FloatArray]  # rows of series to rows of trends
 
 
+@public("ews.detrend")
 @dataclass(frozen=True, eq=False)
 class Detrended:
     """A series split into a trend and what is left of it.
@@ -41,6 +43,7 @@ class Detrended:
     causal: bool
 
 
+@public("ews.detrend")
 @dataclass(frozen=True, eq=False)
 class DetrendPlan:
     """A detrending worked out once for series of one length, to be applied to many.

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews.errors import ValueRangeError
 from ews.indicators.autoregression import largest_order
 from ews.indicators.building import is_count, is_number, measure, read_window
@@ -23,6 +24,7 @@ IntArray = npt.NDArray[np.int64]
 Order = int | Literal["aic"]
 
 
+@public("ews")
 @dataclass(frozen=True, slots=True, eq=False)
 class HeteroskedasticityTest:
     """Conditional heteroskedasticity in a sliding window, beside its critical value.

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews._common.seeds import resolve_seed
 from ews.errors import ArgumentError, SeriesTooShortError, UnknownNameError, ValueRangeError, described
 from ews.indicators.building import is_count, is_number
@@ -28,6 +29,7 @@ _FEWEST = 20  # points in the highest dimension
 _AT_ONCE = 64  # permutations held at a time
 
 
+@public("ews")
 @dataclass(frozen=True, slots=True, eq=False)
 class IndependenceTest:
     """BDS statistics of the residuals of a series, and their p-values.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews._significance.alarms import Alarm
 from ews.errors import UnknownNameError
 
@@ -25,6 +26,7 @@ __all__ = ["Indicator", "get", "names", "register", "unregister"]
 FloatArray = npt.NDArray[np.float64]
 
 
+@public("ews.indicators")
 @dataclass(frozen=True, slots=True)
 class Indicator:
     """What the library knows of one windowed indicator.

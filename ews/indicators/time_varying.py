@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews.errors import ArgumentError, SeriesTooShortError, ValueRangeError, described
 from ews.indicators.building import is_number
 from ews.series import Duplicates, Missing, Series, as_series
@@ -24,6 +25,7 @@ _FEWEST = 20
 _LOWEST, _HIGHEST, _POINTS = -9.0, 1.0, 41
 
 
+@public("ews")
 @dataclass(frozen=True, slots=True, eq=False)
 class TimeVaryingAutoregression:
     """AR(1) coefficient through time, with its band.

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews.errors import UnknownNameError, ValueRangeError
 from ews.indicators.building import is_count, is_number, read_rows, read_step, read_window
 
@@ -39,6 +40,7 @@ SHORTEST_WINDOW = 4
 TAPERS = {"hamming": (0.54, 0.46), "hann": (0.5, 0.5)}
 
 
+@public("ews")
 @dataclass(frozen=True, slots=True, eq=False)
 class PowerSpectrum:
     """Power spectrum in a sliding window.

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews.errors import ArgumentError, ValueRangeError
 from ews.models.fold import harvested_population
 from ews.models.simulation import FloatArray, Ramp, Seed, crossing, entropy_of, number, ramp, sampling
@@ -19,6 +20,7 @@ __all__ = ["LatticeSimulation", "harvested_lattice"]
 SMALLEST_SIDE = 2
 
 
+@public("ews.models")
 @dataclass(frozen=True, eq=False)
 class LatticeSimulation:
     """Simulated maps, with the truth about them.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews.errors import ArgumentError, ValueRangeError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ Seed: TypeAlias = "int | np.random.Generator | None"
 _CHUNK = 4_000_000  # variates drawn at once: 32 MB, whatever the number of replicates
 
 
+@public("ews.models")
 @dataclass(frozen=True, eq=False)
 class Simulation:
     """Simulated series, with the truth about them.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from ews._common.publish import public
 from ews.errors import UnknownNameError
 from ews.multivariate import autocorrelation, autocorrelation_factors, covariance, information, linear_map
 from ews.multivariate.windows import FloatArray, Windows
@@ -14,6 +15,7 @@ from ews.multivariate.windows import FloatArray, Windows
 __all__ = ["MULTIVARIATE", "MultivariateIndicator", "get"]
 
 
+@public("ews.multivariate")
 @dataclass(frozen=True, slots=True)
 class MultivariateIndicator:
     """What the library knows of one windowed indicator of several variables.

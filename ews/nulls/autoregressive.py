@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ews._common.publish import public
 from ews.nulls.null import FloatArray, generator_of
 
 __all__ = ["AR1", "ARMA", "LARGEST_COEFFICIENT", "draw_autoregression"]
@@ -15,6 +16,7 @@ __all__ = ["AR1", "ARMA", "LARGEST_COEFFICIENT", "draw_autoregression"]
 LARGEST_COEFFICIENT = 0.999
 
 
+@public("ews.nulls")
 @dataclass(frozen=True)
 class AR1:
     """First-order autoregressive (red) noise: the field's standard null.
@@ -88,6 +90,7 @@ def draw_autoregression(coefficient: FloatArray, sd: FloatArray, first: int, cou
     return out
 
 
+@public("ews.nulls")
 @dataclass(frozen=True)
 class ARMA:
     """Autoregressive moving-average noise, its orders chosen by AIC.

@@ -7,11 +7,14 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
+
 __all__ = ["FloatArray", "Null", "generator_of"]
 
 FloatArray = npt.NDArray[np.float64]
 
 
+@public("ews.nulls")
 class Null(Protocol):
     """A fitted null model: it says what it is and draws surrogates by number."""
 

@@ -7,12 +7,14 @@ from typing import ClassVar
 
 import numpy as np
 
+from ews._common.publish import public
 from ews.nulls.autoregressive import AR1
 from ews.nulls.null import FloatArray, generator_of
 
 __all__ = ["Permutation", "StationaryBootstrap"]
 
 
+@public("ews.nulls")
 @dataclass(frozen=True, eq=False)
 class StationaryBootstrap:
     """Blocks of the residual of random length, laid end to end.
@@ -63,6 +65,7 @@ class StationaryBootstrap:
         return out
 
 
+@public("ews.nulls")
 @dataclass(frozen=True, eq=False)
 class Permutation:
     """The residual's values in random order: right only for residuals without memory.

@@ -7,11 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from ews._common.publish import public
 from ews.nulls.null import FloatArray, generator_of
 
 __all__ = ["AAFT", "IAAFT", "Fourier"]
 
 
+@public("ews.nulls")
 @dataclass(frozen=True, eq=False)
 class Fourier:
     """Random phases: the residual's periodogram, nothing else of it.
@@ -46,6 +48,7 @@ class Fourier:
         return out
 
 
+@public("ews.nulls")
 @dataclass(frozen=True, eq=False)
 class AAFT:
     """Amplitude-adjusted Fourier transform: the residual's own values, near its spectrum.
@@ -82,6 +85,7 @@ class AAFT:
         return out
 
 
+@public("ews.nulls")
 @dataclass(frozen=True, eq=False)
 class IAAFT:
     """Iterated AAFT: the residual's own values, its spectrum approached by iteration.

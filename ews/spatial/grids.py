@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews.errors import (
     InputTypeError,
     IrregularSpacingError,
@@ -33,6 +34,7 @@ BLOCK_CELLS = 1_048_576
 _KINDS = {"c": "complex numbers", "U": "strings", "T": "strings", "S": "bytes", "M": "dates", "m": "durations"}
 
 
+@public("ews.spatial")
 @dataclass(frozen=True, eq=False)
 class Grids:
     """Maps of one quantity at evenly spaced times.

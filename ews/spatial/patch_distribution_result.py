@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews.spatial.discrete_laws import LAWS, FloatArray
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["PatchDistribution", "PatchFit"]
 
 
+@public("ews.spatial")
 @dataclass(frozen=True, slots=True)
 class PatchFit:
     """One law fitted to patch sizes.
@@ -44,6 +46,7 @@ class PatchFit:
     weight: float
 
 
+@public("ews.spatial")
 @dataclass(frozen=True, eq=False)
 class PatchDistribution:
     """Four laws fitted to patch sizes.

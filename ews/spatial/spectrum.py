@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ews._common.publish import public
 from ews.errors import SeriesTooShortError, UnknownNameError, ValueRangeError, described
 from ews.spatial.grids import FloatArray, as_cells, blocks
 
@@ -17,6 +18,7 @@ __all__ = ["RadialSpectrum", "low_frequency_ratio", "radial_spectrum"]
 SHORTEST_SPECTRUM = 4
 
 
+@public("ews.spatial")
 @dataclass(frozen=True, eq=False)
 class RadialSpectrum:
     """The power of each map by wavenumber, whatever the direction.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import importlib.metadata
 import inspect
+import pickle
 import re
 import subprocess
 import sys
@@ -39,7 +41,8 @@ def _public(package: types.ModuleType) -> dict[str, object]:
 
 PUBLIC = {name: value for package in PACKAGES for name, value in sorted(_public(package).items())}
 FUNCTIONS = {name: value for name, value in PUBLIC.items() if inspect.isfunction(value)}
-DESCRIBED = {name: value for name, value in PUBLIC.items() if inspect.isfunction(value) or inspect.isclass(value)}
+CLASSES = {name: value for name, value in PUBLIC.items() if inspect.isclass(value)}
+DESCRIBED = FUNCTIONS | CLASSES
 
 
 def _run(code: str) -> str:
@@ -91,6 +94,25 @@ def test_api_pages_list_the_public_names_and_no_others() -> None:
 @pytest.mark.parametrize("name", DESCRIBED)
 def test_public_docstrings(name: str) -> None:
     assert inspect.getdoc(DESCRIBED[name]), f"{name} has no docstring"
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_public_classes_carry_their_public_path(name: str) -> None:
+    assert f"{CLASSES[name].__module__}.{CLASSES[name].__name__}" == name
+    assert pickle.loads(pickle.dumps(CLASSES[name])) is CLASSES[name]
+
+
+def test_examples_of_public_classes_run() -> None:
+    """``--doctest-modules`` looks where a class says it is from, and finds no module of examples there."""
+    run = 0
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    packaged = {name: value for name, value in CLASSES.items() if hasattr(sys.modules[value.__module__], "__path__")}
+    for name, value in packaged.items():
+        for example in doctest.DocTestFinder().find(value, name, module=False, globs={}):
+            run += len(example.examples)
+            runner.run(example)
+    assert runner.failures == 0
+    assert run > 20
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews._significance.windows import plain
 from ews.series import Series
 
@@ -20,6 +21,7 @@ __all__ = ["AbruptShift", "AbruptShiftConfig"]
 FloatArray = npt.NDArray[np.float64]
 
 
+@public("ews")
 @dataclass(frozen=True, slots=True)
 class AbruptShiftConfig:
     """Every choice behind an :class:`AbruptShift`, as resolved for the series.
@@ -56,6 +58,7 @@ class AbruptShiftConfig:
     seed: int
 
 
+@public("ews")
 @dataclass(frozen=True, eq=False)
 class AbruptShift:
     """How abruptly a series shifts, at each time.

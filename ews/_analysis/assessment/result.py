@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews._significance.alarms import Statistic
 from ews.results import Detection, Verdict
 
@@ -25,6 +26,7 @@ FloatArray = npt.NDArray[np.float64]
 Kind = Literal["slowing down", "flickering", "variance only", "none"]
 
 
+@public("ews")
 @dataclass(frozen=True, eq=False, repr=False)
 class Assessment:
     """Whether there is a warning, of which kind, towards which bifurcation, how sure, and what could have been seen.
@@ -181,6 +183,7 @@ class Assessment:
         return f"<Assessment of {self.name}: {self.verdict}, {self.kind}{towards}>"
 
 
+@public("ews")
 class Assessments(Mapping[str, Assessment]):
     """Assessments of several columns.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews._significance.windows import plain
 from ews.results import IndicatorSeries
 from ews.series import Series
@@ -22,6 +23,7 @@ __all__ = ["Composite", "CompositeConfig"]
 FloatArray = npt.NDArray[np.float64]
 
 
+@public("ews")
 @dataclass(frozen=True, slots=True)
 class CompositeConfig:
     """Every choice behind a :class:`Composite`, as resolved for the series.
@@ -78,6 +80,7 @@ class CompositeConfig:
     seed: int
 
 
+@public("ews")
 @dataclass(frozen=True, eq=False)
 class Composite:
     """Indicators against their own history, added up.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews.results import DetectConfig, IndicatorSeries, SurrogateBand, Verdict, _plain
 from ews.series import Series
 
@@ -22,6 +23,7 @@ __all__ = ["MultivariateConfig", "MultivariateDetection"]
 FloatArray = npt.NDArray[np.float64]
 
 
+@public("ews")
 @dataclass(frozen=True, slots=True)
 class MultivariateConfig(DetectConfig):
     """Every choice behind a :class:`MultivariateDetection`, as resolved for these variables.
@@ -35,6 +37,7 @@ class MultivariateConfig(DetectConfig):
     standardize: bool
 
 
+@public("ews")
 @dataclass(frozen=True, eq=False)
 class MultivariateDetection:
     """The answer of :func:`ews.detect_multivariate` for several variables of one system.

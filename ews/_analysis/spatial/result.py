@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ews._common.publish import public
 from ews.results import IndicatorSeries, Verdict, _plain
 from ews.spatial.grids import FloatArray, Grids
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["SpatialConfig", "SpatialDetection"]
 
 
+@public("ews")
 @dataclass(frozen=True, slots=True)
 class SpatialConfig:
     """Every choice behind a :class:`SpatialDetection`.
@@ -56,6 +58,7 @@ class SpatialConfig:
     seed: int
 
 
+@public("ews")
 @dataclass(frozen=True, eq=False)
 class SpatialDetection:
     """The answer of :func:`ews.detect_spatial`.

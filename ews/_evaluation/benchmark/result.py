@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews._evaluation.evaluate.lead_times import LeadTimes
 from ews._evaluation.roc.result import Roc
 
@@ -22,6 +23,7 @@ __all__ = ["Benchmark", "BenchmarkCell", "BenchmarkConfig"]
 FloatArray = npt.NDArray[np.float64]
 
 
+@public("ews")
 @dataclass(frozen=True, slots=True)
 class BenchmarkConfig:
     """Every choice behind a benchmark.
@@ -67,6 +69,7 @@ class BenchmarkConfig:
     seed: int
 
 
+@public("ews")
 @dataclass(frozen=True, eq=False)
 class BenchmarkCell:
     """One method on one transition against one null.
@@ -83,6 +86,7 @@ class BenchmarkCell:
     lead: LeadTimes | None
 
 
+@public("ews")
 @dataclass(frozen=True, eq=False)
 class Benchmark:
     """What each method tells from what.

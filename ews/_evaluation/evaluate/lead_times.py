@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
+
 __all__ = ["LeadTimes", "lead_times", "stays_above"]
 
 FloatArray = npt.NDArray[np.float64]
 
 
+@public("ews")
 @dataclass(frozen=True, eq=False)
 class LeadTimes:
     """When a method that is run as data come in has warned.

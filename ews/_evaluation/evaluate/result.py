@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews._evaluation.evaluate.lead_times import LeadTimes
 from ews._evaluation.roc.result import Roc, RocDifference
 
@@ -22,6 +23,7 @@ __all__ = ["Evaluation", "EvaluationConfig"]
 FloatArray = npt.NDArray[np.float64]
 
 
+@public("ews")
 @dataclass(frozen=True, slots=True)
 class EvaluationConfig:
     """Every choice behind an evaluation.
@@ -66,6 +68,7 @@ class EvaluationConfig:
     seed: int
 
 
+@public("ews")
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """How well methods tell the positive series of a collection from the negative ones.

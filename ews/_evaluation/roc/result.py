@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -17,6 +19,7 @@ __all__ = ["Roc", "RocDifference"]
 FloatArray = npt.NDArray[np.float64]
 
 
+@public("ews")
 @dataclass(frozen=True, eq=False)
 class Roc:
     """A receiver operating characteristic: detections against false alarms over all thresholds.
@@ -176,6 +179,7 @@ class Roc:
         return f"<Roc: AUC={self.auc:.3f} ({low:.3f} to {high:.3f}); {self.n_positive} positive, {self.n_negative} not>"
 
 
+@public("ews")
 @dataclass(frozen=True, slots=True)
 class RocDifference:
     """How much larger one AUC is than another on the same cases.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews.series import Series
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = ["SensitivityConfig", "SensitivityMap"]
 FloatArray = npt.NDArray[np.float64]
 
 
+@public("ews")
 @dataclass(frozen=True, slots=True)
 class SensitivityConfig:
     """Every choice behind a sensitivity map but those that it varies.
@@ -62,6 +64,7 @@ class SensitivityConfig:
     seed: int
 
 
+@public("ews")
 @dataclass(frozen=True, eq=False)
 class SensitivityMap:
     """Trends of indicators over a grid of windows and bandwidths.

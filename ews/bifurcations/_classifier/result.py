@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ews._common.publish import public
 from ews._significance.windows import FloatArray, plain
 from ews.bifurcations._classifier.network import LABELS
 from ews.series import Series, TimeArray
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Classification", "ClassifierConfig"]
 
 
+@public("ews.bifurcations")
 @dataclass(frozen=True, slots=True)
 class ClassifierConfig:
     """Every choice behind a :class:`Classification`, as resolved for the series.
@@ -64,6 +66,7 @@ class ClassifierConfig:
     seed: int
 
 
+@public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
 class Classification:
     """Which bifurcation a record looks like the approach to, at its end and through time.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews._significance.windows import FloatArray, WindowedConfig, plain
 from ews.series import Series, TimeArray
 
@@ -21,6 +22,7 @@ KINDS = ("fold, transcritical or pitchfork", "period doubling", "Hopf or Neimark
 PLACES = ("real and positive", "real and negative", "a complex pair")
 
 
+@public("ews.bifurcations")
 @dataclass(frozen=True, slots=True)
 class JacobianConfig(WindowedConfig):
     """Every choice behind a :class:`JacobianEigenvalue`, as resolved for the series.
@@ -44,6 +46,7 @@ class JacobianConfig(WindowedConfig):
     stride: int
 
 
+@public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
 class JacobianEigenvalue:
     """The dynamical eigenvalue in rolling windows.

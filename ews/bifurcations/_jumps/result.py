@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ews._common.publish import public
 from ews._significance.windows import FloatArray, plain
 from ews.series import Series
 
@@ -24,6 +25,7 @@ LABELS = {
 }
 
 
+@public("ews.bifurcations")
 @dataclass(frozen=True, slots=True)
 class JumpsConfig:
     """Every choice behind a :class:`DriftDiffusionJump`, as resolved for the series.
@@ -71,6 +73,7 @@ class JumpsConfig:
     seed: int
 
 
+@public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
 class DriftDiffusionJump:
     """Drift, diffusion and jumps of a series, as functions of the state and in time.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ews._common.publish import public
 from ews._significance.windows import FloatArray, WindowedConfig, plain
 from ews.series import Series
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["LangevinConfig", "LangevinSlope"]
 
 
+@public("ews.bifurcations")
 @dataclass(frozen=True, slots=True)
 class LangevinConfig(WindowedConfig):
     """Every choice behind a :class:`LangevinSlope`, as resolved for the series.
@@ -29,6 +31,7 @@ class LangevinConfig(WindowedConfig):
     null: str
 
 
+@public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
 class LangevinSlope:
     """The slope of the drift in rolling windows, with its posterior.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.publish import public
 from ews.series import Series
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ Drift = Literal["towards", "free"]
 Noise = Literal["demographic", "additive"]
 
 
+@public("ews.bifurcations")
 @dataclass(frozen=True, slots=True)
 class LikelihoodConfig:
     """Every choice behind a likelihood ratio.
@@ -64,6 +66,7 @@ class LikelihoodConfig:
     seed: int
 
 
+@public("ews.bifurcations")
 @dataclass(frozen=True, slots=True)
 class OrnsteinUhlenbeckFit:
     """The fit in which nothing changes: dx = rate (level − x) dt + sigma dB.
@@ -86,6 +89,7 @@ class OrnsteinUhlenbeckFit:
     log_likelihood: float
 
 
+@public("ews.bifurcations")
 @dataclass(frozen=True, slots=True)
 class TransitionFit:
     """The fit of a model in which the distance R to a bifurcation changes at constant speed.
@@ -119,6 +123,7 @@ class TransitionFit:
     log_likelihood: float
 
 
+@public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
 class LikelihoodRatio:
     """How much better a changing rate of return explains a series than a constant one.

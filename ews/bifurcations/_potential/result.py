@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ews._common.publish import public
 from ews._significance.windows import FloatArray, WindowedConfig, plain
 from ews.series import Series
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["PotentialConfig", "PotentialWells"]
 
 
+@public("ews.bifurcations")
 @dataclass(frozen=True, slots=True)
 class PotentialConfig(WindowedConfig):
     """Every choice behind a :class:`PotentialWells`, as resolved for the series.
@@ -42,6 +44,7 @@ class PotentialConfig(WindowedConfig):
     noise: float
 
 
+@public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
 class PotentialWells:
     """The potential of a series, its wells, and how sure their number is.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ews._common.publish import public
 from ews._common.times import numeric
 from ews._significance.windows import FloatArray, WindowedConfig, plain
 from ews.series import Series
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["RestoringConfig", "RestoringTrend"]
 
 
+@public("ews.bifurcations")
 @dataclass(frozen=True, slots=True)
 class RestoringConfig(WindowedConfig):
     """Every choice behind a :class:`RestoringTrend`, as resolved for the series.
@@ -40,6 +42,7 @@ class RestoringConfig(WindowedConfig):
     innovations: str
 
 
+@public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
 class RestoringTrend:
     """The restoring rate in rolling windows, its trend, and when that would reach 0.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ews._common.publish import public
 from ews._significance.windows import WindowedConfig, plain
 from ews.bifurcations._spectral.fit import MODELS, FloatArray, Kind
 from ews.series import Series
@@ -21,6 +22,7 @@ LABELS = {"fold": "fold", "flip": "flip", "hopf": "Hopf", "null": "none (white n
 SYMBOLS = {"sigma": "σ", "lambda": "λ", "r": "r", "mu": "μ", "omega0": "ω₀"}
 
 
+@public("ews.bifurcations")
 @dataclass(frozen=True, slots=True)
 class SpectralConfig(WindowedConfig):
     """Every choice behind a :class:`SpectralClassification`, as resolved for the series.
@@ -40,6 +42,7 @@ class SpectralConfig(WindowedConfig):
     taper: str
 
 
+@public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
 class SpectralClassification:
     """Which bifurcation's spectrum a series has, over the whole record and through time.
