@@ -100,7 +100,7 @@ class UnknownNameError(ArgumentError):
 
     def __init__(self, argument: str, given: object, names: Iterable[str]) -> None:
         self.names = tuple(names)
-        close = difflib.get_close_matches(str(given), self.names, n=3, cutoff=0.5)
+        close = difflib.get_close_matches(_text(given), self.names, n=3, cutoff=0.5)
         # Of names that are as close, the first that is listed: "ac" means "ac1" rather than "ac3".
         nearest = max(close, key=lambda name: (_closeness(given, name), -self.names.index(name)), default=None)
         hint = f" (did you mean {nearest!r}?)" if nearest else ""
@@ -119,11 +119,19 @@ class KernelCacheWarning(EWSWarning):
 
 
 def _closeness(given: object, name: str) -> float:
-    return difflib.SequenceMatcher(None, str(given), name).ratio()
+    return difflib.SequenceMatcher(None, _text(given), name).ratio()
+
+
+def _text(given: object) -> str:
+    """What names are compared with: only a string can be near one, and not one of thousands of characters."""
+    return given[:100] if isinstance(given, str) else ""
 
 
 def _short(given: object) -> str:
-    text = given if isinstance(given, _Description) else " ".join(repr(given).split())
+    try:
+        text = given if isinstance(given, _Description) else " ".join(repr(given).split())
+    except Exception:  # noqa: BLE001 - an integer of over 4,300 digits, or a repr of the user's that fails
+        text = f"a value of type {type(given).__name__}"
     return text if len(text) <= 120 else text[:117] + "..."
 
 

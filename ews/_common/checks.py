@@ -1,0 +1,180 @@
+"""One rule for each kind of argument: numbers, whole numbers, levels, flags, names.
+
+What is refused is refused alike everywhere: truth values are no numbers, strings are not read as numbers, NaN and what
+a float cannot hold lie in no range, arrays of one element are arrays (a numpy scalar and a 0-d array are numbers), and
+a name that stands twice is a slip.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError, described
+
+__all__ = ["alpha", "choice", "flag", "is_number", "is_whole", "names", "number", "whole"]
+
+Name = TypeVar("Name", bound=str)
+
+
+def is_number(given: Any) -> bool:
+    """Whether `given` is one real number that a float can hold; NaN and ±∞ are, a truth value is not."""
+    return _as_float(given) is not None
+
+
+def is_whole(given: Any, *, least: int = -sys.maxsize, most: int = sys.maxsize) -> bool:
+    """Whether `given` is an integer in the range; 2.0 is not."""
+    value = _scalar(given)
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        return False
+    return least <= int(value) <= most
+
+
+def number(
+    argument: str,
+    given: Any,
+    *,
+    least: float = -math.inf,
+    above: float = -math.inf,
+    most: float = math.inf,
+    below: float = math.inf,
+    allowed: str | None = None,
+    error: type[ArgumentError] = ValueRangeError,
+) -> float:
+    """Check that `given` is one finite number in a range.
+
+    Parameters
+    ----------
+    argument : str
+        Name of the argument.
+    given : object
+        What was given.
+    least, most : float, optional
+        Smallest and largest number allowed.
+    above, below : float, optional
+        Bounds that are not themselves allowed.
+    allowed : str, optional
+        What the message says is allowed (default: the range).
+    error : type, default ValueRangeError
+        What is raised.
+
+    Returns
+    -------
+    float
+        The number.
+    """
+    value = _as_float(given)
+    if value is None or not math.isfinite(value) or not (least <= value <= most and above < value < below):
+        raise error(argument, given, allowed or _range(least, above, most, below))
+    return value
+
+
+def whole(
+    argument: str,
+    given: Any,
+    *,
+    least: int = -sys.maxsize,
+    most: int = sys.maxsize,
+    allowed: str | None = None,
+    error: type[ArgumentError] = ValueRangeError,
+) -> int:
+    """Check that `given` is an integer from `least` to `most`; the rest as :func:`number`."""
+    if not is_whole(given, least=least, most=most):
+        if allowed is None:
+            floor = "" if least == -sys.maxsize else f" of {least} or more"
+            allowed = f"an integer{floor}" if most == sys.maxsize else f"an integer from {least} to {most}"
+        raise error(argument, given, allowed)
+    return int(_scalar(given))
+
+
+def alpha(given: Any, argument: str = "alpha") -> float:
+    """Check the level of a test, of an interval, or a rate: a number between 0 and 1."""
+    return number(argument, given, above=0.0, below=1.0)
+
+
+def flag(argument: str, given: Any) -> bool:
+    """Check that `given` is True or False; 1 and "yes" are neither."""
+    value = _scalar(given)
+    if not isinstance(value, bool):
+        raise InputTypeError(argument, given, "True or False")
+    return value
+
+
+def choice(argument: str, given: Any, allowed: Iterable[Name]) -> Name:
+    """Check that `given` is one of the names; the nearest one is suggested where it is not."""
+    known = tuple(allowed)
+    value = _scalar(given)
+    if isinstance(value, str):
+        for name in known:
+            if name == value:
+                return name
+    raise UnknownNameError(argument, given, known)
+
+
+def names(argument: str, given: Any, known: Iterable[Name]) -> tuple[Name, ...]:
+    """Check that `given` is a name, or several in order, each known and each once.
+
+    Parameters
+    ----------
+    argument : str
+        Name of the argument.
+    given : str or iterable of str
+        What was given. A set has no order and a mapping more than names: both are refused.
+    known : iterable of str
+        The names allowed.
+
+    Returns
+    -------
+    tuple of str
+        At least one, in the order given.
+    """
+    value = _scalar(given)
+    listed = [value] if isinstance(value, str) else value
+    sequence = isinstance(listed, Iterable) and not isinstance(listed, bytes | bytearray | Mapping | set | frozenset)
+    if not sequence or getattr(listed, "ndim", 1) != 1:
+        raise InputTypeError(argument, given, "a sequence of names")
+    known = tuple(known)
+    found: list[Name] = []
+    for one in listed:
+        if not isinstance(one, str):
+            raise InputTypeError(argument, given, "a sequence of names")
+        name = choice(argument, one, known)
+        if name in found:
+            raise ValueRangeError(argument, described(f"{name!r} twice"), "each name once")
+        found.append(name)
+    if not found:
+        raise ValueRangeError(argument, given, "at least one name")
+    return tuple(found)
+
+
+def _scalar(given: Any) -> Any:
+    """The Python object in a numpy scalar or a 0-d array; anything else as it is."""
+    if isinstance(given, np.generic) or (type(given) is np.ndarray and given.ndim == 0):
+        return given.item()
+    return given
+
+
+def _as_float(given: Any) -> float | None:
+    value = _scalar(given)
+    # numpy's long double has no Python equal: item() returns it as it is.
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return None
+    try:
+        return float(value)
+    except (OverflowError, ValueError):
+        return None
+
+
+def _range(least: float, above: float, most: float, below: float) -> str:
+    if math.isfinite(least) and math.isfinite(most):
+        return f"a number from {least:g} to {most:g}"
+    if math.isfinite(above) and math.isfinite(below):
+        return f"a number between {above:g} and {below:g}"
+    bounds = [f"≥ {least:g}"] * math.isfinite(least) + [f"> {above:g}"] * math.isfinite(above)
+    bounds += [f"≤ {most:g}"] * math.isfinite(most) + [f"< {below:g}"] * math.isfinite(below)
+    return " ".join(["a finite number", " and ".join(bounds)]).strip()

@@ -1,0 +1,150 @@
+"""One rule for each kind of argument, whoever asks."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ews._common import checks
+from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError, WindowError
+
+NO_NUMBER = [
+    *("0.5", "", b"0.5", None, True, np.True_, np.array([0.5]), [0.5], (0.5,), 0.5j, pd.NA, pd.NaT, Decimal("0.5")),
+    *(10**400, -(10**5000), object(), {}, len, np.datetime64("2001-01-01"), np.array(True), np.array("0.5")),
+]
+KNOWN = ("variance", "ac1", "skewness")
+
+
+class _Unshown:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+def _kind(given: Any) -> str:
+    return type(given).__name__
+
+
+@pytest.mark.parametrize(
+    "given", [0.5, np.float64(0.5), np.float32(0.5), np.float16(0.5), np.longdouble(0.5), np.array(0.5), Fraction(1, 2)]
+)
+def test_a_number_is_read_from_any_kind_of_one(given: Any) -> None:
+    for read in (checks.number("x", given), checks.alpha(given)):
+        assert type(read) is float
+        assert read == 0.5
+    assert checks.is_number(given)
+
+
+@pytest.mark.parametrize("given", [*NO_NUMBER, _Unshown()], ids=_kind)
+def test_what_is_no_number_is_refused_by_name(given: Any) -> None:
+    assert not checks.is_number(given)
+    for refuse in (checks.number, checks.whole, lambda argument, value: checks.alpha(value, argument)):
+        with pytest.raises(ValueRangeError, match=r"^some_name: got "):
+            refuse("some_name", given)
+
+
+@pytest.mark.parametrize(
+    ("given", "bounds", "allowed"),
+    [
+        (math.nan, {}, "a finite number"),
+        (math.inf, {"least": 0.0}, "a finite number ≥ 0"),
+        (-math.inf, {"most": 1.0}, "a finite number ≤ 1"),
+        (0.0, {"above": 0.0}, "a finite number > 0"),
+        (1.0, {"above": 0.0, "below": 1.0}, "a number between 0 and 1"),
+        (1.5, {"least": 0.0, "most": 1.0}, "a number from 0 to 1"),
+        (1.0, {"least": 0.0, "below": 1.0}, "a finite number ≥ 0 and < 1"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused_with_the_range(
+    given: Any, bounds: dict[str, float], allowed: str
+) -> None:
+    with pytest.raises(ValueRangeError) as caught:
+        checks.number("x", given, **bounds)  # type: ignore[arg-type]
+    assert caught.value.allowed == allowed
+
+
+def test_bounds_that_are_allowed_are_allowed() -> None:
+    assert checks.number("x", 0, least=0.0, most=1.0) == 0.0
+    assert checks.number("x", 1, least=0.0, most=1.0) == 1.0
+    assert checks.whole("x", 2, least=2, most=2) == 2
+
+
+@pytest.mark.parametrize("given", [3, np.int8(3), np.uint64(3), np.array(3), np.array([3])[0]])
+def test_a_whole_number_is_read_from_any_kind_of_one(given: Any) -> None:
+    assert type(checks.whole("x", given, least=0)) is int
+
+
+@pytest.mark.parametrize(
+    "given", [3.0, np.float64(3.0), "3", True, np.array([3]), 10**400, -1, 6, None, math.nan], ids=_kind
+)
+def test_what_is_no_whole_number_in_the_range_is_refused(given: Any) -> None:
+    with pytest.raises(WindowError) as caught:
+        checks.whole("x", given, least=0, most=5, error=WindowError)
+    assert caught.value.allowed == "an integer from 0 to 5"
+
+
+@pytest.mark.parametrize("given", [True, False, np.True_, np.array(False)])
+def test_a_flag_is_a_truth_value(given: Any) -> None:
+    assert checks.flag("x", given) is bool(given)
+
+
+@pytest.mark.parametrize("given", [1, 0, "yes", None, np.array([True]), 1.0, [], math.nan])
+def test_what_is_no_truth_value_is_refused(given: Any) -> None:
+    with pytest.raises(InputTypeError, match="True or False"):
+        checks.flag("x", given)
+
+
+@pytest.mark.parametrize(
+    "given", [["ac1", "variance"], ("ac1", "variance"), np.array(["ac1", "variance"]), pd.Index(["ac1", "variance"]),
+              (name for name in ("ac1", "variance")), {"ac1": 1, "variance": 2}.keys()]
+)  # fmt: skip
+def test_names_are_read_from_any_sequence_in_its_order(given: Any) -> None:
+    read = checks.names("indicators", given, KNOWN)
+    assert read == ("ac1", "variance")
+    assert all(type(name) is str for name in read)
+
+
+def test_one_name_needs_no_list() -> None:
+    assert checks.names("indicators", "ac1", KNOWN) == ("ac1",)
+    assert checks.names("indicators", np.str_("ac1"), KNOWN) == ("ac1",)
+    assert checks.choice("null", np.array("ac1"), KNOWN) == "ac1"
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "said"),
+    [
+        (["ac1", "ac1"], ValueRangeError, "'ac1' twice"),
+        ([], ValueRangeError, "at least one name"),
+        ({"ac1"}, InputTypeError, "a sequence of names"),
+        ({"ac1": 1}, InputTypeError, "a sequence of names"),
+        (b"ac1", InputTypeError, "a sequence of names"),
+        (0, InputTypeError, "a sequence of names"),
+        (None, InputTypeError, "a sequence of names"),
+        (10**5000, InputTypeError, "a sequence of names"),
+        ([["ac1"]], InputTypeError, "a sequence of names"),
+        (["ac1", 3], InputTypeError, "a sequence of names"),
+        (np.array([["ac1"]]), InputTypeError, "a sequence of names"),
+        ("varianse", UnknownNameError, "did you mean 'variance'"),
+        (["ac1", "AC1"], UnknownNameError, "one of 'variance'"),
+        (["x" * 10**6], UnknownNameError, "one of 'variance'"),
+        ("", UnknownNameError, "one of 'variance'"),
+    ],
+    ids=_kind,
+)
+def test_what_is_no_list_of_known_names_is_refused(given: Any, error: type[ArgumentError], said: str) -> None:
+    with pytest.raises(error, match=r"^indicators: got") as caught:
+        checks.names("indicators", given, KNOWN)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given", [3, None, ["ac1"], np.array(["ac1", "ac1"]), True, 10**5000, _Unshown(), math.nan], ids=_kind
+)
+def test_what_is_no_name_is_refused_with_the_names(given: Any) -> None:
+    with pytest.raises(UnknownNameError, match=r"^null: got .* 'skewness'$"):
+        checks.choice("null", given, KNOWN)
