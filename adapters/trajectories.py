@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from adapters._publish import public
+from adapters._common.publish import public
 from adapters.families import Family, family_of
 from adapters.signals import SIGNALS
 from adapters.texts.reading import padded, positions, read_texts

@@ -55,7 +55,7 @@ _HOMES: dict[str, str | None] = {
     "BenchmarkCell": "ews._evaluation.benchmark.result",
     "BenchmarkConfig": "ews._evaluation.benchmark.result",
     "benchmark": "ews._evaluation.benchmark.run",
-    "false_discovery": "ews._significance.false_discovery",
+    "false_discovery": "ews._common.false_discovery",
     # maps
     "SpatialConfig": "ews._analysis.spatial.result",
     "SpatialDetection": "ews._analysis.spatial.result",
@@ -233,6 +233,7 @@ if TYPE_CHECKING:
     from ews._analysis.rolling import rolling
     from ews._analysis.spatial.result import SpatialConfig, SpatialDetection
     from ews._analysis.spatial.run import detect_spatial
+    from ews._common.false_discovery import false_discovery
     from ews._evaluation.benchmark.result import Benchmark, BenchmarkCell, BenchmarkConfig
     from ews._evaluation.benchmark.run import benchmark
     from ews._evaluation.evaluate.lead_times import LeadTimes
@@ -245,7 +246,6 @@ if TYPE_CHECKING:
     from ews._evaluation.sensitivity.run import sensitivity
     from ews._monitor.monitor import Monitor
     from ews._monitor.result import MonitorCalibration, MonitorConfig, MonitorState
-    from ews._significance.false_discovery import false_discovery
     from ews._significance.surrogates import significance
     from ews.indicators.autoregression import companion_eigenvalue, corrected_autocorrelation
     from ews.indicators.complexity import lempel_ziv_complexity, permutation_entropy, sample_entropy

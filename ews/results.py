@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.alarms import Alarm, Statistic
+from ews._common.false_discovery import FalseDiscoveryMethod, false_discovery
 from ews._common.publish import public
-from ews._significance.alarms import Alarm, Statistic
-from ews._significance.false_discovery import FalseDiscoveryMethod, false_discovery
 from ews.errors import ValueRangeError
 from ews.series import Series, TimeArray
 

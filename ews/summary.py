@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ews._common.alarms import Statistic
 from ews._common.layout import WIDTH, by_column, fitting_table, section, shortened, table, wrap
-from ews._significance.alarms import Statistic
 
 if TYPE_CHECKING:
     from ews.results import Detection, Detections

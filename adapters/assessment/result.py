@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from adapters._publish import public
+from adapters._common.publish import public
 from adapters.assessment.ffn import FeedCheck
 from adapters.calibration.costs import Costs
 

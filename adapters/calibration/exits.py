@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adapters._publish import public
+from adapters._common.publish import public
 from adapters.calibration.costs import Costs
 from adapters.calibration.fingerprint import fingerprint
 from adapters.calibration.risk import RiskControl, Target, learn_then_test, smallest_sample

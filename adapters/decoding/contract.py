@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from torch import Tensor
 
-from adapters._publish import public
+from adapters._common.publish import public
 from ews.errors import UnknownNameError
 
 if TYPE_CHECKING:

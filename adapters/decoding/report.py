@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from adapters._publish import public
+from adapters._common.publish import public
 
 __all__ = ["Ledger", "Report"]
 

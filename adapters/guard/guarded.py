@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adapters._publish import public
+from adapters._common.publish import public
 from adapters.calibration.fingerprint import fingerprint
 from adapters.decoding.contract import BoolArray, Exit, Plan, Policy, Trajectory
 from adapters.errors import PolicyMismatchError

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from adapters._common.checks import read_depths, read_share
 from adapters.families import Family
 from adapters.heads.exit_classifier import FeatureSet, feature_names
 from adapters.heads.fitted import FittedExit, FittedFeeds, Gate
 from adapters.heads.looks import look_in_full
-from adapters.policies.reading import read_depths, read_share
 from ews.errors import InputTypeError, ValueRangeError
 
 __all__ = ["Untrained"]

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adapters._publish import public
+from adapters._common.checks import read_early_depths, read_share
+from adapters._common.publish import public
 from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory
 from adapters.families import Family
-from adapters.policies.reading import read_early_depths, read_share
 from ews.errors import InputTypeError, UnknownNameError, ValueRangeError
 
 __all__ = ["MEASURES", "ConfidencePolicy"]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adapters._publish import public
+from adapters._common.publish import public
 from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory, Unit
 from adapters.families import Family
 from adapters.heads.exit_classifier import gate_features, states_needed

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from adapters._publish import public
+from adapters._common.checks import read_depth
+from adapters._common.publish import public
 from adapters.decoding.contract import CacheMode, Plan, Policy
 from adapters.families import Family
-from adapters.policies.reading import read_depth
 
 __all__ = ["FixedExitPolicy"]
 

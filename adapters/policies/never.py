@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters._publish import public
+from adapters._common.publish import public
 from adapters.decoding.contract import CacheMode, Plan, Policy
 
 __all__ = ["NeverExitPolicy"]

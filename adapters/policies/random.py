@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-from adapters._publish import public
+from adapters._common.checks import read_depths, read_share
+from adapters._common.publish import public
 from adapters.decoding.contract import CacheMode, Plan, Policy
 from adapters.families import Family
-from adapters.policies.reading import read_depths, read_share
 
 __all__ = ["RandomExitPolicy"]
 

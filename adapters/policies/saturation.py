@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import torch
 
-from adapters._publish import public
+from adapters._common.checks import read_early_depths, read_share
+from adapters._common.publish import public
 from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory
 from adapters.families import Family
-from adapters.policies.reading import read_early_depths, read_share
 
 __all__ = ["SaturationPolicy"]
 

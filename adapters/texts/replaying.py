@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adapters._publish import public
+from adapters._common.publish import public
 from adapters.decoding.contract import Policy, Trajectory
 from adapters.families import Family, family_of
 from adapters.texts.continuations import Continuation, batches, decided_positions

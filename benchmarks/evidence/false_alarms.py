@@ -22,7 +22,7 @@ from scipy.signal import lfilter
 from benchmarks.evidence import tables
 from ews import nulls
 from ews._analysis.detect.run import DEFAULT_INDICATORS
-from ews._significance.alarms import Statistic, westfall_young
+from ews._common.alarms import Statistic, westfall_young
 from ews._significance.pipeline import Pipeline
 from ews._significance.resolve import resolve_pipeline
 

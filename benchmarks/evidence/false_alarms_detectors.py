@@ -22,7 +22,7 @@ from benchmarks.evidence.false_alarms import ALPHA, LEVEL, Draw, autoregression,
 from ews import bifurcations, nulls
 from ews._analysis.assessment.run import beyond_trends, joint_statistics
 from ews._analysis.detect.run import DEFAULT_INDICATORS
-from ews._significance.alarms import westfall_young
+from ews._common.alarms import westfall_young
 
 SEED = 20_261_124
 SURROGATES = 79

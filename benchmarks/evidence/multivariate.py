@@ -18,7 +18,7 @@ from benchmarks.evidence import tables
 from ews._analysis.multivariate.controls import driven
 from ews._analysis.multivariate.pipeline import MultivariatePipeline
 from ews._analysis.multivariate.run import DEFAULT_INDICATORS, resolve
-from ews._significance.alarms import Statistic, westfall_young
+from ews._common.alarms import Statistic, westfall_young
 from ews._significance.pipeline import in_chunks
 from ews.multivariate import MULTIVARIATE
 from ews.multivariate import nulls as joint_nulls

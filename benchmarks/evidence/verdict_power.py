@@ -16,7 +16,7 @@ from benchmarks.evidence import tables
 from benchmarks.evidence.peers import LENGTHS, MODELS, draw, ewstools_trends, nulls_of
 from ews import nulls
 from ews._analysis.assessment.run import beyond_trends, joint_statistics
-from ews._significance.alarms import Statistic, westfall_young
+from ews._common.alarms import Statistic, westfall_young
 from ews._significance.pipeline import Pipeline, in_chunks
 from ews._significance.resolve import resolve_pipeline
 

@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.alarms import upper
 from ews._monitor.engine import Engine, smoother_weights
 from ews._monitor.result import MonitorCalibration, MonitorConfig
-from ews._significance.alarms import upper
 from ews.errors import ArgumentError, SeriesTooShortError, described
 from ews.indicators import registry
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ews._significance.alarms import Statistic, count_warnings
+from ews._common.alarms import Statistic, count_warnings
 from ews._significance.pipeline import Pipeline, Progress, Stages, in_chunks
 from ews.nulls.autoregressive import AR1, LARGEST_COEFFICIENT, draw_autoregression
 

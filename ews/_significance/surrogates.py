@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls
-from ews._significance.alarms import Statistic, westfall_young
+from ews._common.alarms import Statistic, westfall_young
 from ews._significance.pipeline import Pipeline, Progress, in_chunks
 from ews.errors import ArgumentError, described
 from ews.results import Significance, SurrogateBand

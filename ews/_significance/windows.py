@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls, trends
-from ews._significance.alarms import two_sided
+from ews._common.alarms import two_sided
 from ews._significance.pipeline import Pipeline, in_chunks
 from ews._significance.resolve import resolve_window
 from ews.detrend import plan as plan_detrending

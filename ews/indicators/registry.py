@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.alarms import Alarm
 from ews._common.publish import public
-from ews._significance.alarms import Alarm
 from ews.errors import UnknownNameError
 
 if TYPE_CHECKING:

@@ -47,24 +47,6 @@ def test_import_contracts_hold() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("package", ["ews", "adapters"])
-def test_every_module_has_a_layer(package: str) -> None:
-    contracts = _project()["tool"]["importlinter"]["contracts"]
-    layers = [layer for contract in contracts if contract["type"] == "layers" for layer in contract["layers"]]
-    placed = {name.strip(" ()") for layer in layers for name in layer.split("|")}
-    split = {
-        name.rpartition(".")[0] for name in placed if name.count(".") > 1
-    }  # packages whose modules have a layer each
-    present = set()
-    for path in (ROOT / package).rglob("*.py"):
-        folder = ".".join(path.parent.relative_to(ROOT).parts)
-        if folder == package or folder in split:
-            present |= {f"{folder}.{path.stem}"} - {f"{folder}.__init__"}
-        else:
-            present.add(".".join(folder.split(".")[:2]))
-    assert present <= placed, f"not in the layers contract of pyproject.toml: {sorted(present - placed)}"
-
-
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_import_is_declared(path: Path) -> None:
     declared = {re.split(r"[^\w-]", requirement)[0] for requirement in _project()["project"]["dependencies"]}

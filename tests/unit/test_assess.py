@@ -12,7 +12,7 @@ from scipy.stats import kurtosis, skew
 import ews
 from ews._analysis.assessment.controls import draw_control
 from ews._analysis.assessment.run import bimodality
-from ews._significance.alarms import westfall_young
+from ews._common.alarms import westfall_young
 from ews.bifurcations._classifier.run import evidence_of
 from ews.errors import SeriesTooShortError, UnknownNameError
 

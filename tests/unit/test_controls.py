@@ -7,7 +7,7 @@ import pytest
 
 import ews
 from ews import nulls
-from ews._significance.alarms import Statistic, count_warnings
+from ews._common.alarms import Statistic, count_warnings
 from ews._significance.controls import drift, positive_control, power, tau_intervals
 from ews._significance.pipeline import Pipeline
 from ews._significance.resolve import resolve_pipeline

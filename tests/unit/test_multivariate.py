@@ -15,7 +15,7 @@ import xarray as xr
 import ews
 from ews._analysis.multivariate import controls as _multivariate_control
 from ews._analysis.multivariate.run import resolve
-from ews._significance.alarms import westfall_young
+from ews._common.alarms import westfall_young
 from ews.errors import (
     ArgumentError,
     InputTypeError,

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 import ews
+from ews._common.alarms import two_sided, westfall_young
 from ews._significance import surrogates as _significance
-from ews._significance.alarms import two_sided, westfall_young
 from ews._significance.pipeline import Pipeline
 from ews._significance.resolve import resolve_pipeline
 from ews._significance.surrogates import band

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.alarms import Statistic
 from ews._common.publish import public
-from ews._significance.alarms import Statistic
 from ews.results import Detection, Verdict
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class Assessments(Mapping[str, Assessment]):
         """
         import pandas as pd
 
-        from ews._significance.false_discovery import false_discovery
+        from ews._common.false_discovery import false_discovery
 
         smallest = [_warning_pvalue(one) for one in self.values()]
         return pd.DataFrame(

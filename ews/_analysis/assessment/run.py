@@ -11,8 +11,8 @@ import numpy.typing as npt
 from ews import nulls
 from ews._analysis.assessment.controls import CONTROLS, SENTENCES, draw_control
 from ews._analysis.assessment.result import Assessment, Kind
+from ews._common.alarms import SUFFICIENT_POWER, Statistic, westfall_young
 from ews._significance import controls as _controls
-from ews._significance.alarms import SUFFICIENT_POWER, Statistic, westfall_young
 from ews._significance.pipeline import Pipeline, Progress, Stages, in_chunks
 from ews.bifurcations import classifier, jacobian, restoring, spectral
 from ews.bifurcations._classifier.features import SHORTEST

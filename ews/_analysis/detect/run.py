@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from ews import nulls, trends
 from ews._analysis.assessment.result import Assessment, Assessments
+from ews._common.alarms import SUFFICIENT_POWER, Statistic
 from ews._significance import controls as _controls
 from ews._significance import surrogates as _significance
-from ews._significance.alarms import SUFFICIENT_POWER, Statistic
 from ews._significance.pipeline import Pipeline, Progress, Stages
 from ews._significance.resolve import resolve_pipeline, resolve_seed
 from ews.errors import ArgumentError, UnknownNameError, ValueRangeError, described

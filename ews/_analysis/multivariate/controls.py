@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._analysis.multivariate.pipeline import MultivariatePipeline
-from ews._significance.alarms import Statistic, westfall_young
+from ews._common.alarms import Statistic, westfall_young
 from ews._significance.controls import positive_control
 from ews._significance.pipeline import in_chunks
 from ews.multivariate.nulls import VAR1, draw_vector_autoregression, fit_rows

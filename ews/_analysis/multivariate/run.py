@@ -14,8 +14,8 @@ from ews._analysis.detect.run import _announce_compilation, _check_size, _checke
 from ews._analysis.multivariate import controls as _multivariate_control
 from ews._analysis.multivariate.pipeline import MultivariatePipeline
 from ews._analysis.multivariate.result import MultivariateConfig, MultivariateDetection
+from ews._common.alarms import SUFFICIENT_POWER, Statistic, westfall_young
 from ews._common.gaps import even
-from ews._significance.alarms import SUFFICIENT_POWER, Statistic, westfall_young
 from ews._significance.pipeline import in_chunks
 from ews._significance.resolve import resolve_seed, resolve_window
 from ews._significance.surrogates import BAND_SURROGATES

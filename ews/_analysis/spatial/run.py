@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from ews import trends
 from ews._analysis.spatial.result import SpatialConfig, SpatialDetection
+from ews._common.alarms import SUFFICIENT_POWER, Statistic, westfall_young
 from ews._common.seeds import resolve_seed
-from ews._significance.alarms import SUFFICIENT_POWER, Statistic, westfall_young
 from ews._significance.pipeline import in_chunks
 from ews.errors import InputTypeError, SeriesTooShortError, UnknownNameError, ValueRangeError, described
 from ews.results import ARROWS, IndicatorSeries, Verdict

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls, trends
+from ews._common.alarms import two_sided, westfall_young
 from ews._evaluation.running import cleaned
 from ews._evaluation.sensitivity.result import SensitivityConfig, SensitivityMap
-from ews._significance.alarms import two_sided, westfall_young
 from ews._significance.pipeline import Pipeline, Progress, in_chunks
 from ews._significance.resolve import resolve_pipeline, resolve_seed, resolve_window
 from ews.errors import InputTypeError, ValueRangeError, described

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls, trends
-from ews._significance.alarms import westfall_young
+from ews._common.alarms import westfall_young
 from ews._significance.pipeline import Pipeline, in_chunks
 from ews._significance.resolve import resolve_seed
 from ews._significance.windows import check_test

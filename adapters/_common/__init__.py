@@ -1,0 +1,1 @@
+"""Rules that everything above shares."""
