@@ -73,7 +73,7 @@ def rolling(
         step=step,
         moments=[name for indicator in chosen for name in indicator.moments],
     )
-    return {indicator.name: restore(indicator.compute(windows)) for indicator in chosen}
+    return {indicator.name: restore(indicator.measured(windows)) for indicator in chosen}
 
 
 def _read_names(indicators: Any) -> tuple[str, ...]:

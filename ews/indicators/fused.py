@@ -92,6 +92,11 @@ class Windows:
             return self.moment("mean")
         return np.asarray(_rolling(self.raw, self.window, self.min_count, 1, [_CODES["mean"]])[0])
 
+    @property
+    def complete(self) -> bool:
+        """Whether every sample is finite."""
+        return bool(np.isfinite(self.residual).all())
+
     def count(self) -> npt.NDArray[np.int64]:
         """Number of finite samples in each window; at the start, in the part of it that exists.
 
@@ -164,4 +169,4 @@ def fused(
     """
     wanted = [name for indicator in indicators for name in indicator.moments]
     windows = Windows(residual, window=window, raw=raw, step=step, min_count=min_count, moments=wanted)
-    return [indicator.compute(windows) for indicator in indicators]
+    return [indicator.measured(windows) for indicator in indicators]

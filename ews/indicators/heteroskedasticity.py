@@ -274,5 +274,6 @@ CONDITIONAL_HETEROSKEDASTICITY = register(
         scale="invariant",
         mirror="invariant",
         reference="Seekell, Carpenter & Pace (2011) American Naturalist 178, 442-451",
+        slowing=False,
     )
 )

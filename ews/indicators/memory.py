@@ -296,6 +296,9 @@ def _register_autocorrelation(lag: int) -> Indicator:
             mirror="invariant",
             reference="Held & Kleinen (2004) Geophysical Research Letters 31, L23207",
             moments=(name,),
+            gaps="skip",
+            function="autocorrelation",
+            options={"lag": lag},
         )
     )
 
@@ -315,6 +318,7 @@ RETURN_RATE = register(
         mirror="invariant",
         reference="Scheffer et al. (2009) Nature 461, 53-59",
         moments=("acf1",),
+        gaps="skip",
     )
 )
 DECAY_TIME = register(
@@ -329,6 +333,7 @@ DECAY_TIME = register(
         mirror="invariant",
         reference="Scheffer et al. (2009) Nature 461, 53-59",
         moments=("acf1",),
+        gaps="skip",
     )
 )
 RESTORING_RATE = register(

@@ -342,6 +342,8 @@ MEAN = register(
         mirror="flips",
         reference="arithmetic mean",
         moments=("mean",),
+        gaps="skip",
+        constant="level",
     )
 )
 VARIANCE = register(
@@ -356,6 +358,8 @@ VARIANCE = register(
         mirror="invariant",
         reference="Carpenter & Brock (2006) Ecology Letters 9, 311-318",
         moments=("variance",),
+        gaps="skip",
+        constant="zero",
     )
 )
 STD = register(
@@ -370,6 +374,8 @@ STD = register(
         mirror="invariant",
         reference="Dakos et al. (2012) PLoS ONE 7, e41010",
         moments=("variance",),
+        gaps="skip",
+        constant="zero",
     )
 )
 CV = register(
@@ -384,6 +390,8 @@ CV = register(
         mirror="invariant",
         reference="Drake & Griffen (2010) Nature 467, 456-459",
         moments=("mean", "variance"),
+        gaps="skip",
+        constant="zero",
     )
 )
 SKEWNESS = register(
@@ -398,6 +406,7 @@ SKEWNESS = register(
         mirror="flips",
         reference="Guttal & Jayaprakash (2008) Ecology Letters 11, 450-460",
         moments=("skewness",),
+        gaps="skip",
     )
 )
 KURTOSIS = register(
@@ -412,5 +421,7 @@ KURTOSIS = register(
         mirror="invariant",
         reference="Biggs, Carpenter & Brock (2009) PNAS 106, 826-831",
         moments=("kurtosis",),
+        gaps="skip",
+        slowing=False,
     )
 )

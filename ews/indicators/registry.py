@@ -7,8 +7,8 @@ To add an indicator, write it in the file of its family and call :func:`register
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -53,6 +53,18 @@ class Indicator:
         Where the definition comes from.
     moments : tuple of str
         Which statistics of the fused pass it is made of (see :class:`ews.indicators.fused.Windows`).
+    gaps : {"break", "skip"}, default "break"
+        What a missing sample does where `min_count` allows for some: its windows have no value, or the definition
+        leaves the sample out. Where it breaks, :meth:`measured` blanks those windows, and `compute` need not look for
+        them.
+    constant : {"undefined", "zero", "level"}, default "undefined"
+        What a window of equal samples gives: no value, exactly 0, or the level itself.
+    slowing : bool, default True
+        Whether linear slowing down alone moves it in its direction of alarm.
+    function : str, default ""
+        Name of the public function of :mod:`ews` that gives the same values, if it is another than `name`.
+    options : mapping of str to object
+        With which options that function gives them.
     """
 
     name: str
@@ -65,6 +77,29 @@ class Indicator:
     mirror: Literal["invariant", "flips", "none"]
     reference: str
     moments: tuple[str, ...] = ()
+    gaps: Literal["break", "skip"] = "break"
+    constant: Literal["undefined", "zero", "level"] = "undefined"
+    slowing: bool = True
+    function: str = ""
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    def measured(self, windows: Windows) -> FloatArray:
+        """The indicator in every window, with no value where a window is not all there.
+
+        Parameters
+        ----------
+        windows : ews.indicators.fused.Windows
+            The rows seen through the window.
+
+        Returns
+        -------
+        ndarray of shape (rows, time)
+            NaN before the first full window and, where gaps break it, in each window with a sample that is not finite.
+        """
+        values = self.compute(windows)
+        if self.gaps == "skip" or windows.complete:
+            return values
+        return np.where(windows.count() == windows.window, values, np.nan)
 
 
 _FAMILIES = (

@@ -290,6 +290,7 @@ DENSITY_RATIO = register(
         scale="invariant",
         mirror="invariant",
         reference="Biggs, Carpenter & Brock (2009) PNAS 106, 826-831",
+        gaps="skip",
     )
 )
 SPECTRAL_EXPONENT = register(
@@ -316,5 +317,6 @@ SMAX = register(
         scale="quadratic",
         mirror="invariant",
         reference="Bury, Bauch & Anand (2020) J. R. Soc. Interface 17, 20200482",
+        constant="zero",
     )
 )
