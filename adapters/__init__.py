@@ -26,6 +26,7 @@ _HOMES: dict[str, str | None] = {
     "NeverExitPolicy": "adapters.policies.never",
     "Plan": "adapters.decoding.contract",
     "Policy": "adapters.decoding.contract",
+    "Promise": "adapters.decoding.contract",
     "RandomExitPolicy": "adapters.policies.random",
     "Replay": "adapters.texts.replaying",
     "Report": "adapters.decoding.report",
@@ -56,6 +57,7 @@ __all__ = [
     "NeverExitPolicy",
     "Plan",
     "Policy",
+    "Promise",
     "RandomExitPolicy",
     "Replay",
     "Report",
@@ -123,7 +125,7 @@ if TYPE_CHECKING:
     from adapters import errors, signals, windows
     from adapters.assessment.run import Assessment, assess
     from adapters.calibration.exits import Calibration, CalibrationConfig
-    from adapters.decoding.contract import Exit, Plan, Policy, Trajectory
+    from adapters.decoding.contract import Exit, Plan, Policy, Promise, Trajectory
     from adapters.decoding.report import Report
     from adapters.guard.guarded import Guarded
     from adapters.policies.confidence import ConfidencePolicy

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from torch import Tensor
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from adapters.decoding.report import Report
     from adapters.families import Family
 
-__all__ = ["CACHES", "UNITS", "CacheMode", "Exit", "Plan", "Policy", "Trajectory", "Unit"]
+__all__ = ["CACHES", "UNITS", "CacheMode", "Exit", "Plan", "Policy", "Promise", "Trajectory", "Unit"]
 
 Unit = Literal["layer", "ffn", "both"]
 CacheMode = Literal["exact", "monotone", "propagate", "deferred", "verify"]
@@ -119,6 +119,35 @@ class Trajectory:
 
 
 @public("adapters")
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a policy says of itself, and is held to by the contract tests.
+
+    Attributes
+    ----------
+    options : mapping of str to object
+        Arguments with which some tokens of a small random model leave early.
+    trained : mapping of str to object or None
+        The same for a small trained model; None for `options`.
+    caches : tuple of str
+        Ways to keep the cache that it can be asked for.
+    leaves : bool
+        Some tokens leave early with these options.
+    row_by_row : bool
+        What a row does depends on nothing but that row.
+    waits : int or None
+        How many times one check may wait for the device; None where that is not bounded.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    trained: Mapping[str, Any] | None = None
+    caches: tuple[CacheMode, ...] = ("deferred", "propagate", "verify")
+    leaves: bool = True
+    row_by_row: bool = True
+    waits: int | None = 1
+
+
+@public("adapters")
 class Policy(ABC):
     """Which layers, or which feed-forward blocks, a token runs.
 
@@ -151,6 +180,7 @@ class Policy(ABC):
         self.events: list[str] = []  # what the report should say; the engine takes them when a generation ends
         self._report: Report | None = None
 
+    promise: ClassVar[Promise] = Promise()
     drafts: int = 4  # tokens drafted at most before the whole model checks, with cache="verify"
 
     # ---- what a policy says ---------------------------------------------------------------------------------------

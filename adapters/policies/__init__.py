@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.decoding.contract import Exit, Plan, Policy, Trajectory
+from adapters.decoding.contract import Exit, Plan, Policy, Promise, Trajectory
 from adapters.policies.fixed import FixedExitPolicy
 from adapters.policies.never import NeverExitPolicy
 from adapters.policies.random import RandomExitPolicy
@@ -13,6 +13,7 @@ __all__ = [
     "NeverExitPolicy",
     "Plan",
     "Policy",
+    "Promise",
     "RandomExitPolicy",
     "Trajectory",
 ]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from adapters._common.checks import read_early_depths, read_share
 from adapters._common.publish import public
-from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory
+from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Promise, Trajectory
 from adapters.families import Family
 from ews.errors import InputTypeError, UnknownNameError, ValueRangeError
 
@@ -69,6 +69,8 @@ class ConfidencePolicy(Policy):
     Schuster, T. et al. (2022). Confident adaptive language modeling. NeurIPS 35, sec. 3.2 (softmax response) and eq. 5
     (decaying threshold).
     """
+
+    promise = Promise({"threshold": 0.3}, trained={"threshold": 0.9})
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from adapters._common.publish import public
-from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory, Unit
+from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Promise, Trajectory, Unit
 from adapters.families import Family
 from adapters.heads.exit_classifier import gate_features, states_needed
 from adapters.heads.fitted import FittedExit, FittedFeeds, Look
@@ -84,6 +84,10 @@ class EWSExitPolicy(Policy):
     >>> policy.report().tokens
     7
     """
+
+    promise = Promise(  # what is usual is learned from all rows together; it waits at its gate, and at the look again
+        {"window": 3, "depths": (4,), "warmup": 2, "threshold": 0.0}, row_by_row=False, waits=None
+    )
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adapters._common.checks import read_depth
 from adapters._common.publish import public
-from adapters.decoding.contract import CacheMode, Plan, Policy
+from adapters.decoding.contract import CacheMode, Plan, Policy, Promise
 from adapters.families import Family
 
 __all__ = ["FixedExitPolicy"]
@@ -27,6 +27,8 @@ class FixedExitPolicy(Policy):
     Elhoushi, M. et al. (2024). LayerSkip: enabling early exit inference and self-speculative decoding.
     arXiv:2404.16710.
     """
+
+    promise = Promise({"depth": 3}, caches=("deferred", "monotone", "propagate", "verify"))
 
     def __init__(self, *, depth: int, cache: CacheMode = "monotone") -> None:
         super().__init__(unit="layer", cache=cache)

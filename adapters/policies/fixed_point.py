@@ -8,7 +8,7 @@ import torch
 
 from adapters._common.checks import read_early_depths, read_share
 from adapters._common.publish import public
-from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory
+from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Promise, Trajectory
 from adapters.families import Family
 
 __all__ = ["FixedPointPolicy"]
@@ -45,6 +45,8 @@ class FixedPointPolicy(Policy):
     Geiping, J. et al. (2025). Scaling up test-time compute with latent reasoning: a recurrent depth approach.
     arXiv:2502.05171 (exit where the relative update is below 0.03).
     """
+
+    promise = Promise({"update": 0.9, "alignment": -0.2}, trained={"update": 2.0, "alignment": -1.0})
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adapters._common.publish import public
-from adapters.decoding.contract import CacheMode, Plan, Policy
+from adapters.decoding.contract import CacheMode, Plan, Policy, Promise
 
 __all__ = ["NeverExitPolicy"]
 
@@ -19,6 +19,8 @@ class NeverExitPolicy(Policy):
     cache : {"propagate", "deferred", "verify", "monotone"}, default "propagate"
         Nothing is ever missing, so it makes no difference but for what it costs.
     """
+
+    promise = Promise(caches=("deferred", "monotone", "propagate", "verify"), leaves=False)
 
     def __init__(self, *, cache: CacheMode = "propagate") -> None:
         super().__init__(unit="layer", cache=cache)

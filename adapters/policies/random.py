@@ -9,7 +9,7 @@ from torch import Tensor
 
 from adapters._common.checks import read_depths, read_share
 from adapters._common.publish import public
-from adapters.decoding.contract import CacheMode, Plan, Policy
+from adapters.decoding.contract import CacheMode, Plan, Policy, Promise
 from adapters.families import Family
 
 __all__ = ["RandomExitPolicy"]
@@ -30,6 +30,8 @@ class RandomExitPolicy(Policy):
     seed : int, default 0
         Seed of the draws; each generation starts it anew.
     """
+
+    promise = Promise({"rate": 0.6}, row_by_row=False)
 
     def __init__(
         self,

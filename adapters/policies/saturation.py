@@ -8,7 +8,7 @@ import torch
 
 from adapters._common.checks import read_early_depths, read_share
 from adapters._common.publish import public
-from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory
+from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Promise, Trajectory
 from adapters.families import Family
 
 __all__ = ["SaturationPolicy"]
@@ -38,6 +38,8 @@ class SaturationPolicy(Policy):
     ----------
     Schuster, T. et al. (2022). Confident adaptive language modeling. NeurIPS 35, sec. 3.2 (hidden-state saturation).
     """
+
+    promise = Promise({"threshold": 0.7})
 
     def __init__(
         self, *, threshold: float = 0.98, depths: Sequence[int] | None = None, cache: CacheMode = "deferred"
