@@ -49,7 +49,7 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
 
 .PHONY: demo
 demo: $(VENV)/.installed-core  ## the main job on a real series: prints the report, writes the figure to demo-output/
-	@$(BIN)/ews demo --output demo-output
+	@$(BIN)/ews demo --output demo-output --force
 
 .PHONY: test
 test: $(VENV)/.installed-dev  ## the whole suite: doctests, plain Python (JIT off), compiled and language models

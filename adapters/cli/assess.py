@@ -21,8 +21,10 @@ def assess(
     dtype: options.Dtype = "auto",
     device: options.Device = None,
     threads: options.Threads = None,
+    trust_remote_code: options.TrustRemoteCode = False,
     json: options.Json = None,
     figure: options.Figure = None,
+    force: options.Force = False,
 ) -> None:
     """Say whether leaving layers out of a model could pay on this machine.
 
@@ -34,11 +36,13 @@ def assess(
     from adapters.cli.texts import read_prompts, tokenised
 
     with reported():
-        require_places(json=json, figure=figure)
+        require_places(json=json, figure=figure, inputs=[model, texts], force=force)
         prompts = read_prompts(texts)
-        loaded, tokenizer = load_model(model, dtype=dtype, device=device, threads=threads)
+        loaded, tokenizer = load_model(
+            model, dtype=dtype, device=device, threads=threads, trust_remote_code=trust_remote_code
+        )
         from adapters.assessment.run import assess as assessed
 
         ids = tokenised(prompts, tokenizer, chat=chat)
         found = assessed(loaded, None, ids, max_new_tokens=max_new_tokens, tolerance=tolerance, seed=seed)
-        written(found.to_dict(), report=found.summary(), json=json, figure=figure, draw=found.plot)
+        written(found.to_dict(), report=found.summary(), json=json, figure=figure, draw=found.plot, force=force)

@@ -31,8 +31,10 @@ def bench(
     dtype: options.Dtype = "auto",
     device: options.Device = None,
     threads: options.Threads = None,
+    trust_remote_code: options.TrustRemoteCode = False,
     json: options.Json = None,
     figure: options.Figure = None,
+    force: options.Force = False,
 ) -> None:
     """Compare policies on a model: measured time beside agreement with the whole model.
 
@@ -44,9 +46,11 @@ def bench(
     from adapters.cli.texts import read_prompts, tokenised
 
     with reported():
-        require_places(json=json, figure=figure)
+        require_places(json=json, figure=figure, inputs=[model, texts, *(policy or ())], force=force)
         lines = read_prompts(texts)
-        loaded, tokenizer = load_model(model, dtype=dtype, device=device, threads=threads)
+        loaded, tokenizer = load_model(
+            model, dtype=dtype, device=device, threads=threads, trust_remote_code=trust_remote_code
+        )
         import numpy as np
         import torch
 
@@ -92,7 +96,7 @@ def bench(
 
             return draw_pareto(rows).figure
 
-        written(found, report=pareto_table(rows), json=json, figure=figure, draw=draw)
+        written(found, report=pareto_table(rows), json=json, figure=figure, draw=draw, force=force)
 
 
 def _usual(layers: int) -> list[str]:

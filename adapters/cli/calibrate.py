@@ -33,7 +33,9 @@ def calibrate(
     dtype: options.Dtype = "auto",
     device: options.Device = None,
     threads: options.Threads = None,
+    trust_remote_code: options.TrustRemoteCode = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the report.")] = False,
+    force: options.Force = False,
 ) -> None:
     """Fit the early-warning policy to a model, so that a stated risk holds.
 
@@ -44,9 +46,11 @@ def calibrate(
     from adapters.cli.texts import read_prompts, tokenised
 
     with reported():
-        require_places(output=output)
+        require_places(output=output, inputs=[model, texts], force=force)
         prompts = read_prompts(texts)
-        loaded, tokenizer = load_model(model, dtype=dtype, device=device, threads=threads)
+        loaded, tokenizer = load_model(
+            model, dtype=dtype, device=device, threads=threads, trust_remote_code=trust_remote_code
+        )
         from adapters.calibration.exits import calibration_dict
         from adapters.policies.ews import EWSExitPolicy
 

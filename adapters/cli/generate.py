@@ -11,6 +11,8 @@ from adapters.cli import options
 
 __all__ = ["generate"]
 
+_COLDEST, _HOTTEST = 1e-3, 1e3  # beyond, scores leave float32 or every token is as likely as any other
+
 
 def generate(
     model: options.Model,
@@ -25,11 +27,12 @@ def generate(
     ] = "ews",
     chat: options.Chat = None,
     max_new_tokens: options.Tokens = 64,
-    temperature: Annotated[float, typer.Option(min=0.0, help="Of sampling; 0 for the likeliest token.")] = 0.0,
+    temperature: Annotated[float, typer.Option(help="Of sampling; 0 for the likeliest token.")] = 0.0,
     seed: options.Seed = 0,
     dtype: options.Dtype = "auto",
     device: options.Device = None,
     threads: options.Threads = None,
+    trust_remote_code: options.TrustRemoteCode = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print text and report as JSON, instead of the text as it comes.")
     ] = False,
@@ -43,9 +46,13 @@ def generate(
     with reported():
         if max_new_tokens < 1:
             raise ValueRangeError("--max-new-tokens", max_new_tokens, "1 or more")
-        loaded, tokenizer = load_model(model, dtype=dtype, device=device, threads=threads)
+        if temperature != 0 and not _COLDEST <= temperature <= _HOTTEST:
+            raise ValueRangeError("--temperature", temperature, f"0, or {_COLDEST:g} to {_HOTTEST:g}")
+        loaded, tokenizer = load_model(
+            model, dtype=dtype, device=device, threads=threads, trust_remote_code=trust_remote_code
+        )
         chosen = load_policy(policy, loaded)
-        (ids,) = tokenised([prompt], tokenizer, chat=chat)
+        ids = _checked(tokenised([prompt], tokenizer, chat=chat), loaded, further=max_new_tokens - 1)
         import torch
         from transformers import TextStreamer
 
@@ -67,3 +74,16 @@ def generate(
             written({"text": text, "tokens": tokens, "report": report.to_dict()}, report="", json=Path("-"))
         else:
             message(report.summary())
+
+
+def _checked(texts: list[list[int]], model: Any, *, further: int) -> list[int]:
+    """The tokens of the one prompt, which the model must have room and rows for."""
+    from adapters.families import family_of
+    from adapters.texts.reading import read_texts
+    from ews.errors import ArgumentError
+
+    try:
+        (tokens,) = read_texts(texts, None, family_of(model), further=further)
+    except ArgumentError as error:
+        raise ArgumentError("PROMPT", error.given, error.allowed) from None
+    return [int(token) for token in tokens]

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import os
 import socket
-import struct
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from adapters.cli.model_files import has_code, require_plain_files
+from adapters.cli.reporting import message
 from ews.errors import ArgumentError, UnknownNameError, described
 
 __all__ = ["load_model", "load_policy"]
 
+_CONSTANTS = {"True": True, "False": False, "None": None}
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
+_TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "vocab.txt")
 _ANSWER = 5.0  # seconds that the hub has
 
 
 def load_model(
-    name: str, *, dtype: str = "auto", device: str | None = None, threads: int | None = None
+    name: str,
+    *,
+    dtype: str = "auto",
+    device: str | None = None,
+    threads: int | None = None,
+    trust_remote_code: bool = False,
 ) -> tuple[Any, Any]:
     """A model for inference, and its tokenizer.
 
@@ -34,6 +41,8 @@ def load_model(
         Default: the first GPU, or the processor.
     threads : int, optional
         Of the processor; default: as torch has it.
+    trust_remote_code : bool, default False
+        Whether Python files that come with the model may run. Nothing is asked on the terminal.
 
     Returns
     -------
@@ -43,11 +52,14 @@ def load_model(
     Raises
     ------
     ews.errors.ArgumentError
-        If there is no such model.
+        If there is no such model, it cannot be loaded, or it needs code of its own that is not trusted.
     """
     if dtype not in _DTYPES:
         raise UnknownNameError("--dtype", dtype, _DTYPES)
     where, options = _found(name)
+    folder = _local_folder(where)
+    if folder is not None:
+        require_plain_files(folder, trusted=trust_remote_code)
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
@@ -58,10 +70,8 @@ def load_model(
         torch.set_num_threads(threads)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     kind: Any = getattr(torch, dtype, "auto") if dtype != "auto" else torch.float32 if device == "cpu" else "auto"
-    try:
-        place = torch.device(device)
-    except RuntimeError:
-        raise ArgumentError("--device", device, "cpu, cuda, cuda:1, …") from None
+    place = _place(device)
+    options["trust_remote_code"] = trust_remote_code
     if "gguf_file" in options:
         for needed in ("accelerate", "gguf"):  # transformers would say less clearly that one is missing
             importlib.import_module(needed)
@@ -72,15 +82,55 @@ def load_model(
     else:
         quantised = {}
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=kind, **options, **quantised)
-    except (OSError, ValueError, KeyError, struct.error) as error:  # the last of a file that is cut short
+        model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=kind, **options, **quantised).to(place).eval()
+    except Exception as error:  # noqa: BLE001  # files of any origin, read by other libraries, fail in any way
+        _refuse_code(error, name)
         allowed = f"a causal language model that transformers can load ({_first(error)})"
         raise ArgumentError("MODEL", name, allowed) from None
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, **options)
-    except (OSError, ValueError, KeyError):
+    except Exception as error:  # noqa: BLE001  # as above
+        _refuse_code(error, name)
+        if folder is not None and "gguf_file" not in options and any((folder / each).exists() for each in _TOKENIZERS):
+            raise ArgumentError("MODEL", name, f"a tokenizer that transformers can load ({_first(error)})") from None
         tokenizer = None  # there is none, or none that is known; commands that need it say so
-    return model.to(place).eval(), tokenizer
+    if folder is not None and not trust_remote_code and has_code(folder):
+        message(f"note: {name} brings code of its own, which is not run: transformers' own classes are used")
+    return model, tokenizer
+
+
+def _place(device: str) -> Any:
+    """A device of torch, once a number has been there and back."""
+    import torch
+
+    try:
+        place = torch.device(device)
+        torch.ones(1).to(place).cpu()
+    except Exception as error:  # noqa: BLE001  # each kind of device that is not here raises an error of its own
+        raise ArgumentError("--device", device, f"cpu, cuda, cuda:1, … that is here ({_first(error)})") from None
+    return place
+
+
+def _refuse_code(error: Exception, name: str) -> None:
+    if "trust_remote_code" in str(error):
+        raise ArgumentError(
+            "MODEL",
+            described(f"a model that needs code of its own: {name}"),
+            "a model that transformers knows; or read that code and, if you trust it, add --trust-remote-code",
+        ) from None
+
+
+def _local_folder(where: str) -> Path | None:
+    """The folder on this disk that will be read: the one named, or the hub's copy."""
+    if Path(where).is_dir():
+        return Path(where)
+    from transformers.utils.hub import cached_file
+
+    try:
+        found = cached_file(where, "config.json", local_files_only=True)
+    except (OSError, ValueError):
+        return None
+    return None if found is None else Path(found).parent
 
 
 def _found(name: str) -> tuple[str, dict[str, Any]]:
@@ -170,21 +220,36 @@ def load_policy(text: str, model: Any) -> Any:
         options["depths"] = (options["depths"],)
     try:
         return policy_named(name, **options)
+    except ArgumentError:
+        raise
     except TypeError as error:
         why = _first(error).partition("() ")[2] or _first(error)
         raise ArgumentError("--policy", text, f"options of {name} ({why})") from None
 
 
 def _value(text: str) -> Any:
-    """A number, a truth value, several numbers with + between them, or a word."""
-    if "+" in text:
+    """A number, a truth value, several of them with + between them, or a word."""
+    if "+" in text.strip("+") and not _is_number(text):
         return tuple(_value(part) for part in text.split("+"))
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:  # no number, or one of thousands of digits
+            pass
+    return text.strip("'\"")
+
+
+def _is_number(text: str) -> bool:
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _first(error: BaseException) -> str:
-    """The first line of a message."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """The first line of a message, if it is not overlong."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line if len(line) <= 200 else f"{line[:197]}..."

@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Chat", "Device", "Dtype", "Figure", "Json", "Model", "Seed", "Texts", "Threads", "Tokens"]
+__all__ = [
+    "Chat",
+    "Device",
+    "Dtype",
+    "Figure",
+    "Force",
+    "Json",
+    "Model",
+    "Seed",
+    "Texts",
+    "Threads",
+    "Tokens",
+    "TrustRemoteCode",
+]
 
 _LOADING, _OUTPUT = "Model", "Output"
 
@@ -32,7 +45,7 @@ Chat = Annotated[
     ),
 ]
 Tokens = Annotated[int, typer.Option("--max-new-tokens", help="Tokens after each prompt.")]
-Seed = Annotated[int, typer.Option(help="Seed; the same one gives the same draws.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed; the same one gives the same draws.")]
 Dtype = Annotated[
     str,
     typer.Option(
@@ -45,7 +58,8 @@ Device = Annotated[
     typer.Option(help="Where it runs: cpu, cuda, …", show_default="cuda, or cpu", rich_help_panel=_LOADING),
 ]
 Threads = Annotated[
-    int | None, typer.Option(min=1, help="Processor threads.", show_default="torch's own", rich_help_panel=_LOADING)
+    int | None,
+    typer.Option(min=1, max=1024, help="Processor threads.", show_default="torch's own", rich_help_panel=_LOADING),
 ]
 Json = Annotated[
     Path | None,
@@ -60,5 +74,16 @@ Figure = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE", help="Write the figure: .png, .pdf, .svg, …", show_default=False, rich_help_panel=_OUTPUT
+    ),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace files that exist; never those that are read.", rich_help_panel=_OUTPUT)
+]
+TrustRemoteCode = Annotated[
+    bool,
+    typer.Option(
+        "--trust-remote-code",
+        help="Run the Python files that MODEL brings with it, with all the rights that you have. Read them first.",
+        rich_help_panel=_LOADING,
     ),
 ]

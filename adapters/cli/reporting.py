@@ -5,14 +5,16 @@ from __future__ import annotations
 import json as jsons
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from ews.errors import ArgumentError, EWSError, described
+from ews.cli.files import check_folder, write_file
+from ews.cli.output import check_outputs, write_figure
+from ews.errors import EWSError
 
 __all__ = ["BAD_INPUT", "message", "progress_bar", "reported", "require_places", "written"]
 
@@ -59,23 +61,18 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def require_places(*, json: Path | None = None, figure: Path | None = None, output: Path | None = None) -> None:
-    """Refuse before the work what could not be written after it."""
-    for option, path in (("--json", json), ("--figure", figure)):
-        if path is None or (option == "--json" and str(path) == "-"):
-            continue
-        if path.is_dir():
-            raise ArgumentError(option, described(f"the folder {path}"), "a file to write")
-        if not path.parent.is_dir():
-            raise ArgumentError(option, described(str(path)), "a file in a folder that exists")
-    if figure is not None:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-        known = sorted(FigureCanvasAgg.get_supported_filetypes())
-        if figure.suffix.lstrip(".").lower() not in known:
-            raise ArgumentError("--figure", described(str(figure)), f"an ending of {', '.join(known)}")
-    if output is not None and output.is_file():
-        raise ArgumentError("--output", described(f"the file {output}"), "a folder, which is made where there is none")
+def require_places(
+    *,
+    json: Path | None = None,
+    figure: Path | None = None,
+    output: Path | None = None,
+    inputs: Iterable[str | Path | None] = (),
+    force: bool = False,
+) -> None:
+    """Refuse before the work what could not be written after it, or must not: an input, or what is there already."""
+    check_outputs(json=json, figure=figure, inputs=inputs, force=force)
+    if output is not None:
+        check_folder("--output", output, ("policy.json", "policy.safetensors"), inputs=inputs, force=force)
 
 
 def written(
@@ -85,6 +82,7 @@ def written(
     json: Path | None = None,
     figure: Path | None = None,
     draw: Callable[[], Any] | None = None,
+    force: bool = False,
 ) -> None:
     """Print a report or its numbers, and write what was asked for.
 
@@ -98,13 +96,15 @@ def written(
         Where they go; ``-`` sends numbers to standard output in place of the report.
     draw : callable, optional
         Makes the figure.
+    force : bool, default False
+        Whether files that are there may be replaced.
     """
     text = jsons.dumps(found, indent=2)
     typer.echo(text if str(json) == "-" else report)
     if json is not None and str(json) != "-":
-        json.write_text(text + "\n", encoding="utf-8")
+        write_file(json, text + "\n", force=force)
         message(f"wrote {json}")
     if figure is not None and draw is not None:
-        draw().savefig(figure, dpi=200)
+        write_figure(figure, draw(), dpi=200, force=force)
         message(f"wrote {figure}")
     sys.stdout.flush()

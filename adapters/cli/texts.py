@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from adapters.cli.chat import rendered
 from ews.errors import ArgumentError, described
 
 __all__ = ["read_prompts", "tokenised"]
 
 _FIELDS = ("prompt", "text")
+_MOST_BYTES = 256 << 20
 
 
 def read_prompts(path: Path | None) -> list[str]:
@@ -36,12 +38,18 @@ def read_prompts(path: Path | None) -> list[str]:
         from adapters.cli.prompts import PROMPTS
 
         return list(PROMPTS)
+    with path.open("rb") as file:
+        data = file.read(_MOST_BYTES + 1)  # a device may never end
+    if len(data) > _MOST_BYTES:
+        raise ArgumentError(
+            "--texts", described(f"more than {_MOST_BYTES >> 20} MB in {path}"), "prompts, not a corpus"
+        )
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise ArgumentError("--texts", described(str(path)), "a file in UTF-8") from None
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-    as_json = path.suffix in (".jsonl", ".ndjson")
+    as_json = path.suffix.lower() in (".jsonl", ".ndjson")
     found = list(_fields(path, numbered)) if as_json else [line.strip() for _, line in numbered]
     if not found:
         raise ArgumentError("--texts", described(f"{path}, which holds no prompt"), "one prompt on each line")
@@ -52,12 +60,14 @@ def _fields(path: Path, lines: Sequence[tuple[int, str]]) -> Iterator[str]:
     for number, line in lines:
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ArgumentError("--texts", described(f"{path}, line {number}: {error}"), "JSON on each line") from None
+        except (ValueError, RecursionError) as error:
+            raise ArgumentError(
+                "--texts", described(f"line {number} of {path}: {error}"), "JSON on each line"
+            ) from None
         text = next((row[name] for name in _FIELDS if name in row), None) if isinstance(row, dict) else row
         if not isinstance(text, str):
             wanted = 'a string in a field "prompt" or "text"'
-            raise ArgumentError("--texts", described(f"{path}, line {number}"), wanted)
+            raise ArgumentError("--texts", described(f"line {number} of {path}"), wanted)
         yield text
 
 
@@ -81,18 +91,23 @@ def tokenised(texts: Sequence[str], tokenizer: Any, *, chat: bool | None) -> lis
     Raises
     ------
     ews.errors.ArgumentError
-        If there is no tokenizer, or no chat template where one is asked for.
+        If there is no tokenizer, no chat template where one is asked for, one that fails or does not end, or a text
+        without tokens.
     """
     if tokenizer is None:
         raise ArgumentError("MODEL", described("a model without a tokenizer"), "a folder with both")
     has_template = bool(getattr(tokenizer, "chat_template", None))
     if chat and not has_template:
         raise ArgumentError("--chat", described("a tokenizer without a chat template"), "--plain")
+    for text in texts:
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            given = f"text that is no Unicode: {text!a}"
+            raise ArgumentError("PROMPT", described(given), "text without halves of surrogate pairs, in UTF-8")
     if not has_template or chat is False:
-        return [[int(token) for token in tokenizer(text)["input_ids"]] for text in texts]
-    return [[int(token) for token in _as_message(text, tokenizer)] for text in texts]
-
-
-def _as_message(text: str, tokenizer: Any) -> Any:
-    message = [{"role": "user", "content": text}]
-    return tokenizer.apply_chat_template(message, add_generation_prompt=True, return_dict=True)["input_ids"]
+        found = [tokenizer(text)["input_ids"] for text in texts]
+    else:
+        found = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in rendered(texts, tokenizer)]
+    for text, tokens in zip(texts, found, strict=True):
+        if not len(tokens):
+            raise ArgumentError("PROMPT", described(f"a text of no tokens: {text!r}"), "one token or more")
+    return [[int(token) for token in tokens] for tokens in found]

@@ -8,15 +8,16 @@ from typing import Any
 
 import typer
 
-from ews.cli.output import messages, progress_bar, show
-from ews.errors import ArgumentError, InputTypeError, UnknownNameError, described
+from ews.cli.files import check_folder, write_file
+from ews.cli.output import messages, progress_bar, show, write_figure
+from ews.errors import InputTypeError, UnknownNameError
 
 __all__ = ["FILES", "run"]
 
 FILES = ("benchmark.csv", "benchmark.json", "auc.png", "roc.png")
 
 
-def run(methods: str | None, output: Path | None, options: dict[str, Any], *, as_json: bool) -> None:
+def run(methods: str | None, output: Path | None, options: dict[str, Any], *, as_json: bool, force: bool) -> None:
     """Run the benchmark, print its report and write table, JSON and figures to a folder.
 
     Parameters
@@ -29,11 +30,13 @@ def run(methods: str | None, output: Path | None, options: dict[str, Any], *, as
         Of :func:`ews.benchmark`.
     as_json : bool
         Print JSON instead of the report.
+    force : bool
+        Whether files that are there may be replaced.
     """
     from ews._evaluation.benchmark.run import DEFAULT_METHODS, benchmark_with_progress
 
-    if output is not None and output.exists() and not output.is_dir():
-        raise ArgumentError("--output", described(f"the file {output}"), "a folder")
+    if output is not None:
+        check_folder("--output", output, FILES, force=force)
     chosen = DEFAULT_METHODS if methods is None else _methods(methods)
     with progress_bar("scoring") as report:
         found = benchmark_with_progress(methods=chosen, progress=report, **options)
@@ -44,10 +47,10 @@ def run(methods: str | None, output: Path | None, options: dict[str, Any], *, as
     if output is None:
         return
     output.mkdir(parents=True, exist_ok=True)
-    found.to_frame().to_csv(output / FILES[0], index=False, float_format="%.6g")
-    (output / FILES[1]).write_text(found.to_json() + "\n", encoding="utf-8")
-    found.plot().savefig(output / FILES[2], dpi=300)
-    found.plot_curves(found.nulls[0]).savefig(output / FILES[3], dpi=300)
+    write_file(output / FILES[0], found.to_frame().to_csv(index=False, float_format="%.6g"), force=force)
+    write_file(output / FILES[1], found.to_json() + "\n", force=force)
+    write_figure(output / FILES[2], found.plot(), dpi=300, force=force)
+    write_figure(output / FILES[3], found.plot_curves(found.nulls[0]), dpi=300, force=force)
     messages().print(f"wrote {', '.join(FILES)} to {output}/", markup=False, soft_wrap=True)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from ews.cli.files import check_files, write_file
 from ews.cli.output import check_outputs, console, messages, note, progress_bar, reported_errors, show, write
 from ews.errors import InputTypeError
 
@@ -69,6 +70,10 @@ def _number(text: str | float) -> float:
 
 
 _DATA, _ANALYSIS, _TEST, _OUTPUT = "Data", "Analysis", "Test", "Output"
+
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace files that exist; never those that are read.", rich_help_panel=_OUTPUT)
+]
 
 
 @app.command(
@@ -198,13 +203,14 @@ def detect(
             metavar="FILE", help="Write a self-contained page.", show_default=False, rich_help_panel=_OUTPUT
         ),
     ] = None,
+    force: Force = False,
 ) -> None:  # fmt: skip
     """Test a series in a CSV file for early-warning signals.
 
     Prints the verdict (*warning*, *no warning* or *inconclusive*), its reasons, the methods and a table of trends.
     """
     with reported_errors():
-        check_outputs(json=json, figure=figure, html=html)
+        check_outputs(json=json, figure=figure, html=html, inputs=[file], force=force)
         from ews.cli.reading import read_table, time_option, turned_round
 
         table, times, overlooked = read_table(file, time=time, values=value or [], separator=separator)
@@ -234,7 +240,7 @@ def detect(
             )
         if str(json) != "-":
             show(result.summary())
-        for path in write(result, json=json, figure=figure, html=html):
+        for path in write(result, json=json, figure=figure, html=html, force=force):
             messages().print(f"wrote {path}", markup=False, soft_wrap=True)
 
 
@@ -259,12 +265,13 @@ def demo(
     ),
     n_surrogates: Annotated[int, typer.Option(help="Surrogates.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the simulation and of the surrogates.")] = 3,
+    force: Force = False,
 ) -> None:
     """Run the main job on a simulated population on its way to collapse, next to one that is stable."""
     from ews.cli.demo import run
 
     with reported_errors():
-        run(output, n_surrogates=n_surrogates, seed=seed)
+        run(output, n_surrogates=n_surrogates, seed=seed, force=force)
 
 
 @app.command(
@@ -301,6 +308,7 @@ def benchmark(
     n_times: Annotated[int, typer.Option(help="Running scores of a record; 1 for no lead times.")] = 10,
     seed: Annotated[int, typer.Option(help="Seed of the records; the same one gives the same table.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the report.")] = False,
+    force: Force = False,
 ) -> None:
     """Run methods on simulated transitions beside noise, trends, steps and seasons that are none.
 
@@ -317,7 +325,7 @@ def benchmark(
             "n_times": n_times,
             "seed": seed,
         }
-        run(methods, output, options, as_json=json)
+        run(methods, output, options, as_json=json, force=force)
 
 
 @app.command()
@@ -327,6 +335,7 @@ def datasets(
         Path | None,
         typer.Option(metavar="FILE.csv", help="Write it as CSV, for `ews detect`.", show_default=False),
     ] = None,
+    force: Force = False,
 ) -> None:
     """List the data sets to try a method on; or describe one, or write it as CSV."""
     import ews.datasets as known
@@ -346,8 +355,8 @@ def datasets(
                 facts.add_row(fact.replace("_", " "), str(getattr(entry, fact)))
             console().print(facts)
             return
-        check_outputs(json=output, figure=None, html=None)
-        known.load(name).to_frame().to_csv(output)
+        check_files({"--output": output}, force=force)
+        write_file(output, known.load(name).to_frame().to_csv(), force=force)
         messages().print(f"wrote {output}", markup=False, soft_wrap=True)
 
 

@@ -10,12 +10,15 @@ import sys
 import textwrap
 from pathlib import Path
 
-from ews.cli.output import messages, progress_bar, show
-from ews.errors import ArgumentError, described
+from ews.cli.files import check_folder, write_file
+from ews.cli.output import messages, progress_bar, show, write_figure
 from ews.summary import chance_text, verdict_text
 
-__all__ = ["run", "running_command"]
+__all__ = ["FILES", "run", "running_command"]
 
+FILES = (
+    "data.csv", "figure-constant-harvest.png", "figure-rising-harvest.png", "figure.png", "report.html", "result.json",
+)  # fmt: skip
 # Long enough for the test to have power: below about 2000 observations silence would prove little.
 OBSERVATIONS = 2000
 INTRODUCTION = """\
@@ -25,7 +28,7 @@ before the fold are used.
 """
 
 
-def run(output: Path, *, n_surrogates: int, seed: int) -> None:
+def run(output: Path, *, n_surrogates: int, seed: int, force: bool) -> None:
     """Simulate, test, print the report and write data, figures and page to a folder.
 
     Parameters
@@ -36,6 +39,8 @@ def run(output: Path, *, n_surrogates: int, seed: int) -> None:
         How many surrogates.
     seed : int
         Seed of the simulations and of the surrogates.
+    force : bool
+        Whether files that are there may be replaced.
     """
     import pandas as pd
 
@@ -43,8 +48,7 @@ def run(output: Path, *, n_surrogates: int, seed: int) -> None:
     from ews._analysis.detect.run import detect_with_progress
     from ews.results import Detections
 
-    if output.exists() and not output.is_dir():
-        raise ArgumentError("--output", described(f"the file {output}"), "a folder")
+    check_folder("--output", output, FILES, force=force)
     output.mkdir(parents=True, exist_ok=True)
     rising = models.harvested_population(n=OBSERVATIONS, seed=seed)
     constant = models.harvested_population(n=OBSERVATIONS, harvest=1.0, seed=seed + 1)
@@ -59,14 +63,14 @@ def run(output: Path, *, n_surrogates: int, seed: int) -> None:
     show(result["rising harvest"].summary())
     show(f"\n{verdict_text(result['constant harvest'])}\n")
     show(textwrap.fill(chance_text(result), 96))
-    table.to_csv(output / "data.csv", float_format="%.6g")
-    result.plot().savefig(output / "figure.png", dpi=300)
+    write_file(output / "data.csv", table.to_csv(float_format="%.6g"), force=force)
+    write_figure(output / "figure.png", result.plot(), dpi=300, force=force)
     for name, one in result.items():
-        one.plot().savefig(output / f"figure-{name.replace(' ', '-')}.png", dpi=300)
-    (output / "report.html").write_text(result.to_html(), encoding="utf-8")
-    (output / "result.json").write_text(result.to_json() + "\n", encoding="utf-8")
+        write_figure(output / f"figure-{name.replace(' ', '-')}.png", one.plot(), dpi=300, force=force)
+    write_file(output / "report.html", result.to_html(), force=force)
+    write_file(output / "result.json", result.to_json() + "\n", force=force)
     terminal = messages()
-    terminal.print(f"\nwrote {', '.join(sorted(path.name for path in output.iterdir()))} to {output}/", markup=False)
+    terminal.print(f"\nwrote {', '.join(FILES)} to {output}/", markup=False)
     data = shlex.quote(str(output / "data.csv"))
     options = f'--time time --value "rising harvest" --until {before} --seed {seed}'
     terminal.print(f"try: {running_command()} detect {data} {options}", markup=False, soft_wrap=True)

@@ -5,20 +5,17 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from ews.errors import ArgumentError, EWSError, UnknownNameError, described
-
-if TYPE_CHECKING:
-    from ews._analysis.assessment.result import Assessment, Assessments
-    from ews.results import Detection, Detections
+from ews.cli.files import check_files, write_file
+from ews.errors import EWSError, UnknownNameError, described
 
 __all__ = [
     "BAD_INPUT",
@@ -30,11 +27,28 @@ __all__ = [
     "reported_errors",
     "show",
     "write",
+    "write_figure",
 ]
 
 BAD_INPUT = 2
 PIPED_WIDTH = 120
 _VERDICTS = {r"\bWARNING\b": "bold red", r"\bNO WARNING\b": "bold blue", r"\bINCONCLUSIVE\b": "bold yellow"}
+
+
+class Result(Protocol):
+    """What every verb returns."""
+
+    def to_json(self) -> str:
+        """Its numbers."""
+        ...
+
+    def to_html(self) -> str:
+        """A page."""
+        ...
+
+    def plot(self) -> Any:
+        """A figure."""
+        ...
 
 
 def console() -> Console:
@@ -129,15 +143,27 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
         yield report
 
 
-def check_outputs(*, json: Path | None, figure: Path | None, html: Path | None) -> None:
-    """Refuse before the work what could not be written after it."""
-    for option, path in (("--json", json), ("--figure", figure), ("--html", html)):
-        if path is None or (option == "--json" and str(path) == "-"):
-            continue
-        if path.is_dir():
-            raise ArgumentError(option, described(f"the folder {path}"), "a file to write")
-        if not path.parent.is_dir():
-            raise ArgumentError(option, described(str(path)), "a file in a folder that exists")
+def check_outputs(
+    *,
+    json: Path | None = None,
+    figure: Path | None = None,
+    html: Path | None = None,
+    inputs: Iterable[str | Path | None] = (),
+    force: bool = False,
+) -> None:
+    """Refuse before the work what could not be written after it, or must not.
+
+    Parameters
+    ----------
+    json, figure, html : Path or None
+        What the options of these names gave; ``-`` for JSON is standard output.
+    inputs : iterable of path or None, optional
+        What the command reads: it is never overwritten.
+    force : bool, default False
+        Whether other files may be replaced.
+    """
+    to_file = None if str(json) == "-" else json
+    check_files({"--json": to_file, "--figure": figure, "--html": html}, inputs=inputs, force=force)
     if figure is not None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -148,11 +174,12 @@ def check_outputs(*, json: Path | None, figure: Path | None, html: Path | None) 
 
 
 def write(
-    result: Detection | Detections | Assessment | Assessments,
+    result: Result,
     *,
     json: Path | None = None,
     figure: Path | None = None,
     html: Path | None = None,
+    force: bool = False,
 ) -> list[Path]:
     """Write what was asked for; ``-`` sends JSON to standard output.
 
@@ -165,15 +192,24 @@ def write(
     if json is not None and str(json) == "-":
         typer.echo(result.to_json())
     elif json is not None:
-        json.write_text(result.to_json() + "\n", encoding="utf-8")
+        write_file(json, result.to_json() + "\n", force=force)
         written.append(json)
     if figure is not None:
-        result.plot().savefig(figure, dpi=300)
+        write_figure(figure, result.plot(), dpi=300, force=force)
         written.append(figure)
     if html is not None:
-        html.write_text(result.to_html(), encoding="utf-8")
+        write_file(html, result.to_html(), force=force)
         written.append(html)
     return written
+
+
+def write_figure(path: Path, figure: Any, *, dpi: int, force: bool = False) -> None:
+    """Write a figure in the format that the file's ending names; see :func:`ews.cli.files.write_file`."""
+    from io import BytesIO
+
+    drawn = BytesIO()
+    figure.savefig(drawn, dpi=dpi, format=path.suffix.lstrip(".").lower())
+    write_file(path, drawn.getvalue(), force=force)
 
 
 def plain(text: str) -> str:
