@@ -44,6 +44,8 @@ def compare(comparison: Comparison, n: int) -> Measured:
     # does not know of that, so a goal on one thread has to be met in both.
     ratio_used = times["theirs"].processor / comparison.peer_share / times["ours"].processor
     slower = ratio if comparison.threaded else min(ratio, ratio_used)
+    in_time = comparison.limit is None or ours <= comparison.limit
+    fast_enough = comparison.goal is None or slower >= comparison.goal
     row = {
         "Task": comparison.task,
         "Samples": f"{n:,}",
@@ -52,11 +54,9 @@ def compare(comparison: Comparison, n: int) -> Measured:
         "Peer (ms)": _milliseconds(theirs),
         "Times faster": _ratio(ratio),
         "Times less processor time": _ratio(ratio_used),
-        "Goal": _goal(comparison),
+        "Goal": _goal(comparison, met=in_time and fast_enough),
         "Largest difference": f"{difference:.0e}",
     }
-    in_time = comparison.limit is None or ours <= comparison.limit
-    fast_enough = comparison.goal is None or slower >= comparison.goal
     details = {f"{who}, {what}": value for who, time in times.items() for what, value in asdict(time).items()}
     return Measured(row, in_time and fast_enough and difference <= comparison.tolerance, details)
 
@@ -99,13 +99,17 @@ def memory() -> Measured:
 
 
 def _waited(what: str, measured: str, goal: str, kept: bool) -> Measured:
-    return Measured({"What": what.replace("`", "``"), "Measured": measured, "Goal": f"≤ {goal}"}, kept)
+    return Measured({"What": what.replace("`", "``"), "Measured": measured, "Goal": f"≤ {goal}" + _missed(kept)}, kept)
 
 
-def _goal(comparison: Comparison) -> str:
+def _missed(met: bool) -> str:
+    return "" if met else ", missed"
+
+
+def _goal(comparison: Comparison, *, met: bool) -> str:
     goals = [f"≥ {comparison.goal:g} ×"] if comparison.goal else []
     goals += [f"≤ {1e3 * comparison.limit:g} ms"] if comparison.limit else []
-    return ", ".join(goals) or "–"
+    return ", ".join(goals) + _missed(met) if goals else "–"
 
 
 def _milliseconds(seconds: float) -> str:

@@ -69,3 +69,35 @@ def stories15m() -> Path:
 def smollm2() -> Path:
     """SmolLM2-135M-Instruct, 30 layers."""
     return _model("smollm2-135m")
+
+
+# What is not part of a clone: tests that ask for one of these are skipped where it is not there.
+_BESIDE = {
+    "eco_data": "real records",
+    "reference_data": "other systems' numbers",
+    "stories15m": "the model stories15m",
+    "smollm2": "the model smollm2-135m",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark, for the summary, what each test needs from outside the clone."""
+    for item in items:
+        for fixture in _BESIDE.keys() & set(getattr(item, "fixturenames", ())):
+            item.user_properties.append(("beside", fixture))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many of them ran: a green run of a bare clone has seen no real record and no real model."""
+    for fixture, what in _BESIDE.items():
+        wanted = {
+            outcome: sum(
+                ("beside", fixture) in report.user_properties
+                for report in terminalreporter.stats.get(outcome, ())
+                if isinstance(report, pytest.TestReport)
+            )
+            for outcome in ("passed", "failed", "skipped")
+        }
+        if any(wanted.values()):
+            ran, left = wanted["passed"] + wanted["failed"], wanted["skipped"]
+            terminalreporter.write_line(f"{ran} tests ran on {what}" + (f", {left} were skipped" if left else ""))

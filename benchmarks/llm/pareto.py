@@ -156,9 +156,20 @@ def baselines(depth: int, rate: float) -> dict[str, Policy]:
     return {name: build() for name, build in make}
 
 
-def ahead(row: ParetoRow) -> tuple[float, float]:
-    """What a row is compared by within a budget."""
-    return row.agreement or 0.0, -row.time_share
+# Agreements on these texts that differ by less are not told apart by them.
+LEVEL = 0.01
+
+
+def standing(ews: ParetoRow | None, other: ParetoRow | None) -> str:
+    """Whether EWS is ahead within a budget: by agreement and, where the texts do not tell two apart, by time."""
+    if ews is None:
+        return "no"
+    if other is None:
+        return "yes"
+    lead = (ews.agreement or 0.0) - (other.agreement or 0.0)
+    if abs(lead) >= LEVEL:
+        return "yes" if lead > 0 else "no"
+    return "level, and faster" if ews.time_share < other.time_share else "level, and slower"
 
 
 def budgets(rows: list[ParetoRow]) -> list[dict[str, str]]:
@@ -173,8 +184,6 @@ def budgets(rows: list[ParetoRow]) -> list[dict[str, str]]:
         other = max(
             (row for row in within if not row.setting.startswith("EWS")), key=lambda row: row.agreement, default=None
         )
-        # Where two agree equally, the cheaper one is ahead.
-        best = ews is not None and (other is None or ahead(ews) > ahead(other))
         found.append(
             {
                 "Budget": f"{budget:g}",
@@ -182,7 +191,7 @@ def budgets(rows: list[ParetoRow]) -> list[dict[str, str]]:
                 "Its agreement": "" if ews is None else f"{ews.agreement:.3f}",
                 "Best other": "none fits" if other is None else f"{other.setting} ({other.time_share:.2f})",
                 "Its agreement ": "" if other is None else f"{other.agreement:.3f}",
-                "EWS on the front": "yes" if best else "no",
+                "EWS ahead": standing(ews, other),
             }
         )
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -83,3 +84,9 @@ def test_every_detector_with_a_pvalue_has_a_cell() -> None:
 @pytest.mark.parametrize("name", ["", "_slow", "_detectors", "_outside"])
 def test_the_guide_prints_the_table(name: str) -> None:
     assert f"../generated/false_alarms{name}.csv" in GUIDE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["speed_rolling", "speed_pipeline", "speed_startup"])
+def test_a_goal_that_was_missed_says_so(name: str) -> None:
+    measured = json.loads((FOLDER / "speed.json").read_text(encoding="utf-8"))[name]
+    assert [goal.endswith(", missed") for goal in table(name)["Goal"]] == [not line["kept"] for line in measured]
