@@ -22,7 +22,7 @@ _HOMES: dict[str, str | None] = {
     "Exit": "adapters.decoding.contract",
     "FixedExitPolicy": "adapters.policies.fixed",
     "FixedPointPolicy": "adapters.policies.fixed_point",
-    "Guarded": "adapters.guard.guarded",
+    "Guarded": "adapters.guard.policy",
     "NeverExitPolicy": "adapters.policies.never",
     "Plan": "adapters.decoding.contract",
     "Policy": "adapters.decoding.contract",
@@ -127,7 +127,7 @@ if TYPE_CHECKING:
     from adapters.calibration.exits import Calibration, CalibrationConfig
     from adapters.decoding.contract import Exit, Plan, Policy, Promise, Trajectory
     from adapters.decoding.report import Report
-    from adapters.guard.guarded import Guarded
+    from adapters.guard.policy import Guarded
     from adapters.policies.confidence import ConfidencePolicy
     from adapters.policies.ews import EWSExitPolicy
     from adapters.policies.fixed import FixedExitPolicy

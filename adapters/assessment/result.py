@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from adapters._common.publish import public
-from adapters.assessment.ffn import FeedCheck
+from adapters.assessment.ffn import FFNCheck
 from adapters.calibration.costs import Costs
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Assessment:
         That unit.
     lens : tuple of LensCheck
         Depth by depth.
-    feeds : tuple of FeedCheck
+    feeds : tuple of FFNCheck
         Feed-forward blocks, layer by layer.
     gains : tuple of Gain
         Way by way.
@@ -128,7 +128,7 @@ class Assessment:
     costs: Costs
     layer_seconds: float
     lens: tuple[LensCheck, ...]
-    feeds: tuple[FeedCheck, ...]
+    feeds: tuple[FFNCheck, ...]
     gains: tuple[Gain, ...]
     seconds: float
 

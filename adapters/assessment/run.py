@@ -11,17 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adapters.assessment.ffn import FeedCheck, LeavesFeedsOut, check_feeds
+from adapters.assessment.ffn import FFNCheck, FixedFFNSkip, check_ffn
 from adapters.assessment.result import LEAVE_ALONE, Assessment, AssessmentConfig, Gain, LensCheck
-from adapters.calibration.costs import Costs
+from adapters.calibration.costs import Costs, Measured, measure_costs
 from adapters.calibration.exits import candidate_depths, fit_head, window_for
-from adapters.calibration.measuring import Measured, measure_costs
 from adapters.calibration.rules import choose_rules
 from adapters.calibration.table import Evidence, gather, trajectories_of
 from adapters.decoding.contract import Policy
 from adapters.errors import UnsupportedModelError
 from adapters.families import Family, family_of
-from adapters.heads.shortlist import ShortHead
+from adapters.heads.full import top_tokens
+from adapters.heads.shortlist import ShortListHead
 from adapters.texts.continuations import Continuation, dense_continuations
 from adapters.texts.reading import IntArray, read_texts
 from adapters.texts.replaying import replay
@@ -38,7 +38,6 @@ _LENS_BYTES = 2**29  # that the sums for them may take
 _LENS_TOKENS = 192  # through the full head at every depth
 _BLOCKS = 12  # feed-forward blocks that are left out one by one
 _BLOCK_TEXTS = 6  # texts for that
-_ROWS = 256
 
 
 def assess(
@@ -131,7 +130,7 @@ def assess(
         lens, settled = _check_lens(family, written, head, reading)
         stage("leaving out feed-forward blocks")
         blocks = np.unique(np.linspace(0, family.depth - 1, min(_BLOCKS, family.depth)).round().astype(int))
-        feeds = check_feeds(family, written, indices=reading[:_BLOCK_TEXTS], layers=blocks.tolist())
+        feeds = check_ffn(family, written, indices=reading[:_BLOCK_TEXTS], layers=blocks.tolist())
         stage("timing")
         longest = max(written, key=lambda each: len(each.tokens))
         measured = measure_costs(family, head, longest.tokens, window=window)
@@ -175,7 +174,7 @@ def _lens_depths(family: Family, asked: Sequence[int]) -> list[int]:
 
 @torch.no_grad()
 def _check_lens(
-    family: Family, written: Sequence[Continuation], head: ShortHead, indices: IntArray
+    family: Family, written: Sequence[Continuation], head: ShortListHead, indices: IntArray
 ) -> tuple[tuple[LensCheck, ...], np.ndarray[Any, np.dtype[np.int64]]]:
     """What heads read at each depth, and from which depth on the better of the two stays right, token by token."""
     every = max(1, sum(written[index].decided for index in indices) // _LENS_TOKENS)
@@ -183,12 +182,11 @@ def _check_lens(
     tuned: list[Tensor] = []
     fitted = head.lens.depths if head.lens is not None else ()
     for _, states in trajectories_of(family, written, indices=indices):
-        kept = [state[::every] for state in states[1:]]
-        for part in zip(*(torch.split(state, _ROWS) for state in kept), strict=True):
-            said = torch.stack([family.logits(family.finish(state)).argmax(-1) for state in part], dim=1)
-            looks = [head.look(part[depth - 1], depth).token for depth in (*fitted, family.depth)]
-            raw.append(said == said[:, -1:])
-            tuned.append(torch.stack(looks, dim=1) == said[:, -1:])
+        kept = [state[::every] for state in states]
+        lens_tokens = torch.stack([top_tokens(family, state) for state in kept[1:]], dim=1)
+        head_tokens = torch.stack([head.predict(kept[depth], depth).token for depth in (*fitted, family.depth)], dim=1)
+        raw.append(lens_tokens == lens_tokens[:, -1:])
+        tuned.append(head_tokens == lens_tokens[:, -1:])
     raw_right, tuned_right = torch.cat(raw).cpu().numpy(), torch.cat(tuned).cpu().numpy()
     shares = dict(zip((*fitted, family.depth), tuned_right.mean(0), strict=True))
     lens = tuple(
@@ -215,7 +213,7 @@ def _gains(
     reading: IntArray,
     lens: Sequence[LensCheck],
     settled: np.ndarray[Any, np.dtype[np.int64]],
-    feeds: Sequence[FeedCheck],
+    feeds: Sequence[FFNCheck],
     measured: Measured,
     tolerance: float,
 ) -> tuple[Gain, ...]:
@@ -297,7 +295,7 @@ def _feed_gain(
     family: Family,
     written: Sequence[Continuation],
     reading: IntArray,
-    feeds: Sequence[FeedCheck],
+    feeds: Sequence[FFNCheck],
     costs: Costs,
     tolerance: float,
 ) -> Gain:
@@ -311,13 +309,13 @@ def _feed_gain(
     for changed, layer in sorted(known):
         if changed > tolerance:
             break
-        if taken and replay(family.model, LeavesFeedsOut([*taken, layer]), chosen_on).agreement < 1.0 - tolerance:
+        if taken and replay(family.model, FixedFFNSkip([*taken, layer]), chosen_on).agreement < 1.0 - tolerance:
             break
         taken.append(layer)
     agreement = 1.0
     fresh = [written[index] for index in reading[_BLOCK_TEXTS : 2 * _BLOCK_TEXTS] if written[index].decided]
     if taken and fresh:
-        agreement = replay(family.model, LeavesFeedsOut(taken), fresh).agreement
+        agreement = replay(family.model, FixedFFNSkip(taken), fresh).agreement
     return Gain("ffn", "exact", "feed-forward blocks", best, 1.0 - len(taken) * costs.feed / dense, agreement)
 
 

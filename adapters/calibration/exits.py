@@ -24,8 +24,9 @@ from adapters.errors import FullDepthWarning, PolicyMismatchError, UnsupportedMo
 from adapters.families import Family, family_of
 from adapters.heads.exit_classifier import FEATURES, FeatureSet
 from adapters.heads.fitted import FittedExit, FittedFeeds, Gate
-from adapters.heads.looks import look_in_short
-from adapters.heads.shortlist import FullHead, LensMoments, ShortHead, TunedLens
+from adapters.heads.full import FullHead
+from adapters.heads.lens import LensMoments, TunedLens
+from adapters.heads.shortlist import ShortListHead
 from adapters.texts.continuations import Continuation, dense_continuations
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, described
 
@@ -107,7 +108,7 @@ class Calibration:
     rule : Rule or None
         Gates and thresholds; None where nothing saves anything at this risk.
     tensors : mapping of str to Tensor
-        Translators and screen, see ``adapters.heads.shortlist.ShortHead.tensors``.
+        Translators and screen, see ``adapters.heads.shortlist.ShortListHead.tensors``.
     control : mapping
         The test that chose the rule, see ``adapters.calibration.risk.RiskControl``.
     costs : Costs
@@ -152,11 +153,11 @@ class Calibration:
         exits: dict[int, FittedExit] = {}
         feeds: dict[int, FittedFeeds] = {}
         if self.rule is not None:
-            head = ShortHead.from_tensors(FullHead.of(family), self.tensors) if self.rule.exits else None
+            head = ShortListHead.from_tensors(FullHead.of(family), self.tensors) if self.rule.exits else None
             for each in self.rule.exits:
-                look = partial(look_in_short, head, each.depth)
+                predict = partial(head.predict, depth=each.depth)
                 gate = Gate(each.gate, each.gate_threshold)
-                exits[each.depth] = FittedExit(gate, self.config.window, self.config.features, look, each.threshold)
+                exits[each.depth] = FittedExit(gate, self.config.window, self.config.features, predict, each.threshold)
             for group in self.rule.feeds:
                 gate = Gate(group.gate, group.gate_threshold)
                 fitted = FittedFeeds(gate, self.config.window, self.config.features, group.layers)
@@ -315,7 +316,7 @@ def new_calibration(
     config: CalibrationConfig,
     model: Any,
     rule: Rule | None,
-    head: ShortHead | None,
+    head: ShortListHead | None,
     control: Mapping[str, Any],
     costs: Costs,
     expected: float,
@@ -344,7 +345,7 @@ def fit_head(
     indices: np.ndarray[Any, Any],
     depths: Sequence[int],
     advance: Callable[[int], None],
-) -> ShortHead:
+) -> ShortListHead:
     """Translators and screen from the states of some texts."""
     inner = [depth for depth in depths if depth < family.depth]
     moments = LensMoments(inner, family.width)
@@ -359,7 +360,7 @@ def fit_head(
         moments.add(at, finals, finished)
         advance(2 * len(np.unique(text)))
     lens = TunedLens.of_moments(moments)
-    return ShortHead.fit(FullHead.of(family), moments.finished, lens=lens)
+    return ShortListHead.fit(FullHead.of(family), moments.finished, lens=lens)
 
 
 def test_rules(

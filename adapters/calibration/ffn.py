@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from adapters.calibration.costs import Costs
 from adapters.calibration.exits import (
@@ -33,17 +32,17 @@ from adapters.errors import FullDepthWarning
 from adapters.families import Family
 from adapters.heads.exit_classifier import FeatureSet, gate_features, states_needed
 from adapters.heads.logistic import Logistic
-from adapters.heads.shortlist import ShortHead
-from adapters.texts.continuations import Continuation, batches, decided_positions, dense_continuations
-from adapters.texts.reading import IntArray, padded, positions
+from adapters.heads.shortlist import ShortListHead
+from adapters.texts.ablation import ablate_ffn
+from adapters.texts.continuations import Continuation, dense_continuations
+from adapters.texts.reading import IntArray
 from adapters.texts.replaying import Replay, replay
 from ews.errors import ArgumentError, described
 
-__all__ = ["calibrate_feeds", "feed_groups", "feeds_for", "groups_harm"]
+__all__ = ["calibrate_feeds", "feed_groups", "feeds_for", "harmless_groups"]
 
 # Share of the risk that the candidates aim at on the texts that they are chosen on, from careful to bold.
 _AIMS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5)
-_ROWS = 512
 _MOST_TEXTS = 64  # on which groups are tried one by one
 
 
@@ -66,8 +65,7 @@ def feed_groups(layers: int, window: int) -> list[tuple[int, ...]]:
     return [tuple(range(start, start + size)) for start in range(window + 1, layers - size, size)]
 
 
-@torch.no_grad()
-def groups_harm(
+def harmless_groups(
     family: Family,
     texts: Sequence[Continuation],
     *,
@@ -75,9 +73,8 @@ def groups_harm(
     groups: Sequence[tuple[int, ...]],
     window: int,
     features: FeatureSet,
-    batch_size: int = 8,
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Leave out one group after the other, for every token, and see whether the token emitted is another.
+) -> tuple[np.ndarray[Any, np.dtype[np.bool_]], np.ndarray[Any, np.dtype[np.float64]]]:
+    """Leave out one group after the other, for every token, and see whether the token emitted is the same.
 
     Parameters
     ----------
@@ -90,52 +87,20 @@ def groups_harm(
     groups : sequence of tuple of int
         The groups.
     window, features
-        Of the gate.
-    batch_size : int, default 8
-        Texts in one pass.
+        Of the classifier.
 
     Returns
     -------
     (ndarray of bool of shape (tokens, groups), ndarray of shape (tokens, groups, features))
-        Whether nothing changed, and what the gate saw before each group.
+        Whether nothing changed, and what the classifier saw before each group.
     """
     needed = states_needed(window)
-    order = sorted((int(i) for i in indices if texts[i].decided), key=lambda i: len(texts[i].tokens))
     harmless, seen = [], []
-    for chosen in batches(order, batch_size):
-        batch = [texts[index] for index in chosen]
-        ids, mask = padded([each.tokens for each in batch])
-        flat = decided_positions(batch, ids.shape[1]).flatten().nonzero()[:, 0].to(family.model.device)
-        ids, mask = ids.to(family.model.device), mask.to(family.model.device)
-        places = positions(mask)
-        hidden = family.embed(ids, places)
-        rotary = family.rotary(hidden, places)
-        masks = family.masks(hidden, None if bool(mask.all()) else mask, None, places)
-
-        def context(index: int, masks: Any = masks, places: Tensor = places, rotary: Any = rotary) -> dict[str, Any]:
-            return {"mask": masks[family.kinds[index]], "position_ids": places, "rotary": rotary, "cache": None}
-
-        entering = [hidden]
-        for index in range(family.depth):
-            entering.append(family.run(index, entering[-1], **context(index)))
-        states = [each.flatten(0, 1).index_select(0, flat) for each in entering]
-        dense = _said(family, states[-1])
-        same, features_of = [], []
-        for group in groups:
-            other = entering[group[0]]
-            for index in range(group[0], family.depth):
-                step = family.attend if index in group else family.run
-                other = step(index, other, **context(index))
-            same.append((_said(family, other.flatten(0, 1).index_select(0, flat)) == dense).cpu().numpy())
-            stacked = torch.stack(states[group[0] + 1 - needed : group[0] + 1], dim=1)
-            features_of.append(gate_features(stacked, features=features).double().cpu().numpy())
-        harmless.append(np.stack(same, 1))
-        seen.append(np.stack(features_of, 1))
+    for found in ablate_ffn(family, texts, indices=indices, groups=groups):
+        windows = [torch.stack(found.states[group[0] + 1 - needed : group[0] + 1], dim=1) for group in groups]
+        harmless.append(~found.changed)
+        seen.append(np.stack([gate_features(each, features=features).cpu().numpy() for each in windows], axis=1))
     return np.concatenate(harmless), np.concatenate(seen)
-
-
-def _said(family: Family, states: Tensor) -> Tensor:
-    return torch.cat([family.logits(family.finish(part)).argmax(-1) for part in states.split(_ROWS)])
 
 
 def calibrate_feeds(
@@ -165,7 +130,7 @@ def calibrate_feeds(
         written = dense_continuations(
             family.model, texts, tokenizer=tokenizer, max_new_tokens=max_new_tokens, progress=advance
         )
-        head: ShortHead | None = None
+        head: ShortListHead | None = None
         exit_rules: list[Rule] = []
         depths = tuple(
             int(depth) for depth in np.unique(np.linspace(2 * family.depth // 3, family.depth - 1, 3).round())
@@ -178,7 +143,9 @@ def calibrate_feeds(
         if head is not None and costs is None:
             weighed = Costs.of(family, rank=head.screen.rank, candidates=head.candidates)
         tried = np.random.default_rng(seed).permutation(rule_part)[:_MOST_TEXTS]
-        harmless, seen = groups_harm(family, written, indices=tried, groups=groups, window=window, features=features)
+        harmless, seen = harmless_groups(
+            family, written, indices=tried, groups=groups, window=window, features=features
+        )
         advance(len(texts))
         gates = [Logistic.fit(seen[:, at], harmless[:, at]) for at in range(len(groups))]
         scores = np.stack([gate.score(seen[:, at]) for at, gate in enumerate(gates)], axis=1)

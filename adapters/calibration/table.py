@@ -12,9 +12,11 @@ from torch import Tensor
 
 from adapters.families import Family
 from adapters.heads.exit_classifier import FeatureSet, gate_features, states_needed
-from adapters.heads.shortlist import ShortHead
-from adapters.texts.continuations import Continuation, batches, decided_positions
-from adapters.texts.reading import IntArray, padded, positions
+from adapters.heads.full import top_tokens
+from adapters.heads.shortlist import ShortListHead
+from adapters.texts.batch import TextBatch, text_batches
+from adapters.texts.continuations import Continuation
+from adapters.texts.reading import IntArray
 from adapters.texts.recording import listening
 
 __all__ = ["Evidence", "gather", "trajectories_of"]
@@ -74,30 +76,28 @@ def trajectories_of(
     (ndarray of int64 of shape (tokens,), list of Tensor of shape (tokens, width))
         Index of the text of each token; states after 0, 1, 2, … layers.
     """
-    order = sorted(
-        (int(index) for index in indices if texts[index].decided), key=lambda index: len(texts[index].tokens)
-    )
-    device = family.model.device
-    for chosen in batches(order, batch_size):
-        batch = [texts[index] for index in chosen]
-        ids, mask = padded([each.tokens for each in batch])
-        flat = decided_positions(batch, ids.shape[1]).flatten().nonzero()[:, 0].to(device)
+    for batch in text_batches(texts, indices=indices, batch_size=batch_size, device=family.model.device):
         states: list[Tensor] = []
 
-        def take(hidden: Tensor, flat: Tensor = flat, states: list[Tensor] = states) -> None:
-            states.append(hidden.flatten(0, 1).index_select(0, flat))
+        def take(hidden: Tensor, batch: TextBatch = batch, states: list[Tensor] = states) -> None:
+            states.append(batch.of_decided(hidden))
 
-        ids, mask = ids.to(device), mask.to(device)
         with listening(family, take):
-            family.model(ids, attention_mask=mask, position_ids=positions(mask), use_cache=False, logits_to_keep=1)
-        yield np.repeat(np.asarray(chosen), [each.decided for each in batch]), states
+            family.model(
+                batch.ids,
+                attention_mask=batch.mask,
+                position_ids=batch.positions,
+                use_cache=False,
+                logits_to_keep=1,
+            )
+        yield batch.text, states
 
 
 @torch.no_grad()
 def gather(
     family: Family,
     texts: Sequence[Continuation],
-    head: ShortHead,
+    head: ShortListHead,
     *,
     indices: Sequence[int] | IntArray,
     depths: Sequence[int],
@@ -113,7 +113,7 @@ def gather(
         The model.
     texts : sequence of Continuation
         All texts.
-    head : ShortHead
+    head : ShortListHead
         What looks.
     indices : sequence of int
         Which texts.
@@ -134,14 +134,14 @@ def gather(
     needed = states_needed(window)
     parts: list[tuple[Any, ...]] = []
     for text, states in trajectories_of(family, texts, indices=indices):
-        dense = torch.cat([family.logits(family.finish(part)).argmax(-1) for part in states[-1].split(_ROWS)])
+        full = top_tokens(family, states[-1])
         seen, sure, right = [], [], []
         for depth in depths:
             stacked = torch.stack(states[depth + 1 - needed : depth + 1], dim=1)
-            seen.append(gate_features(stacked, features=features).double().cpu().numpy())
-            looks = [head.look(part, depth) for part in states[depth].split(_ROWS)]
-            sure.append(torch.cat([look.confidence for look in looks]).double().cpu().numpy())
-            right.append((torch.cat([look.token for look in looks]) == dense).cpu().numpy())
+            seen.append(gate_features(stacked, features=features).cpu().numpy())
+            predicted = [head.predict(part, depth) for part in states[depth].split(_ROWS)]
+            sure.append(torch.cat([each.confidence for each in predicted]).double().cpu().numpy())
+            right.append((torch.cat([each.token for each in predicted]) == full).cpu().numpy())
         parts.append((text, np.stack(seen, 1), np.stack(sure, 1), np.stack(right, 1)))
         if progress is not None:
             progress(len(np.unique(text)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,32 +12,11 @@ from torch import Tensor
 
 from adapters.heads.exit_classifier import FeatureSet
 from adapters.heads.logistic import Logistic
+from adapters.heads.prediction import ExitPrediction
 
-__all__ = ["FittedExit", "FittedFeeds", "Gate", "Look"]
+__all__ = ["FittedExit", "FittedFeeds", "Gate"]
 
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
-
-
-class Look(Protocol):
-    """What an exit head saw of some rows.
-
-    Attributes
-    ----------
-    token : Tensor of int64 of shape (rows,)
-        The likeliest token.
-    confidence : Tensor of float32 of shape (rows,)
-        How sure of it.
-    heads : int
-        How many times the model's own head was run for that.
-    """
-
-    token: Tensor
-    confidence: Tensor
-    heads: int
-
-    def logits(self, rows: Any = None) -> Tensor:
-        """Over the vocabulary, for all rows or those named, shape (rows, vocabulary)."""
-        ...
 
 
 @dataclass(slots=True)
@@ -78,8 +57,8 @@ class FittedExit:
         Layers in the gate's window.
     features : str
         What it sees of them.
-    look : callable
-        Takes states of shape (rows, width).
+    predict : callable
+        Exit-head prediction, from states of shape (rows, width).
     threshold : float
         Confidence from which a look confirms.
     """
@@ -87,7 +66,7 @@ class FittedExit:
     gate: Gate
     window: int
     features: FeatureSet
-    look: Callable[[Tensor], Look]
+    predict: Callable[[Tensor], ExitPrediction]
     threshold: float
 
     @property

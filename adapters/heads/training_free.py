@@ -16,7 +16,7 @@ from adapters._common.checks import read_depths, read_share
 from adapters.families import Family
 from adapters.heads.exit_classifier import FeatureSet, feature_names
 from adapters.heads.fitted import FittedExit, FittedFeeds, Gate
-from adapters.heads.looks import look_in_full
+from adapters.heads.prediction import predict_in_full
 from ews.errors import InputTypeError, ValueRangeError
 
 __all__ = ["Untrained"]
@@ -121,7 +121,7 @@ class Untrained:
                 if depth < layers:
                     gate = _Unusual(share=_LEAVING_SHARE, column=column)
                     self._gates.append(gate)
-                    exits[depth] = _GatedExit(gate, self.window, kind, partial(look_in_full, family), self.threshold)
+                    exits[depth] = _GatedExit(gate, self.window, kind, partial(predict_in_full, family), self.threshold)
         if unit in ("ffn", "both"):
             # Groups of a tenth of the layers, between the first third and the last sixth, which are left alone.
             size = max(1, layers // 10)

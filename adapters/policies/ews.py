@@ -15,7 +15,7 @@ from adapters._common.publish import public
 from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Promise, Trajectory, Unit
 from adapters.families import Family
 from adapters.heads.exit_classifier import gate_features, states_needed
-from adapters.heads.fitted import FittedExit, FittedFeeds, Look
+from adapters.heads.fitted import FittedExit, FittedFeeds
 from adapters.heads.training_free import Untrained
 
 if TYPE_CHECKING:
@@ -172,17 +172,17 @@ class EWSExitPolicy(Policy):
         if rows is not None:
             hidden = hidden.index_select(0, torch.as_tensor(rows, device=hidden.device))
         started = time.perf_counter()
-        look: Look = fitted.look(hidden)
-        sure = look.confidence.cpu().numpy() >= fitted.threshold  # the host waits here
+        predicted = fitted.predict(hidden)
+        sure = predicted.confidence.cpu().numpy() >= fitted.threshold  # the host waits here
         found = None
         if sure.any():
-            logits = look.logits() if sure.all() else look.logits(np.flatnonzero(sure))
+            logits = predicted.logits(None if sure.all() else np.flatnonzero(sure))
             mask: np.ndarray[Any, np.dtype[np.bool_]] | None = sure
             if rows is not None:
                 mask = np.zeros(len(trajectory.state()), dtype=bool)
                 mask[rows] = sure
             found = Exit(rows=None if mask is not None and mask.all() else mask, logits=logits)
-        self.heads += look.heads
+        self.heads += predicted.heads
         self.looking += time.perf_counter() - started
         return found
 

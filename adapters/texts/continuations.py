@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from adapters.families import family_of
 from adapters.texts.reading import IntArray, padded, read_texts
 from ews.errors import ValueRangeError
 
-__all__ = ["Continuation", "batches", "decided_positions", "dense_continuations"]
+__all__ = ["Continuation", "batches", "dense_continuations"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +114,3 @@ def batches(order: Sequence[int] | IntArray, size: int) -> Iterator[list[int]]:
     """Cut a list of indices into parts."""
     for start in range(0, len(order), size):
         yield [int(index) for index in order[start : start + size]]
-
-
-def decided_positions(batch: Sequence[Continuation], width: int) -> torch.Tensor:
-    """Which places of a padded batch, shape (rows, width), hold a token whose successor a policy decides on."""
-    chosen = torch.zeros(len(batch), width, dtype=torch.bool)
-    for row, each in enumerate(batch):
-        begin = width - len(each.tokens)
-        chosen[row, begin + each.prompt : width - 1] = True
-    return chosen

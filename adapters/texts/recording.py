@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from adapters.families import Family
+from adapters.heads.full import top_tokens
 from adapters.signals import SIGNALS
 from adapters.signals import signals as signals_of
 
@@ -18,8 +19,6 @@ __all__ = ["Recorder", "listening"]
 
 # Signals look two layers back, so that three states are all that is held.
 _HELD = 3
-# How many logits the lens makes at once: 64 MiB of them in float32.
-_LOGITS_AT_ONCE = 2**24
 
 
 @contextmanager
@@ -107,7 +106,7 @@ class Recorder:
         self._found.append(signals_of(torch.stack(self._held, 1))[:, -1, self._columns])
         last = len(self._found) == self.family.depth + 1
         if self._lens or (self._head and last):
-            self._read.append(self._top(state))
+            self._read.append(top_tokens(self.family, state))
 
     def taken(self) -> tuple[Tensor, Tensor | None]:
         """What the pass gave, on the host.
@@ -121,8 +120,3 @@ class Recorder:
         read = torch.stack(self._read, 1).cpu() if self._read else None
         self._held, self._found, self._read = [], [], []
         return found, read
-
-    def _top(self, state: Tensor) -> Tensor:
-        rows = max(1, _LOGITS_AT_ONCE // int(self.family.config.vocab_size))
-        parts = [self.family.logits(self.family.finish(part[None]))[0].argmax(-1) for part in torch.split(state, rows)]
-        return torch.cat(parts).to(state.device)

@@ -8,7 +8,7 @@ values in higher layers come from that state) or goes on (``"deferred"``: they a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,12 @@ from torch import Tensor
 from adapters._common.publish import public
 from adapters.decoding.contract import Policy, Trajectory
 from adapters.families import Family, family_of
-from adapters.texts.continuations import Continuation, batches, decided_positions
-from adapters.texts.reading import IntArray, padded, positions
+from adapters.heads.full import logits_in_parts
+from adapters.texts.batch import LayerPass, TextBatch, text_batches
+from adapters.texts.continuations import Continuation
+from adapters.texts.reading import IntArray
 
 __all__ = ["Replay", "replay"]
-
-_LOGITS_AT_ONCE = 2**24
 
 
 @public("adapters")
@@ -116,28 +116,19 @@ def replay(model: Any, policy: Policy, texts: Sequence[Continuation], *, batch_s
     """
     family = family_of(model)
     policy.bind(family)
-    order = np.argsort([len(each.tokens) for each in texts], kind="stable")
-    order = np.array([index for index in order if texts[index].decided > 0], dtype=np.int64)
-    parts = [_pass(family, policy, [texts[i] for i in chosen], chosen) for chosen in batches(order, batch_size)]
+    batches = text_batches(texts, indices=range(len(texts)), batch_size=batch_size, device=model.device)
+    parts = [_pass(family, policy, batch) for batch in batches]
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     by_text = np.argsort(columns[0], kind="stable")
     return Replay(type(policy).__name__, *(column[by_text] for column in columns))
 
 
-def _pass(family: Family, policy: Policy, batch: Sequence[Continuation], indices: Sequence[int]) -> tuple[Any, ...]:
-    ids, mask = padded([each.tokens for each in batch])
-    chosen = decided_positions(batch, ids.shape[1])
-    device = family.model.device
-    text = np.repeat(np.asarray(indices), [each.decided for each in batch])
-    ids, mask = ids.to(device), mask.to(device)
-    flat = chosen.flatten().nonzero()[:, 0].to(device)
-    follows = ids.roll(-1, dims=1).flatten().index_select(0, flat)
-
-    places = positions(mask)
-    hidden = family.embed(ids, places)
-    rotary = family.rotary(hidden, places)
-    masks = family.masks(hidden, mask if not bool(mask.all()) else None, None, places)
-    rows = len(flat)
+def _pass(family: Family, policy: Policy, batch: TextBatch) -> tuple[Any, ...]:
+    device = batch.ids.device
+    follows = batch.of_decided(batch.ids.roll(-1, dims=1))
+    layers = LayerPass(family, batch)
+    hidden = layers.embedded
+    rows = len(batch.text)
     policy.start(rows, None)
     plan = policy.plan(0)
     whole = hidden  # the same text through the whole model, where the policy changes states on its way
@@ -146,48 +137,39 @@ def _pass(family: Family, policy: Policy, batch: Sequence[Continuation], indices
     feeds = np.zeros(rows, dtype=np.int64)
     running = np.arange(rows)
     exits = np.full(rows, family.depth) if plan.exit is None else np.broadcast_to(np.asarray(plan.exit), (rows,))
-    states = [hidden.flatten(0, 1).index_select(0, flat)]
+    states = [batch.of_decided(hidden)]
     said = torch.zeros(rows, dtype=torch.int64, device=device)
     likelihood = torch.zeros(rows, dtype=torch.float64, device=device)
 
     def speak(gone: IntArray, logits: Tensor | None) -> None:
-        for part in np.array_split(
-            np.arange(len(gone)), max(1, -(-len(gone) * family.config.vocab_size // _LOGITS_AT_ONCE))
-        ):
-            at = torch.as_tensor(gone[part], device=device)
-            found = family.logits(family.finish(states[-1].index_select(0, at))) if logits is None else logits[part]
-            said[at] = found.argmax(-1)
-            likelihood[at] = _log_likelihood(found, follows[at])
+        at = torch.as_tensor(gone, device=device)
+        parts = logits_in_parts(family, states[-1].index_select(0, at)) if logits is None else (logits,)
+        said[at], likelihood[at] = _read(parts, follows[at])
 
     for index in range(family.depth):
-        context = {"mask": masks[family.kinds[index]], "position_ids": places, "rotary": rotary, "cache": None}
         if changes:
-            whole = family.run(index, whole, **context)
+            whole = layers.run(index, whole)
         entering = hidden
         if index in plan.skip_layers:  # by these tokens; a prompt runs in full
-            through = family.run(index, hidden, **context).flatten(0, 1)
-            hidden = through.index_copy(0, flat, entering.flatten(0, 1).index_select(0, flat)).view_as(entering)
+            hidden = batch.put(layers.run(index, hidden), entering)
         elif index in plan.feeds and len(running):
-            middle = family.attend(index, hidden, **context)
-            newest = middle.flatten(0, 1).index_select(0, flat)
+            middle = layers.attend(index, hidden)
+            newest = batch.of_decided(middle)
             runs = np.ones(rows, dtype=bool)
             at = torch.as_tensor(running, device=device)
             runs[running] = policy.feeds(index, newest.index_select(0, at))
-            after = family.feed(index, middle, entering)
+            hidden = family.feed(index, middle, entering)
             if runs[running].all():
-                policy.fed(index, newest.index_select(0, at), after.flatten(0, 1).index_select(0, flat[at]))
-            out = flat[torch.as_tensor(np.flatnonzero(~runs), device=device)]
-            hidden = after.flatten(0, 1).index_copy(0, out, middle.flatten(0, 1).index_select(0, out)).view_as(after)
+                policy.fed(index, newest.index_select(0, at), batch.of_decided(hidden).index_select(0, at))
+            hidden = batch.put(hidden, middle, torch.as_tensor(np.flatnonzero(~runs), device=device))
             feeds[running] += runs[running]
         else:
-            hidden = family.run(index, hidden, **context)
+            hidden = layers.run(index, hidden)
             feeds[running] += 1
         if policy.cache == "propagate" and len(running) < rows:
             gone = np.setdiff1d(np.arange(rows), running)
-            still = flat[torch.as_tensor(gone, device=device)]
-            kept = entering.flatten(0, 1).index_select(0, still)
-            hidden = hidden.flatten(0, 1).index_copy(0, still, kept).view_as(hidden)
-        states.append(hidden.flatten(0, 1).index_select(0, flat))
+            hidden = batch.put(hidden, entering, torch.as_tensor(gone, device=device))
+        states.append(batch.of_decided(hidden))
         at_depth = index + 1
         if not len(running):
             continue
@@ -208,21 +190,20 @@ def _pass(family: Family, policy: Policy, batch: Sequence[Continuation], indices
             running = running[~leaving]
     if len(running):
         speak(running, None)
-    final = (whole if changes else hidden).flatten(0, 1).index_select(0, flat)
-    dense, dense_likelihood = _dense(family, final, follows)
-    agrees = (said == dense).cpu().numpy()
-    return text, agrees, depth, feeds, likelihood.cpu().numpy(), dense_likelihood
+    final = batch.of_decided(whole if changes else hidden)
+    full, full_likelihood = _read(logits_in_parts(family, final), follows)
+    agrees = (said == full).cpu().numpy()
+    return batch.text, agrees, depth, feeds, likelihood.cpu().numpy(), full_likelihood.cpu().numpy()
 
 
-def _dense(family: Family, final: Tensor, follows: Tensor) -> tuple[Tensor, np.ndarray[Any, Any]]:
-    """What the whole model says."""
-    rows = max(1, _LOGITS_AT_ONCE // int(family.config.vocab_size))
-    said, likelihood = [], []
-    for part, following in zip(final.split(rows), follows.split(rows), strict=True):
-        logits = family.logits(family.finish(part))
+def _read(parts: Iterable[Tensor], follows: Tensor) -> tuple[Tensor, Tensor]:
+    """The likeliest tokens of logits that come in parts, and the log-likelihood of those that follow."""
+    said, likelihood, begin = [], [], 0
+    for logits in parts:
         said.append(logits.argmax(-1))
-        likelihood.append(_log_likelihood(logits, following))
-    return torch.cat(said), torch.cat(likelihood).cpu().numpy()
+        likelihood.append(_log_likelihood(logits, follows[begin : begin + len(logits)]))
+        begin += len(logits)
+    return torch.cat(said), torch.cat(likelihood)
 
 
 def _log_likelihood(logits: Tensor, tokens: Tensor) -> Tensor:

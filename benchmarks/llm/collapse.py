@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from adapters.guard.guarded import Guarded
+from adapters.guard.policy import Guarded
 from adapters.policies import NeverExitPolicy, Plan, Policy
 from benchmarks.evidence import tables
 from benchmarks.llm.models import load

@@ -22,12 +22,12 @@ import torch
 from adapters.assessment.pareto import ParetoRow, front, pareto
 from adapters.calibration.costs import Costs
 from adapters.calibration.exits import Calibration, CalibrationConfig, new_calibration, window_for
-from adapters.calibration.ffn import feed_groups, feeds_for, groups_harm
+from adapters.calibration.ffn import feed_groups, feeds_for, harmless_groups
 from adapters.calibration.rules import DepthRule, Rule, choose_rules
 from adapters.decoding.contract import Policy
 from adapters.families import Family, family_of
 from adapters.heads.logistic import Logistic
-from adapters.heads.shortlist import ShortHead
+from adapters.heads.shortlist import ShortListHead
 from adapters.policies.confidence import ConfidencePolicy
 from adapters.policies.ews import EWSExitPolicy
 from adapters.policies.fixed import FixedExitPolicy
@@ -44,7 +44,7 @@ RISKS = (0.01, 0.03, 0.06, 0.12, 0.25)
 
 
 def ews_policies(
-    family: Family, recording: Recording, head: ShortHead, *, feeds: bool
+    family: Family, recording: Recording, head: ShortListHead, *, feeds: bool
 ) -> tuple[dict[str, Policy], float]:
     """The policy in its forms, at several risks on the texts that choose rules; and how often the boldest leaves."""
     costs = Costs.of(family, rank=head.screen.rank, candidates=head.candidates)
@@ -111,7 +111,7 @@ def _feed_policies(
     window = plain.config.window
     groups = feed_groups(family.depth, window)
     tried = recording.rule_part[:24]
-    harmless, seen = groups_harm(
+    harmless, seen = harmless_groups(
         family, recording.written, indices=tried, groups=groups, window=window, features="both"
     )
     gates = [Logistic.fit(seen[:, at], harmless[:, at]) for at in range(len(groups))]

@@ -21,7 +21,8 @@ from safetensors.torch import load_file, save_file
 from adapters.calibration.exits import candidate_depths, fit_head, split, window_for
 from adapters.calibration.table import Evidence, gather, trajectories_of
 from adapters.families import Family, family_of
-from adapters.heads.shortlist import FullHead, ShortHead
+from adapters.heads.full import FullHead
+from adapters.heads.shortlist import ShortListHead
 from adapters.signals import signals
 from adapters.texts.continuations import Continuation, dense_continuations
 from benchmarks.llm.models import load
@@ -188,9 +189,9 @@ def recorded(name: str) -> Recording:
     )
 
 
-def short_head(family: Family, recording: Recording) -> ShortHead:
+def short_head(family: Family, recording: Recording) -> ShortListHead:
     """The head of a recording, on its model."""
-    return ShortHead.from_tensors(FullHead.of(family), recording.head)
+    return ShortListHead.from_tensors(FullHead.of(family), recording.head)
 
 
 def story_beginnings(count: int) -> list[list[int]]:

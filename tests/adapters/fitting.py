@@ -11,7 +11,7 @@ import torch
 
 from adapters.calibration.costs import Costs
 from adapters.calibration.exits import Calibration, CalibrationConfig, fit_head, new_calibration
-from adapters.calibration.ffn import groups_harm
+from adapters.calibration.ffn import harmless_groups
 from adapters.calibration.rules import DepthRule, FeedRule, Rule
 from adapters.calibration.table import Evidence, gather
 from adapters.decoding.contract import Unit
@@ -77,9 +77,7 @@ def fitted(
                 gate, limit = _gate(evidence.features[:, at], confidence > np.median(confidence), 0.4)
             exits.append(DepthRule(depth, gate, limit, between(confidence, 0.5)))
     if unit != "layer":
-        _, found = groups_harm(
-            family, texts, indices=every, groups=GROUPS, window=WINDOW, features=features, batch_size=8
-        )
+        _, found = harmless_groups(family, texts, indices=every, groups=GROUPS, window=WINDOW, features=features)
         event = np.random.default_rng(0).random(len(found)) < 0.5
         feeds = [FeedRule(group, *_gate(found[:, at], event, 0.5)) for at, group in enumerate(GROUPS)]
     config = CalibrationConfig(

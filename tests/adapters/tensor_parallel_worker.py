@@ -20,7 +20,8 @@ from torch import Tensor
 
 from adapters.decoding.contract import BoolArray, CacheMode, Exit, Plan, Policy, Trajectory
 from adapters.families import Family
-from adapters.heads.shortlist import FullHead, ShortHead
+from adapters.heads.full import FullHead
+from adapters.heads.shortlist import ShortListHead
 from adapters.policies.ews import EWSExitPolicy
 from adapters.policies.never import NeverExitPolicy
 from adapters.policies.random import RandomExitPolicy
@@ -84,12 +85,12 @@ class Short(Sure):
     def bind(self, family: Family) -> None:
         super().bind(family)
         head = FullHead.of(family)
-        self._short = ShortHead.fit(head, torch.eye(family.width, dtype=head.weight.dtype), rank=16, candidates=10)
+        self._short = ShortListHead.fit(head, torch.eye(family.width, dtype=head.weight.dtype), rank=16, candidates=10)
 
     def check(self, trajectory: Trajectory) -> Exit | None:
-        look = self._short.look(trajectory.state(), trajectory.depth)
+        look = self._short.predict(trajectory.state(), trajectory.depth)
         rows = (look.confidence > self.least).cpu().numpy()
-        logits = self._short.logits(look)
+        logits = look.logits()
         return Exit(rows=rows, logits=logits[torch.as_tensor(rows, device=logits.device)])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.assessment.ffn import LeavesFeedsOut, check_feeds
+from adapters.assessment.ffn import FixedFFNSkip, check_ffn
 from adapters.assessment.result import LensCheck
 from adapters.assessment.run import LEAVE_ALONE, Assessment, Gain, _settled, _verified, assess
 from adapters.calibration.costs import Costs
@@ -141,16 +141,16 @@ def test_drafts_pay_where_they_are_cheap_and_right() -> None:
 
 def test_blocks_are_left_out_as_a_policy_would(model: Any, texts: list[list[int]]) -> None:
     written = dense_continuations(model, texts[:5], max_new_tokens=8)
-    checks = check_feeds(family_of(model), written, indices=range(5), layers=(1, 4))
+    checks = check_ffn(family_of(model), written, indices=range(5), layers=(1, 4))
     assert [each.changed is None for each in checks] == [True, False, True, True, False, True]
     for layer in (1, 4):
-        share = 1.0 - replay(model, LeavesFeedsOut([layer]), written).agreement
+        share = 1.0 - replay(model, FixedFFNSkip([layer]), written).agreement
         assert checks[layer].changed == pytest.approx(share)
 
 
 def test_cosine_is_that_of_the_residual_stream(model: Any, texts: list[list[int]]) -> None:
     written = dense_continuations(model, texts[:1], max_new_tokens=8)
-    checks = check_feeds(family_of(model), written, indices=[0], layers=())
+    checks = check_ffn(family_of(model), written, indices=[0], layers=())
     layer = model.model.layers[2]
     seen: dict[str, Any] = {}
     hooks = [

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.texts.continuations import Continuation, batches, decided_positions, dense_continuations
-from adapters.texts.reading import padded
+from adapters.texts.batch import TextBatch, text_batches
+from adapters.texts.continuations import Continuation, batches, dense_continuations
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError
 from tests.adapters.driving import tiny
 from tests.adapters.fitting import prompts
@@ -108,18 +108,24 @@ def test_what_cannot_be_used(options: dict[str, Any], error: type[Exception], ma
         dense_continuations(tiny("llama"), texts, **{"max_new_tokens": 16, **options})
 
 
-def test_decided_positions() -> None:
-    batch = [Continuation(np.arange(1, n + 1), prompt) for n, prompt in ((9, 4), (5, 4), (3, 3), (7, 1))]
-    ids, _ = padded([each.tokens for each in batch])
-    chosen = decided_positions(batch, ids.shape[1])
+def test_decided_tokens_of_a_batch() -> None:
+    texts = [Continuation(np.arange(1, n + 1), prompt) for n, prompt in ((9, 4), (5, 4), (3, 3), (7, 1))]
+    batch = TextBatch.of(texts, [0, 1, 2, 3], "cpu")
     # Text 0: tokens 5 to 8 come in and 6 to 9 are decided on; 5 came from the prompt.
-    assert [row[which].tolist() for row, which in zip(ids, chosen, strict=True)] == [
-        [5, 6, 7, 8],
-        [],
-        [],
-        [2, 3, 4, 5, 6],
-    ]
-    assert chosen.sum(1).tolist() == [each.decided for each in batch]
+    assert batch.of_decided(batch.ids).tolist() == [5, 6, 7, 8, 2, 3, 4, 5, 6]
+    assert batch.of_decided(batch.positions).tolist() == [4, 5, 6, 7, 1, 2, 3, 4, 5]
+    assert batch.text.tolist() == [0] * 4 + [3] * 5
+    other = batch.put(batch.ids[..., None], -batch.ids[..., None], torch.tensor([0, 8]))[..., 0]
+    assert other[other < 0].tolist() == [-5, -6]
+    assert batch.ids.min() == 0  # what was put went into a copy
+
+
+def test_texts_of_like_length_go_together() -> None:
+    texts = [Continuation(np.arange(n), 1) for n in (9, 2, 5, 8, 4)]
+    found = list(text_batches(texts, indices=[4, 3, 1, 0, 2], batch_size=2, device="cpu"))
+    assert [sorted(set(each.text.tolist())) for each in found] == [[2, 4], [0, 3]]
+    with pytest.raises(ArgumentError, match="texts: got no text with two tokens or more after its prompt"):
+        next(text_batches(texts, indices=[1], batch_size=2, device="cpu"))
 
 
 def test_batches() -> None:

@@ -12,7 +12,8 @@ import ews
 from adapters.calibration.table import Evidence, gather, trajectories_of
 from adapters.families import family_of
 from adapters.heads.exit_classifier import STATISTICS, feature_names, gate_features, states_needed
-from adapters.heads.shortlist import FullHead, ShortHead
+from adapters.heads.full import FullHead
+from adapters.heads.shortlist import ShortListHead
 from adapters.signals import SIGNALS, signals
 from adapters.texts.continuations import Continuation
 from tests.adapters.driving import states_after
@@ -21,9 +22,9 @@ from tests.adapters.fitting import DEPTHS, LAYERS, WINDOW, fitted, model_of, wri
 FAMILIES = ["llama", "gemma3", "gpt2"]
 
 
-def recorded(name: str, features: Any = "both", indices: Any = (0, 1, 2, 3, 4)) -> tuple[ShortHead, Evidence]:
+def recorded(name: str, features: Any = "both", indices: Any = (0, 1, 2, 3, 4)) -> tuple[ShortListHead, Evidence]:
     family = family_of(model_of(name))
-    head = ShortHead.from_tensors(FullHead.of(family), fitted(name).tensors)
+    head = ShortListHead.from_tensors(FullHead.of(family), fitted(name).tensors)
     found = gather(
         family, written(name), head, indices=np.array(indices), depths=DEPTHS, window=WINDOW, features=features
     )
@@ -57,7 +58,7 @@ def test_evidence_by_hand(name: str) -> None:
         # The text is the model's own, so that what it says is the next token.
         np.testing.assert_array_equal(dense, each.tokens[each.prompt + 1 :])
         for at, depth in enumerate(DEPTHS):
-            look = head.look(states[depth], depth)
+            look = head.predict(states[depth], depth)
             np.testing.assert_array_equal(found.correct[rows, at], look.token.numpy() == dense)
             np.testing.assert_allclose(found.confidence[rows, at], look.confidence.numpy(), rtol=1e-4, atol=1e-5)
             held = torch.stack(states[depth + 1 - states_needed(WINDOW) : depth + 1], 1)
@@ -115,7 +116,7 @@ def test_states_of_texts_with_nothing_to_decide_are_left_out() -> None:
 
 def test_hooks_are_gone_when_a_look_fails() -> None:
     family = family_of(model_of("llama"))
-    head = ShortHead.from_tensors(FullHead.of(family), fitted("llama").tensors)
+    head = ShortListHead.from_tensors(FullHead.of(family), fitted("llama").tensors)
     with pytest.raises(ValueError, match="unknown"):
         gather(
             family,
@@ -131,7 +132,7 @@ def test_hooks_are_gone_when_a_look_fails() -> None:
 
 def test_progress_counts_texts() -> None:
     family = family_of(model_of("llama"))
-    head = ShortHead.from_tensors(FullHead.of(family), fitted("llama").tensors)
+    head = ShortListHead.from_tensors(FullHead.of(family), fitted("llama").tensors)
     told: list[int] = []
     gather(family, written("llama"), head, indices=[0, 1, 4], depths=(6,), window=WINDOW, progress=told.append)
     assert sum(told) == 3

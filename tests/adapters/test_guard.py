@@ -16,7 +16,8 @@ from torch import Tensor
 
 from adapters.errors import PolicyMismatchError
 from adapters.families import Family
-from adapters.guard.guarded import Guarded, default_monitors
+from adapters.guard.calibration import default_monitors
+from adapters.guard.policy import Guarded
 from adapters.guard.token_signals import Repetition, TokenSignals, logit_signals
 from adapters.policies import Exit, FixedExitPolicy, NeverExitPolicy, Plan, Policy, RandomExitPolicy, Trajectory
 from ews import Monitor
@@ -225,7 +226,7 @@ def _failing_at(guarded: Guarded, token: int, *, row: int) -> Any:
     heard = type(guarded).emitted
 
     def emitted(logits: Tensor) -> None:
-        if guarded._time.count == token:
+        if guarded._watch.signals.count == token:
             logits = logits.clone()
             logits[row] = torch.nan
         heard(guarded, logits)
@@ -409,5 +410,8 @@ def test_rows_have_their_own_repetitions() -> None:
 
 
 def test_it_runs_where_numba_is_not_installed() -> None:
-    code = "import sys; sys.modules['numba'] = None; import adapters.guard.guarded as guard; guard.default_monitors()"
+    code = (
+        "import sys; sys.modules['numba'] = None; import adapters.guard.policy; "
+        "from adapters.guard.calibration import default_monitors; default_monitors()"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

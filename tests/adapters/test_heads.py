@@ -11,7 +11,9 @@ from torch import nn
 
 from adapters.errors import UnsupportedModelError
 from adapters.families import family_of
-from adapters.heads.shortlist import FullHead, LensMoments, Screen, ShortHead, TunedLens
+from adapters.heads.full import FullHead
+from adapters.heads.lens import LensMoments, TunedLens
+from adapters.heads.shortlist import Screen, ShortListHead
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError
 from tests.adapters.tiny import TINY
 
@@ -25,6 +27,12 @@ def _drawn(*shape: int, seed: int = 0) -> torch.Tensor:
 def _head(*, norm: nn.Module | None = None, bias: bool = False, softcap: float | None = None) -> FullHead:
     norm = nn.RMSNorm(WIDTH, eps=1e-6) if norm is None else norm
     return FullHead(norm, _drawn(VOCABULARY, WIDTH), _drawn(VOCABULARY, seed=5) if bias else None, softcap=softcap)
+
+
+def _lens(states: torch.Tensor, finals: torch.Tensor, *, depths: tuple[int, ...], ridge: float = 0.1) -> TunedLens:
+    moments = LensMoments(depths, finals.shape[-1])
+    moments.add(states, finals)
+    return TunedLens.of_moments(moments, ridge=ridge)
 
 
 HEADS = {
@@ -45,21 +53,21 @@ def head(request: pytest.FixtureRequest) -> FullHead:
 
 @torch.no_grad()
 def test_all_candidates_give_the_full_head(head: FullHead) -> None:
-    short = ShortHead.fit(head, torch.eye(WIDTH), rank=4, candidates=VOCABULARY)
+    short = ShortListHead.fit(head, torch.eye(WIDTH), rank=4, candidates=VOCABULARY)
     states = _drawn(7, WIDTH, seed=1)
-    look = short.look(states, 3)
+    look = short.predict(states, 3)
     full = head(states)
-    torch.testing.assert_close(short.logits(look), full, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(look.logits(), full, rtol=1e-5, atol=1e-5)
     assert torch.equal(look.token, full.argmax(-1))
     torch.testing.assert_close(look.confidence, full.softmax(-1).amax(-1), rtol=1e-4, atol=1e-6)
 
 
 @torch.no_grad()
 def test_candidates_have_exact_logits(head: FullHead) -> None:
-    short = ShortHead.fit(head, torch.eye(WIDTH), rank=8, candidates=20)
+    short = ShortListHead.fit(head, torch.eye(WIDTH), rank=8, candidates=20)
     states = _drawn(7, WIDTH, seed=1)
-    look = short.look(states, 3)
-    torch.testing.assert_close(look.logits, head(states).gather(1, look.ids), rtol=1e-5, atol=1e-5)
+    look = short.predict(states, 3)
+    torch.testing.assert_close(look.exact, head(states).gather(1, look.ids), rtol=1e-5, atol=1e-5)
     assert all(len(set(row.tolist())) == 20 for row in look.ids)
 
 
@@ -78,21 +86,21 @@ def test_screen_keeps_the_directions_of_the_states() -> None:
     head = FullHead(nn.Identity(), _drawn(VOCABULARY, WIDTH))
     states = _drawn(500, 4, seed=3) @ _drawn(4, WIDTH, seed=4)
     moment = states.T @ states / len(states)
-    right = ShortHead.fit(head, moment, rank=4, candidates=8)
-    wrong = ShortHead.fit(head, torch.diag(torch.arange(WIDTH, 0, -1.0)), rank=4, candidates=8)
+    right = ShortListHead.fit(head, moment, rank=4, candidates=8)
+    wrong = ShortListHead.fit(head, torch.diag(torch.arange(WIDTH, 0, -1.0)), rank=4, candidates=8)
     wanted = head(states).argmax(-1)
-    assert (right.look(states, 1).token == wanted).float().mean() > 0.99
-    assert (wrong.look(states, 1).token == wanted).float().mean() < 0.8
+    assert (right.predict(states, 1).token == wanted).float().mean() > 0.99
+    assert (wrong.predict(states, 1).token == wanted).float().mean() < 0.8
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("rows", [1, 2, 5, 33])
 def test_rows_do_not_depend_on_each_other(head: FullHead, rows: int) -> None:
-    short = ShortHead.fit(head, torch.eye(WIDTH), rank=32, candidates=40)
+    short = ShortListHead.fit(head, torch.eye(WIDTH), rank=32, candidates=40)
     states = _drawn(rows, WIDTH, seed=6)
-    together = short.look(states, 1)
+    together = short.predict(states, 1)
     for row in range(rows):
-        alone = short.look(states[row : row + 1], 1)
+        alone = short.predict(states[row : row + 1], 1)
         assert alone.token.item() == together.token[row].item()
         torch.testing.assert_close(alone.confidence[0], together.confidence[row], rtol=5e-3, atol=1e-4)
 
@@ -110,17 +118,17 @@ def test_unpacked_screen_equals_the_packed_one(head: FullHead, monkeypatch: pyte
 @torch.no_grad()
 def test_row_for_sampling_keeps_an_order_where_candidates_are_forbidden() -> None:
     head = HEADS["RMSNorm"]
-    short = ShortHead.fit(head, torch.eye(WIDTH), rank=32, candidates=10)
-    look = short.look(_drawn(4, WIDTH, seed=7), 1)
-    row = short.logits(look)
+    short = ShortListHead.fit(head, torch.eye(WIDTH), rank=32, candidates=10)
+    look = short.predict(_drawn(4, WIDTH, seed=7), 1)
+    row = look.logits()
     assert row.isfinite().all()
     forbidden = row.scatter(1, look.ids, float("-inf"))
     assert forbidden.softmax(-1).isfinite().all()
-    assert torch.equal(forbidden.argmax(-1), look.screened.float().scatter(1, look.ids, float("-inf")).argmax(-1))
+    assert torch.equal(forbidden.argmax(-1), look.scores.float().scatter(1, look.ids, float("-inf")).argmax(-1))
 
 
 def test_the_head_is_not_copied(head: FullHead) -> None:
-    short = ShortHead.fit(head, torch.eye(WIDTH), rank=8, candidates=10)
+    short = ShortListHead.fit(head, torch.eye(WIDTH), rank=8, candidates=10)
     weight = HEADS["RMSNorm"].weight
     assert FullHead(nn.Identity(), nn.Parameter(weight)).weight.data_ptr() == weight.data_ptr()
     assert all(tensor.numel() < head.weight.numel() for tensor in short.tensors().values())
@@ -129,10 +137,10 @@ def test_the_head_is_not_copied(head: FullHead) -> None:
 @torch.no_grad()
 def test_bfloat16_head() -> None:
     head = FullHead(nn.RMSNorm(WIDTH, dtype=torch.bfloat16), _drawn(VOCABULARY, WIDTH).bfloat16())
-    short = ShortHead.fit(head, torch.eye(WIDTH), rank=WIDTH, candidates=30)
+    short = ShortListHead.fit(head, torch.eye(WIDTH), rank=WIDTH, candidates=30)
     states = _drawn(40, WIDTH, seed=8).bfloat16()
-    look = short.look(states, 1)
-    assert look.logits.dtype == look.confidence.dtype == torch.float32
+    look = short.predict(states, 1)
+    assert look.exact.dtype == look.confidence.dtype == torch.float32
     assert (look.token == head(states).argmax(-1)).float().mean() > 0.9  # bfloat16 logits tie
 
 
@@ -142,7 +150,7 @@ def test_bfloat16_head() -> None:
 def test_lens_finds_an_affine_map() -> None:
     states = _drawn(400, 2, WIDTH)
     matrix, shift = _drawn(WIDTH, WIDTH, seed=1), _drawn(WIDTH, seed=2)
-    lens = TunedLens.fit(states, states[:, 1] @ matrix + shift, depths=(4, 9), ridge=1e-8)
+    lens = _lens(states, states[:, 1] @ matrix + shift, depths=(4, 9), ridge=1e-8)
     new = _drawn(5, WIDTH, seed=3)
     torch.testing.assert_close(lens(new, 9), new @ matrix + shift, rtol=1e-3, atol=1e-3)
     assert 4 in lens
@@ -152,7 +160,7 @@ def test_lens_finds_an_affine_map() -> None:
 def test_strong_ridge_leaves_the_state_and_shifts_the_mean() -> None:
     states = _drawn(200, 1, WIDTH) + 3
     finals = states[:, 0] @ _drawn(WIDTH, WIDTH, seed=1)
-    lens = TunedLens.fit(states, finals, depths=(1,), ridge=1e9)
+    lens = _lens(states, finals, depths=(1,), ridge=1e9)
     torch.testing.assert_close(
         lens(states[:, 0], 1), states[:, 0] + (finals - states[:, 0]).mean(0), rtol=1e-4, atol=1e-3
     )
@@ -160,7 +168,7 @@ def test_strong_ridge_leaves_the_state_and_shifts_the_mean() -> None:
 
 def test_ridge_equals_the_textbook() -> None:
     states, finals = _drawn(100, 1, WIDTH) + 1, _drawn(100, WIDTH, seed=1)
-    lens = TunedLens.fit(states, finals, depths=(1,), ridge=0.3)
+    lens = _lens(states, finals, depths=(1,), ridge=0.3)
     x, y = states[:, 0].double(), (finals - states[:, 0]).double()
     centred = x - x.mean(0)
     penalty = 0.3 * centred.square().sum(0).mean()
@@ -186,10 +194,10 @@ def test_look_uses_the_lens_of_its_depth_only() -> None:
     head = HEADS["RMSNorm"]
     states = _drawn(300, 1, WIDTH)
     finals = states[:, 0] @ _drawn(WIDTH, WIDTH, seed=1)
-    lens = TunedLens.fit(states, finals, depths=(2,), ridge=1e-6)
-    short = ShortHead.fit(head, torch.eye(WIDTH), lens=lens, rank=WIDTH, candidates=30)
-    assert (short.look(states[:, 0], 2).token == head(finals).argmax(-1)).float().mean() > 0.98
-    assert torch.equal(short.look(finals, 6).token, head(finals).argmax(-1))
+    lens = _lens(states, finals, depths=(2,), ridge=1e-6)
+    short = ShortListHead.fit(head, torch.eye(WIDTH), lens=lens, rank=WIDTH, candidates=30)
+    assert (short.predict(states[:, 0], 2).token == head(finals).argmax(-1)).float().mean() > 0.98
+    assert torch.equal(short.predict(finals, 6).token, head(finals).argmax(-1))
 
 
 # ---- saved and loaded ----------------------------------------------------------------------------------------------
@@ -198,25 +206,25 @@ def test_look_uses_the_lens_of_its_depth_only() -> None:
 @torch.no_grad()
 @pytest.mark.parametrize("lensed", [False, True])
 def test_round_trip(head: FullHead, lensed: bool, tmp_path: Path) -> None:
-    lens = TunedLens.fit(_drawn(60, 2, WIDTH), _drawn(60, WIDTH, seed=1), depths=(2, 4)) if lensed else None
-    short = ShortHead.fit(head, torch.eye(WIDTH), lens=lens, rank=8, candidates=12)
+    lens = _lens(_drawn(60, 2, WIDTH), _drawn(60, WIDTH, seed=1), depths=(2, 4)) if lensed else None
+    short = ShortListHead.fit(head, torch.eye(WIDTH), lens=lens, rank=8, candidates=12)
     save_file(short.tensors(), tmp_path / "head.safetensors")
-    again = ShortHead.from_tensors(head, load_file(tmp_path / "head.safetensors"))
+    again = ShortListHead.from_tensors(head, load_file(tmp_path / "head.safetensors"))
     states = _drawn(6, WIDTH, seed=9)
     for depth in (2, 3, 4):
-        one, other = short.look(states, depth), again.look(states, depth)
+        one, other = short.predict(states, depth), again.predict(states, depth)
         assert torch.equal(one.ids, other.ids)
-        assert torch.equal(one.logits, other.logits)
+        assert torch.equal(one.exact, other.exact)
 
 
 def test_tensors_of_another_model_are_refused() -> None:
-    tensors = ShortHead.fit(HEADS["RMSNorm"], torch.eye(WIDTH), rank=8).tensors()
+    tensors = ShortListHead.fit(HEADS["RMSNorm"], torch.eye(WIDTH), rank=8).tensors()
     other = FullHead(nn.Identity(), _drawn(VOCABULARY + 1, WIDTH))
     with pytest.raises(ArgumentError, match="one for 301 tokens of width 32"):
-        ShortHead.from_tensors(other, tensors)
+        ShortListHead.from_tensors(other, tensors)
     del tensors["screen.scale"]
     with pytest.raises(ArgumentError, match=r"none named screen\.scale"):
-        ShortHead.from_tensors(other, tensors)
+        ShortListHead.from_tensors(other, tensors)
 
 
 # ---- what is refused -----------------------------------------------------------------------------------------------
@@ -233,7 +241,7 @@ def test_refusals() -> None:
     with pytest.raises(InputTypeError, match="second_moment"):
         Screen.fit(head, torch.eye(3), rank=2)
     with pytest.raises(ValueRangeError, match="candidates: got 0; allowed: 1 to 300"):
-        ShortHead.fit(head, torch.eye(WIDTH), candidates=0)
+        ShortListHead.fit(head, torch.eye(WIDTH), candidates=0)
     with pytest.raises(ArgumentError, match="each depth once"):
         LensMoments((1, 1), WIDTH)
     with pytest.raises(InputTypeError, match="states of shape"):
@@ -241,8 +249,8 @@ def test_refusals() -> None:
     with pytest.raises(ArgumentError, match="at least one state"):
         TunedLens.of_moments(LensMoments((1,), WIDTH))
     with pytest.raises(ValueRangeError, match="ridge"):
-        TunedLens.fit(_drawn(4, 1, WIDTH), _drawn(4, WIDTH), depths=(1,), ridge=0)
-    lens = TunedLens.fit(_drawn(4, 1, WIDTH), _drawn(4, WIDTH), depths=(1,))
+        _lens(_drawn(4, 1, WIDTH), _drawn(4, WIDTH), depths=(1,), ridge=0)
+    lens = _lens(_drawn(4, 1, WIDTH), _drawn(4, WIDTH), depths=(1,))
     with pytest.raises(ValueRangeError, match="depth: got 2; allowed: one of 1"):
         lens(_drawn(1, WIDTH), 2)
     with pytest.raises(InputTypeError, match="weight"):
@@ -276,8 +284,8 @@ def test_head_of_every_family(name: str) -> None:
     torch.testing.assert_close(head(states), logits, rtol=1e-4, atol=1e-4)
     assert head.weight.data_ptr() == model.get_output_embeddings().weight.data_ptr()
     finished = family.finish(states)
-    short = ShortHead.fit(head, finished.T @ finished / len(finished), rank=head.width)
-    assert torch.equal(short.look(states, family.depth).token, logits.argmax(-1))
+    short = ShortListHead.fit(head, finished.T @ finished / len(finished), rank=head.width)
+    assert torch.equal(short.predict(states, family.depth).token, logits.argmax(-1))
 
 
 def test_scaled_logits_are_refused() -> None:
@@ -308,8 +316,8 @@ def test_smollm2_short_head_agrees_with_its_own_head(smollm2: Path) -> None:
     logits = torch.cat([logit for _, logit in parts])
     finished = family.finish(states).float()
     # Fitted to the states it is tested on, but rank 64 of 576: what is tested is that eight bits and a list suffice.
-    short = ShortHead.fit(head, finished.T @ finished / len(finished), rank=64, candidates=128)
-    agreed = (short.look(states, family.depth).token == logits.argmax(-1)).float().mean()
+    short = ShortListHead.fit(head, finished.T @ finished / len(finished), rank=64, candidates=128)
+    agreed = (short.predict(states, family.depth).token == logits.argmax(-1)).float().mean()
     assert agreed > 0.9
 
 
@@ -318,13 +326,13 @@ def test_weights_at_odd_addresses(rows: int) -> None:
     """What is read from a file begins anywhere; the 8-bit product of torch ends the process on such an address."""
     generator = torch.Generator().manual_seed(0)
     head = FullHead(torch.nn.Identity(), torch.randn(320, 64, generator=generator))
-    short = ShortHead.fit(head, torch.eye(64), rank=64, candidates=16)
+    short = ShortListHead.fit(head, torch.eye(64), rank=64, candidates=16)
     tensors = short.tensors()
     plain = tensors["screen.weight"]
     room = torch.zeros(plain.numel() + 64, dtype=torch.int8)
     shifted = room[3 : 3 + plain.numel()].view_as(plain)
     shifted.copy_(plain)
     assert shifted.data_ptr() % 16 != 0
-    again = ShortHead.from_tensors(head, {**tensors, "screen.weight": shifted})
+    again = ShortListHead.from_tensors(head, {**tensors, "screen.weight": shifted})
     states = torch.randn(rows, 64, generator=generator)
-    assert torch.equal(again.look(states, 3).token, short.look(states, 3).token)
+    assert torch.equal(again.predict(states, 3).token, short.predict(states, 3).token)

@@ -18,7 +18,8 @@ from transformers import DynamicCache
 from adapters.calibration.table import gather
 from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory
 from adapters.families import Family, family_of
-from adapters.heads.shortlist import FullHead, ShortHead
+from adapters.heads.full import FullHead
+from adapters.heads.shortlist import ShortListHead
 from adapters.policies.confidence import ConfidencePolicy
 from adapters.policies.ews import EWSExitPolicy
 from adapters.policies.fixed import FixedExitPolicy
@@ -219,7 +220,7 @@ def test_early_warning_over_blocks(name: str, unit: Any) -> None:
 def test_outcome_of_a_rule_on_evidence_is_its_replay(name: str) -> None:
     model, texts, calibration = model_of(name), written(name), fitted(name)
     family: Family = family_of(model)
-    head = ShortHead.from_tensors(FullHead.of(family), calibration.tensors)
+    head = ShortListHead.from_tensors(FullHead.of(family), calibration.tensors)
     evidence = gather(family, texts, head, indices=np.arange(len(texts)), depths=DEPTHS, window=WINDOW, features="both")
     assert calibration.rule is not None
     column, agrees, _, _ = calibration.rule.outcome(evidence)

@@ -24,7 +24,8 @@ from adapters.decoding.projection import Projection
 from adapters.errors import UnsupportedModelError
 from adapters.families import base, family_of
 from adapters.families.processes import processes_of
-from adapters.heads.shortlist import FullHead, ShortHead
+from adapters.heads.full import FullHead
+from adapters.heads.shortlist import ShortListHead
 from tests.adapters import tensor_parallel_worker as worker
 from tests.adapters.tiny import TINY
 from tests.adapters.two_devices import HERE, THERE, DeviceMismatch, TwoDevices, dispatched
@@ -248,9 +249,9 @@ def test_a_short_head_looks_from_afar(name: str) -> None:
         with TwoDevices():
             family = family_of(model)
             head = FullHead.of(family)
-            short = ShortHead.fit(head, torch.eye(head.width, device=head.weight.device), rank=16, candidates=10)
+            short = ShortListHead.fit(head, torch.eye(head.width, device=head.weight.device), rank=16, candidates=10)
             states = torch.linspace(-1, 1, 3 * family.width).view(3, -1)
-            looks.append(short.look(states, 2).token.tolist() + head(states).argmax(-1).tolist())
+            looks.append(short.predict(states, 2).token.tolist() + head(states).argmax(-1).tolist())
     assert looks[0] == looks[1]
 
 

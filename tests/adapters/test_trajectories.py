@@ -14,6 +14,7 @@ import torch
 
 import ews
 from adapters.families import family_of
+from adapters.heads import full
 from adapters.signals import SIGNALS
 from adapters.texts import recording
 from adapters.trajectories import Trajectories, capture
@@ -150,8 +151,8 @@ def test_the_lens_reads_every_state(llama: Any) -> None:
 def test_the_lens_in_chunks_is_the_lens(llama: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = capture(llama, TEXTS, lens=True)
     rows: list[int] = []
-    head = llama.lm_head.register_forward_pre_hook(lambda _module, args: rows.append(args[0].shape[1]))
-    monkeypatch.setattr(recording, "_LOGITS_AT_ONCE", 3 * VOCABULARY)
+    head = llama.lm_head.register_forward_pre_hook(lambda _module, args: rows.append(len(args[0])))
+    monkeypatch.setattr(full, "_LOGITS_AT_ONCE", 3 * VOCABULARY)
     chunks = capture(llama, TEXTS, lens=True)
     head.remove()
     assert max(rows) == 3
