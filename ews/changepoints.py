@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ews.errors import SeriesTooShortError, ValueRangeError, described
+from ews._common import checks
+from ews.errors import SeriesTooShortError, described
 from ews.series import TimeArray, as_series
 
 __all__ = ["ChangePoints", "change_points"]
@@ -94,38 +95,27 @@ def change_points(series: Any, *, time: Any = None, penalty: float | None = None
     """
     checked = as_series(series, time=time)
     values = checked.values
-    if not _is_size(min_size):
-        raise ValueRangeError("min_size", min_size, "an integer of 3 or more")
+    min_size = checks.whole("min_size", min_size, least=3)
     if values.size < 2 * min_size:
         raise SeriesTooShortError("series", described(f"{values.size} values"), f"at least {2 * min_size} values")
-    if penalty is not None and not _is_positive(penalty):
-        raise ValueRangeError("penalty", penalty, "a positive number")
+    if penalty is not None:
+        penalty = checks.number("penalty", penalty, above=0.0, allowed="a positive number")
     # In units of the largest deviation from the middle: the sums of squares of an offset of 1e8 would drown the series.
     centred = values - np.median(values)
     unit = float(np.abs(centred).max())
     if unit == 0:
         index = np.empty(0, dtype=np.int64)
-        cost = 0.0 if penalty is None else float(penalty)
+        cost = 0.0 if penalty is None else penalty
     else:
         scaled = centred / unit
-        cost = _penalty(scaled) if penalty is None else float(penalty) / unit / unit
-        index = _abrupt(scaled, _search(scaled, max(cost, _ROUNDING * values.size), int(min_size)))
-        cost = cost * unit * unit if penalty is None else float(penalty)
+        cost = _penalty(scaled) if penalty is None else penalty / unit / unit
+        index = _abrupt(scaled, _search(scaled, max(cost, _ROUNDING * values.size), min_size))
+        cost = cost * unit * unit if penalty is None else penalty
     return ChangePoints(index=index, time=checked.time[index], penalty=cost)
 
 
 # No segment is worth less than what rounding does to the sums of squares.
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)
-
-
-def _is_size(number: Any) -> bool:
-    whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
-    return whole and bool(number >= 3)
-
-
-def _is_positive(penalty: Any) -> bool:
-    number = isinstance(penalty, int | float | np.integer | np.floating) and not isinstance(penalty, bool)
-    return number and bool(0 < penalty < np.inf)
 
 
 def _search(values: FloatArray, penalty: float, min_size: int) -> npt.NDArray[np.int64]:

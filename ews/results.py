@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.alarms import Alarm, Statistic
 from ews._common.false_discovery import FalseDiscoveryMethod, false_discovery
 from ews._common.publish import public
-from ews.errors import ValueRangeError
 from ews.series import Series, TimeArray
 
 if TYPE_CHECKING:
@@ -434,9 +434,7 @@ class Detections(Mapping[str, Detection]):
         ews.errors.ArgumentError
             If the rate is not between 0 and 1, or the method is not known.
         """
-        given: Any = rate
-        if isinstance(given, bool) or not isinstance(given, float | np.floating) or not 0 < given < 1:
-            raise ValueRangeError("rate", rate, "a number between 0 and 1")
+        rate = checks.alpha(rate, "rate")
         return tuple(name for name, q in self._qvalues(method).items() if q <= rate)
 
     def to_frame(self) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.gaps import even, fill
 from ews._common.times import as_times, last_instant, numeric, shown, time_zone
 from ews.errors import (
@@ -166,8 +167,8 @@ def as_series(
     >>> as_series([3.0, 1.0, 2.0], time=[2, 1, 0]).notes
     ('times were descending: sorted into ascending order',)
     """
-    _one_of("missing", missing, ("raise", "interpolate", "drop"))
-    _one_of("duplicates", duplicates, ("raise", "mean"))
+    checks.choice("missing", missing, ("raise", "interpolate", "drop"))
+    checks.choice("duplicates", duplicates, ("raise", "mean"))
     values, carried_time, carried_name, time_name = _unpack(data)
     values = real_numbers("series", values)
     if values.size == 0:
@@ -194,11 +195,6 @@ def as_series(
         step_unit="days" if stamps.dtype.kind == "M" else "",
         notes=tuple(notes),
     )
-
-
-def _one_of(argument: str, given: object, allowed: tuple[str, ...]) -> None:
-    if not isinstance(given, str) or given not in allowed:
-        raise UnknownNameError(argument, given, allowed)
 
 
 def _frozen(array: Any) -> Any:

@@ -14,8 +14,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.times import as_times, numeric
-from ews.errors import SeriesTooShortError, UnknownNameError, described
+from ews.errors import SeriesTooShortError, described
 from ews.series import real_numbers
 
 __all__ = ["METHODS", "Trend", "TrendMethod", "kendall", "rows", "spearman", "theil_sen"]
@@ -190,8 +191,7 @@ def rows(values: FloatArray, *, method: TrendMethod = "kendall") -> FloatArray:
     >>> ews.trends.rows(np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]))
     array([ 1., -1.])
     """
-    if method not in METHODS:
-        raise UnknownNameError("trend", method, METHODS)
+    method = checks.choice("trend", method, METHODS)
     table = np.ascontiguousarray(values, dtype=np.float64)
     out = np.empty(table.shape[0])
     if method == "kendall":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ews.errors import InputTypeError
+from ews._common import checks
 from ews.indicators import registry
 from ews.indicators.building import read_windows
 
@@ -62,7 +62,7 @@ def rolling(
     >>> values["mean"]
     array([nan,  2.,  3.,  6.])
     """
-    chosen = [registry.get(name) for name in _read_names(indicators)]
+    chosen = [registry.get(name) for name in checks.names("indicators", indicators, registry.names())]
     windows, restore = read_windows(
         x,
         window=window,
@@ -74,11 +74,3 @@ def rolling(
         moments=[name for indicator in chosen for name in indicator.moments],
     )
     return {indicator.name: restore(indicator.measured(windows)) for indicator in chosen}
-
-
-def _read_names(indicators: Any) -> tuple[str, ...]:
-    allowed = "one or more names of indicators"
-    names = (indicators,) if isinstance(indicators, str) else indicators
-    if not isinstance(names, Sequence) or not names or not all(isinstance(name, str) for name in names):
-        raise InputTypeError("indicators", indicators, allowed)
-    return tuple(dict.fromkeys(names))

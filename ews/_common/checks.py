@@ -17,9 +17,11 @@ import numpy as np
 
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError, described
 
-__all__ = ["alpha", "choice", "flag", "is_number", "is_whole", "names", "number", "whole"]
+__all__ = ["alpha", "choice", "draws", "flag", "is_number", "is_whole", "names", "number", "whole"]
 
 Name = TypeVar("Name", bound=str)
+# Steps of 1e-6 in a p-value; more is a slip, and would neither fit into memory nor end.
+MOST_DRAWS = 1_000_000
 
 
 def is_number(given: Any) -> bool:
@@ -90,6 +92,14 @@ def whole(
             allowed = f"an integer{floor}" if most == sys.maxsize else f"an integer from {least} to {most}"
         raise error(argument, given, allowed)
     return int(_scalar(given))
+
+
+def draws(argument: str, given: Any, *, least: int = 0) -> int:
+    """Check a number of surrogates, simulations or resamples: bounded, so that a slip of the keyboard is refused."""
+    floor = f"an integer of {least} or more"
+    beyond = is_whole(given, least=MOST_DRAWS + 1, most=10**300)
+    reason = f"{floor}, at most {MOST_DRAWS:,}: each costs time and memory, and p-values are fine enough with fewer"
+    return whole(argument, given, least=least, most=MOST_DRAWS, allowed=reason if beyond else floor)
 
 
 def alpha(given: Any, argument: str = "alpha") -> float:

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ews.errors import InputTypeError, UnknownNameError, ValueRangeError, described
+from ews._common import checks
+from ews.errors import InputTypeError, ValueRangeError, described
 
 __all__ = ["METHODS", "FalseDiscoveryMethod", "false_discovery"]
 
@@ -52,8 +53,7 @@ def false_discovery(pvalues: Any, *, method: FalseDiscoveryMethod = "bh") -> Flo
     >>> ews.false_discovery([0.01, 0.04, 0.03, 0.5])
     array([0.04      , 0.05333333, 0.05333333, 0.5       ])
     """
-    if method not in METHODS:
-        raise UnknownNameError("method", method, METHODS)
+    method = checks.choice("method", method, METHODS)
     try:
         given = np.asarray(pvalues)
     except ValueError:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import numpy as np
 
-from ews.errors import ValueRangeError
+from ews._common import checks
 
 __all__ = ["resolve_seed"]
 
@@ -18,6 +17,6 @@ def resolve_seed(seed: Any) -> int:
         return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
     if isinstance(seed, np.random.Generator):
         return int(seed.integers(2**63 - 1))
-    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or seed < 0:
-        raise ValueRangeError("seed", seed, "an integer of 0 or more, a numpy.random.Generator, or None")
-    return int(seed)
+    # Seeds of any size: a SeedSequence takes them, and records them exactly.
+    allowed = "an integer of 0 or more, a numpy.random.Generator, or None"
+    return checks.whole("seed", seed, least=0, most=10**300, allowed=allowed)

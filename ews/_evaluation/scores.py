@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from ews._common import checks
 from ews._common.publish import public
 from ews.errors import InputTypeError, UnknownNameError, ValueRangeError, described
 from ews.indicators import registry
@@ -70,8 +71,8 @@ class TrendScore:
         if not isinstance(self.indicator, str):
             raise InputTypeError("indicator", self.indicator, "the name of a registered indicator")
         registry.get(self.indicator)
-        if self.direction is not None and self.direction not in DIRECTIONS:
-            raise UnknownNameError("direction", self.direction, DIRECTIONS)
+        if self.direction is not None:
+            checks.choice("direction", self.direction, DIRECTIONS)
 
     @property
     def name(self) -> str:

@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from ews._common import checks
 from ews._common.publish import public
 from ews._common.seeds import resolve_seed
 from ews._common.times import as_times
 from ews._monitor import saving
 from ews._monitor.calibration import calibrated, calibrated_on_runs, levels_from, signed
-from ews._monitor.engine import Engine
-from ews._monitor.reading import read_bandwidth, read_indicators, read_rate, read_runs, read_value, read_values, whole
+from ews._monitor.engine import MEASURES, Engine
+from ews._monitor.reading import read_bandwidth, read_rate, read_runs, read_value, read_values
 from ews._monitor.result import MonitorCalibration, MonitorConfig, MonitorState, Rule
 from ews.errors import (
     ArgumentError,
     InputTypeError,
     MissingValuesError,
-    UnknownNameError,
     ValueRangeError,
     WindowError,
     described,
@@ -31,8 +31,10 @@ from ews.indicators import registry
 __all__ = ["Monitor"]
 
 _SMOOTHERS = ("gaussian", "running_mean")
-_RULES = ("level", "trend")
+_RULES: tuple[Rule, ...] = ("level", "trend")
 _FORMAT = 1
+# Samples that a buffer may hold, and a calibration run over.
+LONGEST = 10_000_000
 
 
 @public("ews")
@@ -122,19 +124,18 @@ class Monitor:
         history: int | None = None,
         rule: Rule = "level",
     ) -> None:
-        names = read_indicators(indicators)
+        names = checks.names("indicators", indicators, MEASURES)
         shortest = max(2, *(registry.get(name).shortest_window for name in names))
-        length = whole("window", window, shortest, error=WindowError)
-        if detrend is not None and detrend not in _SMOOTHERS:
-            raise UnknownNameError("detrend", detrend, _SMOOTHERS)
-        if rule not in _RULES:
-            raise UnknownNameError("rule", rule, _RULES)
+        length = checks.whole("window", window, least=shortest, most=LONGEST, error=WindowError)
+        if detrend is not None:
+            detrend = checks.choice("detrend", detrend, _SMOOTHERS)
+        rule = checks.choice("rule", rule, _RULES)
         self._config = MonitorConfig(
             window=length,
             bandwidth=read_bandwidth(bandwidth, detrend, length),
             detrend=detrend,
             indicators=names,
-            history=max(3, length) if history is None else whole("history", history, 3),
+            history=max(3, length) if history is None else checks.whole("history", history, least=3, most=LONGEST),
             rule=rule,
         )
         self._calibration: MonitorCalibration | None = None
@@ -298,8 +299,8 @@ class Monitor:
         if not np.isfinite(samples).all():
             given = described(f"{int((~np.isfinite(samples)).sum())} missing or infinite value(s)")
             raise MissingValuesError("reference", given, "a stretch without gaps")
-        n = whole("n_simulations", n_simulations, 1)
-        watched = whole("horizon", horizon, 1)
+        n = checks.draws("n_simulations", n_simulations, least=1)
+        watched = checks.whole("horizon", horizon, least=1, most=LONGEST)
         rate = read_rate(false_alarm_rate, n)
         calibration, engine = calibrated(
             self._config,
@@ -449,7 +450,7 @@ class Monitor:
         saving.read_engine(monitor._engine, saved["engine"])
         if saved["state"] is not None:
             monitor._state = saving.loaded_state(saved["state"], monitor._config)
-        monitor._watched = whole("watched", saved["watched"], 0)
+        monitor._watched = checks.whole("watched", saved["watched"], least=0)
         if not isinstance(saved["timed"], bool):
             raise ArgumentError("timed", saved["timed"], "what to_dict gave")
         monitor._timed = saved["timed"]

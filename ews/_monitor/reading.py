@@ -10,29 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ews._monitor.engine import MEASURES
-from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError, described
+from ews._common import checks
+from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
 from ews.series import real_numbers
 
-__all__ = ["read_bandwidth", "read_indicators", "read_rate", "read_runs", "read_value", "read_values", "whole"]
+__all__ = ["read_bandwidth", "read_rate", "read_runs", "read_value", "read_values"]
 
 FloatArray = npt.NDArray[np.float64]
-
-
-def whole(argument: str, given: Any, least: int, *, error: type[ValueRangeError] = ValueRangeError) -> int:
-    if isinstance(given, bool) or not isinstance(given, numbers.Integral) or int(given) < least:
-        raise error(argument, given, f"an integer of {least} or more")
-    return int(given)
-
-
-def read_indicators(indicators: Any) -> tuple[str, ...]:
-    names = (indicators,) if isinstance(indicators, str) else indicators
-    if not isinstance(names, Sequence) or not names or not all(isinstance(name, str) for name in names):
-        raise InputTypeError("indicators", indicators, "one or more names of indicators")
-    for name in names:
-        if name not in MEASURES:
-            raise UnknownNameError("indicators", name, MEASURES)
-    return tuple(dict.fromkeys(names))
 
 
 def read_bandwidth(bandwidth: Any, detrend: str | None, window: int) -> float | None:
@@ -42,17 +26,14 @@ def read_bandwidth(bandwidth: Any, detrend: str | None, window: int) -> float | 
         return None
     least = 2.0 if detrend == "running_mean" else 1.0
     given = window if bandwidth is None else bandwidth
-    if isinstance(given, bool) or not isinstance(given, numbers.Real) or not least <= float(given) < math.inf:
-        raise ValueRangeError("bandwidth", bandwidth, f"a number of samples of at least {least:g}")
-    return float(given)
+    return checks.number("bandwidth", given, least=least, allowed=f"a number of samples of at least {least:g}")
 
 
 def read_rate(rate: Any, n: int, argument: str = "n_simulations") -> float:
-    if isinstance(rate, bool) or not isinstance(rate, numbers.Real) or not 0.0 < float(rate) < 1.0:
-        raise ValueRangeError("false_alarm_rate", rate, "a number between 0 and 1")
-    if 2.0 / (1 + n) > float(rate):
-        raise ArgumentError(argument, n, f"at least {math.ceil(2.0 / float(rate)) - 1} for that rate")
-    return float(rate)
+    level = checks.alpha(rate, "false_alarm_rate")
+    if 2.0 / (1 + n) > level:
+        raise ArgumentError(argument, n, f"at least {math.ceil(min(2.0 / level, 1e300)) - 1} for that rate")
+    return level
 
 
 def read_value(value: Any) -> float:
@@ -85,7 +66,7 @@ def read_runs(runs: Any, horizon: Any) -> FloatArray:
     if not rows:
         raise InputTypeError("runs", described("no run"), "several one-dimensional series of numbers")
     shortest = min(row.size for row in rows)
-    length = shortest if horizon is None else whole("horizon", horizon, 1)
+    length = shortest if horizon is None else checks.whole("horizon", horizon, least=1)
     if length > shortest:
         raise ValueRangeError("horizon", horizon, f"at most the shortest run, which has {shortest} observations")
     return np.stack([row[:length] for row in rows])

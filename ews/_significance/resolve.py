@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ews import trends
+from ews._common import checks
 from ews._common.seeds import resolve_seed
 from ews._significance.pipeline import Pipeline
 from ews.detrend import plan as plan_detrending
 from ews.errors import (
     ArgumentError,
-    InputTypeError,
     SeriesTooShortError,
-    UnknownNameError,
-    ValueRangeError,
     WindowError,
     described,
 )
 from ews.indicators import registry
-from ews.indicators.building import is_number
 
 __all__ = ["resolve_indicators", "resolve_pipeline", "resolve_seed", "resolve_window"]
 
@@ -42,9 +38,7 @@ def resolve_window(window: Any, n: int, *, shortest: int = 2, positions: int = F
         f"a fraction from {shortest / n:.2g} to {longest / n:.2g}, or an integer from {shortest} to {longest} "
         f"({n} observations)"
     )
-    if not is_number(window) or not abs(window) <= n:  # NaN is not
-        raise WindowError("window", window, allowed)
-    length = float(window)
+    length = checks.number("window", window, allowed=allowed, error=WindowError)
     if 0 < length < 1:
         samples = round(length * n)
     elif length.is_integer():
@@ -59,15 +53,7 @@ def resolve_window(window: Any, n: int, *, shortest: int = 2, positions: int = F
 
 def resolve_indicators(indicators: Any) -> list[registry.Indicator]:
     """Registered indicators by name, in the order given, each once."""
-    names = (indicators,) if isinstance(indicators, str) else indicators
-    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
-        raise InputTypeError("indicators", indicators, "a sequence of names")
-    if not names:
-        raise ValueRangeError("indicators", indicators, "at least one name")
-    repeated = [name for place, name in enumerate(names) if name in names[:place]]
-    if repeated:
-        raise ValueRangeError("indicators", described(f"{repeated[0]!r} twice"), "each name once")
-    return [registry.get(name) for name in names]
+    return [registry.get(name) for name in checks.names("indicators", indicators, registry.names())]
 
 
 def resolve_pipeline(
@@ -85,17 +71,15 @@ def resolve_pipeline(
 ) -> Pipeline:
     """Check every choice against a series of length `n` and resolve it."""
     chosen = resolve_indicators(indicators)
-    if not isinstance(trend, str) or trend not in trends.METHODS:
-        raise UnknownNameError("trend", trend, trends.METHODS)
-    if not isinstance(causal, bool | np.bool_):
-        raise InputTypeError("causal", causal, "True or False")
+    trend = checks.choice("trend", trend, trends.METHODS)
+    causal = checks.flag("causal", causal)
     if season is not None and detrend == "difference":
         raise ArgumentError(
             "season", season, 'None with detrend="difference": surrogates of differences have no season'
         )
     samples = resolve_window(window, n, shortest=max(indicator.shortest_window for indicator in chosen))
     try:
-        plan = plan_detrending(detrend, n=n, bandwidth=bandwidth, causal=bool(causal), season=season)
+        plan = plan_detrending(detrend, n=n, bandwidth=bandwidth, causal=causal, season=season)
     except SeriesTooShortError as error:  # there the series is called x
         raise SeriesTooShortError("series", error.given, error.allowed) from None
     return Pipeline(plan, chosen, samples, trend, step, level)

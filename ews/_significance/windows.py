@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls, trends
+from ews._common import checks
 from ews._common.alarms import two_sided
 from ews._significance.pipeline import Pipeline, in_chunks
 from ews._significance.resolve import resolve_window
 from ews.detrend import plan as plan_detrending
-from ews.errors import InputTypeError, ValueRangeError, described
+from ews.errors import ValueRangeError, described
 from ews.series import Duplicates, Missing, Series, TimeArray, as_series
 
 __all__ = [
@@ -122,14 +122,13 @@ def prepare(
     shortest: int,
 ) -> Prepared:
     """Check the input, resolve window and detrending, and detrend."""
-    if not isinstance(causal, bool | np.bool_):
-        raise InputTypeError("causal", causal, "True or False")
-    series = as_series(data, time=time, until=until, missing=missing, duplicates=duplicates, causal=bool(causal))
+    causal = checks.flag("causal", causal)
+    series = as_series(data, time=time, until=until, missing=missing, duplicates=duplicates, causal=causal)
     n = len(series)
     if n >= 2 and np.ptp(series.values) == 0:
         raise ValueRangeError("series", described(f"{n} equal values ({series.values[0]:g})"), "values that vary")
     samples = resolve_window(window, n, shortest=shortest)
-    plan = plan_detrending(detrend, n=n, bandwidth=bandwidth, causal=bool(causal), season=season)
+    plan = plan_detrending(detrend, n=n, bandwidth=bandwidth, causal=causal, season=season)
     trend = plan.rows(series.values.reshape(1, -1))[0]
     residual = series.values - trend
     spread, size = float(np.nanmax(residual) - np.nanmin(residual)), float(np.abs(series.values).max())
@@ -143,8 +142,7 @@ def prepare(
 def check_test(*, null: Any, n_surrogates: Any, alpha: Any) -> None:
     """Check what every test needs."""
     nulls.check(null=null, n_surrogates=n_surrogates)
-    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < float(alpha) < 1:
-        raise ValueRangeError("alpha", alpha, "a number between 0 and 1")
+    checks.alpha(alpha)
 
 
 def config_fields(prepared: Prepared, *, until: Any, missing: str, duplicates: str) -> dict[str, Any]:

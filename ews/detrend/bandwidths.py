@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import cast
 
-import numpy as np
-
-from ews.errors import ValueRangeError
+from ews._common import checks
 
 __all__ = [
     "nrd0_bandwidth",
@@ -138,13 +136,9 @@ def samples(bandwidth: object, n: int, argument: str = "bandwidth") -> float:
     ews.errors.ValueRangeError
         If it is not a number above 0 and at most the record.
     """
-    if isinstance(bandwidth, (int, float, np.integer, np.floating)) and not isinstance(bandwidth, bool):
-        width = float(bandwidth)
-        if 0 < width <= n:  # false for NaN
-            return width * n if is_fraction(cast(float, bandwidth)) else width
-    raise ValueRangeError(
-        argument, bandwidth, f"a fraction of the record in (0, 1], or a number of samples above 0 and at most {n}"
-    )
+    allowed = f"a fraction of the record in (0, 1], or a number of samples above 0 and at most {n}"
+    width = checks.number(argument, bandwidth, above=0.0, most=n, allowed=allowed)
+    return width * n if is_fraction(cast(float, bandwidth)) else width
 
 
 def is_fraction(bandwidth: float) -> bool:

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews.detrend import bandwidths
 from ews.detrend.kernel_smoothers import direction
 from ews.detrend.result import Detrended, DetrendPlan, FloatArray, one_series
@@ -158,8 +159,7 @@ def plan_loess(n: int, *, span: float, causal: bool, degree: int = 2, argument: 
     DetrendPlan
         The plan.
     """
-    if isinstance(degree, bool) or not hasattr(degree, "__index__") or degree not in (0, 1, 2):
-        raise ValueRangeError("degree", degree, "0, 1 or 2")
+    degree = checks.whole("degree", degree, least=0, most=2, allowed="0, 1 or 2")
     width = bandwidths.samples(span, n, argument)
     neighbours = int(width)  # as R rounds
     _refuse_few(neighbours, degree + 3, span, n, argument)  # the farthest have weight 0

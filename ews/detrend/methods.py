@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ews._common import checks
 from ews.detrend.kernel_smoothers import plan_gaussian, plan_ksmooth, plan_running_mean
 from ews.detrend.lines import plan_difference, plan_linear
 from ews.detrend.local_regression import plan_loess, plan_lowess
 from ews.detrend.result import DetrendPlan
 from ews.detrend.seasonal import after_season
-from ews.errors import ArgumentError, UnknownNameError
+from ews.errors import ArgumentError
 
 __all__ = ["METHODS", "plan"]
 
@@ -107,10 +108,8 @@ def plan(
     """
     if method is None:
         base = _nothing(n, bandwidth)
-    elif method in METHODS:
-        base = _BY_NAME[method](n, bandwidth, causal)
     else:
-        raise UnknownNameError("detrend", method, METHODS)
+        base = _BY_NAME[checks.choice("detrend", method, METHODS)](n, bandwidth, causal)
     return base if season is None else after_season(base, period=season, causal=causal)
 
 

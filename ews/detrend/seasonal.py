@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import operator
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews.detrend.result import Detrended, DetrendPlan, FloatArray, Smooth, one_series
 from ews.detrend.stl import stl_season
-from ews.errors import SeriesTooShortError, ValueRangeError, described
+from ews.errors import SeriesTooShortError, described
 
 __all__ = ["after_season", "season"]
 
@@ -81,13 +81,7 @@ def after_season(base: DetrendPlan, *, period: int, causal: bool, argument: str 
     DetrendPlan
         The plan.
     """
-    allowed = "a whole number of samples, at least 2"
-    try:
-        samples = operator.index(period)
-    except TypeError:
-        raise ValueRangeError(argument, period, allowed) from None
-    if isinstance(period, bool) or samples < 2:
-        raise ValueRangeError(argument, period, allowed)
+    samples = checks.whole(argument, period, least=2, allowed="a whole number of samples, at least 2")
     if base.n < 2 * samples:
         raise SeriesTooShortError(
             "x", described(f"{base.n} samples"), f"at least two periods of {samples} samples to know a season"

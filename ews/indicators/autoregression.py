@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ews.errors import ValueRangeError
-from ews.indicators.building import is_count, measure
+from ews._common import checks
+from ews.indicators.building import measure
 from ews.indicators.fused import Windows
 from ews.indicators.registry import Indicator, register
 
@@ -74,9 +74,7 @@ def companion_eigenvalue(
 
     def compute(windows: Windows) -> FloatArray:
         highest = largest_order(windows.window) if max_order is None else max_order
-        if not is_count(highest, at_least=1) or highest > windows.window - 4:
-            raise ValueRangeError("max_order", max_order, f"a whole number from 1 to {windows.window - 4}")
-        return _companion_eigenvalue(windows, int(highest))
+        return _companion_eigenvalue(windows, checks.whole("max_order", highest, least=1, most=windows.window - 4))
 
     shortest = COMPANION_EIGENVALUE.shortest_window
     return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=shortest)

@@ -6,7 +6,6 @@ a function of :class:`~ews.indicators.fused.Windows`, and get back an array laid
 
 from __future__ import annotations
 
-import math
 import operator
 import sys
 from collections.abc import Callable, Sequence
@@ -16,13 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews.errors import ArgumentError, InputTypeError, SeriesTooShortError, ValueRangeError, WindowError, described
 from ews.indicators.fused import Windows
 
 __all__ = [
     "Rows",
-    "is_count",
-    "is_number",
     "measure",
     "read_min_count",
     "read_rows",
@@ -139,40 +137,6 @@ def _is_pandas_na(value: Any) -> bool:
     return pandas is not None and value is pandas.NA
 
 
-def is_number(given: Any) -> bool:
-    """Whether `given` is one real number (a truth value is none).
-
-    Parameters
-    ----------
-    given : object
-        What the user passed.
-
-    Returns
-    -------
-    bool
-        True for Python and numpy integers and floats.
-    """
-    return isinstance(given, int | float | np.integer | np.floating) and not isinstance(given, bool)
-
-
-def is_count(given: Any, *, at_least: int) -> bool:
-    """Whether `given` is a whole number of at least `at_least`.
-
-    Parameters
-    ----------
-    given : object
-        What the user passed.
-    at_least : int
-        The smallest number allowed.
-
-    Returns
-    -------
-    bool
-        True for Python and numpy integers in the range.
-    """
-    return isinstance(given, int | np.integer) and not isinstance(given, bool) and bool(given >= at_least)
-
-
 def read_window(window: Any, n: int, *, shortest: int = 1, argument: str = "window") -> int:
     """Turn a window given in samples or as a fraction of the series into samples.
 
@@ -209,12 +173,11 @@ def read_window(window: Any, n: int, *, shortest: int = 1, argument: str = "wind
     if n < shortest:
         raise SeriesTooShortError("x", described(f"{n} observation(s)"), f"at least {shortest} for this statistic")
     allowed = f"a whole number of samples from {shortest} to {n}, or a fraction of the series between 0 and 1"
-    if is_count(window, at_least=-sys.maxsize):
-        samples = int(window)
-    elif is_number(window) and 0.0 < window < 1.0:
-        samples = round(float(window) * n)
-    elif is_number(window) and float(window).is_integer():
-        samples = int(window)
+    length = checks.number(argument, window, allowed=allowed, error=WindowError)
+    if 0.0 < length < 1.0:
+        samples = round(length * n)
+    elif length.is_integer():
+        samples = int(length)
     else:
         raise WindowError(argument, window, allowed)
     if not shortest <= samples <= n:
@@ -248,9 +211,7 @@ def read_min_count(min_count: Any, window: int) -> int:
     if min_count is None:
         return window
     allowed = f"a whole number from 1 to the window of {window} samples"
-    if not is_count(min_count, at_least=1) or min_count > window:
-        raise ValueRangeError("min_count", min_count, allowed)
-    return int(min_count)
+    return checks.whole("min_count", min_count, least=1, most=window, allowed=allowed)
 
 
 def read_step(step: Any) -> float:
@@ -271,9 +232,7 @@ def read_step(step: Any) -> float:
     ews.errors.ValueRangeError
         If it is not a positive number.
     """
-    if not (is_number(step) and 0.0 < step < math.inf):
-        raise ValueRangeError("step", step, "a positive, finite number")
-    return float(step)
+    return checks.number("step", step, above=0.0, allowed="a positive, finite number")
 
 
 def measure(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ews.errors import ValueRangeError
-from ews.indicators.building import is_count, is_number, measure
+from ews._common import checks
+from ews.indicators.building import measure
 from ews.indicators.fused import Windows
 from ews.indicators.registry import Indicator, register
 
@@ -79,15 +78,14 @@ def sample_entropy(
     >>> bool(ews.sample_entropy(x, window=500)[-1] > ews.sample_entropy(x.cumsum(), window=500)[-1])
     True
     """
-    if not is_count(dimension, at_least=1):
-        raise ValueRangeError("dimension", dimension, "a whole number of at least 1")
-    if not (is_number(tolerance) and 0.0 < tolerance < math.inf):
-        raise ValueRangeError("tolerance", tolerance, "a positive, finite number of standard deviations")
+    dimension = checks.whole("dimension", dimension, least=1)
+    allowed = "a positive, finite number of standard deviations"
+    tolerance = checks.number("tolerance", tolerance, above=0.0, allowed=allowed)
 
     def compute(windows: Windows) -> FloatArray:
-        return _sample_entropy(windows, int(dimension), float(tolerance))
+        return _sample_entropy(windows, dimension, tolerance)
 
-    return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=int(dimension) + 3)
+    return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=dimension + 3)
 
 
 def permutation_entropy(
@@ -145,10 +143,8 @@ def permutation_entropy(
     >>> ews.permutation_entropy([4.0, 7.0, 9.0, 10.0, 6.0, 11.0, 3.0], window=7).round(4)
     array([   nan,    nan,    nan,    nan,    nan,    nan, 0.5888])
     """
-    if not is_count(order, at_least=2) or order > _HIGHEST_ORDER:
-        raise ValueRangeError("order", order, f"a whole number from 2 to {_HIGHEST_ORDER}")
-    if not is_count(delay, at_least=1):
-        raise ValueRangeError("delay", delay, "a whole number of at least 1")
+    order = checks.whole("order", order, least=2, most=_HIGHEST_ORDER)
+    delay = checks.whole("delay", delay, least=1)
 
     def compute(windows: Windows) -> FloatArray:
         return _permutation_entropy(windows, int(order), int(delay))

@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.publish import public
 from ews.errors import ValueRangeError
 from ews.indicators.autoregression import largest_order
-from ews.indicators.building import is_count, is_number, measure, read_window
+from ews.indicators.building import measure, read_window
 from ews.indicators.fused import Windows
 from ews.indicators.registry import Indicator, register
 from ews.series import Duplicates, Missing, Series, as_series
@@ -221,8 +222,7 @@ def heteroskedasticity_test(
     0.0392
     """
     data = as_series(series, time=time, until=until, missing=missing, duplicates=duplicates)
-    if not (is_number(alpha) and 0.0 < alpha < 1.0):
-        raise ValueRangeError("alpha", alpha, "a number between 0 and 1")
+    alpha = checks.alpha(alpha)
     length = read_window(window, len(data), shortest=CONDITIONAL_HETEROSKEDASTICITY.shortest_window)
     windows = Windows(data.values[np.newaxis], window=length)
     r_squared, orders = (found[0] for found in _r_squared(windows, *_read_orders(order, max_order, length)))
@@ -233,22 +233,19 @@ def heteroskedasticity_test(
     critical = np.where(orders >= 0, chdtri(1.0, alpha) / pairs, np.nan)
     with np.errstate(invalid="ignore"):
         signal = r_squared > critical
-    return HeteroskedasticityTest(data, r_squared, critical, signal, orders, length, float(alpha))
+    return HeteroskedasticityTest(data, r_squared, critical, signal, orders, length, alpha)
 
 
 def _read_orders(order: Any, max_order: Any, window: int) -> tuple[int, int]:
     """Lowest and highest order to choose from."""
     if isinstance(order, str) and order == "aic":
         highest = largest_order(window) if max_order is None else max_order
-        if not is_count(highest, at_least=0) or highest > window - 4:
-            raise ValueRangeError("max_order", max_order, f"a whole number from 0 to {window - 4}")
-        return 0, int(highest)
+        return 0, checks.whole("max_order", highest, least=0, most=window - 4)
     most = (window - 2) // 2  # as many samples as coefficients, the constant and one degree of freedom
-    if not is_count(order, at_least=0) or order > most:
-        raise ValueRangeError("order", order, f"'aic', or a whole number from 0 to {most}")
+    chosen = checks.whole("order", order, least=0, most=most, allowed=f"'aic', or an integer from 0 to {most}")
     if max_order is not None:
         raise ValueRangeError("max_order", max_order, "None where the order is given")
-    return int(order), int(order)
+    return chosen, chosen
 
 
 def _r_squared(windows: Windows, lowest: int, highest: int) -> tuple[FloatArray, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 import textwrap
 import warnings
 from collections.abc import Sequence
@@ -13,10 +12,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.publish import public
 from ews._common.seeds import resolve_seed
-from ews.errors import ArgumentError, SeriesTooShortError, UnknownNameError, ValueRangeError, described
-from ews.indicators.building import is_count, is_number
+from ews.errors import ArgumentError, SeriesTooShortError, ValueRangeError, described
 from ews.series import Duplicates, Missing, Series, as_series
 
 __all__ = ["IndependenceTest", "bds"]
@@ -203,10 +202,8 @@ def bds(
     True
     """
     data = as_series(series, time=time, until=until, missing=missing, duplicates=duplicates)
-    if not is_count(max_dimension, at_least=2):
-        raise ValueRangeError("max_dimension", max_dimension, "a whole number of at least 2")
-    if not is_count(n_surrogates, at_least=0):
-        raise ValueRangeError("n_surrogates", n_surrogates, "a whole number of at least 0")
+    max_dimension = checks.whole("max_dimension", max_dimension, least=2)
+    n_surrogates = checks.draws("n_surrogates", n_surrogates)
     radii = _read_distances(distances)
     number = resolve_seed(seed)
     residual, sentence = _residuals(data.values, residuals, order)
@@ -220,13 +217,13 @@ def bds(
     from scipy.special import ndtr
 
     unit = residual / spread
-    observed = _statistics(unit[np.newaxis], radii, int(max_dimension))[0]
+    observed = _statistics(unit[np.newaxis], radii, max_dimension)[0]
     rng = np.random.default_rng(number)
     above = np.zeros(observed.shape)
     below = np.zeros(observed.shape)
-    for first in range(0, int(n_surrogates), _AT_ONCE):
-        rows = np.tile(unit, (min(_AT_ONCE, int(n_surrogates) - first), 1))
-        drawn = _statistics(rng.permuted(rows, axis=1), radii, int(max_dimension))
+    for first in range(0, n_surrogates, _AT_ONCE):
+        rows = np.tile(unit, (min(_AT_ONCE, n_surrogates - first), 1))
+        drawn = _statistics(rng.permuted(rows, axis=1), radii, max_dimension)
         # A permutation without a standard error counts as extreme on both sides.
         above += (~(drawn < observed)).sum(axis=0)
         below += (~(drawn > observed)).sum(axis=0)
@@ -236,21 +233,22 @@ def bds(
         series=data,
         residual=residual,
         residual_sentence=sentence,
-        dimensions=tuple(range(2, int(max_dimension) + 1)),
+        dimensions=tuple(range(2, max_dimension + 1)),
         distances=tuple(radii.tolist()),
         statistic=observed,
         pvalue=pvalue,
         pvalue_normal=2.0 * ndtr(-np.abs(observed)),
-        n_surrogates=int(n_surrogates),
+        n_surrogates=n_surrogates,
         seed=number,
     )
 
 
 def _read_distances(distances: Any) -> FloatArray:
     given = list(distances) if isinstance(distances, Sequence | np.ndarray) else [distances]
-    if not given or not all(is_number(e) and 0.0 < e < math.inf for e in given):
-        raise ValueRangeError("distances", distances, "positive, finite numbers of standard deviations")
-    return np.array(given, dtype=np.float64)
+    allowed = "positive, finite numbers of standard deviations"
+    if not given:
+        raise ValueRangeError("distances", distances, allowed)
+    return np.array([checks.number("distances", one, above=0.0, allowed=allowed) for one in given])
 
 
 def _statistics(rows: FloatArray, distances: FloatArray, highest: int) -> FloatArray:
@@ -264,8 +262,8 @@ def _statistics(rows: FloatArray, distances: FloatArray, highest: int) -> FloatA
 
 def _residuals(values: FloatArray, name: Any, order: Any) -> tuple[FloatArray, str]:
     """What is tested, and one line on it."""
-    if name is not None and name not in get_args(Residuals):
-        raise UnknownNameError("residuals", name, get_args(Residuals))
+    if name is not None:
+        name = checks.choice("residuals", name, get_args(Residuals))
     if order is not None and name != "arma":
         raise ValueRangeError("order", order, "None unless residuals is 'arma'")
     if name is None:
@@ -289,7 +287,7 @@ def _arma(values: FloatArray, order: Any) -> tuple[FloatArray, str]:
 
     if order is not None:
         pair = isinstance(order, tuple) and len(order) == 2
-        if not (pair and all(is_count(k, at_least=0) for k in order)):
+        if not (pair and all(checks.is_whole(k, least=0) for k in order)):
             raise ValueRangeError("order", order, "two whole numbers of at least 0")
     best: Any = None
     with warnings.catch_warnings():

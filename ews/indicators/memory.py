@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ews.errors import UnknownNameError, ValueRangeError
-from ews.indicators.building import is_count, measure
+from ews._common import checks
+from ews.indicators.building import measure
 from ews.indicators.fused import Windows
 from ews.indicators.registry import Indicator, register
 
@@ -16,7 +16,7 @@ __all__ = ["autocorrelation", "decay_time", "lagged_ratio", "restoring_rate", "r
 
 FloatArray = npt.NDArray[np.float64]
 Method = Literal["pearson", "ols", "acf"]
-_METHODS = ("pearson", "ols", "acf")
+_METHODS: tuple[Method, ...] = ("pearson", "ols", "acf")
 
 # Boers (2021) fits with 10 iterations; statsmodels' GLSAR stops earlier where no coefficient moves by 1e-4.
 _ITERATIONS = 10
@@ -81,10 +81,8 @@ def autocorrelation(
     >>> ews.autocorrelation([1.0, 2.0, 3.0, 2.0, 4.0], window=4).round(3)
     array([   nan,    nan,    nan,  0.   , -0.866])
     """
-    if not is_count(lag, at_least=1):
-        raise ValueRangeError("lag", lag, "a whole number of at least 1")
-    if method not in _METHODS:
-        raise UnknownNameError("method", method, _METHODS)
+    lag = checks.whole("lag", lag, least=1)
+    method = checks.choice("method", method, _METHODS)
     distance = int(lag)
 
     def compute(windows: Windows) -> FloatArray:

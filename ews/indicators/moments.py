@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ews.errors import ValueRangeError
-from ews.indicators.building import is_count, measure
+from ews._common import checks
+from ews.indicators.building import measure
 from ews.indicators.fused import Windows
 from ews.indicators.registry import Indicator, register
 
@@ -306,9 +306,7 @@ def kurtosis(
 
 
 def _read_ddof(ddof: Any) -> int:
-    if not is_count(ddof, at_least=0):
-        raise ValueRangeError("ddof", ddof, "a whole number of at least 0")
-    return int(ddof)
+    return checks.whole("ddof", ddof, least=0)
 
 
 def _with_ddof(windows: Windows, *, ddof: int) -> FloatArray:

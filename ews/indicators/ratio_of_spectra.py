@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews.errors import ArgumentError, ValueRangeError, described
-from ews.indicators.building import is_number, read_rows, read_step, read_window
+from ews.indicators.building import read_rows, read_step, read_window
 from ews.indicators.welch import OVERLAP, Taper, frequencies, read_segments, welch
 
 __all__ = ["rosa"]
@@ -109,7 +110,7 @@ def rosa(
     True
     """
     spacing = read_step(step)
-    if gain is not None and not (is_number(gain) and 0.0 < abs(gain) < math.inf):
+    if gain is not None and checks.number("gain", gain, allowed="a number other than 0, or None") == 0.0:
         raise ValueRangeError("gain", gain, "a number other than 0, or None")
     state = read_rows(x, axis)
     drive = read_rows(forcing, axis, argument="forcing").values

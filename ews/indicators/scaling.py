@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews.errors import ValueRangeError
-from ews.indicators.building import is_count, measure
+from ews.indicators.building import measure
 from ews.indicators.fused import Windows
 from ews.indicators.registry import Indicator, register
 
@@ -173,7 +174,7 @@ def _with_sizes(
             return exponent(windows, segment_sizes(windows.window))
         allowed = f"two or more different whole numbers from {_SMALLEST} to the window of {windows.window} samples"
         given = np.atleast_1d(np.asarray(sizes, dtype=object)).ravel().tolist()
-        if not all(is_count(size, at_least=_SMALLEST) and size <= windows.window for size in given):
+        if not all(checks.is_whole(size, least=_SMALLEST, most=windows.window) for size in given):
             raise ValueRangeError("sizes", sizes, allowed)
         chosen = np.unique(np.array(given, dtype=np.int64))
         if chosen.size < 2:

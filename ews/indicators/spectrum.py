@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ews.errors import UnknownNameError, ValueRangeError
-from ews.indicators.building import is_number, measure
+from ews._common import checks
+from ews.indicators.building import measure
 from ews.indicators.fused import Windows
 from ews.indicators.memory import lagged_ratio
 from ews.indicators.registry import Indicator, register
@@ -150,8 +150,7 @@ def spectral_exponent(
     >>> bool(-2.3 < ews.spectral_exponent(walk, window=1000)[-1] < -1.7)
     True
     """
-    if method not in ("periodogram", "welch"):
-        raise UnknownNameError("method", method, ("periodogram", "welch"))
+    checks.choice("method", method, ("periodogram", "welch"))
     compute = _exponent_of_periodogram if method == "periodogram" else _exponent_of_welch
     shortest = SPECTRAL_EXPONENT.shortest_window
     return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=shortest)
@@ -218,9 +217,7 @@ def smax(
 
 
 def _read_frequency(argument: str, given: Any) -> float:
-    if not (is_number(given) and 0.0 <= given <= 0.5):
-        raise ValueRangeError(argument, given, "cycles per sample, from 0 to 0.5")
-    return float(given)
+    return checks.number(argument, given, least=0.0, most=0.5, allowed="cycles per sample, from 0 to 0.5")
 
 
 def _smax(windows: Windows, segment: int, overlap: float, taper: str, sides: str) -> FloatArray:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.publish import public
-from ews.errors import ArgumentError, SeriesTooShortError, ValueRangeError, described
-from ews.indicators.building import is_number
+from ews.errors import ArgumentError, SeriesTooShortError, described
 from ews.series import Duplicates, Missing, Series, as_series
 
 __all__ = ["TimeVaryingAutoregression", "time_varying_ar"]
@@ -163,8 +163,7 @@ def time_varying_ar(
     True
     """
     data = as_series(series, time=time, until=until, missing=missing, duplicates=duplicates)
-    if not (is_number(confidence) and 0.0 < confidence < 1.0):
-        raise ValueRangeError("confidence", confidence, "a number between 0 and 1")
+    confidence = checks.alpha(confidence, "confidence")
     if len(data) < _FEWEST:
         raise SeriesTooShortError("series", described(f"{len(data)} observations"), f"at least {_FEWEST}")
     values, scale = _standardised(data.values)

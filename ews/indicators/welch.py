@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.publish import public
-from ews.errors import UnknownNameError, ValueRangeError
-from ews.indicators.building import is_count, is_number, read_rows, read_step, read_window
+from ews.indicators.building import read_rows, read_step, read_window
 
 __all__ = [
     "OVERLAP",
@@ -148,15 +148,12 @@ def read_segments(segment: Any, overlap: Any, taper: Any, sides: Any) -> tuple[i
     ews.errors.ArgumentError
         If one of them cannot be used.
     """
-    if not is_count(segment, at_least=4):
-        raise ValueRangeError("segment", segment, "a whole number of at least 4 samples")
-    if not (is_number(overlap) and 0.0 <= overlap < 1.0):
-        raise ValueRangeError("overlap", overlap, "a fraction of a segment: at least 0, below 1")
-    if not isinstance(taper, str) or taper not in TAPERS:
-        raise UnknownNameError("taper", taper, TAPERS)
-    if not isinstance(sides, str) or sides not in ("one", "two"):
-        raise UnknownNameError("sides", sides, ("one", "two"))
-    return int(segment), float(overlap)
+    checks.choice("taper", taper, TAPERS)
+    checks.choice("sides", sides, ("one", "two"))
+    return (
+        checks.whole("segment", segment, least=4),
+        checks.number("overlap", overlap, least=0.0, below=1.0, allowed="a fraction of a segment: at least 0, below 1"),
+    )
 
 
 def without_mean(segments: FloatArray) -> FloatArray:

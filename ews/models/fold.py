@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from ews._common import checks
 from ews.errors import ValueRangeError
-from ews.models.simulation import Ramp, Seed, Simulation, crossing, draw, number, ramp, result, sampling
+from ews.models.simulation import Ramp, Seed, Simulation, crossing, draw, ramp, result, sampling
 
 __all__ = ["harvested_population"]
 
@@ -90,12 +91,12 @@ def harvested_population(
     config = dict(locals())  # every option, as given
     plan = sampling(n, interval=interval, steps=steps, burn_in=burn_in, replicates=replicates)
     parameter = ramp("harvest", harvest, plan.n, least=0.0)
-    r = number("growth", growth, above=0.0)
-    s = number("half_saturation", half_saturation, above=0.0)
-    k = number("capacity", capacity, above=0.0)
+    r = checks.number("growth", growth, above=0.0)
+    s = checks.number("half_saturation", half_saturation, above=0.0)
+    k = checks.number("capacity", capacity, above=0.0)
     if k <= 3.0 * math.sqrt(3.0) * s:
         raise ValueRangeError("capacity", capacity, f"> 3√3 × half_saturation = {3.0 * math.sqrt(3.0) * s:g}: no fold")
-    sigma = number("noise", noise, least=0.0)
+    sigma = checks.number("noise", noise, least=0.0)
     turning = float(max(np.roots([2.0, -k, 0.0, k * s * s]).real))
     critical = r * (1.0 - turning / k) * (s * s + turning * turning) / turning
     initial = _upper_equilibrium(float(parameter[0]), r, k, s)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ews._common import checks
 from ews.errors import ValueRangeError
-from ews.models.simulation import Ramp, Seed, Simulation, crossing, draw, number, ramp, result, sampling
+from ews.models.simulation import Ramp, Seed, Simulation, crossing, draw, ramp, result, sampling
 
 __all__ = ["hopf"]
 
@@ -97,11 +98,11 @@ def hopf(
     """
     config = dict(locals())  # every option, as given
     plan = sampling(n, interval=interval, steps=steps, burn_in=burn_in, replicates=replicates)
-    r = number("growth", growth, above=0.0)
-    k = number("capacity", capacity, above=0.0)
-    h = number("handling", handling, above=0.0)
-    e = number("conversion", conversion, above=0.0)
-    m = number("mortality", mortality, above=0.0)
+    r = checks.number("growth", growth, above=0.0)
+    k = checks.number("capacity", capacity, above=0.0)
+    h = checks.number("handling", handling, above=0.0)
+    e = checks.number("conversion", conversion, above=0.0)
+    m = checks.number("mortality", mortality, above=0.0)
     if m * h >= e:
         raise ValueRangeError("mortality", mortality, f"< conversion / handling = {e / h:g}, else no consumer can live")
     parameter = ramp("attack", attack, plan.n, least=0.0)
@@ -109,7 +110,7 @@ def hopf(
     invasion = m / ((e - m * h) * k)  # the attack rate at which x* = K
     if first <= invasion:
         raise ValueRangeError("attack", attack, f"> {invasion:g} at the first sample, else no consumer can live")
-    sigma = number("noise", noise, least=0.0)
+    sigma = checks.number("noise", noise, least=0.0)
     critical = (2.0 * m / (e - m * h) + 1.0 / h) / k
     resource = m / (first * (e - m * h))
     consumer = r / first * (1.0 - resource / k) * (1.0 + first * h * resource)

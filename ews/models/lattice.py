@@ -10,10 +10,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.publish import public
 from ews.errors import ArgumentError, ValueRangeError
 from ews.models.fold import harvested_population
-from ews.models.simulation import FloatArray, Ramp, Seed, crossing, entropy_of, number, ramp, sampling
+from ews.models.simulation import FloatArray, Ramp, Seed, crossing, entropy_of, ramp, sampling
 
 __all__ = ["LatticeSimulation", "harvested_lattice"]
 
@@ -145,8 +146,8 @@ def harvested_lattice(
         n=2, harvest=1.0, growth=growth, capacity=capacity, half_saturation=half_saturation, noise=0.0, seed=0
     ).critical
     assert critical is not None
-    exchange = number("diffusion", diffusion, least=0.0)
-    sigma = number("noise", noise, least=0.0)
+    exchange = checks.number("diffusion", diffusion, least=0.0)
+    sigma = checks.number("noise", noise, least=0.0)
     if 4.0 * exchange * plan.step >= 1.0:
         raise ValueRangeError("steps", steps, f"more than {4.0 * exchange * plan.interval:g}: 4 D Δt has to be below 1")
     entropy = entropy_of(seed)
@@ -182,7 +183,7 @@ def harvested_lattice(
 
 def _sides(shape: Any) -> tuple[int, int]:
     sides = tuple(shape) if isinstance(shape, tuple | list) else ()
-    whole = [side for side in sides if isinstance(side, int | np.integer) and not isinstance(side, bool)]
+    whole = [side for side in sides if checks.is_whole(side)]
     if len(sides) != 2 or len(whole) != 2 or min(whole) < SMALLEST_SIDE:
         raise ArgumentError("shape", shape, f"two whole numbers of {SMALLEST_SIDE} or more, (y, x)")
     return int(whole[0]), int(whole[1])

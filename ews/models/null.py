@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ews.models.simulation import FloatArray, Sampling, Seed, Simulation, draw, number, ramp, result, sampling
+from ews._common import checks
+from ews.models.simulation import FloatArray, Sampling, Seed, Simulation, draw, ramp, result, sampling
 
 __all__ = ["ar1", "ornstein_uhlenbeck"]
 
@@ -64,9 +65,9 @@ def ornstein_uhlenbeck(
     """
     config = dict(locals())  # every option, as given
     plan = sampling(n, interval=interval, replicates=replicates)
-    centre = number("mean", mean)
-    decay = number("rate", rate, above=0.0)
-    sigma = number("noise", noise, least=0.0)
+    centre = checks.number("mean", mean)
+    decay = checks.number("rate", rate, above=0.0)
+    sigma = checks.number("noise", noise, least=0.0)
     coefficient = math.exp(-decay * plan.interval)
     # Gillespie 1996, eq. 1.9a; expm1 keeps the digits where the interval is short.
     innovation = sigma * math.sqrt(-math.expm1(-2.0 * decay * plan.interval) / (2.0 * decay))
@@ -125,9 +126,9 @@ def ar1(
     """
     config = dict(locals())  # every option, as given
     plan = sampling(n, replicates=replicates)
-    phi = number("coefficient", coefficient, above=-1.0, below=1.0)
-    sigma = number("noise", noise, least=0.0)
-    centre = number("mean", mean)
+    phi = checks.number("coefficient", coefficient, above=-1.0, below=1.0)
+    sigma = checks.number("noise", noise, least=0.0)
+    centre = checks.number("mean", mean)
     values, entropy = _autoregression(plan, seed, centre, phi, sigma, sigma / math.sqrt(1.0 - phi * phi))
     return result(plan, values, ramp("coefficient", phi, plan.n), model="ar1", seed=entropy, config=config)
 

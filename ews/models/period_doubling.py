@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ews.models.simulation import Ramp, Seed, Simulation, crossing, draw, number, ramp, result, sampling
+from ews._common import checks
+from ews.models.simulation import Ramp, Seed, Simulation, crossing, draw, ramp, result, sampling
 
 __all__ = ["ricker"]
 
@@ -67,8 +68,8 @@ def ricker(
     config = dict(locals())  # every option, as given
     plan = sampling(n, burn_in=burn_in, replicates=replicates)
     parameter = ramp("growth", growth, plan.n, least=0.0)
-    k = number("capacity", capacity, above=0.0)
-    sigma = number("noise", noise, least=0.0)
+    k = checks.number("capacity", capacity, above=0.0)
+    sigma = checks.number("noise", noise, least=0.0)
     multiplier = -1.0  # of a period doubling
     critical = 1.0 - multiplier
 

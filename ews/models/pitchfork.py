@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from ews.models.simulation import Ramp, Seed, Simulation, crossing, draw, number, ramp, result, sampling
+from ews._common import checks
+from ews.models.simulation import Ramp, Seed, Simulation, crossing, draw, ramp, result, sampling
 
 __all__ = ["pitchfork"]
 
@@ -74,7 +75,7 @@ def pitchfork(
     config = dict(locals())  # every option, as given
     plan = sampling(n, interval=interval, steps=steps, burn_in=burn_in, replicates=replicates)
     parameter = ramp("control", control, plan.n)
-    sigma = number("noise", noise, least=0.0)
+    sigma = checks.number("noise", noise, least=0.0)
     initial = math.sqrt(max(float(parameter[0]), 0.0))
 
     from ews._kernels import simulate

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,13 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.publish import public
+from ews._common.seeds import resolve_seed
 from ews.errors import ArgumentError, ValueRangeError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Ramp", "Sampling", "Seed", "Simulation", "crossing", "draw", "number", "ramp", "result", "sampling"]
+__all__ = ["Ramp", "Sampling", "Seed", "Simulation", "crossing", "draw", "ramp", "result", "sampling"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 Bifurcation: TypeAlias = Literal["fold", "transcritical", "pitchfork", "hopf", "period-doubling"]
@@ -129,11 +130,11 @@ def sampling(
 ) -> Sampling:
     """Check the options that say where the samples lie."""
     return Sampling(
-        n=_whole("n", n, least=2),
-        interval=number("interval", interval, above=0.0),
-        steps=_whole("steps", steps, least=1),
-        burn_in=_whole("burn_in", burn_in, least=0),
-        replicates=None if replicates is None else _whole("replicates", replicates, least=1),
+        n=checks.whole("n", n, least=2),
+        interval=checks.number("interval", interval, above=0.0),
+        steps=checks.whole("steps", steps, least=1),
+        burn_in=checks.whole("burn_in", burn_in, least=0),
+        replicates=None if replicates is None else checks.whole("replicates", replicates, least=1),
     )
 
 
@@ -142,7 +143,7 @@ def ramp(argument: str, given: Ramp, n: int, *, least: float = -math.inf) -> Flo
     ends = given if isinstance(given, tuple) else (given, given)
     if len(ends) != 2:
         raise ArgumentError(argument, given, "a number, or a pair (value at the first sample, value at the last)")
-    first, last = (number(argument, end, least=least) for end in ends)
+    first, last = (checks.number(argument, end, least=least) for end in ends)
     return np.linspace(first, last, n)
 
 
@@ -195,13 +196,7 @@ def entropy_of(seed: Seed) -> int:
         return int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]  # an int where none was given
     if isinstance(seed, np.random.Generator):
         return int(seed.integers(2**63))
-    try:
-        entropy = operator.index(seed)
-    except TypeError:
-        raise ArgumentError("seed", seed, "None, a whole number ≥ 0 or a numpy.random.Generator") from None
-    if entropy < 0:
-        raise ValueRangeError("seed", seed, "a whole number ≥ 0")
-    return entropy
+    return resolve_seed(seed)
 
 
 def result(
@@ -229,30 +224,3 @@ def result(
         config=MappingProxyType({name: option for name, option in config.items() if name != "seed"}),
         seed=seed,
     )
-
-
-def number(
-    argument: str, given: object, *, least: float = -math.inf, above: float = -math.inf, below: float = math.inf
-) -> float:
-    """Check that `given` is one finite number in the range."""
-    bounds = [f"≥ {least:g}"] * (least > -math.inf) + [f"> {above:g}"] * (above > -math.inf)
-    allowed = " and ".join(["a finite number", *bounds, *[f"< {below:g}"] * (below < math.inf)])
-    if isinstance(given, str | bytes):
-        raise ArgumentError(argument, given, allowed)
-    try:
-        value = float(given)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise ArgumentError(argument, given, allowed) from None
-    if not (math.isfinite(value) and value >= least and value > above and value < below):
-        raise ValueRangeError(argument, given, allowed)
-    return value
-
-
-def _whole(argument: str, given: object, *, least: int) -> int:
-    try:
-        value = operator.index(given)  # type: ignore[arg-type]
-    except TypeError:
-        raise ArgumentError(argument, given, f"a whole number ≥ {least}") from None
-    if value < least or isinstance(given, bool):
-        raise ValueRangeError(argument, given, f"a whole number ≥ {least}")
-    return value

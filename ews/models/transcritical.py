@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ews.models.simulation import Ramp, Seed, Simulation, crossing, draw, number, ramp, result, sampling
+from ews._common import checks
+from ews.models.simulation import Ramp, Seed, Simulation, crossing, draw, ramp, result, sampling
 
 __all__ = ["transcritical"]
 
@@ -85,9 +86,9 @@ def transcritical(
     config = dict(locals())  # every option, as given
     plan = sampling(n, interval=interval, steps=steps, burn_in=burn_in, replicates=replicates)
     parameter = ramp("harvest", harvest, plan.n, least=0.0)
-    r = number("growth", growth, above=0.0)
-    k = number("capacity", capacity, above=0.0)
-    sigma = number("noise", noise, least=0.0)
+    r = checks.number("growth", growth, above=0.0)
+    k = checks.number("capacity", capacity, above=0.0)
+    sigma = checks.number("noise", noise, least=0.0)
     initial = max(k * (1.0 - float(parameter[0]) / r), 0.0)
 
     from ews._kernels import simulate

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
-from ews.errors import SeriesTooShortError, UnknownNameError, described
+from ews._common import checks
+from ews.errors import SeriesTooShortError, described
 from ews.multivariate.windows import FloatArray
 from ews.nulls.null import generator_of
 
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 MultivariateNullName = Literal["var1", "fourier"]
-NAMES: tuple[str, ...] = ("var1", "fourier")
+NAMES: tuple[MultivariateNullName, ...] = ("var1", "fourier")
 
 # A spectral radius of one has no stationary distribution to start from.
 LARGEST_RADIUS = 0.999
@@ -262,8 +263,7 @@ class JointFourier:
 
 def fit(residual: FloatArray, *, null: str) -> MultivariateNull:
     """Fit a null to a residual of shape (variables, n)."""
-    if null not in NAMES:
-        raise UnknownNameError("null", null, NAMES)
+    null = checks.choice("null", null, NAMES)
     v, n = residual.shape
     if n < 2 * v + 8:
         given = described(f"{n} observations of {v} variables")

@@ -7,13 +7,13 @@ through detrending, windows and trend again.
 
 from __future__ import annotations
 
-import numbers
 from typing import Any, Literal
 
 import numpy as np
 
+from ews._common import checks
 from ews._common.seeds import resolve_seed
-from ews.errors import MissingValuesError, SeriesTooShortError, UnknownNameError, ValueRangeError, described
+from ews.errors import MissingValuesError, SeriesTooShortError, ValueRangeError, described
 from ews.nulls.autoregressive import AR1, ARMA
 from ews.nulls.null import FloatArray, Null
 from ews.nulls.resampling import Permutation, StationaryBootstrap
@@ -40,7 +40,7 @@ NullName = Literal["ar1", "arma", "fourier", "aaft", "iaaft", "block", "permutat
 # Two parameters from fewer are noise.
 FEWEST_VALUES = 8
 
-_NULLS: dict[str, Any] = {
+_NULLS: dict[NullName, Any] = {
     "ar1": AR1,
     "arma": ARMA,
     "fourier": Fourier,
@@ -49,7 +49,7 @@ _NULLS: dict[str, Any] = {
     "block": StationaryBootstrap,
     "permutation": Permutation,
 }
-NAMES: tuple[str, ...] = tuple(_NULLS)
+NAMES: tuple[NullName, ...] = tuple(_NULLS)
 
 
 def fit(residual: Any, *, null: NullName = "ar1") -> Null:
@@ -100,11 +100,8 @@ def fit(residual: Any, *, null: NullName = "ar1") -> Null:
 
 def check(*, null: Any = "ar1", n_surrogates: Any = 0) -> None:
     """Check the name of a null and a number of surrogates."""
-    if not isinstance(null, str) or null not in _NULLS:
-        raise UnknownNameError("null", null, NAMES)
-    whole = isinstance(n_surrogates, numbers.Integral) and not isinstance(n_surrogates, bool)
-    if not whole or n_surrogates < 0:
-        raise ValueRangeError("n_surrogates", n_surrogates, "an integer of 0 or more")
+    checks.choice("null", null, NAMES)
+    checks.draws("n_surrogates", n_surrogates)
 
 
 def surrogates(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import numpy as np
 
-from ews.errors import ValueRangeError
+from ews._common import checks
 from ews.spatial.grids import FloatArray, MissingCells, as_cells
 
 __all__ = ["coarse_grain"]
@@ -56,9 +55,8 @@ def coarse_grain(grids: Any, *, size: int, missing: MissingCells = "raise") -> F
     """
     values = as_cells(grids, missing=missing)
     longest = min(values.shape[1:]) // 2
-    if isinstance(size, bool) or not isinstance(size, numbers.Integral) or not 1 <= int(size) <= longest:
-        raise ValueRangeError("size", size, f"an integer from 1 to {longest}, half of the shorter side")
-    return block_means(values, int(size))
+    allowed = f"an integer from 1 to {longest}, half of the shorter side"
+    return block_means(values, checks.whole("size", size, least=1, most=longest, allowed=allowed))
 
 
 def block_means(values: FloatArray, size: int) -> FloatArray:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ews.errors import InputTypeError
+from ews._common import checks
 from ews.spatial.grids import FloatArray, MissingCells, as_cells, blocks
 from ews.spatial.moments import deviations
 
@@ -56,10 +56,9 @@ def moran(grids: Any, *, periodic: bool = False, missing: MissingCells = "raise"
     >>> ews.spatial.moran([chequerboard])
     array([-1.])
     """
-    if not isinstance(periodic, bool | np.bool_):
-        raise InputTypeError("periodic", periodic, "True or False")
+    periodic = checks.flag("periodic", periodic)
     values = as_cells(grids, missing=missing)
-    return np.concatenate([_moran(block, bool(periodic)) for block in blocks(values)])
+    return np.concatenate([_moran(block, periodic) for block in blocks(values)])
 
 
 def _moran(values: FloatArray, periodic: bool) -> FloatArray:

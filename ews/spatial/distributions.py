@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 
-from ews.errors import SeriesTooShortError, UnknownNameError, ValueRangeError, described
+from ews._common import checks
+from ews.errors import SeriesTooShortError, ValueRangeError, described
 from ews.series import real_numbers
 from ews.spatial.discrete_laws import LAWS, FloatArray
 from ews.spatial.patch_distribution_result import PatchDistribution, PatchFit
@@ -97,12 +97,9 @@ def _fits(sizes: FloatArray, least: int) -> Mapping[str, PatchFit]:
 
 def _smallest(sizes: FloatArray, smallest: Any) -> int:
     if isinstance(smallest, str):
-        if smallest != "clauset":
-            raise UnknownNameError("smallest", smallest, ("clauset",))
+        checks.choice("smallest", smallest, ("clauset",))
         return _by_distance(sizes)
-    if isinstance(smallest, bool) or not isinstance(smallest, numbers.Integral) or int(smallest) < 1:
-        raise ValueRangeError("smallest", smallest, 'an integer of 1 or more, or "clauset"')
-    return int(smallest)
+    return checks.whole("smallest", smallest, least=1, allowed='an integer of 1 or more, or "clauset"')
 
 
 def _by_distance(sizes: FloatArray) -> int:

@@ -10,13 +10,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.publish import public
 from ews.errors import (
     InputTypeError,
     IrregularSpacingError,
     MissingValuesError,
     SeriesTooShortError,
-    UnknownNameError,
     ValueRangeError,
     described,
 )
@@ -82,8 +82,7 @@ def as_cells(grids: Any, *, missing: MissingCells = "raise") -> FloatArray:
     ndarray of shape (time, y, x)
         A copy where anything had to be changed; the user's array is never written to.
     """
-    if missing not in ("raise", "drop"):
-        raise UnknownNameError("missing", missing, ("raise", "drop"))
+    checks.choice("missing", missing, ("raise", "drop"))
     array = _array(grids)
     if array.ndim != 3:
         given = described(f"an array of shape {array.shape}" if array.ndim else f"a single {type(grids).__name__}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ews.errors import InputTypeError, ValueRangeError, described
+from ews._common import checks
+from ews.errors import ValueRangeError, described
 from ews.spatial.grids import FloatArray, as_cells
 
 __all__ = ["largest_patch", "patch_sizes"]
@@ -54,9 +54,8 @@ def patch_sizes(grids: Any, *, above: float | None = None, periodic: bool = Fals
     [array([2, 2]), array([1])]
     """
     occupied = _occupied(grids, above)
-    if not isinstance(periodic, bool | np.bool_):
-        raise InputTypeError("periodic", periodic, "True or False")
-    labels, count = _labelled(occupied, bool(periodic))
+    periodic = checks.flag("periodic", periodic)
+    labels, count = _labelled(occupied, periodic)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     out = []
     for labelled in labels:
@@ -110,9 +109,8 @@ def _occupied(grids: Any, above: float | None) -> npt.NDArray[np.bool_]:
             given = described("no threshold for maps of more than 0 and 1")
             raise ValueRangeError("above", given, "a number: cells with more than that are occupied")
         return np.asarray(values == 1)
-    if isinstance(above, bool) or not isinstance(above, numbers.Real) or not np.isfinite(float(above)):
-        raise ValueRangeError("above", above, "a finite number, or None for maps of 0 and 1")
-    return np.asarray(values > float(above))
+    least = checks.number("above", above, allowed="a finite number, or None for maps of 0 and 1")
+    return np.asarray(values > least)
 
 
 def _labelled(occupied: npt.NDArray[np.bool_], periodic: bool) -> tuple[IntArray, int]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numbers
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from ews._common import checks
 from ews._common.publish import public
-from ews.errors import SeriesTooShortError, UnknownNameError, ValueRangeError, described
+from ews.errors import SeriesTooShortError, described
 from ews.spatial.grids import FloatArray, as_cells, blocks
 
 __all__ = ["RadialSpectrum", "low_frequency_ratio", "radial_spectrum"]
@@ -122,12 +122,10 @@ def low_frequency_ratio(grids: Any, *, low: float = 0.2, against: Literal["all",
     >>> ews.spatial.low_frequency_ratio([np.tile(wave, (16, 1))]).round(6)
     array([1.])
     """
-    if isinstance(low, bool) or not isinstance(low, numbers.Real) or not 0 < float(low) <= 0.5:
-        raise ValueRangeError("low", low, "a number above 0 and up to 0.5")
-    if against not in ("all", "high"):
-        raise UnknownNameError("against", against, ("all", "high"))
+    low = checks.number("low", low, above=0.0, most=0.5, allowed="a number above 0 and up to 0.5")
+    checks.choice("against", against, ("all", "high"))
     power = radial_spectrum(grids).power
-    lowest = max(1, int(float(low) * power.shape[1]))
+    lowest = max(1, int(low * power.shape[1]))
     rest = power if against == "all" else power[:, -lowest:]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = power[:, :lowest].sum(axis=1) / rest.sum(axis=1)

@@ -149,7 +149,7 @@ def _permutation(table: FloatArray, count: int, generator: np.random.Generator) 
     return np.asarray(table[:, order].transpose(1, 0, 2), dtype=np.float64)
 
 
-NULLS: dict[str, Callable[[FloatArray, int, np.random.Generator], FloatArray]] = {
+NULLS: dict[SpatialNull, Callable[[FloatArray, int, np.random.Generator], FloatArray]] = {
     "ar1": _ar1,
     "fourier": _fourier,
     "block": _block,

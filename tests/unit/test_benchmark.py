@@ -224,5 +224,5 @@ def test_command_refuses_a_file_for_a_folder(tmp_path):
 
 
 def test_a_list_is_no_name() -> None:
-    with pytest.raises(UnknownNameError, match="positives"):
+    with pytest.raises(InputTypeError, match="positives"):
         ews.benchmark(positives=[["fold"]])  # type: ignore[list-item]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import ews
 from ews._common import checks
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError, WindowError
 
@@ -148,3 +149,56 @@ def test_what_is_no_list_of_known_names_is_refused(given: Any, error: type[Argum
 def test_what_is_no_name_is_refused_with_the_names(given: Any) -> None:
     with pytest.raises(UnknownNameError, match=r"^null: got .* 'skewness'$"):
         checks.choice("null", given, KNOWN)
+
+
+NOISE = np.random.default_rng(1).standard_normal(60)
+TABLE = np.random.default_rng(2).standard_normal((60, 3))
+MAPS = np.random.default_rng(3).standard_normal((12, 8, 8))
+VERBS: dict[str, Any] = {
+    "detect": lambda **options: ews.detect(NOISE, **options),
+    "detect_multivariate": lambda **options: ews.detect_multivariate(TABLE, **options),
+    "detect_spatial": lambda **options: ews.detect_spatial(MAPS, **options),
+    "composite": lambda **options: ews.composite(NOISE, **options),
+    "sensitivity": lambda **options: ews.sensitivity(NOISE, **options),
+    "rolling": lambda **options: ews.rolling(NOISE, window=20, **options),
+    "Monitor": lambda **options: ews.Monitor(window=20, **options),
+    "abrupt_shift": lambda **options: ews.abrupt_shift(NOISE, **options),
+    "heteroskedasticity_test": lambda **options: ews.heteroskedasticity_test(NOISE, **options),
+    **{
+        name: lambda name=name, **options: getattr(ews.bifurcations, name)(NOISE, **options)
+        for name in ("classifier", "jacobian", "jumps", "langevin", "likelihood", "potential", "restoring", "spectral")
+    },
+}
+WITHOUT_ALPHA = {"rolling", "Monitor"}
+WITH_INDICATORS = ["detect", "detect_multivariate", "detect_spatial", "composite", "sensitivity", "rolling", "Monitor"]
+
+
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - WITHOUT_ALPHA))
+def test_every_verb_refuses_a_level_by_the_same_rule(verb: str) -> None:
+    for given in (True, "0.05", None, 0, 1, 0.0, 1.0, -0.05, math.nan, math.inf, 10**400, np.array([0.05]), [0.05]):
+        with pytest.raises(ValueRangeError, match=r"^alpha: got .* a number between 0 and 1$"):
+            VERBS[verb](alpha=given)
+
+
+@pytest.mark.parametrize("verb", WITH_INDICATORS)
+def test_every_verb_refuses_names_by_the_same_rule(verb: str) -> None:
+    known = {"detect_multivariate": "mean_variance", "detect_spatial": "moran"}.get(verb, "variance")
+    for given, error, said in (
+        ([known, known], ValueRangeError, "twice"),
+        ([], ValueRangeError, "at least one name"),
+        ({known}, InputTypeError, "a sequence of names"),
+        (0, InputTypeError, "a sequence of names"),
+        ([known[:-1]], UnknownNameError, f"did you mean '{known}'"),
+    ):
+        with pytest.raises(error, match=f"^indicators: got .*{said}"):
+            VERBS[verb](indicators=given)
+
+
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - {*WITHOUT_ALPHA, "heteroskedasticity_test"}))
+def test_every_verb_refuses_a_number_of_surrogates_by_the_same_rule(verb: str) -> None:
+    argument = "n_bootstrap" if verb == "likelihood" else "n_surrogates"
+    for given in (True, "99", None, -1, 9.0, math.nan, np.array([9]), 10**400):
+        with pytest.raises(ValueRangeError, match=f"^{argument}: got .* an integer of 0 or more"):
+            VERBS[verb](**{argument: given})
+    with pytest.raises(ValueRangeError, match="at most 1,000,000: each costs time and memory"):
+        VERBS[verb](**{argument: 10**12})

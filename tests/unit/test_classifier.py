@@ -13,7 +13,7 @@ from ews.bifurcations import classifier
 from ews.bifurcations._classifier.features import FEATURES, LONGEST, SHORTEST, features
 from ews.bifurcations._classifier.network import CLASSES, Network, shipped
 from ews.bifurcations._classifier.run import evidence_of
-from ews.errors import InputTypeError, SeriesTooShortError, UnknownNameError, ValueRangeError
+from ews.errors import SeriesTooShortError, UnknownNameError, ValueRangeError
 
 
 def memory(n: int, coefficient: float = 0.6, seed: int = 3) -> np.ndarray:
@@ -176,7 +176,7 @@ def test_what_cannot_be_used_is_refused() -> None:
             classifier(memory(n))
     with pytest.raises(ValueRangeError, match="prevalence"):
         classifier(memory(60), prevalence=1.0)
-    with pytest.raises(InputTypeError, match="history"):
+    with pytest.raises(ValueRangeError, match="history"):
         classifier(memory(60), history=-1)
     with pytest.raises(UnknownNameError, match="ar1"):
         classifier(memory(60), null="ar2")  # type: ignore[arg-type]

@@ -286,7 +286,7 @@ def test_autocorrelation_keeps_its_digits_on_an_offset() -> None:
 
 @pytest.mark.parametrize("lag", [0, -1, 1.0, True, "1"])
 def test_impossible_lag(lag: object) -> None:
-    with pytest.raises(ValueRangeError, match=r"lag: got .* at least 1"):
+    with pytest.raises(ValueRangeError, match=r"lag: got .* an integer of 1 or more"):
         ews.autocorrelation(X, window=10, lag=lag)
 
 
@@ -383,7 +383,7 @@ def test_long_windows_are_measured_in_blocks(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_rolling_gives_the_names_in_the_order_asked_for() -> None:
-    values = ews.rolling(X, window=10, indicators=("skewness", "mean", "skewness"))
+    values = ews.rolling(X, window=10, indicators=("skewness", "mean"))
     assert list(values) == ["skewness", "mean"]
     assert list(ews.rolling(X, window=10, indicators="ac2")) == ["ac2"]
 
@@ -393,9 +393,9 @@ def test_rolling_suggests_the_nearest_indicator() -> None:
         ews.rolling(X, window=10, indicators=["mean", "varience"])
 
 
-@pytest.mark.parametrize("indicators", [[], (), None, 3, [1], [None]])
+@pytest.mark.parametrize("indicators", [None, 3, [1], [None], {"mean"}, [["mean"]]])
 def test_rolling_needs_names(indicators: object) -> None:
-    with pytest.raises(InputTypeError, match=r"indicators: got .* names of indicators"):
+    with pytest.raises(InputTypeError, match=r"indicators: got .* a sequence of names"):
         ews.rolling(X, window=10, indicators=indicators)
 
 

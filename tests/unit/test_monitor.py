@@ -357,7 +357,7 @@ def test_what_is_no_saved_monitor_is_refused() -> None:
         ({"detrend": 3}, errors.UnknownNameError),
         ({"indicators": "varience"}, errors.UnknownNameError),
         ({"indicators": "density_ratio"}, errors.UnknownNameError),
-        ({"indicators": ()}, errors.InputTypeError),
+        ({"indicators": ()}, errors.ValueRangeError),
         ({"indicators": (1,)}, errors.InputTypeError),
         ({"rule": "slope"}, errors.UnknownNameError),
     ],

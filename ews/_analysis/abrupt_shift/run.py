@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import numpy as np
 
 from ews import nulls
 from ews._analysis.abrupt_shift.result import AbruptShift, AbruptShiftConfig
+from ews._common import checks
 from ews._significance.pipeline import in_chunks
 from ews._significance.resolve import resolve_seed
 from ews._significance.windows import FloatArray, check_test
@@ -111,15 +111,14 @@ def abrupt_shift(
     (True, True)
     """
     check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
-    if isinstance(threshold, bool) or not isinstance(threshold, numbers.Real) or not 0 < float(threshold) < np.inf:
-        raise ValueRangeError("threshold", threshold, "a number above 0")
+    threshold = checks.number("threshold", threshold, above=0.0)
     cleaned = as_series(series, time=time, until=until, missing=missing, duplicates=duplicates)
     lengths = _lengths(shortest, longest, len(cleaned))
     if np.ptp(cleaned.values) == 0:
         given = described(f"{len(cleaned)} equal values ({cleaned.values[0]:g})")
         raise ValueRangeError("series", given, "values that vary")
     resolved, count = resolve_seed(seed), int(n_surrogates)
-    score = scores(cleaned.values.reshape(1, -1), lengths, float(threshold))[0]
+    score = scores(cleaned.values.reshape(1, -1), lengths, threshold)[0]
     statistic = float(np.abs(score).max())
     place = _place(score)
     drawn, sentence = np.empty(0), "no surrogates were drawn"
@@ -133,7 +132,7 @@ def abrupt_shift(
             sentence = fitted.sentence.replace("the residual", "the series less the step at its largest score")
 
             def largest(first: int, rows: int) -> FloatArray:
-                found = scores(fitted.draw(first, rows, seed=resolved), lengths, float(threshold))
+                found = scores(fitted.draw(first, rows, seed=resolved), lengths, threshold)
                 return np.asarray(np.abs(found).max(axis=1), dtype=np.float64)
 
             drawn = np.concatenate(in_chunks(largest, count, n=len(cleaned)))
@@ -151,7 +150,7 @@ def abrupt_shift(
         config=AbruptShiftConfig(
             shortest=lengths[0],
             longest=lengths[-1],
-            threshold=float(threshold),
+            threshold=threshold,
             null=null,
             n_surrogates=count,
             alpha=float(alpha),
@@ -165,17 +164,15 @@ def abrupt_shift(
 
 def _lengths(shortest: Any, longest: Any, n: int) -> range:
     """Segment lengths: from `shortest` to a third of the series, or to what was asked for."""
-    if isinstance(shortest, bool) or not isinstance(shortest, numbers.Integral) or int(shortest) < 3:
-        raise ValueRangeError("shortest", shortest, "an integer of 3 or more")
+    first = checks.whole("shortest", shortest, least=3)
     most = n // 3
-    if most < int(shortest):
+    if most < first:
         given = described(f"{n} observations")
-        raise SeriesTooShortError("series", given, f"at least {3 * int(shortest)}: three segments of {shortest}")
-    last = most if longest is None else longest
-    whole = isinstance(last, numbers.Integral) and not isinstance(last, bool)
-    if not whole or not int(shortest) <= int(last) <= most:
-        raise ValueRangeError("longest", longest, f"an integer from {shortest} to {most}, a third of the series")
-    return range(int(shortest), int(last) + 1)
+        raise SeriesTooShortError("series", given, f"at least {3 * first}: three segments of {first}")
+    if longest is None:
+        return range(first, most + 1)
+    allowed = f"an integer from {first} to {most}, a third of the series"
+    return range(first, checks.whole("longest", longest, least=first, most=most, allowed=allowed) + 1)
 
 
 def scores(rows: FloatArray, lengths: range, threshold: float) -> FloatArray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +9,10 @@ import numpy as np
 
 from ews import nulls
 from ews._analysis.composite.result import Composite, CompositeConfig
+from ews._common import checks
 from ews._significance.pipeline import in_chunks
 from ews._significance.resolve import resolve_indicators, resolve_seed
 from ews._significance.windows import FloatArray, Prepared, check_test, prepare
-from ews.errors import ValueRangeError
 from ews.indicators.fused import fused
 from ews.indicators.registry import Indicator
 from ews.results import IndicatorSeries
@@ -134,14 +133,12 @@ def composite(
     chosen = resolve_indicators(indicators)
     check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
     shortest = max(2, *(one.shortest_window for one in chosen))
-    _whole("burn_in", burn_in, 2)
-    _whole("consecutive", consecutive, 1)
-    if window is not None:
-        _whole("window", window, shortest)
-    if isinstance(threshold, bool) or not isinstance(threshold, numbers.Real) or not np.isfinite(float(threshold)):
-        raise ValueRangeError("threshold", threshold, "a finite number")
+    burn_in = checks.whole("burn_in", burn_in, least=2)
+    consecutive = checks.whole("consecutive", consecutive, least=1)
+    span = None if window is None else checks.whole("window", window, least=shortest)
+    threshold = checks.number("threshold", threshold)
     resolved = resolve_seed(seed)
-    first = max(int(burn_in), shortest, 0 if window is None else int(window))
+    first = max(burn_in, shortest, 0 if span is None else span)
     prepared = prepare(
         series,
         time=time,
@@ -155,14 +152,13 @@ def composite(
         window=first,
         shortest=shortest,
     )
-    span = None if window is None else int(window)
     table = _measured(prepared, prepared.residual.reshape(1, -1), chosen, first, span)
     scores, strength = _strength(table, chosen)
     mean, sd = _history(scores.sum(axis=0))
-    held = _held(strength[0], int(consecutive))
-    where = np.flatnonzero(held > float(threshold))
-    statistic = _strongest(strength, int(consecutive))[0]
-    drawn, sentence = _surrogates(prepared, chosen, first, span, int(consecutive), null, int(n_surrogates), resolved)
+    held = _held(strength[0], consecutive)
+    where = np.flatnonzero(held > threshold)
+    statistic = _strongest(strength, consecutive)[0]
+    drawn, sentence = _surrogates(prepared, chosen, first, span, consecutive, null, int(n_surrogates), resolved)
     reached = float((1 + (drawn >= statistic).sum()) / (1 + drawn.size)) if drawn.size else np.nan
     times = prepared.series.time
     plan = prepared.pipeline.plan
@@ -179,7 +175,7 @@ def composite(
         score=scores[:, 0].sum(axis=0),
         score_mean=mean[0],
         score_sd=sd[0],
-        crossed=strength[0] > float(threshold),
+        crossed=strength[0] > threshold,
         alarm_time=times[where[0]] if where.size else None,
         statistic=float(statistic),
         pvalue=reached,
@@ -189,8 +185,8 @@ def composite(
         config=CompositeConfig(
             indicators=names,
             burn_in=first,
-            threshold=float(threshold),
-            consecutive=int(consecutive),
+            threshold=threshold,
+            consecutive=consecutive,
             window=span,
             detrend=plan.method,
             bandwidth=plan.bandwidth,
@@ -205,11 +201,6 @@ def composite(
             seed=resolved,
         ),
     )
-
-
-def _whole(argument: str, given: Any, least: int) -> None:
-    if isinstance(given, bool) or not isinstance(given, numbers.Integral) or int(given) < least:
-        raise ValueRangeError(argument, given, f"an integer of {least} or more")
 
 
 def _measured(
@@ -269,7 +260,7 @@ def _held(strength: FloatArray, consecutive: int) -> FloatArray:
     """What was reached at each of the last `consecutive` times; −∞ where one of them is undefined."""
     reached = np.where(np.isfinite(strength), strength, -np.inf)
     held = reached.copy()
-    for back in range(1, consecutive):
+    for back in range(1, min(consecutive, strength.shape[-1] + 1)):
         held[..., back:] = np.minimum(held[..., back:], reached[..., :-back])
         held[..., :back] = -np.inf
     return held

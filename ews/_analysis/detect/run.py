@@ -11,12 +11,13 @@ import numpy.typing as npt
 
 from ews import nulls, trends
 from ews._analysis.assessment.result import Assessment, Assessments
+from ews._common import checks
 from ews._common.alarms import SUFFICIENT_POWER, Statistic
 from ews._significance import controls as _controls
 from ews._significance import surrogates as _significance
 from ews._significance.pipeline import Pipeline, Progress, Stages
 from ews._significance.resolve import resolve_pipeline, resolve_seed
-from ews.errors import ArgumentError, UnknownNameError, ValueRangeError, described
+from ews.errors import ArgumentError, ValueRangeError, described
 from ews.results import ARROWS, DetectConfig, Detection, Detections, IndicatorSeries, Significance, Verdict
 from ews.series import Duplicates, Missing, as_series, split_columns
 
@@ -213,10 +214,9 @@ def _detect_one(
     season: int | None,
     method: Any,
 ) -> Detection | Assessment:
-    if not isinstance(method, str) or method not in METHODS:
-        raise UnknownNameError("method", method, METHODS)
+    method = checks.choice("method", method, METHODS)
     nulls.check(null=null, n_surrogates=n_surrogates)
-    alpha = _checked_alpha(alpha)
+    alpha = checks.alpha(alpha)
     cleaned = as_series(data, time=time, name=name, until=until, missing=missing, duplicates=duplicates, causal=causal)
     if season is not None and missing == "drop":
         raise ArgumentError("missing", missing, '"interpolate" with a season: leaving samples out shifts its phase')
@@ -295,12 +295,6 @@ def _detect_one(
 def _shown(p: float) -> str:
     """A p-value as the tables show it: never 0, never more digits than the surrogates give."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
-
-
-def _checked_alpha(alpha: Any) -> float:
-    if not isinstance(alpha, float | np.floating) or not 0 < alpha < 1:
-        raise ValueRangeError("alpha", alpha, "a number between 0 and 1")
-    return float(alpha)
 
 
 def _check_size(values: FloatArray) -> None:

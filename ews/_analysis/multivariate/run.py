@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls, trends
-from ews._analysis.detect.run import _announce_compilation, _check_size, _checked_alpha, _residual
+from ews._analysis.detect.run import _announce_compilation, _check_size, _residual
 from ews._analysis.multivariate import controls as _multivariate_control
 from ews._analysis.multivariate.pipeline import MultivariatePipeline
 from ews._analysis.multivariate.result import MultivariateConfig, MultivariateDetection
+from ews._common import checks
 from ews._common.alarms import SUFFICIENT_POWER, Statistic, westfall_young
 from ews._common.gaps import even
 from ews._significance.pipeline import in_chunks
@@ -22,16 +23,13 @@ from ews._significance.surrogates import BAND_SURROGATES
 from ews.detrend import plan as plan_detrending
 from ews.errors import (
     ArgumentError,
-    InputTypeError,
     IrregularSpacingError,
     SeriesTooShortError,
-    UnknownNameError,
-    ValueRangeError,
     described,
 )
 from ews.multivariate import nulls as joint_nulls
 from ews.multivariate.reading import as_columns, of_variable
-from ews.multivariate.registry import MultivariateIndicator, get
+from ews.multivariate.registry import MULTIVARIATE, MultivariateIndicator, get
 from ews.results import ARROWS, IndicatorSeries, Significance, SurrogateBand, Verdict
 from ews.series import Duplicates, Missing, Series, as_series
 from ews.summary import p_clause
@@ -145,13 +143,10 @@ def detect_multivariate(
     ('inconclusive', ['mean_variance', 'jacobian_eigenvalue'])
     """
     nulls.check(n_surrogates=n_surrogates)
-    if null not in joint_nulls.NAMES:
-        raise UnknownNameError("null", null, joint_nulls.NAMES)
-    for argument, given in (("causal", causal), ("standardize", standardize)):
-        if not isinstance(given, bool | np.bool_):
-            raise InputTypeError(argument, given, "True or False")
-    alpha, resolved = _checked_alpha(alpha), resolve_seed(seed)
-    variables = _clean(data, time=time, until=until, missing=missing, duplicates=duplicates, causal=bool(causal))
+    null = checks.choice("null", null, joint_nulls.NAMES)
+    causal, standardize = checks.flag("causal", causal), checks.flag("standardize", standardize)
+    alpha, resolved = checks.alpha(alpha), resolve_seed(seed)
+    variables = _clean(data, time=time, until=until, missing=missing, duplicates=duplicates, causal=causal)
     one = next(iter(variables.values()))
     if season is not None and missing == "drop":
         raise ArgumentError("missing", missing, '"interpolate" with a season: leaving samples out shifts its phase')
@@ -164,9 +159,9 @@ def detect_multivariate(
         window=window,
         indicators=indicators,
         trend=trend,
-        causal=bool(causal),
+        causal=causal,
         season=season,
-        standardize=bool(standardize),
+        standardize=standardize,
     )
     _announce_compilation()
     trend_values = pipeline.plan.rows(values)
@@ -205,13 +200,13 @@ def detect_multivariate(
             null=null,
             n_surrogates=int(n_surrogates),
             alpha=alpha,
-            causal=bool(causal),
+            causal=causal,
             until=None if until is None else str(until),
             missing=missing,
             duplicates=duplicates,
             season=None if season is None else int(season),
             seed=resolved,
-            standardize=bool(standardize),
+            standardize=standardize,
         ),
         detrend_sentence=pipeline.plan.sentence,
         scale_sentence=_scale_sentence(pipeline),
@@ -275,9 +270,8 @@ def resolve(
 ) -> MultivariatePipeline:
     """Check every choice against the shape of the data and resolve it."""
     variables, n = shape
-    chosen = _indicators(indicators)
-    if not isinstance(trend, str) or trend not in trends.METHODS:
-        raise UnknownNameError("trend", trend, trends.METHODS)
+    chosen = [get(name) for name in checks.names("indicators", indicators, MULTIVARIATE)]
+    trend = checks.choice("trend", trend, trends.METHODS)
     if season is not None and detrend == "difference":
         raise ArgumentError(
             "season", season, 'None with detrend="difference": surrogates of differences have no season'
@@ -288,19 +282,6 @@ def resolve(
     except SeriesTooShortError as error:
         raise SeriesTooShortError("data", error.given, error.allowed) from None
     return MultivariatePipeline(plan, chosen, samples, trend, step, n, variables, standardize, causal)
-
-
-def _indicators(indicators: Any) -> list[MultivariateIndicator]:
-    """Registered indicators by name, in the order given, each once."""
-    names = (indicators,) if isinstance(indicators, str) else indicators
-    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
-        raise InputTypeError("indicators", indicators, "a sequence of names")
-    if not names:
-        raise ValueRangeError("indicators", indicators, "at least one name")
-    repeated = [name for place, name in enumerate(names) if name in names[:place]]
-    if repeated:
-        raise ValueRangeError("indicators", described(f"{repeated[0]!r} twice"), "each name once")
-    return [get(name) for name in names]
 
 
 def _decide(

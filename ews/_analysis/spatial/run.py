@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -11,10 +10,11 @@ import numpy.typing as npt
 
 from ews import trends
 from ews._analysis.spatial.result import SpatialConfig, SpatialDetection
+from ews._common import checks
 from ews._common.alarms import SUFFICIENT_POWER, Statistic, westfall_young
 from ews._common.seeds import resolve_seed
 from ews._significance.pipeline import in_chunks
-from ews.errors import InputTypeError, SeriesTooShortError, UnknownNameError, ValueRangeError, described
+from ews.errors import SeriesTooShortError, ValueRangeError, described
 from ews.results import ARROWS, IndicatorSeries, Verdict
 from ews.spatial import linear_field, registry, surrogates
 from ews.spatial.coarsening import block_means
@@ -27,6 +27,7 @@ __all__ = ["DEFAULT_SPATIAL_INDICATORS", "detect_spatial"]
 
 DEFAULT_SPATIAL_INDICATORS = ("moran", "variance", "skewness", "low_frequency_ratio")
 DetrendSpace = Literal["plane", "mean_map"]
+DETRENDINGS: tuple[DetrendSpace, ...] = ("plane", "mean_map")
 
 # A rank correlation of fewer maps takes too few values to be tested at 0.05.
 FEWEST_MAPS = 10
@@ -123,8 +124,12 @@ def detect_spatial(
     >>> ews.detect_spatial(maps, n_surrogates=99).verdict
     'inconclusive'
     """
-    chosen = _indicators(indicators)
-    _check(trend=trend, null=null, n_surrogates=n_surrogates, alpha=alpha, detrend_space=detrend_space)
+    chosen = [registry.get(name) for name in checks.names("indicators", indicators, registry.INDICATORS)]
+    trend = checks.choice("trend", trend, trends.METHODS)
+    null = checks.choice("null", null, surrogates.NULLS)
+    count, alpha = checks.draws("n_surrogates", n_surrogates), checks.alpha(alpha)
+    if detrend_space is not None:
+        detrend_space = checks.choice("detrend_space", detrend_space, DETRENDINGS)
     resolved = resolve_seed(seed)
     cleaned = as_grids(grids, time=time, until=until, missing=missing)
     if len(cleaned) < FEWEST_MAPS:
@@ -138,15 +143,15 @@ def detect_spatial(
     table = np.stack([one.compute(measured_on) for one in chosen])
     defined = np.isfinite(table).all(axis=1)
     tau = np.where(defined, _trend(table, trend, cleaned.step), np.nan)
-    count, names = int(n_surrogates), tuple(one.name for one in chosen)
+    names = tuple(one.name for one in chosen)
     drawn = np.full((len(chosen), count), np.nan)
     if count and defined.any():
         drawn[defined] = _surrogate_trends(table[defined], trend, null, count, resolved, cleaned.step)
     single, adjusted = _pvalues(tau, drawn)
     power = None
     if count and defined.all() and np.isfinite(tau).any():
-        power = _power(measured_on, chosen, trend, null, float(alpha), min(count, CONTROL_SURROGATES), resolved)
-    verdict, reasons = _decide(chosen, tau, adjusted, power, count, float(alpha))
+        power = _power(measured_on, chosen, trend, null, alpha, min(count, CONTROL_SURROGATES), resolved)
+    verdict, reasons = _decide(chosen, tau, adjusted, power, count, alpha)
     return SpatialDetection(
         verdict=verdict,
         reasons=reasons,
@@ -168,7 +173,7 @@ def detect_spatial(
             trend=trend,
             null=null,
             n_surrogates=count,
-            alpha=float(alpha),
+            alpha=alpha,
             until=None if until is None else str(until),
             detrend_space=detrend_space,
             coarse_grain=block,
@@ -189,34 +194,10 @@ _SENTENCES = {
 }
 
 
-def _indicators(indicators: Any) -> list[SpatialIndicator]:
-    names = (indicators,) if isinstance(indicators, str) else indicators
-    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
-        raise InputTypeError("indicators", indicators, "a sequence of names")
-    if not names or len(set(names)) < len(names):
-        raise ValueRangeError("indicators", indicators, "at least one name, each once")
-    return [registry.get(name) for name in names]
-
-
-def _check(*, trend: Any, null: Any, n_surrogates: Any, alpha: Any, detrend_space: Any) -> None:
-    if not isinstance(trend, str) or trend not in trends.METHODS:
-        raise UnknownNameError("trend", trend, trends.METHODS)
-    if not isinstance(null, str) or null not in surrogates.NULLS:
-        raise UnknownNameError("null", null, tuple(surrogates.NULLS))
-    whole = isinstance(n_surrogates, numbers.Integral) and not isinstance(n_surrogates, bool)
-    if not whole or n_surrogates < 0:
-        raise ValueRangeError("n_surrogates", n_surrogates, "an integer of 0 or more")
-    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < float(alpha) < 1:
-        raise ValueRangeError("alpha", alpha, "a number between 0 and 1")
-    if not isinstance(detrend_space, str | None) or detrend_space not in _SENTENCES:
-        raise UnknownNameError("detrend_space", detrend_space, ("plane", "mean_map"))
-
-
 def _block(size: Any, grids: Grids) -> int:
     longest = max(1, min(grids.values.shape[1:]) // 4)
-    if isinstance(size, bool) or not isinstance(size, numbers.Integral) or not 1 <= int(size) <= longest:
-        raise ValueRangeError("coarse_grain", size, f"an integer from 1 to {longest}, a quarter of the shorter side")
-    return int(size)
+    allowed = f"an integer from 1 to {longest}, a quarter of the shorter side"
+    return checks.whole("coarse_grain", size, least=1, most=longest, allowed=allowed)
 
 
 def _detrended(values: FloatArray, detrend_space: DetrendSpace | None) -> FloatArray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.seeds import resolve_seed
 from ews._evaluation.benchmark.result import Benchmark, BenchmarkCell, BenchmarkConfig
 from ews._evaluation.benchmark.stock import CONSTANT, NULLS, POSITIVES, draw_null
@@ -18,7 +19,6 @@ from ews._evaluation.roc import run as curves
 from ews._evaluation.running import Analysis, running_scores
 from ews._evaluation.scores import TrendScore, resolve_methods
 from ews._significance.pipeline import Progress
-from ews.errors import InputTypeError, UnknownNameError, ValueRangeError
 from ews.series import Series, as_series
 from ews.trends import TrendMethod
 
@@ -144,10 +144,10 @@ def benchmark_with_progress(*, progress: Progress | None = None, **options: Any)
     """:func:`benchmark`, calling ``progress(done, total)`` as scores are made."""
     chosen = {**_DEFAULTS, **options}
     named = resolve_methods(chosen["methods"])
-    positives = _names("positives", chosen["positives"], POSITIVES)
-    nulls = _names("nulls", chosen["nulls"], (CONSTANT, *NULLS))
-    n = _whole("n", chosen["n"], 20)
-    replicates = _whole("replicates", chosen["replicates"], 2)
+    positives = checks.names("positives", chosen["positives"], POSITIVES)
+    nulls = checks.names("nulls", chosen["nulls"], (CONSTANT, *NULLS))
+    n = checks.whole("n", chosen["n"], least=20)
+    replicates = checks.draws("replicates", chosen["replicates"], least=2)
     check_running(chosen["false_alarm_rate"], chosen["n_times"], chosen["burn_in"])
     curves.check_bootstrap(level=chosen["level"], n_bootstrap=chosen["n_bootstrap"], least=1)
     seed = resolve_seed(chosen["seed"])
@@ -229,21 +229,3 @@ def _cell(running: FloatArray, times: FloatArray, config: BenchmarkConfig) -> Be
         end = np.full(len(running), float(config.n - 1))
         lead = lead_times(running, samples, end, labels, curve.threshold_at(config.false_alarm_rate))
     return BenchmarkCell(roc=curve, lead=lead)
-
-
-def _names(argument: str, given: Any, known: Any) -> tuple[str, ...]:
-    listed = (given,) if isinstance(given, str) else given
-    if not isinstance(listed, Sequence):
-        raise InputTypeError(argument, given, "a sequence of names")
-    if not listed:
-        raise ValueRangeError(argument, given, "at least one name")
-    for name in listed:
-        if not isinstance(name, str) or name not in known:
-            raise UnknownNameError(argument, name, known)
-    return tuple(dict.fromkeys(listed))
-
-
-def _whole(argument: str, given: Any, least: int) -> int:
-    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < least:
-        raise ValueRangeError(argument, given, f"an integer of {least} or more")
-    return int(given)

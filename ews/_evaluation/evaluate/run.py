@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.seeds import resolve_seed
 from ews._common.times import numeric
 from ews._evaluation.collection import Records, read_collection
@@ -17,7 +18,6 @@ from ews._evaluation.roc import run as curves
 from ews._evaluation.running import Analysis, running_scores
 from ews._evaluation.scores import Method, resolve_methods
 from ews._significance.pipeline import Progress
-from ews.errors import UnknownNameError, ValueRangeError
 from ews.series import Duplicates, Missing
 from ews.trends import TrendMethod
 
@@ -179,8 +179,7 @@ def evaluate_with_progress(
     chosen = {**_DEFAULTS, **options}
     named = resolve_methods(chosen["methods"])
     reference = next(iter(named)) if chosen["reference"] is None else chosen["reference"]
-    if reference not in named:
-        raise UnknownNameError("reference", reference, named)
+    reference = checks.choice("reference", reference, named)
     check_running(chosen["false_alarm_rate"], chosen["n_times"], chosen["burn_in"])
     curves.check_bootstrap(level=chosen["level"], n_bootstrap=chosen["n_bootstrap"], least=1)
     seed = resolve_seed(chosen["seed"])
@@ -294,7 +293,5 @@ def whole_and_earlier(lengths: list[int], n_times: int, burn_in: float) -> IntAr
 def check_running(false_alarm_rate: Any, n_times: Any, burn_in: Any) -> None:
     """Refuse choices for running scores that cannot be used."""
     for name, given in (("false_alarm_rate", false_alarm_rate), ("burn_in", burn_in)):
-        if not isinstance(given, float | np.floating) or not 0 < given < 1:
-            raise ValueRangeError(name, given, "a number between 0 and 1")
-    if isinstance(n_times, bool) or not isinstance(n_times, int | np.integer) or n_times < 1:
-        raise ValueRangeError("n_times", n_times, "an integer of 1 or more; 1 for no lead times")
+        checks.alpha(given, name)
+    checks.whole("n_times", n_times, least=1, most=10_000, allowed="an integer from 1 to 10,000; 1 for no lead times")

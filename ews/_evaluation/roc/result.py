@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.publish import public
 
 if TYPE_CHECKING:
@@ -110,13 +111,9 @@ class Roc:
         return float(self.tpr[self._at(false_alarm_rate)])
 
     def _at(self, false_alarm_rate: float) -> int:
-        from ews.errors import ValueRangeError
-
-        rate: Any = false_alarm_rate
-        if not isinstance(rate, int | float | np.number) or not 0 <= rate <= 1:
-            raise ValueRangeError("false_alarm_rate", false_alarm_rate, "a number from 0 to 1")
+        rate = checks.number("false_alarm_rate", false_alarm_rate, least=0.0, most=1.0)
         # Rates are shares of whole cases: rounding must not lose one of them.
-        return int(np.flatnonzero(self.fpr <= false_alarm_rate + 1e-12)[-1])
+        return int(np.flatnonzero(self.fpr <= rate + 1e-12)[-1])
 
     def summary(self) -> str:
         """The area, its interval, and detection rates at usual false-alarm rates, as plain text.

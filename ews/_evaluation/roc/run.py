@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ews._common import checks
 from ews._common.seeds import resolve_seed
 from ews._evaluation import resampling
 from ews._evaluation.resampling import BoolArray, FloatArray, IntArray, Ordered
@@ -16,7 +17,6 @@ from ews.errors import (
     InputTypeError,
     MissingValuesError,
     SeriesTooShortError,
-    UnknownNameError,
     ValueRangeError,
     described,
 )
@@ -103,8 +103,7 @@ def roc(
     >>> curve.auc
     0.75
     """
-    if interval not in INTERVALS:
-        raise UnknownNameError("interval", interval, INTERVALS)
+    checks.choice("interval", interval, INTERVALS)
     check_bootstrap(level=level, n_bootstrap=n_bootstrap)
     values = _read_scores("scores", scores)
     truth = read_labels(labels, values.size)
@@ -296,10 +295,8 @@ def _tails(level: float) -> tuple[float, float]:
 
 def check_bootstrap(*, level: Any, n_bootstrap: Any, least: int = 0) -> None:
     """Refuse a level or a number of bootstrap samples that cannot be used."""
-    if not isinstance(level, float | np.floating) or not 0 < level < 1:
-        raise ValueRangeError("level", level, "a number between 0 and 1")
-    if isinstance(n_bootstrap, bool) or not isinstance(n_bootstrap, int | np.integer) or n_bootstrap < least:
-        raise ValueRangeError("n_bootstrap", n_bootstrap, f"an integer of {least} or more")
+    checks.alpha(level, "level")
+    checks.draws("n_bootstrap", n_bootstrap, least=least)
 
 
 def _read_scores(argument: str, given: Any) -> FloatArray:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls, trends
+from ews._common import checks
 from ews._common.alarms import two_sided, westfall_young
 from ews._evaluation.running import cleaned
 from ews._evaluation.sensitivity.result import SensitivityConfig, SensitivityMap
@@ -153,9 +154,7 @@ def sensitivity_with_progress(data: Any, *, progress: Progress | None = None, **
     """:func:`sensitivity`, calling ``progress(done, total)`` as surrogates are done."""
     chosen = {**_DEFAULTS, **options}
     nulls.check(null=chosen["null"], n_surrogates=chosen["n_surrogates"])
-    alpha = chosen["alpha"]
-    if not isinstance(alpha, float | np.floating) or not 0 < alpha < 1:
-        raise ValueRangeError("alpha", alpha, "a number between 0 and 1")
+    alpha = checks.alpha(chosen["alpha"])
     seed = resolve_seed(chosen["seed"])
     series = as_series(data, **{name: chosen[name] for name in ("time", "until", "missing", "duplicates", "causal")})
     if chosen["season"] is not None and chosen["missing"] == "drop":

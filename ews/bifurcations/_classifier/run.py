@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ews import nulls
+from ews._common import checks
 from ews._significance.pipeline import in_chunks
 from ews._significance.resolve import resolve_seed
 from ews._significance.windows import FloatArray, Prepared, check_test, prepare
@@ -14,8 +15,7 @@ from ews.bifurcations._classifier.features import SHORTEST, features
 from ews.bifurcations._classifier.network import CLASSES, shipped
 from ews.bifurcations._classifier.result import Classification, ClassifierConfig
 from ews.detrend import plan as plan_detrending
-from ews.errors import ArgumentError, InputTypeError, SeriesTooShortError, ValueRangeError, described
-from ews.indicators.building import is_count, is_number
+from ews.errors import ArgumentError, SeriesTooShortError, described
 from ews.series import Duplicates, Missing
 
 __all__ = ["classifier", "evidence_of"]
@@ -126,10 +126,8 @@ def classifier(
     'flip'
     """
     check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
-    if not is_number(prevalence) or not 0.0 < prevalence < 1.0:
-        raise ValueRangeError("prevalence", prevalence, "a number between 0 and 1")
-    if not is_count(history, at_least=0):
-        raise InputTypeError("history", history, "an integer of 0 or more")
+    prevalence = checks.alpha(prevalence, "prevalence")
+    history = checks.draws("history", history)
     resolved = resolve_seed(seed)
     try:
         prepared = prepare(

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from ews import nulls
+from ews._common import checks
 from ews._significance.resolve import resolve_seed
 from ews._significance.windows import FloatArray, check_test, config_fields, prepare, trend_tests
 from ews.bifurcations._jacobian.maps import IntArray, Strengths, eigenvalues
 from ews.bifurcations._jacobian.result import JacobianConfig, JacobianEigenvalue
-from ews.errors import SeriesTooShortError, ValueRangeError, described
-from ews.indicators.building import is_count, is_number
+from ews.errors import SeriesTooShortError, described
 from ews.series import Duplicates, Missing
 
 __all__ = ["jacobian"]
@@ -200,16 +200,14 @@ def jacobian(
 def _strengths(theta: Any) -> Strengths:
     if theta is None:
         return Strengths(0.0, 0.5, 6)  # Grziwotz et al. (2023): 0, 0.5, …, 2.5
-    if not (is_number(theta) and 0.0 <= theta < np.inf):
-        raise ValueRangeError("theta", theta, "a number of 0 or more, or None")
-    return Strengths(float(theta), 0.0, 1)
+    return Strengths(checks.number("theta", theta, least=0.0, allowed="a number of 0 or more, or None"), 0.0, 1)
 
 
 def _candidates(dimension: Any, delay: Any, window: int) -> tuple[IntArray, IntArray]:
     """The embeddings to choose from; only such as leave points enough in a window."""
     for name, given in (("dimension", dimension), ("delay", delay)):
-        if given is not None and not is_count(given, at_least=1):
-            raise ValueRangeError(name, given, "a whole number of at least 1, or None")
+        if given is not None:
+            checks.whole(name, given, least=1, allowed="an integer of 1 or more, or None")
     delays = np.arange(1, LARGEST_DELAY + 1) if delay is None else np.array([int(delay)])
     dimensions = np.arange(1, LARGEST_DIMENSION + 1) if dimension is None else np.array([int(dimension)])
     # A quarter of the window may go to the lags, and each coefficient of the largest map needs points of its own.
@@ -227,6 +225,5 @@ def _candidates(dimension: Any, delay: Any, window: int) -> tuple[IntArray, IntA
 def _stride(stride: Any, n: int, window: int) -> int:
     if stride is None:
         return max(1, (n - window) // (WINDOWS - 1))
-    if not is_count(stride, at_least=1) or stride > n - window:
-        raise ValueRangeError("stride", stride, f"a whole number from 1 to {n - window}, or None")
-    return int(stride)
+    allowed = f"an integer from 1 to {n - window}, or None"
+    return checks.whole("stride", stride, least=1, most=n - window, allowed=allowed)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import numbers
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ews import nulls, trends
+from ews._common import checks
 from ews._common.alarms import westfall_young
 from ews._significance.pipeline import Pipeline, in_chunks
 from ews._significance.resolve import resolve_seed
@@ -17,7 +16,7 @@ from ews._significance.windows import check_test
 from ews.bifurcations._jumps.moments import NAMES, components, in_time
 from ews.bifurcations._jumps.result import DriftDiffusionJump, JumpsConfig
 from ews.detrend import plan as plan_detrending
-from ews.errors import InputTypeError, SeriesTooShortError, ValueRangeError, described
+from ews.errors import SeriesTooShortError, ValueRangeError, described
 from ews.series import Duplicates, Missing, as_series
 
 __all__ = ["jumps"]
@@ -128,21 +127,22 @@ def jumps(
     -0.74
     """
     check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
-    _check_numbers(kernel_bandwidth, points)
-    if not isinstance(causal, bool | np.bool_):
-        raise InputTypeError("causal", causal, "True or False")
+    allowed = "a positive number of standard deviations"
+    kernel_bandwidth = checks.number("kernel_bandwidth", kernel_bandwidth, above=0.0, allowed=allowed)
+    points = checks.whole("points", points, least=10)
+    causal = checks.flag("causal", causal)
     resolved = resolve_seed(seed)
-    cleaned = as_series(series, time=time, until=until, missing=missing, duplicates=duplicates, causal=bool(causal))
+    cleaned = as_series(series, time=time, until=until, missing=missing, duplicates=duplicates, causal=causal)
     n = len(cleaned)
     if n < FEWEST_VALUES:
         raise SeriesTooShortError("series", described(f"{n} values"), f"at least {FEWEST_VALUES} values")
     if np.ptp(cleaned.values) == 0:
         raise ValueRangeError("series", described(f"{n} equal values ({cleaned.values[0]:g})"), "values that vary")
-    plan = plan_detrending(detrend, n=n, bandwidth=bandwidth, causal=bool(causal), season=season)
+    plan = plan_detrending(detrend, n=n, bandwidth=bandwidth, causal=causal, season=season)
     trend = plan.rows(cleaned.values.reshape(1, -1))[0]
     residual = cleaned.values - trend
     pipeline = Pipeline(plan, (), n, "kendall", cleaned.step, trend)
-    options: dict[str, Any] = {"bandwidth": float(kernel_bandwidth), "points": int(points), "step": cleaned.step}
+    options: dict[str, Any] = {"bandwidth": kernel_bandwidth, "points": points, "step": cleaned.step}
 
     drawn = residual[np.isfinite(residual)].reshape(1, -1)
     found = components(drawn, **options)
@@ -169,8 +169,8 @@ def jumps(
         config=JumpsConfig(
             detrend=plan.method,
             bandwidth=plan.bandwidth,
-            kernel_bandwidth=float(kernel_bandwidth),
-            points=int(points),
+            kernel_bandwidth=kernel_bandwidth,
+            points=points,
             null=null,
             n_surrogates=int(n_surrogates),
             alpha=float(alpha),
@@ -182,15 +182,6 @@ def jumps(
             seed=resolved,
         ),
     )
-
-
-def _check_numbers(kernel_bandwidth: Any, points: Any) -> None:
-    number = isinstance(kernel_bandwidth, numbers.Real) and not isinstance(kernel_bandwidth, bool)
-    if not number or not 0 < float(kernel_bandwidth) < math.inf:
-        raise ValueRangeError("kernel_bandwidth", kernel_bandwidth, "a positive number of standard deviations")
-    whole = isinstance(points, numbers.Integral) and not isinstance(points, bool)
-    if not whole or points < 10:
-        raise ValueRangeError("points", points, "an integer of 10 or more")
 
 
 def _surrogate_trends(

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.times import as_times, numeric
-from ews.errors import ArgumentError, MissingValuesError, SeriesTooShortError, ValueRangeError, described
+from ews.errors import ArgumentError, MissingValuesError, SeriesTooShortError, described
 from ews.series import real_numbers
 
 __all__ = ["ornstein_uhlenbeck_log_likelihood", "saddle_node_log_likelihood", "transcritical_log_likelihood"]
@@ -210,15 +211,8 @@ def _observations(values: Any, time: Any) -> tuple[FloatArray, FloatArray]:
 
 def _number(argument: str, given: Any, *, least: float = -math.inf) -> float:
     allowed = "a finite number" if least == -math.inf else f"a finite number of {least:g} or more"
-    if isinstance(given, bool) or not isinstance(given, int | float | np.integer | np.floating):
-        raise ValueRangeError(argument, given, allowed)
-    if not math.isfinite(given) or given < least:
-        raise ValueRangeError(argument, given, allowed)
-    return float(given)
+    return checks.number(argument, given, least=least, allowed=allowed)
 
 
 def _positive(argument: str, given: Any) -> float:
-    number = _number(argument, given)
-    if number <= 0:
-        raise ValueRangeError(argument, given, "a positive number")
-    return number
+    return checks.number(argument, given, above=0.0, allowed="a positive number")

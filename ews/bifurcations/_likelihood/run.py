@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.seeds import resolve_seed
 from ews._common.times import numeric
 from ews.bifurcations._likelihood.result import (
@@ -22,8 +22,7 @@ from ews.bifurcations._likelihood.result import (
     OrnsteinUhlenbeckFit,
     TransitionFit,
 )
-from ews.errors import SeriesTooShortError, UnknownNameError, ValueRangeError, described
-from ews.indicators.building import is_number
+from ews.errors import SeriesTooShortError, ValueRangeError, described
 from ews.series import Duplicates, Missing, Series, as_series
 
 __all__ = ["likelihood"]
@@ -174,13 +173,9 @@ def _check(alternative: Any, drift: Any, noise: Any, n_bootstrap: Any, alpha: An
     for argument, given, allowed in (
         ("alternative", alternative, tuple(_MODELS)), ("drift", drift, _DRIFTS), ("noise", noise, _NOISES)
     ):  # fmt: skip
-        if not isinstance(given, str) or given not in allowed:
-            raise UnknownNameError(argument, given, allowed)
-    whole = isinstance(n_bootstrap, numbers.Integral) and not isinstance(n_bootstrap, bool)
-    if not whole or n_bootstrap < 0:
-        raise ValueRangeError("n_bootstrap", n_bootstrap, "an integer of 0 or more")
-    if not is_number(alpha) or not 0 < alpha < 1:
-        raise ValueRangeError("alpha", alpha, "a number between 0 and 1")
+        checks.choice(argument, given, allowed)
+    checks.draws("n_bootstrap", n_bootstrap)
+    checks.alpha(alpha)
 
 
 class _Problem:

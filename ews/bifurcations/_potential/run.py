@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-import numbers
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ews import nulls
+from ews._common import checks
 from ews._significance.pipeline import in_chunks
 from ews._significance.resolve import resolve_seed
 from ews._significance.windows import Prepared, check_test, config_fields, prepare
 from ews.bifurcations._potential.result import PotentialConfig, PotentialWells
 from ews.bifurcations._potential.wells import find_wells, kernel_density, rule_of_thumb, windows_of
-from ews.errors import ValueRangeError
 from ews.series import Duplicates, Missing
 
 __all__ = ["potential"]
@@ -139,7 +138,6 @@ def potential(
     [-1.0, 1.0]
     """
     check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
-    nulls.check(n_surrogates=n_surrogates)
     _check_numbers(kernel_bandwidth=kernel_bandwidth, barrier=barrier, noise=noise, n_bootstrap=n_bootstrap)
     resolved = resolve_seed(seed)
     prepared = prepare(
@@ -203,14 +201,9 @@ def potential(
 
 def _check_numbers(*, kernel_bandwidth: Any, barrier: Any, noise: Any, n_bootstrap: Any) -> None:
     for name, given in (("kernel_bandwidth", kernel_bandwidth), ("barrier", barrier), ("noise", noise)):
-        if given is None and name == "kernel_bandwidth":
-            continue
-        number = isinstance(given, numbers.Real) and not isinstance(given, bool)
-        if not number or not 0 < float(given) < math.inf:
-            raise ValueRangeError(name, given, "a positive number")
-    whole = isinstance(n_bootstrap, numbers.Integral) and not isinstance(n_bootstrap, bool)
-    if not whole or n_bootstrap < 0:
-        raise ValueRangeError("n_bootstrap", n_bootstrap, "an integer of 0 or more")
+        if given is not None or name != "kernel_bandwidth":
+            checks.number(name, given, above=0.0, allowed="a positive number")
+    checks.draws("n_bootstrap", n_bootstrap)
 
 
 def _bootstrap(

@@ -8,12 +8,11 @@ from typing import Any, Literal
 import numpy as np
 
 from ews import nulls
+from ews._common import checks
 from ews._significance.resolve import resolve_seed
 from ews._significance.windows import FloatArray, Prepared, TrendTest, check_test, config_fields, prepare, trend_test
 from ews.bifurcations._restoring.result import RestoringConfig, RestoringTrend
 from ews.bifurcations._restoring.threshold import Threshold, extrapolate
-from ews.errors import UnknownNameError, ValueRangeError
-from ews.indicators.building import is_count
 from ews.series import Duplicates, Missing
 
 __all__ = ["restoring"]
@@ -132,17 +131,11 @@ def restoring(
     >>> bool(low <= result.time_to_threshold <= high)
     True
     """
-    names = (null,) if isinstance(null, str) else tuple(null)
-    for name in names:
-        check_test(null=name, n_surrogates=n_surrogates, alpha=alpha)
-    if not names or len(set(names)) < len(names):
-        raise ValueRangeError("null", null, "one name or more, each once")
-    if errors not in ("ar1", "white"):
-        raise UnknownNameError("errors", errors, ("ar1", "white"))
-    if innovations not in ("normal", "blocks"):
-        raise UnknownNameError("innovations", innovations, ("normal", "blocks"))
-    if not is_count(n_bootstrap, at_least=0):
-        raise ValueRangeError("n_bootstrap", n_bootstrap, "an integer of 0 or more")
+    names = checks.names("null", null, nulls.NAMES)
+    check_test(null=names[0], n_surrogates=n_surrogates, alpha=alpha)
+    errors = checks.choice("errors", errors, ("ar1", "white"))
+    innovations = checks.choice("innovations", innovations, ("normal", "blocks"))
+    checks.draws("n_bootstrap", n_bootstrap)
     resolved = resolve_seed(seed)
     prepared = prepare(
         series,
