@@ -2,8 +2,9 @@
 
 numba's own disk cache looks at one file only: a kernel that calls into another file would go stale when that file
 changes. Here the folder of the cache carries a digest of *all* kernel files and of numba's version (numba itself
-keeps processors apart), so that a change to any of them starts a fresh folder. Where no folder is writable the
-kernels still work, compiled anew in each process, with one warning.
+keeps processors apart), so that a change to any of them starts a fresh folder. What lies there is run as code: a folder
+or file that others can write to is not read, nor one that was cut short or changed (each ends in its SHA-256). Where no
+folder can be used the kernels still work, compiled anew in each process, with one warning.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import stat
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -27,6 +31,7 @@ __all__ = ["announce_compilation", "cache_folder", "kernel"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_SEAL = hashlib.sha256().digest_size
 _log = logging.getLogger("ews")
 
 
@@ -56,23 +61,55 @@ def _candidates() -> list[Path]:
 
 @cache
 def cache_folder() -> Path | None:
-    """The folder that holds compiled kernels, or None where none is writable (one warning is given)."""
+    """The folder that holds compiled kernels, or None where none is safe and writable (one warning is given)."""
     tried = []
     for root in _candidates():
         folder = root / kernel_digest()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                return folder
+            _make(folder)
+            danger = _danger(root, folder)
+            if danger is None:
+                with tempfile.TemporaryFile(dir=folder):
+                    return folder
+            tried.append(danger)
         except OSError as problem:
             tried.append(f"{folder} ({problem.strerror or problem})")
     warnings.warn(
-        "compiled kernels cannot be kept: no writable folder among "
-        f"{', '.join(tried) or 'none known'}; set EWS_CACHE_DIR to a writable folder to compile once only",
+        "compiled kernels cannot be kept: no folder that is writable, and by its owner alone, among "
+        f"{', '.join(tried) or 'none known'}; set EWS_CACHE_DIR to such a folder to compile once only",
         KernelCacheWarning,
         stacklevel=2,
     )
     return None
+
+
+def _make(folder: Path) -> None:
+    """Make a folder and those above it, for this user alone."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _danger(root: Path, folder: Path) -> str | None:
+    """Why others could put their code there; None where they cannot."""
+    for own in (root, folder):
+        reason = _not_ones_own(own.stat())
+        if reason:
+            return f"{own} ({reason})"
+    for above in root.resolve().parents:
+        mode = above.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:  # whoever can rename the root can replace it
+            return f"{root} (in {above}, which everyone can write to)"
+    return None
+
+
+def _not_ones_own(found: os.stat_result) -> str:
+    """Why a file or folder is not this user's alone; nothing where it is, or where the system has no such users."""
+    if not hasattr(os, "geteuid"):
+        return ""
+    if found.st_uid != os.geteuid():
+        return "of another user"
+    return "others can write to it" if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) else ""
 
 
 class _Locator(caching._CacheLocator):  # type: ignore[misc]
@@ -98,8 +135,62 @@ class _CacheImplementation(caching.CompileResultCacheImpl):  # type: ignore[misc
     _locator_classes = [_Locator]
 
 
+class _SealedFiles(caching.IndexDataCacheFile):  # type: ignore[misc]
+    """numba's files, each with its SHA-256 behind what is pickled, which a reader of pickles overlooks."""
+
+    @contextmanager
+    def _open_for_write(self, filepath: str) -> Iterator[BytesIO]:
+        with super()._open_for_write(filepath) as file:
+            written = BytesIO()
+            yield written
+            Path(file.name).chmod(0o600)  # whatever the umask
+            file.write(written.getvalue() + hashlib.sha256(written.getvalue()).digest())
+
+    def _load_index(self) -> Any:
+        return super()._load_index() if _is_sound(Path(self._index_path)) else {}
+
+    def _load_data(self, name: str) -> Any:
+        return super()._load_data(name) if _is_sound(Path(self._data_path(name))) else None
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether a file is there, whole, and this user's alone; a warning where it is there and is not."""
+    try:
+        with path.open("rb") as file:
+            reason = _not_ones_own(os.fstat(file.fileno()))
+            data = file.read()
+    except FileNotFoundError:
+        return False
+    except OSError as problem:
+        reason, data = problem.strerror or str(problem), b""
+    if not reason and hashlib.sha256(data[:-_SEAL]).digest() != data[-_SEAL:]:
+        reason = "cut short or changed"
+    if reason:
+        _warn_of_files(str(path.parent), f"{path.name}: {reason}")
+    return not reason
+
+
+_warned: set[str] = set()
+
+
+def _warn_of_files(folder: str, reason: str) -> None:
+    if folder not in _warned:  # one warning for all its files
+        _warned.add(folder)
+        warnings.warn(
+            f"kernels kept in {folder} cannot be used and are compiled anew ({reason})",
+            KernelCacheWarning,
+            stacklevel=2,
+        )
+
+
 class _KernelCache(caching.FunctionCache):  # type: ignore[misc]
     _impl_class = _CacheImplementation
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        kept = self._cache_file
+        base = kept._index_name.removesuffix(".nbi")
+        self._cache_file = _SealedFiles(self._cache_path, base, kept._source_stamp)
 
     def save_overload(self, signature: Any, data: Any) -> None:
         try:
