@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 # Public name → the module that holds it; a name that maps to None is itself a module.
 _HOMES: dict[str, str | None] = {
     "Assessment": "adapters.assessment.run",
-    "Calibration": "adapters.calibration.exits",
-    "CalibrationConfig": "adapters.calibration.exits",
+    "Calibration": "adapters.calibration.result",
+    "CalibrationConfig": "adapters.calibration.result",
     "ConfidencePolicy": "adapters.policies.confidence",
     "EWSExitPolicy": "adapters.policies.ews",
     "Exit": "adapters.decoding.contract",
@@ -124,7 +124,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from adapters import errors, signals, windows
     from adapters.assessment.run import Assessment, assess
-    from adapters.calibration.exits import Calibration, CalibrationConfig
+    from adapters.calibration.result import Calibration, CalibrationConfig
     from adapters.decoding.contract import Exit, Plan, Policy, Promise, Trajectory
     from adapters.decoding.report import Report
     from adapters.guard.policy import Guarded

@@ -1,4 +1,4 @@
-"""Fit the early-warning policy where feed-forward blocks are left out, alone or beside exits.
+"""Calibration of FFN skips, alone or beside early exits.
 
 What is left out changes the states that follow, so that a rule cannot be judged from one recording: each candidate is
 replayed on the texts that test it, from the careful to the bold, until one fails.
@@ -9,27 +9,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
 from adapters.calibration.costs import Costs
-from adapters.calibration.exits import (
-    Calibration,
-    CalibrationConfig,
-    fit_head,
-    new_calibration,
-    reporting,
-    split,
-    window_for,
-)
-from adapters.calibration.risk import learn_then_test
+from adapters.calibration.exits import fit_head, reporting, split, window_for
+from adapters.calibration.result import Calibration, CalibrationConfig, new_calibration
+from adapters.calibration.risk import Target, learn_then_test
 from adapters.calibration.rules import FeedRule, Rule, choose_rules
 from adapters.calibration.table import gather
 from adapters.decoding.contract import Unit
 from adapters.errors import FullDepthWarning
 from adapters.families import Family
+from adapters.heads.early_warning import EarlyWarning
 from adapters.heads.exit_classifier import FeatureSet, gate_features, states_needed
 from adapters.heads.logistic import Logistic
 from adapters.heads.shortlist import ShortListHead
@@ -39,7 +33,7 @@ from adapters.texts.reading import IntArray
 from adapters.texts.replaying import Replay, replay
 from ews.errors import ArgumentError, described
 
-__all__ = ["calibrate_feeds", "feed_groups", "feeds_for", "harmless_groups"]
+__all__ = ["calibrate_ffn", "feed_groups", "feeds_for", "harmless_groups"]
 
 # Share of the risk that the candidates aim at on the texts that they are chosen on, from careful to bold.
 _AIMS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5)
@@ -103,14 +97,14 @@ def harmless_groups(
     return np.concatenate(harmless), np.concatenate(seen)
 
 
-def calibrate_feeds(
+def calibrate_ffn(
     family: Family,
     tokenizer: Any,
     texts: Sequence[Any],
     *,
     risk: float,
     confidence: float,
-    target: Literal["agreement", "sequence"],
+    target: Target,
     unit: Unit,
     features: FeatureSet,
     max_new_tokens: int,
@@ -118,7 +112,7 @@ def calibrate_feeds(
     seed: int,
     progress: bool,
 ) -> Calibration:
-    """Fit and test; the arguments are those of :func:`adapters.calibration.exits.calibrate`."""
+    """Fit and test; the arguments are those of :func:`adapters.calibration.run.calibrate`."""
     window = window_for(family.depth)
     groups = feed_groups(family.depth, window)
     if not groups:
@@ -200,8 +194,6 @@ def _test(
     max_new_tokens: int,
 ) -> tuple[Rule | None, dict[str, Any], float]:
     """Replay candidates in their order until one fails; the cheapest that holds, the test, and what it costs."""
-    from adapters.policies.ews import EWSExitPolicy
-
     config = plain.config
     losses: list[Any] = []
     sizes: Any = np.zeros(0)
@@ -209,7 +201,8 @@ def _test(
     control: dict[str, Any] = {}
     expected = 1.0
     for rule in candidates:
-        seen = replay(family.model, EWSExitPolicy(calibration=replace(plain, rule=rule)), texts)
+        policy = EarlyWarning(replace(plain, rule=rule).bind, unit=config.unit, cache=config.cache)
+        seen = replay(family.model, policy, texts)
         advance(len(texts))
         differ, counts = seen.counts()
         kept = counts > 0
@@ -220,7 +213,7 @@ def _test(
             sizes,
             risk=config.risk,
             confidence=config.confidence,
-            target=config.target,  # type: ignore[arg-type]
+            target=config.target,
             max_size=max_new_tokens - 1,
             seed=config.seed,
         )

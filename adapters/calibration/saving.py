@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, get_args
+from typing import Any, NoReturn, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -20,7 +20,7 @@ from safetensors.torch import save as tensor_bytes
 from torch import Tensor
 
 from adapters.calibration.costs import Costs
-from adapters.calibration.exits import Calibration, CalibrationConfig, calibration_dict, require_model
+from adapters.calibration.result import Calibration, CalibrationConfig, calibration_dict, require_model
 from adapters.calibration.risk import Target
 from adapters.calibration.rules import Rule
 from adapters.decoding.contract import CACHES, UNITS
@@ -29,10 +29,7 @@ from adapters.families import Family, family_of
 from adapters.heads.exit_classifier import FEATURES, feature_names
 from ews.errors import ArgumentError, described
 
-if TYPE_CHECKING:
-    from adapters.policies.ews import EWSExitPolicy
-
-__all__ = ["FORMAT", "VERSION", "calibration_from_dict", "load_policy", "save_policy"]
+__all__ = ["FORMAT", "VERSION", "calibration_from_dict", "load_calibration", "save_calibration"]
 
 FORMAT, VERSION = "earlywarning policy", 1
 _WORDS, _TENSORS = "policy.json", "policy.safetensors"
@@ -52,24 +49,21 @@ _HEAD: dict[str, torch.dtype | None] = {
 _LENS: dict[str, torch.dtype | None] = {"lens.depths": torch.int64, "lens.weight": None, "lens.bias": None}
 
 
-def save_policy(policy: EWSExitPolicy, folder: Path) -> None:
+def save_calibration(calibration: Calibration, folder: Path) -> None:
     """Write ``policy.json`` and ``policy.safetensors``, each whole or not at all.
 
     Parameters
     ----------
-    policy : EWSExitPolicy
-        A policy with a calibration.
+    calibration : Calibration
+        What was found.
     folder : Path
         Made where it does not exist. What was saved there before is replaced.
 
     Raises
     ------
     ews.errors.ArgumentError
-        If the policy has no calibration, a number in it is not finite, or the folder is a file.
+        If a number in it is not finite, or the folder is a file.
     """
-    calibration = policy.calibration
-    if calibration is None:
-        raise ArgumentError("policy", described("one without a calibration"), "what EWSExitPolicy.calibrate returned")
     tensors = {name: each.detach().cpu().contiguous().clone() for name, each in calibration.tensors.items()}
     odd = [name for name, each in tensors.items() if not _is_finite(each)]
     content = calibration_dict(calibration)
@@ -95,8 +89,8 @@ def save_policy(policy: EWSExitPolicy, folder: Path) -> None:
     _replace(folder / _WORDS, (json.dumps(words, indent=1, allow_nan=False) + "\n").encode())
 
 
-def load_policy(folder: Path, model: Any) -> Calibration:
-    """Read what :func:`save_policy` wrote, and see that nothing was changed and that it is for this model.
+def load_calibration(folder: Path, model: Any) -> Calibration:
+    """Read what :func:`save_calibration` wrote, and see that nothing was changed and that it is for this model.
 
     Parameters
     ----------
@@ -144,7 +138,7 @@ def load_policy(folder: Path, model: Any) -> Calibration:
 
 
 def calibration_from_dict(found: Any, tensors: Mapping[str, Tensor]) -> Calibration:
-    """The inverse of :func:`adapters.calibration.exits.calibration_dict`; every field is looked at.
+    """The inverse of :func:`adapters.calibration.result.calibration_dict`; every field is looked at.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ def calibrate(
         loaded, tokenizer = load_model(
             model, dtype=dtype, device=device, threads=threads, trust_remote_code=trust_remote_code
         )
-        from adapters.calibration.exits import calibration_dict
+        from adapters.calibration.result import calibration_dict
         from adapters.policies.ews import EWSExitPolicy
 
         policy = EWSExitPolicy.calibrate(

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from adapters._common.publish import public
-from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Promise, Trajectory, Unit
-from adapters.families import Family
-from adapters.heads.exit_classifier import gate_features, states_needed
-from adapters.heads.fitted import FittedExit, FittedFeeds
+from adapters.decoding.contract import CacheMode, Plan, Promise, Unit
+from adapters.heads.early_warning import EarlyWarning
 from adapters.heads.training_free import Untrained
+from ews.errors import ArgumentError, described
 
 if TYPE_CHECKING:
     from adapters.calibration.costs import Costs
-    from adapters.calibration.exits import Calibration
+    from adapters.calibration.result import Calibration
 
 __all__ = ["EWSExitPolicy"]
 
@@ -28,7 +25,7 @@ _CACHES: dict[str, CacheMode] = {"layer": "deferred", "ffn": "exact", "both": "p
 
 
 @public("adapters")
-class EWSExitPolicy(Policy):
+class EWSExitPolicy(EarlyWarning):
     """Leave, or leave feed-forward blocks out, on an early warning that is then confirmed.
 
     *Warning.* At a few depths, variance, lag-1 autocorrelation, skewness and trend of four signals of the residual
@@ -102,27 +99,14 @@ class EWSExitPolicy(Policy):
     ) -> None:
         chosen = calibration.config.unit if calibration is not None else unit
         kept = calibration.config.cache if calibration is not None and cache is None else cache
-        super().__init__(unit=chosen, cache=kept or _CACHES.get(chosen, "deferred"))
         self.calibration = calibration
-        self._untrained = None
+        self._untrained: Untrained | None = None
         if calibration is None:
             self._untrained = Untrained(depths=depths, threshold=threshold, window=window, warmup=warmup)
-        self._exits: dict[int, FittedExit] = {}
-        self._feeds: dict[int, FittedFeeds] = {}
-        self._runs: dict[int, Any] = {}
-        self._plan = Plan()
-
-    # ---- under the engine -----------------------------------------------------------------------------------------
-
-    def bind(self, family: Family) -> None:
-        """Meet the model: see that a calibration is of this one, or choose depths."""
-        self._agreed = family.agreed
-        if self._untrained is not None:
-            self._exits, self._feeds = self._untrained.bind(family, self.unit)
-        elif self.calibration is not None:
-            self._exits, self._feeds = self.calibration.bind(family)
-        blocks = frozenset(index for feeds in self._feeds.values() for index in feeds.layers)
-        self._plan = Plan(checks=tuple(sorted({*self._exits, *self._feeds})), feeds=blocks)
+            fitted = partial(self._untrained.bind, unit=chosen)
+        else:
+            fitted = calibration.bind
+        super().__init__(fitted, unit=chosen, cache=kept or _CACHES.get(chosen, "deferred"))
 
     def start(self, rows: int, input_ids: Tensor | None) -> None:
         """Forget what was usual in another generation."""
@@ -131,60 +115,9 @@ class EWSExitPolicy(Policy):
 
     def plan(self, step: int) -> Plan:
         """The same questions for every token; none where nothing was found that pays."""
-        self._runs = {}
         if self._untrained is not None:
             self._untrained.hear(step)
-        return self._plan
-
-    def check(self, trajectory: Trajectory) -> Exit | None:
-        """Warn, and where that is so, look and confirm."""
-        depth = trajectory.depth
-        left = self._leave(self._exits[depth], trajectory) if depth in self._exits else None
-        staying = None if left is None or left.rows is None else ~np.asarray(left.rows)
-        if left is not None and staying is None:
-            return left
-        if staying is not None:  # what was decided for rows that leave here has no row any more
-            self._runs = {index: runs[staying] for index, runs in self._runs.items()}
-        if depth in self._feeds:
-            runs = ~self._warned(self._feeds[depth], trajectory)
-            runs = runs if staying is None else runs[staying]
-            self._runs |= dict.fromkeys(self._feeds[depth].layers, runs)
-        return left
-
-    def feeds(self, index: int, middle: Tensor) -> bool | np.ndarray[Any, np.dtype[np.bool_]]:
-        """As was decided at the check before this group of blocks."""
-        runs = self._runs.get(index)
-        return True if runs is None else runs
-
-    def _warned(self, fitted: Any, trajectory: Trajectory) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Whether the gate opens, for each row; never where a statistic is undefined."""
-        states = trajectory.window(states_needed(fitted.window))
-        return fitted.opens(gate_features(states, features=fitted.features))
-
-    def _leave(self, fitted: FittedExit, trajectory: Trajectory) -> Exit | None:
-        rows: np.ndarray[Any, Any] | None = None
-        if fitted.is_gated:
-            opened = self._agreed(self._warned(fitted, trajectory))  # a look may be one that all processes take part in
-            if not opened.any():
-                return None
-            rows = None if opened.all() else np.flatnonzero(opened)
-        hidden = trajectory.state()
-        if rows is not None:
-            hidden = hidden.index_select(0, torch.as_tensor(rows, device=hidden.device))
-        started = time.perf_counter()
-        predicted = fitted.predict(hidden)
-        sure = predicted.confidence.cpu().numpy() >= fitted.threshold  # the host waits here
-        found = None
-        if sure.any():
-            logits = predicted.logits(None if sure.all() else np.flatnonzero(sure))
-            mask: np.ndarray[Any, np.dtype[np.bool_]] | None = sure
-            if rows is not None:
-                mask = np.zeros(len(trajectory.state()), dtype=bool)
-                mask[rows] = sure
-            found = Exit(rows=None if mask is not None and mask.all() else mask, logits=logits)
-        self.heads += predicted.heads
-        self.looking += time.perf_counter() - started
-        return found
+        return super().plan(step)
 
     # ---- fitting and keeping --------------------------------------------------------------------------------------
 
@@ -250,7 +183,7 @@ class EWSExitPolicy(Policy):
         ews.errors.ArgumentError
             If there are too few texts for that risk and confidence, or an argument cannot be used.
         """
-        from adapters.calibration.exits import calibrate
+        from adapters.calibration.run import calibrate
 
         found = calibrate(
             model,
@@ -281,9 +214,12 @@ class EWSExitPolicy(Policy):
         ews.errors.ArgumentError
             If the policy has no calibration.
         """
-        from adapters.calibration.saving import save_policy
+        from adapters.calibration.saving import save_calibration
 
-        save_policy(self, Path(folder))
+        if self.calibration is None:
+            given = described("one without a calibration")
+            raise ArgumentError("policy", given, "what EWSExitPolicy.calibrate returned")
+        save_calibration(self.calibration, Path(folder))
 
     @classmethod
     def load(cls, folder: str | Path, model: Any) -> EWSExitPolicy:
@@ -306,6 +242,6 @@ class EWSExitPolicy(Policy):
         adapters.errors.PolicyMismatchError
             If the files are missing, cut short or changed, or were made with another model.
         """
-        from adapters.calibration.saving import load_policy
+        from adapters.calibration.saving import load_calibration
 
-        return cls(calibration=load_policy(Path(folder), model))
+        return cls(calibration=load_calibration(Path(folder), model))

@@ -21,8 +21,9 @@ import torch
 
 from adapters.assessment.pareto import ParetoRow, front, pareto
 from adapters.calibration.costs import Costs
-from adapters.calibration.exits import Calibration, CalibrationConfig, new_calibration, window_for
+from adapters.calibration.exits import window_for
 from adapters.calibration.ffn import feed_groups, feeds_for, harmless_groups
+from adapters.calibration.result import Calibration, CalibrationConfig, new_calibration
 from adapters.calibration.rules import DepthRule, Rule, choose_rules
 from adapters.decoding.contract import Policy
 from adapters.families import Family, family_of

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from adapters.calibration.costs import Costs
-from adapters.calibration.exits import Calibration, CalibrationConfig, fit_head, new_calibration
+from adapters.calibration.exits import fit_head
 from adapters.calibration.ffn import harmless_groups
+from adapters.calibration.result import Calibration, CalibrationConfig, new_calibration
 from adapters.calibration.rules import DepthRule, FeedRule, Rule
 from adapters.calibration.table import Evidence, gather
 from adapters.decoding.contract import Unit

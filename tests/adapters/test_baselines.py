@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from itertools import pairwise
 from typing import Any
@@ -109,6 +110,19 @@ def test_confidence_that_everything_or_nothing_passes() -> None:
     assert everything.logits is not None
     assert everything.logits.shape == (3, 101)
     assert bound(ConfidencePolicy(threshold=1.0), rows=3).check(Trajectory(states, None)) is None
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_confidence_at_the_threshold_leaves(measure: str) -> None:
+    """A head that is as sure as can be reaches a threshold of 1."""
+    model = copy.deepcopy(tiny("llama"))
+    with torch.no_grad():
+        model.lm_head.weight *= 1e6
+    policy = ConfidencePolicy(threshold=1.0, measure=measure)
+    policy.bind(family_of(model))
+    policy.start(3, None)
+    policy.plan(0)
+    assert left(policy.check(Trajectory(drawn(3, 3), None)), 3) == [True] * 3
 
 
 def test_large_logits_are_measured() -> None:

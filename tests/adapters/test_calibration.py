@@ -13,18 +13,21 @@ import pytest
 import torch
 
 import adapters.calibration.exits as calibration
+from adapters.calibration import ffn
 from adapters.calibration.costs import Costs
-from adapters.calibration.exits import Calibration, calibrate, calibration_dict, candidate_depths, split, window_for
+from adapters.calibration.exits import candidate_depths, split, window_for
+from adapters.calibration.result import Calibration, calibration_dict
 from adapters.calibration.risk import smallest_sample
 from adapters.calibration.rules import DepthRule, Rule, choose_rules
+from adapters.calibration.run import calibrate
 from adapters.errors import FullDepthWarning, UnsupportedModelError
 from adapters.families import family_of
 from adapters.policies.ews import EWSExitPolicy
-from adapters.texts.continuations import dense_continuations
+from adapters.texts.continuations import Continuation, dense_continuations
 from adapters.texts.replaying import replay
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError
 from tests.adapters.driving import plain, prompt
-from tests.adapters.fitting import fitted, prompts, seen
+from tests.adapters.fitting import fitted, prompts, seen, written
 from tests.adapters.tiny import TINY
 
 RISK, CONFIDENCE, TEXTS = 0.25, 0.9, 60
@@ -123,6 +126,68 @@ def test_another_rule_is_bound_anew() -> None:
         assert set(one.bind(family)[0]) == {6, 8, 9}
         assert set(other.bind(family)[0]) == {6}
         assert none.bind(family) == ({}, {})
+
+
+def _watched(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, read: Any) -> list[Any]:
+    """Let a function run as ever, and keep what `read` makes of its arguments."""
+    true, told = getattr(module, name), []
+
+    def watched(*args: Any, **options: Any) -> Any:
+        told.append(read(*args, **options))
+        return true(*args, **options)
+
+    monkeypatch.setattr(module, name, watched)
+    return told
+
+
+@pytest.mark.parametrize("unit", ["layer", "ffn", "both"])
+def test_texts_that_test_the_rules_take_no_part_in_choosing_them(unit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the stated risk is that of texts which the rules were fitted to."""
+    fitted_on, rules_on, tested_on = split(TEXTS, 0)
+    module = calibration if unit == "layer" else ffn
+    chosen = _watched(monkeypatch, module, "choose_rules", lambda evidence, *_rest: set(evidence.text.tolist()))
+    heads = _watched(monkeypatch, calibration, "trajectories_of", lambda *_rest, indices: set(indices.tolist()))
+    blocks = _watched(monkeypatch, ffn, "harmless_groups", lambda *_rest, indices, **_more: set(indices.tolist()))
+    replayed = _watched(monkeypatch, ffn, "replay", lambda _model, _policy, texts: [id(each) for each in texts])
+    tested = _watched(monkeypatch, calibration, "test_rules", lambda _rules, evidence, texts, *_rest: (evidence, texts))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FullDepthWarning)
+        run(unit=unit, model=TINY["llama"](layers=14, dtype=torch.float64), risk=0.3)
+    free = set(rules_on.tolist()) | (set(fitted_on.tolist()) if unit == "ffn" else set())
+    assert all(each <= free for each in (*chosen, *blocks))
+    assert len(chosen) == (unit != "ffn")
+    assert all(each <= set(fitted_on.tolist()) for each in heads)
+    for evidence, texts in tested:
+        assert set(evidence.text.tolist()) == set(texts.tolist()) == set(tested_on.tolist())
+    assert len(tested) == (unit == "layer")
+    assert all(len(each) == len(tested_on) for each in replayed)
+    assert bool(replayed) == (unit != "layer")
+
+
+@pytest.mark.parametrize("unit", ["layer", "ffn"])
+def test_the_length_that_texts_can_have_is_known_beforehand(unit: Any) -> None:
+    """A text that is yet to come can be longer than all that were tested, and wrong throughout."""
+    if unit == "layer":
+        control, _ = calibration.test_rules([], seen(tokens=10), np.arange(40), 0.1, 0.9, "agreement", 65, 0)
+        assert control.config.max_size == 64
+        return
+    texts = [Continuation(each.tokens[: each.prompt + 4], each.prompt) for each in written("llama")]
+    plain_one = replace(fitted("llama", "ffn"), rule=None)
+    rule = fitted("llama", "ffn").rule
+    family = family_of(TINY["llama"](layers=9, dtype=torch.float64))
+    _, control, _ = ffn._test(plain_one, [rule], texts, family, lambda _done: None, 65)
+    assert control["config"]["max_size"] == 64
+
+
+def test_the_smallest_number_of_texts_is_enough() -> None:
+    least = smallest_sample(risk=RISK, confidence=CONFIDENCE)
+    count = next(n for n in range(1, 99) if len(split(n, 0)[2]) == least)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FullDepthWarning)
+        assert run(texts=prompts(count)).control["n_sequences"] == least
+    fewer = next(n for n in reversed(range(count)) if len(split(n, 0)[2]) == least - 1)
+    with pytest.raises(ArgumentError, match=f"got {fewer} texts, of which {least - 1} test the rules"):
+        run(texts=prompts(fewer))
 
 
 # ---- full depth ----------------------------------------------------------------------------------------------------

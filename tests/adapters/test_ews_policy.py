@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.calibration.exits import Calibration
+from adapters.calibration.result import Calibration
 from adapters.calibration.rules import DepthRule, FeedRule, Rule
 from adapters.decoding.contract import Trajectory
 from adapters.errors import PolicyMismatchError

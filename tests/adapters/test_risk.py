@@ -374,6 +374,13 @@ def test_the_choice_is_that_of_testing_one_rule_after_the_other() -> None:
         np.testing.assert_allclose(result.p_values, p_values, rtol=1e-6)
 
 
+def test_a_p_value_at_the_level_passes() -> None:
+    """One sequence without an error has p = 1 − risk, here exactly the level."""
+    options: dict[str, Any] = {"target": "sequence", "risk": 0.5}
+    assert learn_then_test([[0]], [1], confidence=0.5, **options).index == 0
+    assert learn_then_test([[0]], [1], confidence=0.5 + 1e-9, **options).index is None
+
+
 def test_a_rule_behind_a_failure_is_not_chosen() -> None:
     counts, sizes = rules([0.0, 0.2, 0.0, 0.0], 300)
     result = learn_then_test(counts, sizes, risk=0.05)

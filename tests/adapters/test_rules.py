@@ -75,6 +75,16 @@ def test_a_rule_of_nothing_is_the_whole_model() -> None:
     np.testing.assert_array_equal(Rule(0.1, ()).cost(evidence, COSTS, LAYERS), COSTS.dense(LAYERS))
 
 
+def test_a_prediction_at_the_threshold_leaves() -> None:
+    confidence = np.array([[0.5], [np.nextafter(0.5, 0)]])
+    evidence = Evidence(np.array([0, 1]), (4,), np.array([[[0.25]], [[0.25]]]), confidence, np.ones((2, 1), dtype=bool))
+    gate = Logistic(np.array([1.0]), 0.0)
+    for limit, opened in ((0.25, 2.0), (np.nextafter(0.25, 1), 0.0)):
+        column, _, _, looks = Rule(0.1, (DepthRule(4, gate, limit, 0.5),)).outcome(evidence)
+        assert looks.sum() == opened
+        assert column.tolist() == ([0, -1] if opened else [-1, -1])
+
+
 def test_what_is_not_a_number_stays() -> None:
     """Neither a gate nor a look that gives NaN lets a token go."""
     evidence = seen((4,), texts=4, tokens=3)

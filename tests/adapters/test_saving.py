@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save
 
 import adapters.calibration.saving
-from adapters.calibration.exits import Calibration, calibration_dict
+from adapters.calibration.result import Calibration, calibration_dict
 from adapters.calibration.rules import Rule
 from adapters.calibration.saving import calibration_from_dict
 from adapters.errors import PolicyDtypeWarning, PolicyMismatchError

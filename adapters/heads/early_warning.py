@@ -1,0 +1,108 @@
+"""Under the engine: a warning from exit classifiers, then a confirmation through an exit head."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory, Unit
+from adapters.families import Family
+from adapters.heads.exit_classifier import gate_features, states_needed
+from adapters.heads.fitted import FittedExit, FittedFeeds
+
+__all__ = ["EarlyWarning"]
+
+BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+class EarlyWarning(Policy):
+    """Early exits and FFN skips by classifiers and heads that are at hand.
+
+    Parameters
+    ----------
+    fitted : callable
+        Takes a model apart (a family) and returns what was fitted for it: exits by depth, and FFN skips by depth.
+    unit, cache : str
+        See :class:`adapters.Policy`.
+    """
+
+    def __init__(
+        self,
+        fitted: Callable[[Family], tuple[dict[int, FittedExit], dict[int, FittedFeeds]]],
+        *,
+        unit: Unit,
+        cache: CacheMode,
+    ) -> None:
+        super().__init__(unit=unit, cache=cache)
+        self._fitted = fitted
+        self._exits: dict[int, FittedExit] = {}
+        self._feeds: dict[int, FittedFeeds] = {}
+        self._runs: dict[int, BoolArray] = {}
+        self._plan = Plan()
+
+    def bind(self, family: Family) -> None:
+        """Meet the model: see that a calibration is of this one, or choose depths."""
+        self._agreed = family.agreed
+        self._exits, self._feeds = self._fitted(family)
+        blocks = frozenset(index for feeds in self._feeds.values() for index in feeds.layers)
+        self._plan = Plan(checks=tuple(sorted({*self._exits, *self._feeds})), feeds=blocks)
+
+    def plan(self, step: int) -> Plan:  # noqa: ARG002 (the contract's)
+        """The same questions for every token; none where nothing was found that pays."""
+        self._runs = {}
+        return self._plan
+
+    def check(self, trajectory: Trajectory) -> Exit | None:
+        """Warn, and where that is so, look and confirm."""
+        depth = trajectory.depth
+        left = self._leave(self._exits[depth], trajectory) if depth in self._exits else None
+        staying = None if left is None or left.rows is None else ~np.asarray(left.rows)
+        if left is not None and staying is None:
+            return left
+        if staying is not None:  # what was decided for rows that leave here has no row any more
+            self._runs = {index: runs[staying] for index, runs in self._runs.items()}
+        if depth in self._feeds:
+            runs = ~self._warned(self._feeds[depth], trajectory)
+            runs = runs if staying is None else runs[staying]
+            self._runs |= dict.fromkeys(self._feeds[depth].layers, runs)
+        return left
+
+    def feeds(self, index: int, middle: Tensor) -> bool | BoolArray:  # noqa: ARG002 (the contract's)
+        """As was decided at the check before this group of blocks."""
+        runs = self._runs.get(index)
+        return True if runs is None else runs
+
+    def _warned(self, fitted: Any, trajectory: Trajectory) -> BoolArray:
+        """Whether the gate opens, for each row; never where a statistic is undefined."""
+        states = trajectory.window(states_needed(fitted.window))
+        return fitted.opens(gate_features(states, features=fitted.features))
+
+    def _leave(self, fitted: FittedExit, trajectory: Trajectory) -> Exit | None:
+        rows: np.ndarray[Any, Any] | None = None
+        if fitted.is_gated:
+            opened = self._agreed(self._warned(fitted, trajectory))  # a look may be one that all processes take part in
+            if not opened.any():
+                return None
+            rows = None if opened.all() else np.flatnonzero(opened)
+        hidden = trajectory.state()
+        if rows is not None:
+            hidden = hidden.index_select(0, torch.as_tensor(rows, device=hidden.device))
+        started = time.perf_counter()
+        predicted = fitted.predict(hidden)
+        sure = predicted.confidence.cpu().numpy() >= fitted.threshold  # the host waits here
+        found = None
+        if sure.any():
+            logits = predicted.logits(None if sure.all() else np.flatnonzero(sure))
+            mask: BoolArray | None = sure
+            if rows is not None:
+                mask = np.zeros(len(trajectory.state()), dtype=bool)
+                mask[rows] = sure
+            found = Exit(rows=None if mask is not None and mask.all() else mask, logits=logits)
+        self.heads += predicted.heads
+        self.looking += time.perf_counter() - started
+        return found
