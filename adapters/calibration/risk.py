@@ -15,16 +15,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError, described
+from ews.errors import InputTypeError, UnknownNameError, ValueRangeError, described
 
 __all__ = [
-    "ConformalRiskControl",
     "RiskControl",
     "RiskControlConfig",
     "betting_p_value",
     "binomial_p_value",
-    "conformal_risk_control",
-    "hoeffding_bentkus_p_value",
     "learn_then_test",
     "ratio_losses",
     "smallest_sample",
@@ -33,27 +30,24 @@ __all__ = [
 FloatArray = npt.NDArray[np.float64]
 Target = Literal["agreement", "sequence"]
 
-# The tests that each target allows, its default first.
-_TESTS: dict[str, tuple[str, ...]] = {
-    "agreement": ("betting", "hoeffding_bentkus"),
-    "sequence": ("binomial", "betting", "hoeffding_bentkus"),
-}
+# The most powerful test of each target; the binomial is exact.
+_TESTS: dict[Target, str] = {"agreement": "betting", "sequence": "binomial"}
 
 
 @dataclass(frozen=True, slots=True)
 class RiskControlConfig:
-    """Every choice behind a :class:`RiskControl` or a :class:`ConformalRiskControl`.
+    """Every choice behind a :class:`RiskControl`.
 
     Attributes
     ----------
     risk : float
         The share that must not be exceeded.
-    confidence : float or None
-        Probability, over the draw of the calibration sequences, that it is not; None where the risk is held on average.
+    confidence : float
+        Probability, over the draw of the calibration sequences, that it is not.
     target : {"agreement", "sequence"}
         Share of tokens that differ, or of sequences with any token that differs.
-    test : {"betting", "hoeffding_bentkus", "binomial"} or None
-        Which p-value; None where there is none.
+    test : {"betting", "binomial"}
+        Which p-value.
     max_size : int
         The longest that a sequence can be, in tokens.
     seed : int or None
@@ -61,9 +55,9 @@ class RiskControlConfig:
     """
 
     risk: float
-    confidence: float | None
+    confidence: float
     target: Target
-    test: str | None
+    test: str
     max_size: int
     seed: int | None
 
@@ -110,48 +104,6 @@ class RiskControl:
         return asdict(self) | {"risks": list(self.risks), "p_values": list(self.p_values)}
 
 
-@dataclass(frozen=True, slots=True)
-class ConformalRiskControl:
-    """Which rule was chosen by :func:`conformal_risk_control`, and on what evidence.
-
-    Attributes
-    ----------
-    index : int or None
-        The most aggressive rule whose expected risk is held; None where there is none.
-    risks : tuple of float
-        Share of tokens (or of sequences) that differ, as observed, for each rule.
-    adjusted_risks : tuple of float
-        The same with one more sequence, of the greatest length and wrong throughout, and made non-decreasing from rule
-        to rule within each sequence: what is held against the risk.
-    n_sequences, n_tokens : int
-        What the choice is based on.
-    config : RiskControlConfig
-        Every choice.
-    """
-
-    index: int | None
-    risks: tuple[float, ...]
-    adjusted_risks: tuple[float, ...]
-    n_sequences: int
-    n_tokens: int
-    config: RiskControlConfig
-
-    @property
-    def sentence(self) -> str:
-        """One line for a report."""
-        return f"at most {self.config.risk:g} of {_unit(self.config)} on average over calibrations: {_outcome(self)}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        return asdict(self) | {"risks": list(self.risks), "adjusted_risks": list(self.adjusted_risks)}
-
-
 def learn_then_test(
     losses: npt.ArrayLike,
     sizes: npt.ArrayLike,
@@ -159,7 +111,6 @@ def learn_then_test(
     risk: float,
     confidence: float = 0.95,
     target: Target = "agreement",
-    test: str | None = None,
     max_size: int | None = None,
     seed: int | np.random.Generator = 0,
 ) -> RiskControl:
@@ -183,9 +134,6 @@ def learn_then_test(
     target : {"agreement", "sequence"}, default "agreement"
         ``"agreement"``: expected tokens that differ by expected tokens, Σd / Σn in the long run. ``"sequence"``:
         probability that a sequence has any token that differs.
-    test : {"betting", "hoeffding_bentkus", "binomial"}, optional
-        The p-value. Default ``"betting"`` for agreement, and for sequences ``"binomial"``, which is exact there and is
-        refused elsewhere.
     max_size : int, optional
         The longest that a sequence can be, in tokens, known beforehand: the limit with which the texts were cut or
         generated (default: the longest given). If longer ones can occur the promise does not hold for agreement.
@@ -207,7 +155,8 @@ def learn_then_test(
     The promise is for sequences drawn as those of the calibration were, independently. Where several come from one
     document, add them up and pass documents.
 
-    The betting test is the default because of what it can show with few sequences. Over 18 simulated settings (risk
+    Agreement is tested by betting (:func:`betting_p_value`), whole sequences by the binomial, which is exact there.
+    Betting is used for what it can show with few sequences. Over 18 simulated settings (risk
     0.02 to 0.2; 100, 300 or 1,000 sequences of equal or unequal length; correlation within sequences 0.05 to 0.99; true
     risk 0.2 to 0.8 of `risk`; level 0.05) it passed 0.60 of the rules that deserve it, Hoeffding–Bentkus 0.23, and the
     bets of Waudby-Smith & Ramdas 0.50 or 0.37, kept to three quarters or a half of the stake. A rule right at the limit
@@ -240,18 +189,16 @@ def learn_then_test(
     counts, lengths, longest = _read(losses, sizes, max_size)
     level = 1.0 - _share("confidence", confidence)
     limit = _share("risk", risk)
-    name = _read_test(test, _read_target(target))
-    bounded = (
-        ratio_losses(counts, lengths, risk=limit, max_size=longest) if target == "agreement" else 1.0 * (counts > 0)
-    )
-    shuffle = _read_seed(seed) if name == "betting" else None
-    if name == "betting":
+    if target not in _TESTS:
+        raise UnknownNameError("target", target, _TESTS)
+    shuffle: int | None = None
+    if target == "agreement":
+        shuffle = _read_seed(seed)
+        bounded = ratio_losses(counts, lengths, risk=limit, max_size=longest)
         bounded = bounded[:, np.random.default_rng(shuffle).permutation(len(lengths))]
         p_values = betting_p_value(bounded, risk=limit, level=level)
-    elif name == "binomial":
-        p_values = binomial_p_value(bounded, risk=limit)
     else:
-        p_values = hoeffding_bentkus_p_value(bounded, risk=limit)
+        p_values = binomial_p_value(1.0 * (counts > 0), risk=limit)
     passed = int(np.argmin(np.append(p_values <= level, False)))  # rules before the first that fails
     return RiskControl(
         index=passed - 1 if passed else None,
@@ -259,92 +206,11 @@ def learn_then_test(
         p_values=tuple(p_values[: passed + 1].tolist()),
         n_sequences=len(lengths),
         n_tokens=int(lengths.sum()),
-        config=RiskControlConfig(limit, float(confidence), target, name, longest, shuffle),
+        config=RiskControlConfig(limit, float(confidence), target, _TESTS[target], longest, shuffle),
     )
 
 
-def conformal_risk_control(
-    losses: npt.ArrayLike,
-    sizes: npt.ArrayLike,
-    *,
-    risk: float,
-    target: Target = "agreement",
-    max_size: int | None = None,
-) -> ConformalRiskControl:
-    """The most aggressive rule whose expected risk, for the next sequence, is at most `risk`.
-
-    The promise is weaker than that of :func:`learn_then_test`: it holds on average over calibrations, many of which
-    exceed it. It needs fewer sequences.
-
-    Parameters
-    ----------
-    losses : array_like of shape (n_rules, n_sequences)
-        Tokens of each sequence that differ from those of the full model, under each rule. Rules from the most
-        conservative to the most aggressive.
-    sizes : array_like of shape (n_sequences,)
-        Tokens of each sequence.
-    risk : float
-        The share that must not be exceeded, within (0, 1).
-    target : {"agreement", "sequence"}, default "agreement"
-        As for :func:`learn_then_test`.
-    max_size : int, optional
-        The longest that a sequence can be, in tokens, known beforehand (default: the longest given).
-
-    Returns
-    -------
-    ConformalRiskControl
-        The rule, or None where `risk` cannot be met.
-
-    Raises
-    ------
-    ews.errors.ArgumentError
-        For arrays that do not fit each other, hold no counts, or any choice that cannot be used.
-
-    Notes
-    -----
-    With bounded losses L ≤ B that do not decrease from rule to rule, the last rule for which
-
-        n / (n + 1) · R̂ + B / (n + 1) ≤ α
-
-    has an expected loss of at most α on the (n + 1)-th of exchangeable sequences (Theorem 1 of Angelopoulos et al.).
-    With the losses of :func:`ratio_losses`, where B = 1, this is (Σd + N) / (Σn + N) ≤ α for sequences of at most N
-    tokens, and promises E[d] ≤ α·E[n]: one more sequence is thought of, as long as can be and wrong throughout.
-
-    Where a more aggressive rule happens to agree more often, the larger of the losses so far stands for it, which keeps
-    the promise and may choose a more conservative rule.
-
-    References
-    ----------
-    Angelopoulos, A. N., Bates, S., Fisch, A., Lei, L. & Schuster, T. (2022). Conformal risk control. arXiv:2208.02814.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rng = np.random.default_rng(0)
-    >>> shares = np.array([[0.0], [0.005], [0.02], [0.05], [0.1]])
-    >>> result = conformal_risk_control(rng.binomial(64, shares, (5, 400)), np.full(400, 64), risk=0.04)
-    >>> result.index, [round(share, 3) for share in result.adjusted_risks]
-    (2, [0.002, 0.008, 0.024, 0.055, 0.105])
-    """
-    counts, lengths, longest = _read(losses, sizes, max_size)
-    limit = _share("risk", risk)
-    largest = np.maximum.accumulate(counts, axis=0)
-    if _read_target(target) == "agreement":
-        adjusted = (largest.sum(axis=1) + longest) / (lengths.sum() + longest)
-    else:
-        adjusted = ((largest > 0).sum(axis=1) + 1.0) / (len(lengths) + 1.0)
-    passed = int(np.count_nonzero(adjusted <= limit))  # they do not decrease
-    return ConformalRiskControl(
-        index=passed - 1 if passed else None,
-        risks=_observed(counts, lengths, target),
-        adjusted_risks=tuple(adjusted.tolist()),
-        n_sequences=len(lengths),
-        n_tokens=int(lengths.sum()),
-        config=RiskControlConfig(limit, None, target, None, longest, None),
-    )
-
-
-def smallest_sample(*, risk: float, confidence: float | None = 0.95, fill: float = 1.0) -> int:
+def smallest_sample(*, risk: float, confidence: float = 0.95, fill: float = 1.0) -> int:
     """How many sequences it takes to show a risk of at most `risk` if no token at all differs.
 
     With fewer no rule can be chosen, whatever the test; with errors more are needed.
@@ -353,8 +219,8 @@ def smallest_sample(*, risk: float, confidence: float | None = 0.95, fill: float
     ----------
     risk : float
         The share that must not be exceeded, within (0, 1).
-    confidence : float or None, default 0.95
-        Of :func:`learn_then_test`; None for :func:`conformal_risk_control`.
+    confidence : float, default 0.95
+        Of :func:`learn_then_test`.
     fill : float, default 1
         Mean length of the sequences by the greatest that is possible, within (0, 1]; 1 for the target ``"sequence"``.
 
@@ -372,25 +238,19 @@ def smallest_sample(*, risk: float, confidence: float | None = 0.95, fill: float
     -----
     A population in which sequences are without error, but for a share π that is as long as can be and wrong throughout,
     has a risk above α = `risk` as soon as π > αf / (1 − α + αf), f being the fill of the others, and n sequences show
-    nothing of that with probability (1 − π)ⁿ. So a test at level δ needs n ≥ log(1/δ) / log(1 + αf / (1 − α)). All
-    three p-values of this module attain it for f = 1 and risks of up to a half. For f < 1 betting needs a few more, and
-    Hoeffding–Bentkus many.
+    nothing of that with probability (1 − π)ⁿ. So a test at level δ needs n ≥ log(1/δ) / log(1 + αf / (1 − α)). Both
+    p-values of this module attain it for f = 1 and risks of up to a half. For f < 1 betting needs a few more.
 
     Examples
     --------
     >>> smallest_sample(risk=0.05), smallest_sample(risk=0.01), smallest_sample(risk=0.05, fill=0.5)
     (59, 299, 116)
-    >>> smallest_sample(risk=0.05, confidence=None)
-    19
     """
     limit, share = _share("risk", risk), _number("fill", fill)
     if not 0.0 < share <= 1.0:
         raise ValueRangeError("fill", fill, "a number within (0, 1]")
     odds = limit * share / (1.0 - limit)
-    if confidence is None:
-        least = 1.0 / odds  # the condition of conformal_risk_control, solved for n at d = 0
-    else:
-        least = -math.log(1.0 - _share("confidence", confidence)) / math.log1p(odds)
+    least = -math.log(1.0 - _share("confidence", confidence)) / math.log1p(odds)
     return math.ceil(least * (1.0 - 1e-12))  # rounding does not ask for one more
 
 
@@ -510,56 +370,6 @@ def betting_p_value(losses: npt.ArrayLike, *, risk: float, level: float = 0.05) 
     return np.asarray(np.exp(-highest))
 
 
-def hoeffding_bentkus_p_value(losses: npt.ArrayLike, *, risk: float) -> FloatArray:
-    """Hoeffding–Bentkus p-value for the hypothesis that the mean of losses within [0, 1] is above `risk`.
-
-    Parameters
-    ----------
-    losses : array_like of shape (..., n_sequences)
-        Independent losses within [0, 1].
-    risk : float
-        Greatest mean under the alternative, within (0, 1).
-
-    Returns
-    -------
-    ndarray of shape (...)
-        p-values.
-
-    Raises
-    ------
-    ews.errors.ArgumentError
-        For losses outside [0, 1], none, or a number outside its range.
-
-    Notes
-    -----
-    With the mean R̂ of n losses, α = `risk` and h(a, b) = a log(a/b) + (1 − a) log((1 − a)/(1 − b)),
-
-        p = min( exp(−n h(min(R̂, α), α)),  e · P(Bin(n, α) ≤ ⌈n R̂⌉) ).
-
-    It knows nothing of the variance, so it is weak where losses are neither 0 nor 1.
-
-    References
-    ----------
-    Hoeffding, W. (1963). Probability inequalities for sums of bounded random variables. J. Am. Stat. Assoc. 58, 13–30,
-    Theorem 1. Bentkus, V. (2004). On Hoeffding's inequalities. Ann. Probab. 32, 1650–1673, Theorem 1.2. Together in
-    Angelopoulos, A. N. et al. (2021), arXiv:2110.01052, as the Hoeffding–Bentkus p-value.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> float(hoeffding_bentkus_p_value(np.zeros(59), risk=0.05))
-    0.0485
-    """
-    from scipy.special import bdtr, rel_entr
-
-    values, limit = _bounded(losses), _share("risk", risk)
-    n, total = values.shape[-1], values.sum(axis=-1)
-    mean = np.minimum(total / n, limit)
-    hoeffding = np.exp(-n * (rel_entr(mean, limit) + rel_entr(1.0 - mean, 1.0 - limit)))
-    bentkus = math.e * bdtr(np.ceil(total), n, limit)
-    return np.asarray(np.minimum(np.minimum(hoeffding, bentkus), 1.0))
-
-
 def binomial_p_value(losses: npt.ArrayLike, *, risk: float) -> FloatArray:
     """Exact p-value for the hypothesis that losses of 0 or 1 are 1 with a probability above `risk`.
 
@@ -665,22 +475,6 @@ def _share(argument: str, given: Any) -> float:
     return value
 
 
-def _read_target(target: str) -> str:
-    if target not in _TESTS:
-        raise UnknownNameError("target", target, _TESTS)
-    return target
-
-
-def _read_test(test: str | None, target: str) -> str:
-    if test is None:
-        return _TESTS[target][0]
-    if test not in _TESTS[target]:
-        if test in _TESTS["sequence"]:
-            raise ArgumentError("test", test, f"for target={target!r} one of {', '.join(map(repr, _TESTS[target]))}")
-        raise UnknownNameError("test", test, _TESTS[target])
-    return test
-
-
 def _read_seed(seed: int | np.random.Generator) -> int:
     if isinstance(seed, np.random.Generator):
         return int(seed.integers(2**63 - 1))
@@ -698,7 +492,7 @@ def _unit(config: RiskControlConfig) -> str:
     return "tokens differ" if config.target == "agreement" else "sequences have a token that differs"
 
 
-def _outcome(result: RiskControl | ConformalRiskControl) -> str:
+def _outcome(result: RiskControl) -> str:
     base = f"on {result.n_sequences} sequences ({result.n_tokens} tokens)"
     if result.index is None:
         return f"no rule of {len(result.risks)} can be shown to hold that {base}"

@@ -19,17 +19,15 @@ import pytest
 from scipy import special, stats
 
 from adapters.calibration.risk import (
-    ConformalRiskControl,
     RiskControl,
+    Target,
     betting_p_value,
     binomial_p_value,
-    conformal_risk_control,
-    hoeffding_bentkus_p_value,
     learn_then_test,
     ratio_losses,
     smallest_sample,
 )
-from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError
+from ews.errors import InputTypeError, UnknownNameError, ValueRangeError
 
 LIMIT = 0.05
 LEVEL = 0.05
@@ -63,19 +61,6 @@ def slow_hoeffding_bentkus(losses: list[float], risk: float) -> float:
 def slow_binomial(losses: list[float], risk: float) -> float:
     n = len(losses)
     return sum(math.comb(n, k) * risk**k * (1 - risk) ** (n - k) for k in range(int(sum(losses)) + 1))
-
-
-def slow_conformal(losses: Any, sizes: Any, risk: float) -> int | None:
-    """By the formula of the paper, for losses within [0, 1] made monotone, without the shortcut."""
-    n, chosen = len(sizes), None
-    for rule in range(len(losses)):
-        loss = [
-            max(losses[k][i] for k in range(rule + 1)) / max(sizes) + risk * (1 - sizes[i] / max(sizes))
-            for i in range(n)
-        ]
-        if n / (n + 1) * (sum(loss) / n) + 1 / (n + 1) <= risk + 1e-12:
-            chosen = rule
-    return chosen
 
 
 # A population whose risk is known.
@@ -193,32 +178,6 @@ def test_learn_then_test_on_whole_sequences() -> None:
     assert np.median(chosen) > 0.5 * limit
 
 
-def test_conformal_risk_control_holds_the_expected_risk(correlated: Population) -> None:
-    rng = np.random.default_rng(23)
-    results = [conformal_risk_control(*correlated.draw(rng, 100), risk=LIMIT) for _ in range(REPETITIONS)]
-    chosen = true_risks(results, correlated.agreement)
-    assert chosen.mean() <= LIMIT + 3.0 * chosen.std() / math.sqrt(REPETITIONS)
-    assert chosen.mean() > 0.6 * LIMIT
-    assert (chosen > LIMIT).mean() > 0.1  # the weaker promise: single calibrations do exceed it
-
-
-def test_conformal_risk_control_on_few_sequences_needs_its_extra_sequence() -> None:
-    # Each sequence is all right or all wrong; without the extra sequence the expected risk would be above the limit.
-    shares = np.linspace(0.0, 0.4, 41)
-    rng = np.random.default_rng(24)
-    with_it, without = [], []
-    for _ in range(4000):
-        counts = (rng.random(30) < shares[:, None]).astype(int)  # monotone
-        result = conformal_risk_control(counts, np.ones(30), risk=0.1)
-        plain = np.flatnonzero(counts.mean(axis=1) <= 0.1)
-        with_it.append(0.0 if result.index is None else shares[result.index])
-        without.append(shares[plain[-1]] if len(plain) else 0.0)
-    error = 3.0 * np.std(with_it) / math.sqrt(len(with_it))
-    assert np.mean(with_it) <= 0.1 + error
-    assert np.mean(with_it) > 0.05
-    assert np.mean(without) > 0.1 + error
-
-
 # The p-values.
 
 
@@ -246,7 +205,6 @@ def test_p_values_are_valid_at_every_level(kind: str, n: int, mean: float) -> No
     losses = null_losses(kind, (4000, n), np.random.default_rng(25), mean)
     p_values = {
         "betting": betting_p_value(losses, risk=mean, level=0.05),
-        "Hoeffding–Bentkus": hoeffding_bentkus_p_value(losses, risk=mean),
     }
     if kind == "zero or one":
         p_values["binomial"] = binomial_p_value(losses, risk=mean)
@@ -269,7 +227,7 @@ def test_betting_shows_more_than_hoeffding_bentkus() -> None:
     for share, least in ((0.5, 0.85), (0.7, 0.4)):
         losses = rng.binomial(64, rng.beta(2 * share * LIMIT, 2 * (1 - share * LIMIT), (400, SEQUENCES))) / 64
         betting = (betting_p_value(losses, risk=LIMIT) <= LEVEL).mean()
-        other = (hoeffding_bentkus_p_value(losses, risk=LIMIT) <= LEVEL).mean()
+        other = np.mean([slow_hoeffding_bentkus(row.tolist(), LIMIT) <= LEVEL for row in losses])
         assert betting > least
         assert betting > other + 0.3
 
@@ -283,8 +241,6 @@ def test_p_values_equal_the_slow_versions(kind: str, n: int, factor: float) -> N
     for level in (0.05, 0.01):
         slow = [slow_betting(row.tolist(), risk, level) for row in losses]
         np.testing.assert_allclose(betting_p_value(losses, risk=risk, level=level), slow, rtol=1e-6)
-    slow = [slow_hoeffding_bentkus(row.tolist(), risk) for row in losses]
-    np.testing.assert_allclose(hoeffding_bentkus_p_value(losses, risk=risk), slow, rtol=1e-9)
     if kind == "zero or one":
         slow = [slow_binomial(row.tolist(), risk) for row in losses]
         np.testing.assert_allclose(binomial_p_value(losses, risk=risk), slow, rtol=1e-9)
@@ -292,17 +248,15 @@ def test_p_values_equal_the_slow_versions(kind: str, n: int, factor: float) -> N
 
 def test_p_values_of_any_leading_shape_are_those_of_the_rows() -> None:
     losses = null_losses("beta", (12, 80), np.random.default_rng(28), 0.1)
-    for p_value in (betting_p_value, hoeffding_bentkus_p_value):
-        rows = np.array([p_value(row, risk=0.2) for row in losses])
-        np.testing.assert_array_equal(p_value(losses.reshape(3, 4, 80), risk=0.2), rows.reshape(3, 4))
+    rows = np.array([betting_p_value(row, risk=0.2) for row in losses])
+    np.testing.assert_array_equal(betting_p_value(losses.reshape(3, 4, 80), risk=0.2), rows.reshape(3, 4))
 
 
 def test_p_values_at_the_ends() -> None:
     ones, zeros = np.ones((2, 30)), np.zeros((2, 30))
     assert betting_p_value(ones, risk=0.1).tolist() == [1.0, 1.0]
-    np.testing.assert_allclose(hoeffding_bentkus_p_value(ones, risk=0.1), 1.0)
     np.testing.assert_allclose(binomial_p_value(ones, risk=0.1), 1.0)
-    for p_value in (betting_p_value, hoeffding_bentkus_p_value, binomial_p_value):
+    for p_value in (betting_p_value, binomial_p_value):
         np.testing.assert_allclose(p_value(zeros, risk=0.1), 0.9**30, rtol=1e-9)
 
 
@@ -353,18 +307,15 @@ def rules(shares: Any, n: int, size: int = 64, seed: int = 30) -> tuple[np.ndarr
 
 def test_the_choice_is_that_of_testing_one_rule_after_the_other() -> None:
     counts, sizes = rules(np.linspace(0.0, 0.08, 15), 200)
-    for target, test in (("agreement", "betting"), ("agreement", "hoeffding_bentkus"), ("sequence", "binomial")):
-        limit = 0.05 if target == "agreement" else 0.6
-        result = learn_then_test(counts, sizes, risk=limit, target=target, test=test, seed=4)  # type: ignore[arg-type]
+    for target, limit in (("agreement", 0.05), ("sequence", 0.6)):
+        result = learn_then_test(counts, sizes, risk=limit, target=target, seed=4)  # type: ignore[arg-type]
         order = np.random.default_rng(4).permutation(200)
         expected, p_values = None, []
         for rule, row in enumerate(counts):
-            if test == "betting":
+            if target == "agreement":
                 p_values.append(slow_betting((row[order] / 64).tolist(), limit, 1 - 0.95))
-            elif test == "binomial":
-                p_values.append(slow_binomial([float(count > 0) for count in row], limit))
             else:
-                p_values.append(slow_hoeffding_bentkus((row / 64).tolist(), limit))
+                p_values.append(slow_binomial([float(count > 0) for count in row], limit))
             if p_values[-1] > 1 - 0.95:
                 break
             expected = rule
@@ -448,7 +399,6 @@ def test_nothing_of_the_users_is_changed() -> None:
     counts.flags.writeable = sizes.flags.writeable = False
     before = counts.copy()
     learn_then_test(counts, sizes, risk=0.05)
-    conformal_risk_control(counts, sizes, risk=0.05)
     np.testing.assert_array_equal(counts, before)
 
 
@@ -470,43 +420,6 @@ def test_importing_the_module_loads_numpy_alone() -> None:
     assert done.stdout.strip() == "[]"
 
 
-# Conformal risk control.
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_the_conformal_choice_is_that_of_the_formula(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    sizes = rng.integers(5, 60, size=40)
-    counts = rng.binomial(sizes, np.linspace(0.0, 0.25, 12)[:, None])  # not monotone
-    assert (np.diff(counts, axis=0) < 0).any()
-    chosen = set()
-    for risk in (0.02, 0.08, 0.15, 0.3):
-        result = conformal_risk_control(counts, sizes, risk=risk)
-        assert isinstance(result, ConformalRiskControl)
-        assert result.index == slow_conformal(counts.tolist(), sizes.tolist(), risk)
-        chosen.add(result.index)
-        whole = conformal_risk_control(counts, sizes, risk=risk, target="sequence")
-        ones = (counts > 0).astype(int).tolist()
-        assert whole.index == slow_conformal(ones, [1] * 40, risk)
-        np.testing.assert_allclose(whole.risks, (counts > 0).mean(axis=1))
-    assert None in chosen
-    assert len(chosen) == 4
-
-
-def test_the_conformal_result_says_what_it_rests_on() -> None:
-    counts, sizes = rules([0.0, 0.01, 0.3], 250)
-    result = conformal_risk_control(counts, sizes, risk=0.05, max_size=100)
-    assert (result.index, result.n_sequences, result.n_tokens) == (1, 250, 16000)
-    np.testing.assert_allclose(result.risks, counts.sum(axis=1) / 16000)
-    np.testing.assert_allclose(
-        result.adjusted_risks, (np.maximum.accumulate(counts, axis=0).sum(axis=1) + 100) / (16000 + 100)
-    )
-    assert (result.config.confidence, result.config.test, result.config.seed) == (None, None, None)
-    assert json.loads(json.dumps(result.to_dict(), allow_nan=False)) == result.to_dict()
-    assert "on average over calibrations: rule 2 of 3" in result.sentence
-    assert conformal_risk_control(counts, sizes, risk=0.001).index is None
-
-
 # The smallest sample.
 
 
@@ -514,17 +427,13 @@ def test_the_conformal_result_says_what_it_rests_on() -> None:
 @pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
 def test_the_smallest_sample_is_enough_and_one_less_is_not(risk: float, confidence: float) -> None:
     n = smallest_sample(risk=risk, confidence=confidence)
-    choices: list[dict[str, Any]] = [
-        {"test": "betting"},
-        {"test": "hoeffding_bentkus"},
-        {"target": "sequence", "test": "binomial"},
-    ]
-    for choice in choices:
+    targets: tuple[Target, ...] = ("agreement", "sequence")
+    for target in targets:
         for count, index in ((n, 0), (n - 1, None)):
             result = learn_then_test(
-                np.zeros((1, count)), np.full(count, 9), risk=risk, confidence=confidence, **choice
+                np.zeros((1, count)), np.full(count, 9), risk=risk, confidence=confidence, target=target
             )
-            assert result.index == index, (choice, count)
+            assert result.index == index, (target, count)
 
 
 @pytest.mark.parametrize("risk", [0.02, 0.1])
@@ -541,15 +450,6 @@ def test_the_smallest_sample_of_shorter_sequences(risk: float, fill: float) -> N
     share = risk * fill / (1.0 - risk + risk * fill)
     assert share / (share + (1.0 - share) * fill) == pytest.approx(risk)
     assert (1.0 - share) ** n <= 0.05 < (1.0 - share) ** (n - 1)
-
-
-@pytest.mark.parametrize("fill", [1.0, 0.5])
-def test_the_smallest_sample_for_the_expected_risk(fill: float) -> None:
-    for risk in (0.01, 0.05, 0.2):
-        n = smallest_sample(risk=risk, confidence=None, fill=fill)
-        for count, index in ((n, 0), (n - 1, None)):
-            sizes = np.full(count, round(100 * fill))
-            assert conformal_risk_control(np.zeros((1, count)), sizes, risk=risk, max_size=100).index == index
 
 
 # What is refused.
@@ -585,10 +485,9 @@ SIZES = np.array([4, 5, 6])
     ],
 )
 def test_what_cannot_be_used_is_refused(losses: Any, sizes: Any, options: Any, error: Any, words: str) -> None:
-    for function in (learn_then_test, conformal_risk_control):
-        with pytest.raises(error) as caught:
-            function(losses, sizes, **({"risk": 0.1} | options))
-        assert words in str(caught.value)
+    with pytest.raises(error) as caught:
+        learn_then_test(losses, sizes, **({"risk": 0.1} | options))
+    assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -597,8 +496,7 @@ def test_what_cannot_be_used_is_refused(losses: Any, sizes: Any, options: Any, e
         ({"confidence": 1.0}, ValueRangeError, "confidence: got 1.0"),
         ({"confidence": math.nan}, ValueRangeError, "confidence: got nan"),
         ({"confidence": True}, InputTypeError, "confidence: got True"),
-        ({"test": "binomial"}, ArgumentError, "for target='agreement' one of 'betting', 'hoeffding_bentkus'"),
-        ({"test": "beting"}, UnknownNameError, "did you mean 'betting'?"),
+        ({"target": "agrement"}, UnknownNameError, "did you mean 'agreement'?"),
         ({"seed": -1}, ValueRangeError, "seed: got -1"),
         ({"seed": None}, ValueRangeError, "seed: got None"),
     ],
@@ -609,7 +507,7 @@ def test_choices_that_cannot_be_used_are_refused(options: Any, error: Any, words
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("p_value", [betting_p_value, hoeffding_bentkus_p_value, binomial_p_value])
+@pytest.mark.parametrize("p_value", [betting_p_value, binomial_p_value])
 def test_p_values_refuse_losses_that_are_none(p_value: Any) -> None:
     for losses, error in (([], InputTypeError), (0.5, InputTypeError), ([0.0, 1.1], ValueRangeError)):
         with pytest.raises(error, match="losses"):
