@@ -7,10 +7,12 @@ from ews.errors import ArgumentError, EWSError, EWSWarning
 __all__ = [
     "FullDepthWarning",
     "MonotonicityError",
+    "NothingDecidedWarning",
     "PolicyDtypeWarning",
     "PolicyMismatchError",
     "UnsupportedGenerationError",
     "UnsupportedModelError",
+    "UnsupportedVersionError",
 ]
 
 
@@ -20,6 +22,10 @@ class UnsupportedModelError(ArgumentError):
 
 class UnsupportedGenerationError(ArgumentError):
     """The way of generating cannot be combined with the policy; the message says what can."""
+
+
+class UnsupportedVersionError(ArgumentError):
+    """The installed version of transformers is not one that the engine is tested with; the message says which are."""
 
 
 class PolicyMismatchError(ArgumentError):
@@ -32,6 +38,10 @@ class MonotonicityError(EWSError):
 
 class FullDepthWarning(EWSWarning):
     """The policy cannot do what it promises here, and the model runs at full depth instead."""
+
+
+class NothingDecidedWarning(EWSWarning):
+    """A policy was plugged in and decided no token: everything ran through the whole model."""
 
 
 class PolicyDtypeWarning(EWSWarning):

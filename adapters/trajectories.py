@@ -483,8 +483,8 @@ def _write(family: Family, recorder: Recorder, batch: Sequence[IntArray], most: 
             input_ids=step.to(device),
             attention_mask=mask.to(device),
             position_ids=positions(mask)[:, -width:].to(device),
-            past_key_values=cache,
             use_cache=True,
+            **{family.convention.cache: cache},
         )
         found, top = recorder.taken()
         assert top is not None

@@ -144,7 +144,7 @@ def measure_costs(
         Medians over 7 to 25 repetitions.
     """
     ids = torch.as_tensor(tokens, device=family.model.device)[None]
-    cache = family.model(ids, use_cache=True, logits_to_keep=1).past_key_values
+    cache = family.model(ids, use_cache=True, logits_to_keep=1)[family.convention.cache]
     step = _Step(family, cache, ids[:, -1:])
     middle = family.depth // 2
     gate = Gate(Logistic(np.zeros(len(feature_names(features))), 0.0), 0.0)

@@ -7,7 +7,6 @@ around it, logits processors, sampling, stopping, streaming, is the model's own 
 from __future__ import annotations
 
 import functools
-import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from transformers import Cache
-from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from adapters.decoding.agreement import agreed_exit, agreed_feeds, agreed_plan
 from adapters.decoding.contract import BoolArray, Exit, Plan, Policy, Trajectory
@@ -28,6 +26,7 @@ from adapters.decoding.report import Ledger, Report
 from adapters.decoding.session import Kept, Session, joined
 from adapters.errors import MonotonicityError, UnsupportedGenerationError
 from adapters.families import Rotary, at_hand, family_of
+from adapters.families.convention import Call
 from ews.errors import ArgumentError, ValueRangeError, described
 
 __all__ = ["Engine"]
@@ -135,32 +134,24 @@ class Engine:
 
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         """One call of the model: a prompt goes through it as ever, a single token through the policy."""
-        if args:
-            # Of the class: what stands in its place may take anything.
-            kwargs = inspect.signature(type(self.model).forward).bind(self.model, *args, **kwargs).arguments
-            kwargs |= kwargs.pop("kwargs", {})
-            del kwargs["self"]
-        input_ids = kwargs.pop("input_ids", None)
-        cache = kwargs.get("past_key_values")
-        several = self._reads or input_ids is None or input_ids.shape[1] != 1
-        if several or not isinstance(cache, Cache) or self._is_empty(cache):
-            return self._prompt_call(input_ids, kwargs)
-        for name in ("output_attentions", "output_hidden_states"):
-            if kwargs.get(name):
-                raise UnsupportedGenerationError(
-                    name, True, "False: layers that were left out have none (see adapters.trajectories.capture)"
-                )
+        convention = self.family.convention
+        call = convention.read(args, kwargs)
+        cache = call.cache
+        if self._reads or not call.is_of_one_token or not isinstance(cache, Cache) or self._is_empty(cache):
+            return self._prompt_call(call)
+        call.require_understood(convention)
+        input_ids: Any = call.input_ids
         started = time.perf_counter()
         try:
             with torch.no_grad():
-                given = (_moved(kwargs.get(name), self.family.home) for name in ("position_ids", "attention_mask"))
+                given = (_moved(call.get(name), self.family.home) for name in ("position_ids", "attention_mask"))
                 logits = self._token(input_ids.to(self.family.home), cache, *given).to(input_ids.device)
         except BaseException:
             self._session = None  # a step that broke off leaves a cache that cannot be completed
             raise
         self.ledger.seconds += time.perf_counter() - started
-        output = CausalLMOutputWithPast(logits=logits, past_key_values=cache)
-        named = kwargs.get("return_dict")
+        output = convention.output(logits, cache)
+        named = call.get("return_dict")
         named = self.model.config.return_dict if named is None else named
         return output if named else output.to_tuple()
 
@@ -170,20 +161,21 @@ class Engine:
             return False
         return int(cache.get_seq_length()) == 0
 
-    def _prompt_call(self, input_ids: Tensor | None, kwargs: dict[str, Any]) -> Any:
+    def _prompt_call(self, call: Call) -> Any:
+        input_ids = call.input_ids
         if self._session is not None:  # another prompt, or the next turn: the cache must be whole before it
-            if self._session.gaps and self._session.cache is kwargs.get("past_key_values"):
+            if self._session.gaps and self._session.cache is call.cache:
                 raise MonotonicityError(
                     "several tokens go through all layers, some of which were left out before and have gaps in their "
                     "cache; with cache='monotone' one token may follow at a time (cache='propagate' fills the gaps)"
                 )
             self.finish_session()
-        if kwargs.get("use_cache") is False and kwargs.get("labels") is None:
+        if call.get("use_cache") is False and call.get("labels") is None:
             raise UnsupportedGenerationError("use_cache", False, "True: a policy decides for one new token at a time")
         whole = self._reads and self._prompt is not None and input_ids is not None  # the next piece of it
         self._prompt = torch.cat((self._prompt, input_ids), dim=1) if whole else input_ids
         started = time.perf_counter()
-        found = self._forward(input_ids=input_ids, **kwargs)
+        found = self._forward(**call.arguments)
         self.ledger.prompt_seconds += time.perf_counter() - started
         if input_ids is not None:
             self.ledger.prompt_tokens += input_ids.numel()

@@ -12,6 +12,7 @@ from transformers import GenerationMixin
 from transformers.generation import GenerationMode
 
 from adapters.errors import UnsupportedGenerationError
+from adapters.families.convention import OF_MODELS
 from ews.errors import ArgumentError, described
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def watched(engine: Engine, generate: Callable[..., Any]) -> Callable[..., Any]:
         options = {name: value for name, value in kwargs.items() if name != "generation_config"}
         config, _ = engine.model._prepare_generation_config(given, **options)
         _require_plain(config, kwargs.get("assistant_model"))
-        keep = bool(config.return_dict_in_generate) or options.get("past_key_values") is not None
+        keep = bool(config.return_dict_in_generate) or any(options.get(name) is not None for name in OF_MODELS)
         _require_cache(engine.policy, keep)
         engine.begin()
         # Layers that run or not are nothing to compile, as generate would with a cache of fixed size on a GPU.
@@ -84,7 +85,7 @@ def decode(
         What the model's loop returns.
     """
     _require_plain(generation_config, _of_caller("assistant_model"))
-    cache = model_kwargs.get("past_key_values")
+    cache = next((model_kwargs[name] for name in OF_MODELS if name in model_kwargs), None)
     keep = bool(generation_config.return_dict_in_generate) or bool(getattr(cache, "_is_user_defined", False))
     _require_cache(policy, keep and cache is not None)
     model_kwargs.pop("synced_gpus", None)

@@ -12,6 +12,7 @@ from transformers import Cache, PreTrainedModel
 from transformers.masking_utils import create_causal_mask, create_sliding_window_causal_mask
 
 from adapters.errors import UnsupportedModelError
+from adapters.families.convention import convention_of
 from adapters.families.placement import own_part, runs_on
 from adapters.families.processes import processes_of
 from ews.errors import described
@@ -44,6 +45,8 @@ class Family:
         The decoder layers, first to last.
     depth : int
         How many there are.
+    convention : Convention
+        What the installed version of transformers calls the arguments of the model and of its layers.
     width : int
         Size of the residual stream.
     kinds : tuple of str
@@ -65,7 +68,6 @@ class Family:
     """
 
     model_types: ClassVar[tuple[str, ...]] = ()
-    cache_argument: ClassVar[str] = "past_key_values"  # what a layer calls its cache
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
@@ -73,6 +75,7 @@ class Family:
         self.decoder = self.find_decoder()
         self.layers: tuple[nn.Module, ...] = tuple(self.find_layers())
         self.depth = len(self.layers)
+        self.convention = convention_of(model, self.layers[0])
         self.width = int(self.config.hidden_size)
         self.norm = self.find_norm()
         self.head: nn.Module = model.get_output_embeddings()
@@ -154,8 +157,8 @@ class Family:
                 config=self.config,
                 inputs_embeds=hidden,
                 attention_mask=attention_mask,
-                past_key_values=cache,
                 position_ids=position_ids,
+                **{self.convention.mask: cache},
             )
             for kind in dict.fromkeys(self.kinds)
         }
@@ -167,7 +170,7 @@ class Family:
         found = {
             "attention_mask": mask,
             "position_ids": position_ids,
-            self.cache_argument: cache,
+            self.convention.layer: cache,
             "use_cache": True,
         }
         if rotary is not None:

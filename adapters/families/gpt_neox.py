@@ -15,7 +15,6 @@ class GPTNeoX(Family):
     """A decoder whose attention and feed-forward block run side by side, or in turn."""
 
     model_types: ClassVar[tuple[str, ...]] = ("gpt_neox",)
-    cache_argument: ClassVar[str] = "layer_past"
 
     def find_decoder(self) -> nn.Module:
         """The module that holds embedding, layers and norm."""

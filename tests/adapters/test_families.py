@@ -150,12 +150,12 @@ def test_masks_that_generate_prepares(name: str, attention: str, padded: bool, k
 
     @functools.wraps(forward)
     def compared(**given: Any) -> Any:
-        twin = copy.deepcopy(given["past_key_values"])
+        twin = copy.deepcopy(given[family.convention.cache])
         output = forward(**given)
         seen = given.get("attention_mask")
         logits = in_steps(family, given["input_ids"], seen, twin, given["position_ids"], given.get("logits_to_keep", 0))
         assert_equal(logits, output.logits)
-        assert_caches_equal(twin, given["past_key_values"])
+        assert_caches_equal(twin, given[family.convention.cache])
         masks.append(seen)
         return output
 
