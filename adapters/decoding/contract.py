@@ -16,7 +16,6 @@ from ews.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from adapters.decoding.engine import Engine
-    from adapters.decoding.projection import Projection
     from adapters.decoding.report import Report
     from adapters.families import Family
 
@@ -175,7 +174,6 @@ class Policy(ABC):
         self.unit: Unit = unit
         self.cache: CacheMode = cache
         self.looking = 0.0  # seconds spent in looks through an exit head
-        self.projected: Projection | None = None  # of the model that it was used with last
         self.heads = 0  # of these looks, how many rows went through the model's own head
         self.events: list[str] = []  # what the report should say; the engine takes them when a generation ends
         self._report: Report | None = None

@@ -27,6 +27,7 @@ from adapters.decoding.session import Kept, Session, joined
 from adapters.errors import MonotonicityError, UnsupportedGenerationError
 from adapters.families import Rotary, at_hand, family_of
 from adapters.families.convention import Call
+from adapters.families.surroundings import require_plain_attention, require_plain_layers, require_plain_model
 from ews.errors import ArgumentError, ValueRangeError, described
 
 __all__ = ["Engine"]
@@ -54,6 +55,7 @@ class Engine:
         self.family = family_of(model)
         self.model = model
         self.policy = policy
+        self.require_plain(whole=True)
         policy.bind(self.family)
         self.ledger = self._new_ledger()
         self._forward: Any = None
@@ -113,7 +115,16 @@ class Engine:
     def begin(self) -> None:
         """A generation begins: complete what an earlier one left, and count anew."""
         self.finish()
+        self.require_plain(whole=False)  # hooks may have come since the policy was attached
         self.ledger = self._new_ledger()
+
+    def require_plain(self, *, whole: bool) -> None:
+        """See that nothing around the layers would be passed over."""
+        require_plain_model(self.family, whole=whole)
+        if self.policy.unit != "layer":
+            require_plain_layers(self.family)
+        if self.policy.cache == "propagate" and self.policy.promise.leaves:
+            require_plain_attention(self.family)
 
     def finish(self, *, keep_cache: bool = True) -> None:
         """A generation ends: bring the cache up to date (unless nobody will see it), and close the report."""
@@ -190,6 +201,8 @@ class Engine:
 
     def _open(self, cache: Cache, rows: int) -> Session:
         policy = self.policy
+        self.require_plain(whole=False)
+        self._projection = None  # weights may have changed since
         require_known_cache(cache, level=policy.cache in ("exact", "propagate"))
         session = Session(cache, rows, layer_lengths(cache))
         if policy.cache == "verify" and rows == 1:
@@ -245,6 +258,8 @@ class Engine:
             raise ArgumentError("cache", "exact", "another mode for a policy that leaves layers out")
         if plan.exit is not None and not (np.min(plan.exit) >= 1 and np.max(plan.exit) <= self.family.depth):
             raise ValueRangeError("exit", plan.exit, f"1 to {self.family.depth}, the layers of this model")
+        if plan.feeds and self.policy.unit == "layer":
+            require_plain_layers(self.family)
         self.ledger.deciding += time.perf_counter() - started
         return plan
 
@@ -335,12 +350,9 @@ class Engine:
 
     @property
     def projection(self) -> Projection:
-        """Key and value projections of all layers, stacked at first use and kept for the next generation."""
+        """Key and value projections of all layers, stacked at first use in a generation."""
         if self._projection is None:
-            kept = self.policy.projected
-            if kept is None or not kept.is_of(self.family):
-                kept = self.policy.projected = Projection(self.family)
-            self._projection = kept
+            self._projection = Projection(self.family)
         return self._projection
 
     # ---- completing -----------------------------------------------------------------------------------------------

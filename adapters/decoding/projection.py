@@ -1,29 +1,34 @@
-"""Keys and values of layers that are not run, from the state that left them out: one product for all of them."""
+"""Keys and values of layers that are not run, from the state that left them out: one product for most of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby, pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from adapters.families import Family, Rotary
 from adapters.families.placement import at_hand, own_part
-from ews.errors import InputTypeError, described
+from adapters.families.surroundings import is_plain
 
 __all__ = ["Projection"]
 
 
 class Projection:
-    """The key and value projections of all layers, stacked.
+    """The key and value projections of all layers, stacked where they are plain.
 
     The norm before each attention is a common part, which all layers share for the same state, and an affine part of
     its own, which is folded into the weights. What is left is one product of the normalised state with the rows of
     the layers asked for. The stack is a copy of the key and value weights (with grouped queries 3–4 % of the model). It
     stays in memory where the layers themselves do not, there is one for each device that layers compute on, and under
     tensor parallelism it holds the heads of this process.
+
+    Norms and projections that adapters, parametrizations, hooks or kernels have changed are called as modules instead,
+    layer by layer. A stack is good for one generation: weights may change between two, in ways that leave no trace.
 
     Parameters
     ----------
@@ -33,19 +38,24 @@ class Projection:
 
     def __init__(self, family: Family) -> None:
         self.family = family
-        self._rows = [0]
-        self._stacks: list[_Stack] = []
-        for device, indices in groupby(range(family.depth), key=lambda index: family.devices[index]):
+        self._parts: list[_Stack | range] = []
+        for (device, plain), indices in groupby(range(family.depth), key=self._kind):
             layers = tuple(indices)
-            weights, biases = zip(*(self._folded(index) for index in layers), strict=True)
-            for weight in weights:
-                self._rows.append(self._rows[-1] + len(weight))
-            self._stacks.append(_Stack(layers[0], layers[-1] + 1, device, torch.cat(weights), torch.cat(biases)))
-        self._seen = _state_of(family)
+            here = range(layers[0], layers[-1] + 1)
+            self._parts.append(self._stacked(here, device) if plain else here)
 
-    def is_of(self, family: Family) -> bool:
-        """Whether it was made of this model's weights as they are now."""
-        return family.model is self.family.model and _state_of(family) == self._seen
+    def _kind(self, index: int) -> tuple[Any, bool]:
+        """Where a layer computes, and whether its keys and values come from weights alone."""
+        family = self.family
+        plain = is_norm(family.attention_input_norm(index)) and all(
+            is_plain(module, nn.Linear, Conv1D) for module in family.key_value_modules(index)
+        )
+        return family.devices[index], plain
+
+    def _stacked(self, layers: range, device: Any) -> _Stack:
+        weights, biases = zip(*(self._folded(index) for index in layers), strict=True)
+        rows = tuple(accumulate((len(weight) for weight in weights), initial=0))
+        return _Stack(layers, rows, device, torch.cat(weights), torch.cat(biases))
 
     def _folded(self, index: int) -> tuple[Tensor, Tensor]:
         """Weight and bias of one layer, the affine part of its norm within."""
@@ -90,34 +100,48 @@ class Projection:
         list of (Tensor, Tensor)
             For each layer keys and values of shape (rows, heads, tokens, size), as its cache holds them.
         """
-        family = self.family
-        last = family.depth if last is None else last
-        plain = _normalised(family.attention_input_norm(first), hidden)
+        last = self.family.depth if last is None else last
         pairs = []
-        for stack in self._stacks:
-            layers = range(max(first, stack.first), min(last, stack.last))
-            if not layers:
-                continue
-            here = self._rows[stack.first]
-            begin, end = self._rows[layers.start] - here, self._rows[layers.stop] - here
-            found = nn.functional.linear(plain.to(stack.device), stack.weight[begin:end], stack.bias[begin:end])
-            turning = _placed(rotary, stack.device)
-            for index in layers:
-                one = found[..., self._rows[index] - here - begin : self._rows[index + 1] - here - begin]
-                heads = family.key_value_heads(index) // family.parts
-                split = one.unflatten(-1, (2 * heads, -1)).transpose(1, 2)
-                keys, values = split[:, :heads], split[:, heads:]
-                with at_hand((family.layers[index],)):
-                    pairs.append((family.shape_keys(index, keys, turning), values))
+        for part in self._parts:
+            whole = part if isinstance(part, range) else part.layers
+            layers = range(max(first, whole.start), min(last, whole.stop))
+            if layers:
+                found = self._called(layers, hidden) if isinstance(part, range) else self._product(part, layers, hidden)
+                pairs += [self._shaped(index, *each, rotary) for index, each in zip(layers, found, strict=True)]
         return pairs
+
+    def _product(self, stack: _Stack, layers: range, hidden: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Keys and values of neighbouring layers, by one product."""
+        start = stack.layers.start
+        rows = stack.rows[layers.start - start : layers.stop - start + 1]
+        plain = _normalised(self.family.attention_input_norm(layers.start), hidden.to(stack.device))
+        weight, bias = stack.weight[rows[0] : rows[-1]], stack.bias[rows[0] : rows[-1]]
+        found = nn.functional.linear(plain, weight, bias)
+        for begin, end in pairwise(rows):
+            keys, values = found[..., begin - rows[0] : end - rows[0]].chunk(2, dim=-1)
+            yield keys, values
+
+    def _called(self, layers: range, hidden: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Keys and values of layers one by one, from their modules."""
+        for index in layers:
+            with at_hand((self.family.layers[index],)):
+                normed = self.family.attention_input_norm(index)(self.family.placed(index, hidden))
+                yield self.family.keys_and_values(index, normed)
+
+    def _shaped(self, index: int, keys: Tensor, values: Tensor, rotary: Rotary) -> tuple[Tensor, Tensor]:
+        """As the cache holds them."""
+        heads = self.family.key_value_heads(index) // self.family.parts
+        keys, values = (each.unflatten(-1, (heads, -1)).transpose(1, 2) for each in (keys, values))
+        with at_hand((self.family.layers[index],)):
+            return self.family.shape_keys(index, keys, _placed(rotary, keys.device)), values
 
 
 @dataclass(frozen=True, slots=True)
 class _Stack:
-    """Neighbouring layers that compute on one device: the first, the one after the last, and their weights."""
+    """Neighbouring layers that compute on one device, where the rows of each begin, and their weights."""
 
-    first: int
-    last: int
+    layers: range
+    rows: tuple[int, ...]
     device: Any
     weight: Tensor
     bias: Tensor
@@ -130,9 +154,11 @@ def _placed(rotary: Rotary, device: Any) -> Rotary:
     return {kind: (cosine.to(device), sine.to(device)) for kind, (cosine, sine) in rotary.items()}
 
 
-def _state_of(family: Family) -> list[tuple[int, int]]:
-    """Where the weights are, and how often they were written to."""
-    return [(weight.data_ptr(), weight._version) for weight in family.model.parameters()]
+def is_norm(norm: nn.Module) -> bool:
+    """Whether a norm is one whose affine part can be taken apart: as it was made, and of a known kind."""
+    kind = type(norm)
+    known = kind is nn.LayerNorm or (kind.__name__.endswith("RMSNorm") and kind.__module__.startswith("transformers."))
+    return kind is nn.Identity or (known and is_plain(norm, kind))
 
 
 def _affine(norm: nn.Module) -> tuple[Tensor | None, Tensor | None]:
@@ -141,11 +167,9 @@ def _affine(norm: nn.Module) -> tuple[Tensor | None, Tensor | None]:
         return None, None
     if isinstance(norm, nn.LayerNorm):
         return tuple(None if part is None else part.detach() for part in (norm.weight, norm.bias))  # type: ignore[return-value]
-    if type(norm).__name__.endswith("RMSNorm"):
-        weight = norm.weight.detach()
-        # Gemma's norm multiplies by one plus its weight.
-        return (1 + weight if type(norm).__name__.startswith("Gemma") else weight), None
-    raise InputTypeError("norm", described(f"a {type(norm).__name__}"), "LayerNorm or an RMSNorm")
+    weight = norm.weight.detach()
+    # Gemma's norm multiplies by one plus its weight.
+    return (1 + weight if type(norm).__name__.startswith("Gemma") else weight), None
 
 
 def _normalised(norm: nn.Module, hidden: Tensor) -> Tensor:

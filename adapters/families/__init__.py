@@ -65,7 +65,7 @@ def family_of(model: Any) -> Family:
             "model", described("a model after model.compile()"), "the same model, built or loaded anew"
         )
     if not isinstance(model, PreTrainedModel):
-        raise InputTypeError("model", described(f"a {type(model).__name__}"), "a causal language model of transformers")
+        raise InputTypeError("model", described(f"a {type(model).__name__}"), _within(model))
     known = {name: family for family in FAMILIES for name in family.model_types}
     kind = model.config.model_type
     if kind not in known or model.get_output_embeddings() is None:
@@ -101,3 +101,17 @@ def family_of(model: Any) -> Family:
             "one loaded by from_pretrained; device_map may spread it over devices or keep layers on disk",
         )
     return family
+
+
+def _within(model: Any) -> str:
+    """What to give in place of something that is no model of transformers, but may hold one."""
+    if hasattr(model, "get_base_model"):  # a model of peft
+        return (
+            "model.get_base_model(), in which adapters like LoRA act as they do in the whole; or call the whole's own "
+            "generate(..., custom_generate=policy)"
+        )
+    for name in ("module", "model"):  # parallel wrappers, pipelines
+        held = getattr(model, name, None)
+        if isinstance(held, PreTrainedModel):
+            return f"the {type(held).__name__} within, its attribute {name}"
+    return "a causal language model of transformers"

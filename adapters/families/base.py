@@ -274,14 +274,27 @@ class Family:
         """The norm before the attention of layer `index`."""
         return self.layers[index].input_layernorm
 
+    def attention(self, index: int) -> nn.Module:
+        """The attention of layer `index`."""
+        return self.layers[index].self_attn
+
     def key_value_weights(self, index: int) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """Weights, shape (heads × size, width), and biases of the key and value projections of layer `index`.
 
         They are as the modules hold them: off memory with offloading, spread over processes with tensor parallelism.
         """
-        attention = self.layers[index].self_attn
-        key, value = attention.k_proj, attention.v_proj
+        key, value = self.key_value_modules(index)
         return key.weight, value.weight, key.bias, value.bias
+
+    def key_value_modules(self, index: int) -> tuple[Any, ...]:
+        """The modules that keys and values of layer `index` come out of: one for each, or one for both."""
+        attention: Any = self.attention(index)
+        return attention.k_proj, attention.v_proj
+
+    def keys_and_values(self, index: int, normed: Tensor) -> tuple[Tensor, Tensor]:
+        """What these modules make of a normed state, each of shape (rows, tokens, heads × size)."""
+        key, value = self.key_value_modules(index)
+        return key(normed), value(normed)
 
     def key_value_heads(self, index: int) -> int:
         """How many heads keys and values have in layer `index`, over all processes."""

@@ -74,12 +74,26 @@ class GPT2(Family):
         """The norm before the attention of layer `index`."""
         return self.layers[index].ln_1
 
+    def attention(self, index: int) -> nn.Module:
+        """The attention of layer `index`."""
+        return self.layers[index].attn
+
     def key_value_weights(self, index: int) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """Weights, shape (heads × size, width), and biases of the key and value projections of layer `index`."""
-        fused = self.layers[index].attn.c_attn
+        (fused,) = self.key_value_modules(index)
         _, key, value = fused.weight.T.chunk(3)
         _, key_bias, value_bias = fused.bias.chunk(3)
         return key, value, key_bias, value_bias
+
+    def key_value_modules(self, index: int) -> tuple[Any, ...]:
+        """The module that queries, keys and values of layer `index` come out of."""
+        return (self.layers[index].attn.c_attn,)
+
+    def keys_and_values(self, index: int, normed: Tensor) -> tuple[Tensor, Tensor]:
+        """What it makes of a normed state, each of shape (rows, tokens, heads × size)."""
+        (fused,) = self.key_value_modules(index)
+        _, key, value = fused(normed).chunk(3, dim=-1)
+        return key, value
 
     def key_value_heads(self, index: int) -> int:
         """How many heads keys and values have in layer `index`."""

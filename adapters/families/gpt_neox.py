@@ -48,16 +48,30 @@ class GPTNeoX(Family):
         read = entering if layer.use_parallel_residual else middle
         return layer.post_mlp_dropout(layer.mlp(layer.post_attention_layernorm(read))) + middle
 
+    def attention(self, index: int) -> nn.Module:
+        """The attention of layer `index`."""
+        return self.layers[index].attention
+
     def key_value_weights(self, index: int) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """Weights, shape (heads × size, width), and biases of the key and value projections of layer `index`."""
-        attention = self.layers[index].attention
-        fused, size = attention.query_key_value, attention.head_size
+        (fused,) = self.key_value_modules(index)
+        size = self.layers[index].attention.head_size
         # Head by head: its queries, its keys, its values.
         _, key, value = fused.weight.unflatten(0, (-1, 3, size)).unbind(1)
         if fused.bias is None:
             return key.flatten(0, 1), value.flatten(0, 1), None, None
         _, key_bias, value_bias = fused.bias.unflatten(0, (-1, 3, size)).unbind(1)
         return key.flatten(0, 1), value.flatten(0, 1), key_bias.flatten(), value_bias.flatten()
+
+    def key_value_modules(self, index: int) -> tuple[Any, ...]:
+        """The module that queries, keys and values of layer `index` come out of."""
+        return (self.layers[index].attention.query_key_value,)
+
+    def keys_and_values(self, index: int, normed: Tensor) -> tuple[Tensor, Tensor]:
+        """What it makes of a normed state, each of shape (rows, tokens, heads × size)."""
+        (fused,) = self.key_value_modules(index)
+        _, key, value = fused(normed).unflatten(-1, (-1, 3, self.layers[index].attention.head_size)).unbind(-2)
+        return key.flatten(-2), value.flatten(-2)
 
     def key_value_heads(self, index: int) -> int:
         """How many heads keys and values have in layer `index`."""

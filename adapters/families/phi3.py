@@ -34,7 +34,21 @@ class Phi3(Mistral):
 
     def key_value_weights(self, index: int) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """Weights, shape (heads × size, width), and biases of the key and value projections of layer `index`."""
+        (fused,) = self.key_value_modules(index)
+        _, key, value = fused.weight.split(self._sizes(index))
+        return key, value, None, None
+
+    def key_value_modules(self, index: int) -> tuple[Any, ...]:
+        """The module that queries, keys and values of layer `index` come out of."""
+        return (self.layers[index].self_attn.qkv_proj,)
+
+    def keys_and_values(self, index: int, normed: Tensor) -> tuple[Tensor, Tensor]:
+        """What it makes of a normed state, each of shape (rows, tokens, heads × size)."""
+        (fused,) = self.key_value_modules(index)
+        _, key, value = fused(normed).split(self._sizes(index), dim=-1)
+        return key, value
+
+    def _sizes(self, index: int) -> tuple[int, int, int]:
         attention = self.layers[index].self_attn
         each = self.key_value_heads(index) * attention.head_dim
-        _, key, value = attention.qkv_proj.weight.split((attention.o_proj.in_features, each, each))
-        return key, value, None, None
+        return int(attention.config.num_attention_heads * attention.head_dim), each, each

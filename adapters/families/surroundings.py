@@ -1,0 +1,247 @@
+"""What was put around a module's computation, so that to leave its call out would change what comes out.
+
+The engine calls embedding, layers, final norm and head as modules, and whatever is around those is honoured. It does
+not call the model's own ``forward``, nor the modules that only hold layers, nor, where feed-forward blocks are left
+out, a layer as a whole. What is around *these* is looked for before anything runs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+from torch.nn.modules import module as torch_module
+from transformers import AutoModelForCausalLM
+
+from adapters.errors import UnsupportedModelError
+from adapters.families.base import Family
+from ews.errors import described
+
+__all__ = ["changed", "is_plain", "require_plain_attention", "require_plain_layers", "require_plain_model"]
+
+_FRAMEWORKS = ("torch", "transformers")  # their hooks watch, or spread a model over processes
+_CALLED = "a hook on the model itself, its embedding, a layer, the final norm or the head, which run for every token"
+
+
+def require_plain_model(family: Family, *, whole: bool = True) -> None:
+    """Refuse a model of which more than its layers decides what comes out of it.
+
+    Parameters
+    ----------
+    family : Family
+        The model.
+    whole : bool
+        Whether to look at the model's own ``forward`` too, whose place an engine takes.
+
+    Raises
+    ------
+    adapters.errors.UnsupportedModelError
+        If its ``forward``, or that of a module that holds its layers, was changed or has hooks; the message names what.
+    """
+    model = family.model
+    if whole:
+        found, remedy = _changed_root(model)
+        if found is not None:
+            raise UnsupportedModelError("model", described(found), remedy)
+    for name, module in _holders(family):
+        found = changed(module, own=_own_packages(model))
+        if found is not None:
+            raise UnsupportedModelError(
+                "model",
+                described(f"on {name}, which is not called for each token, {found}"),
+                _CALLED,
+            )
+
+
+def require_plain_layers(family: Family) -> None:
+    """Refuse layers that cannot be run in two halves, as leaving feed-forward blocks out asks for.
+
+    Raises
+    ------
+    adapters.errors.UnsupportedModelError
+        If the ``forward`` of a layer was changed or has hooks.
+    """
+    own = _own_packages(family.model)
+    for index, layer in enumerate(family.layers):
+        found = changed(layer, own=own)
+        if found is not None:
+            raise UnsupportedModelError(
+                "model",
+                described(f"on layer {index}, which is run in two halves to leave blocks out, {found}"),
+                "unit='layer', or a hook on a part of the layer (attention, mlp, a norm)",
+            )
+
+
+def require_plain_attention(family: Family) -> None:
+    """Refuse layers whose attention does more to keys and values than its projections do.
+
+    Raises
+    ------
+    adapters.errors.UnsupportedModelError
+        If what goes into an attention is changed by a hook, or its ``forward`` was changed.
+    """
+    own = _own_packages(family.model)
+    for index in range(family.depth):
+        found = changed(family.attention(index), own=own, after=False)
+        if found is not None:
+            raise UnsupportedModelError(
+                "model",
+                described(f"on the attention of layer {index}, which cache='propagate' projects around, {found}"),
+                "cache='deferred' or 'verify', which run every attention; or hooks on its projections",
+            )
+
+
+def is_plain(module: nn.Module, *kinds: type[nn.Module]) -> bool:
+    """Whether a module is of exactly one of these kinds and computes what its weights alone say.
+
+    Not where it is a subclass (as adapters and parametrizations make), has hooks, another ``forward``, or a weight that
+    is worked out at each call.
+    """
+    if type(module) not in kinds or changed(module, own=_FRAMEWORKS) is not None:
+        return False
+    return all(name in module._parameters for name in ("weight", "bias") if hasattr(module, name))
+
+
+def changed(module: nn.Module, *, own: tuple[str, ...], after: bool = True) -> str | None:
+    """What was done to the call of a module, in words; None where it does what its class says.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The module. What accelerate does to bring weights and inputs to a device is no change.
+    own : tuple of str
+        Packages whose classes are taken as they are.
+    after : bool
+        Whether hooks that change what comes out count, too.
+    """
+    if hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None:
+        return "torch.compile"
+    kind = type(module)
+    for name in ("forward", "__call__"):
+        if not _is_of(getattr(kind, name), own):
+            return f"{kind.__name__}.{name} of {_home(getattr(kind, name))}"
+    return _changed_instance(module) or _hooks_of(module, after=after)
+
+
+def _changed_root(model: nn.Module) -> tuple[str | None, str]:
+    """What was done to a model's own ``forward``, and what to do about it."""
+    kind, plain = type(model), _plain_class(model)
+    forward: Any = kind.forward
+    if plain is not None and (forward is not plain.forward or not _is_of(forward, _FRAMEWORKS)):
+        return (
+            f"{kind.__name__}.forward of {_home(forward)} in place of {plain.__name__}'s",
+            f"{plain.__name__} as it is, with changes of logits as logits_processor= or as hooks on the model",
+        )
+    found = _changed_instance(model)
+    if found is None:
+        return None, ""
+    if found.startswith("a hook"):
+        return found, "the model without it (accelerate.hooks.remove_hook_from_module), or with hooks of torch"
+    if "autocast" in found or "accelerate" in found:
+        return found, (
+            "accelerator.unwrap_model(model, keep_fp32_wrapper=False), and generate within accelerator.autocast() or "
+            "torch.autocast(...)"
+        )
+    return found, (
+        "a model whose forward is its class's (del model.forward), with changes of logits as logits_processor= or as "
+        "hooks on the model (model.register_forward_hook)"
+    )
+
+
+def _plain_class(model: nn.Module) -> Any:
+    """The class that transformers has for a model of this configuration; None where it has none."""
+    known: Any = AutoModelForCausalLM._model_mapping  # type: ignore[attr-defined]
+    kinds = [known[kind] for kind in type(model.config).__mro__ if kind in known]
+    # Several where what is made of images and text has a class of its own for text.
+    named = [kind for kind in kinds if isinstance(model, kind)] or kinds
+    return named[0] if named else None
+
+
+def _own_packages(model: nn.Module) -> tuple[str, ...]:
+    plain = _plain_class(model)
+    kind = type(model) if plain is None else plain
+    return (*_FRAMEWORKS, kind.__module__.split(".")[0])
+
+
+def _holders(family: Family) -> Iterator[tuple[str, nn.Module]]:
+    """Modules that hold layers, final norm and head, and are not called for each token."""
+    names = {name: module for name, module in family.model.named_modules() if name}
+    called = {id(module) for module in (*family.layers, family.norm, family.head)}
+    holders: dict[str, nn.Module] = {}
+    for name, module in names.items():
+        if id(module) in called:
+            parts = name.split(".")
+            holders |= {outer: names[outer] for outer in (".".join(parts[:end]) for end in range(1, len(parts)))}
+    yield from ((name, module) for name, module in holders.items() if not isinstance(module, nn.ModuleList))
+
+
+def _changed_instance(module: nn.Module) -> str | None:
+    """A ``forward`` of this one module that is not its class's."""
+    forward = module.__dict__.get("forward")
+    if forward is None or hasattr(forward, "_early_exit_engine"):
+        return None
+    hook = getattr(module, "_hf_hook", None)
+    if hook is not None and _home(forward).startswith("accelerate"):
+        others = [type(each).__name__ for each in getattr(hook, "hooks", (hook,)) if not _aligns(type(each))]
+        if others:
+            return f"a hook of accelerate ({', '.join(others)})"
+        forward = getattr(module, "_old_forward", None)
+    inner = getattr(forward, "__func__", forward)
+    if any(inner is each for each in (None, *_chain(type(module).forward))):  # what accelerate leaves where it unwraps
+        return None
+    return f"a forward of its own ({_named(forward)})"
+
+
+def _aligns(kind: type[Any]) -> bool:
+    """Whether a hook of accelerate does nothing but bring weights, inputs and outputs to their devices."""
+    known = any(each.__name__ == "AlignDevicesHook" and each.__module__ == "accelerate.hooks" for each in kind.__mro__)
+    return known and all(_home(getattr(kind, name)) == "accelerate.hooks" for name in ("pre_forward", "post_forward"))
+
+
+def _hooks_of(module: nn.Module, *, after: bool) -> str | None:
+    """Hooks that someone registered on a module, or on all of them."""
+    registered: tuple[Any, ...] = (("forward pre-hook", module._forward_pre_hooks),)
+    registered += (("forward hook", module._forward_hooks),) if after else ()
+    everywhere: tuple[Any, ...] = (torch_module._global_forward_pre_hooks, torch_module._global_forward_hooks)
+    everywhere = everywhere if after else ()
+    for kind, hooks in (*registered, *(("hook for all modules", each) for each in everywhere)):
+        for hook in hooks.values():
+            if not _is_of(hook, _FRAMEWORKS):
+                return f"a {kind} ({_named(hook)})"
+    return None
+
+
+def _chain(function: Any) -> Iterator[Any]:
+    """A callable and what it was wrapped around, outermost first."""
+    seen = 0
+    while function is not None and seen < 32:
+        yield function
+        if isinstance(function, functools.partial):
+            function = function.func
+        else:
+            function = getattr(function, "__wrapped__", None)
+        seen += 1
+
+
+def _home(function: Any) -> str:
+    """The module that a callable was written in, whatever it says of itself (``functools.wraps`` copies that)."""
+    if isinstance(function, functools.partial):
+        return _home(function.func)
+    function = getattr(function, "__func__", function)
+    written = getattr(function, "__globals__", None)
+    return str(written["__name__"] if written and "__name__" in written else type(function).__module__)
+
+
+def _is_of(function: Any, packages: tuple[str, ...]) -> bool:
+    """Whether a callable, and all that it was wrapped around, was written in one of these packages."""
+    return all(_home(each).split(".")[0] in packages for each in _chain(function))
+
+
+def _named(function: Any) -> str:
+    """A callable in words, with what it wraps."""
+    if isinstance(function, functools.partial):
+        return f"functools.partial of {_named(function.func)}"
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{name} of {_home(function)}"
