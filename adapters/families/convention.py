@@ -181,7 +181,8 @@ def convention_of(model: nn.Module, layer: nn.Module) -> Convention:
 
 @cache
 def _read(model: type[nn.Module], layer: type[nn.Module]) -> Convention:
-    parameters = inspect.signature(model.forward).parameters
+    forward = _named_forward(model)
+    parameters = inspect.signature(forward).parameters
     known = {"self", "input_ids"}
     wanted = [
         name
@@ -192,7 +193,7 @@ def _read(model: type[nn.Module], layer: type[nn.Module]) -> Convention:
         raise UnsupportedModelError(
             "model", described(f"{model.__name__}, whose forward wants {wanted}"), "a forward that wants input_ids only"
         )
-    own, mask = _named(model.forward, OF_MODELS), _named(create_causal_mask, OF_MODELS)
+    own, mask = _named(forward, OF_MODELS), _named(create_causal_mask, OF_MODELS)
     inner = _named(layer.forward, _OF_LAYERS)
     for kind, name in ((model, own), (layer, inner)):
         if name is None:
@@ -209,6 +210,15 @@ def _read(model: type[nn.Module], layer: type[nn.Module]) -> Convention:
     ordered = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     names = tuple(name for name, each in parameters.items() if each.kind in ordered and name != "self")
     return Convention(own, inner, mask, names)
+
+
+def _named_forward(model: type[nn.Module]) -> Callable[..., Any]:
+    """A model's ``forward``, or that of the class which it hands all on to, where it names no arguments itself."""
+    for kind in model.__mro__:
+        forward = kind.__dict__.get("forward")
+        if forward is not None and "input_ids" in inspect.signature(forward).parameters:
+            return forward  # type: ignore[no-any-return]
+    return model.forward
 
 
 def _installed() -> str:
