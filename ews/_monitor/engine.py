@@ -84,10 +84,11 @@ class Engine:
 
     def count_pairs(self) -> None:
         """Count rising and tied pairs of the whole history anew, as after loading it."""
-        earlier, later = np.triu_indices(self.past.shape[-1], k=1)
-        a, b = self.past[..., earlier], self.past[..., later]
-        self.rising = np.count_nonzero(b > a, axis=-1) - np.count_nonzero(b < a, axis=-1)
-        self.tied = np.count_nonzero(b == a, axis=-1)
+        self.rising, self.tied = np.zeros_like(self.rising), np.zeros_like(self.tied)
+        for lag in range(1, self.past.shape[-1]):  # all pairs at once would take memory with the history's square
+            a, b = self.past[..., :-lag], self.past[..., lag:]
+            self.rising += np.count_nonzero(b > a, axis=-1) - np.count_nonzero(b < a, axis=-1)
+            self.tied += np.count_nonzero(b == a, axis=-1)
 
     def advance(self, values: FloatArray) -> Step:
         """Take in one sample of each row, of shape (rows,); what is not finite is missing."""

@@ -16,7 +16,7 @@ from ews._common.times import as_times
 from ews._monitor import saving
 from ews._monitor.calibration import calibrated, calibrated_on_runs, levels_from, signed
 from ews._monitor.engine import MEASURES, Engine
-from ews._monitor.reading import read_bandwidth, read_rate, read_runs, read_value, read_values
+from ews._monitor.reading import LONGEST, read_bandwidth, read_rate, read_runs, read_value, read_values
 from ews._monitor.result import MonitorCalibration, MonitorConfig, MonitorState, Rule
 from ews.errors import (
     ArgumentError,
@@ -33,8 +33,6 @@ __all__ = ["Monitor"]
 _SMOOTHERS = ("gaussian", "running_mean")
 _RULES: tuple[Rule, ...] = ("level", "trend")
 _FORMAT = 1
-# Samples that a buffer may hold, and a calibration run over.
-LONGEST = 10_000_000
 
 
 @public("ews")
@@ -439,9 +437,11 @@ class Monitor:
         given: Any = saved
         if not isinstance(given, dict) or given.get("monitor") != _FORMAT:
             raise InputTypeError("saved", described(f"a {type(saved).__name__} of another kind"), "what to_dict gave")
-        fields = {"config", "calibration", "engine", "state", "watched", "timed"}
-        if not fields <= set(saved) or not isinstance(saved["config"], dict):
-            raise ArgumentError("saved", described("a dictionary that lacks a part"), "what to_dict gave")
+        fields = {"monitor", "config", "calibration", "engine", "state", "watched", "timed"}
+        if fields != set(saved) or not isinstance(saved["config"], dict):
+            raise ArgumentError(
+                "saved", described("a dictionary that lacks a part, or has others"), "what to_dict gave"
+            )
         if set(saved["config"]) != set(MonitorConfig.__dataclass_fields__):
             raise ArgumentError("saved", described("a configuration of other fields"), "what to_dict gave")
         monitor = cls(**saved["config"])

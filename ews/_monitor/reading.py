@@ -14,9 +14,11 @@ from ews._common import checks
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
 from ews.series import real_numbers
 
-__all__ = ["read_bandwidth", "read_rate", "read_runs", "read_value", "read_values"]
+__all__ = ["LONGEST", "read_bandwidth", "read_rate", "read_runs", "read_value", "read_values"]
 
 FloatArray = npt.NDArray[np.float64]
+# Samples that a buffer may hold, and a calibration run over.
+LONGEST = 10_000_000
 
 
 def read_bandwidth(bandwidth: Any, detrend: str | None, window: int) -> float | None:
@@ -26,7 +28,8 @@ def read_bandwidth(bandwidth: Any, detrend: str | None, window: int) -> float | 
         return None
     least = 2.0 if detrend == "running_mean" else 1.0
     given = window if bandwidth is None else bandwidth
-    return checks.number("bandwidth", given, least=least, allowed=f"a number of samples of at least {least:g}")
+    allowed = f"a number of samples from {least:g} to {LONGEST}"
+    return checks.number("bandwidth", given, least=least, most=LONGEST, allowed=allowed)
 
 
 def read_rate(rate: Any, n: int, argument: str = "n_simulations") -> float:

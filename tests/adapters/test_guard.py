@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -94,8 +96,14 @@ def with_monitors(saved: Path, monitors: dict[str, Monitor]) -> Path:
     """The same guard with other monitors."""
     found = json.loads(saved.read_text())
     found["monitors"] = {name: monitor.to_dict() for name, monitor in monitors.items()}
-    path = saved.with_name("other.json")
-    path.write_text(json.dumps(found))
+    return sealed(found, saved.with_name("other.json"))
+
+
+def sealed(found: dict[str, Any], path: Path) -> Path:
+    """Write a guard with its digest, as someone who writes such files would."""
+    content = {name: part for name, part in found.items() if name not in ("guard", "sha256")}
+    plain = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    path.write_text(json.dumps({**found, "sha256": hashlib.sha256(plain.encode()).hexdigest()}))
     return path
 
 
@@ -355,11 +363,115 @@ def test_what_cannot_be_guarded_is_refused(model: Any, saved: Path, tmp_path: Pa
         Guarded(NeverExitPolicy()).calibrate(model, prompts(80, 1), max_new_tokens=5, rows=80)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"guard": 1}', '{"guard": 1, "monitors": {"entropy": 3}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "null",
+        '{"guard": 1}',
+        '{"guard": 2}',
+        '{"guard": true}',
+        '{"guard": 2, "guard": 2}',
+        "[" * 100_000,
+        '{"guard": 2, "monitors": {"entropy": 3}}',
+        '{"guard": 2, "horizon": NaN}',
+        "\x00",
+        "9" * 10_000,
+    ],
+)
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "guard.json").write_text(text)
     with pytest.raises(ArgumentError):
         Guarded.load(tmp_path / "guard.json", NeverExitPolicy())
+
+
+def put(*path: Any, value: Any) -> Any:
+    def change(found: Any) -> None:
+        for name in path[:-1]:
+            found = found[name]
+        found[path[-1]] = value
+
+    return change
+
+
+CALIBRATION = ("monitors", "entropy", "calibration")
+CHANGES: dict[str, Any] = {
+    "a rate below zero": put("false_alarm_rate", value=-5),
+    "a rate of one": put("false_alarm_rate", value=1.0),
+    "a rate of text": put("false_alarm_rate", value="0.05"),
+    "a rate of one signal below zero": put(*CALIBRATION, "false_alarm_rate", value=-5.0),
+    "another rate of one signal": put(*CALIBRATION, "false_alarm_rate", value=0.5),
+    "no prompts": put("prompts", value=0),
+    "prompts as a share": put("prompts", value=1.5),
+    "true prompts": put("prompts", value=True),
+    "a horizon of nothing": put("horizon", value=0),
+    "an endless horizon": put("horizon", value=10**400),
+    "a seed of text": put("seed", value="0"),
+    "a fingerprint of nothing": put("model", value=""),
+    "a fingerprint of a number": put("model", value=3),
+    "no monitors": put("monitors", value={}),
+    "monitors as a list": put("monitors", value=[]),
+    "an unknown signal": lambda found: found["monitors"].update(other=found["monitors"]["entropy"]),
+    "one name more": put("more", value=1),
+    "one name less": lambda found: found.pop("seed"),
+    "one name more in a monitor": put("monitors", "entropy", "more", value=1),
+    "one name more in a calibration": put(*CALIBRATION, "more", value=1),
+    "a window beyond the horizon": put("monitors", "entropy", "config", "window", value=5_000_000),
+    "an endless window": put("monitors", "entropy", "config", "window", value=10**30),
+    "an endless bandwidth": lambda found: found["monitors"]["entropy"]["config"].update(
+        detrend="gaussian", bandwidth=1e18
+    ),
+    "an endless history": put("monitors", "entropy", "config", "history", value=10**18),
+    "maxima that are not sorted": lambda found: found["monitors"]["entropy"]["calibration"]["maxima"]["mean"].reverse(),
+    "maxima that are missing": lambda found: found["monitors"]["entropy"]["calibration"]["maxima"].pop("mean"),
+    "p-values beyond one": lambda found: found["monitors"]["entropy"]["calibration"]["smallest"].__setitem__(-1, 5.0),
+    "a spread below zero": put(*CALIBRATION, "spread", "mean", value=-1.0),
+    "a threshold as text": put(*CALIBRATION, "thresholds", "mean", value="high"),
+    "simulations that were none": put(*CALIBRATION, "source", value="noise"),
+    "more runs than prompts": put("prompts", value=3),
+    "a count beyond floats": put("monitors", "entropy", "engine", "seen", value=10**400),
+    "a value beyond floats": lambda found: found["monitors"]["entropy"]["engine"]["raw"][0].__setitem__(0, 10**400),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_fields_out_of_their_range_are_refused(saved: Path, name: str, tmp_path: Path) -> None:
+    found = json.loads(saved.read_text())
+    CHANGES[name](found)
+    with pytest.raises(PolicyMismatchError, match="allowed: "):
+        Guarded.load(sealed(found, tmp_path / "guard.json"), NeverExitPolicy())
+
+
+def test_a_guard_that_was_changed_or_cut_is_refused(saved: Path, tmp_path: Path) -> None:
+    text, path = saved.read_text(), tmp_path / "guard.json"
+    for changed in (text.replace('"seed": 0', '"seed": 1', 1), text[: len(text) // 2], text + "}", text[:-1]):
+        assert changed != text
+        path.write_text(changed)
+        with pytest.raises(PolicyMismatchError):
+            Guarded.load(path, NeverExitPolicy())
+    path.write_text(json.dumps(json.loads(text), indent=1, sort_keys=True))  # another layout of the same
+    assert Guarded.load(path, NeverExitPolicy()).calibration is not None
+
+
+def test_only_a_plain_file_is_read_and_its_mode_follows_the_umask(saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(saved)
+    (tmp_path / "device").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "device", "pipe", "nothing", "."):
+        with pytest.raises(PolicyMismatchError, match="path: got"):
+            Guarded.load(tmp_path / name, NeverExitPolicy())
+    with pytest.raises(PolicyMismatchError, match="no plain file"):
+        Guarded.load("/dev/zero", NeverExitPolicy())
+    guarded = Guarded.load(saved, NeverExitPolicy())
+    for mask, mode in ((0o077, 0o600), (0o027, 0o640)):
+        before = os.umask(mask)
+        try:
+            guarded.save(tmp_path / "mine.json")
+        finally:
+            os.umask(before)
+        assert (tmp_path / "mine.json").stat().st_mode & 0o777 == mode
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["device", "link", "mine.json", "pipe"]
 
 
 def test_monitors_that_were_not_calibrated_are_refused(saved: Path) -> None:

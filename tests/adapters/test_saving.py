@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save
 
-import adapters.calibration.saving
+import adapters._common.files
 from adapters.calibration.result import Calibration, calibration_dict
 from adapters.calibration.rules import Rule
 from adapters.calibration.saving import calibration_from_dict
@@ -110,7 +111,7 @@ def test_an_interrupted_save_leaves_the_old_policy(tmp_path: Path, monkeypatch: 
     def fails(_handle: int) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(adapters.calibration.saving.os, "fsync", fails)
+    monkeypatch.setattr(adapters._common.files.os, "fsync", fails)
     with pytest.raises(OSError, match="no space"):
         saved(tmp_path, "both")
     assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
@@ -254,6 +255,29 @@ CHANGES = {
     "blocks before a window": (_put("rule", "feeds", 1, "layers", value=[3]), "rule.feeds"),
     "costs as text": (_put("costs", "head", value="much"), "costs.head"),
     "measured as a number": (_put("costs", "measured", value=1), "costs.measured"),
+    "a depth twice": (_put("rule", "exits", 1, "depth", value=6), "rule.exits: got .6, 6, 9.; allowed: rising"),
+    "depths that fall": (_put("rule", "exits", 1, "depth", value=5), "rule.exits"),
+    "a block twice": (_put("rule", "feeds", 1, "layers", value=[5, 6]), "rule.feeds.layers"),
+    "a threshold beyond one": (_put("rule", "exits", 0, "threshold", value=1.5), "threshold"),
+    "a threshold below zero": (_put("rule", "exits", 0, "threshold", value=-1e300), "threshold"),
+    "a gate without its threshold": (_put("rule", "exits", 0, "gate_threshold", value=None), "gate_threshold"),
+    "a threshold without its gate": (_put("rule", "exits", 0, "gate", value=None), "gate_threshold"),
+    "a tolerance of two": (_put("rule", "tolerance", value=2), "rule.tolerance"),
+    "another unit": (_put("config", "unit", value="layer"), "config.unit: got 'layer' beside a rule with exits and"),
+    "the other unit": (_put("config", "unit", value="ffn"), "config.unit: got 'ffn' beside a rule with exits and"),
+    "a rule of nothing": (lambda words: words["calibration"]["rule"].update(exits=[], feeds=[]), "config.unit"),
+    "one name more": (_put("more", value=1), "calibration: got an object with 'more'"),
+    "one name more in the configuration": (_put("config", "more", value=1), "config: got an object with 'more'"),
+    "one name more in the rule": (_put("rule", "more", value=1), "rule: got an object with 'more'"),
+    "one name more in an exit": (_put("rule", "exits", 0, "more", value=1), r"rule.exits\[0\]: got an object with"),
+    "one name more in a gate": (_put("rule", "exits", 0, "gate", "more", value=1), "gate: got an object with"),
+    "one name more in the costs": (_put("costs", "more", value=1), "costs: got an object with"),
+    "one name more in the control": (_put("control", "more", value=1), "control: got an object with"),
+    "one name more beside all": (lambda words: words.update(more=1), "policy.json: got an object with 'more'"),
+    "costs below zero": (_put("costs", "head", value=-1.0), "costs.head"),
+    "expected below zero": (_put("expected", value=-1), "expected"),
+    "a rule that was not tested": (_put("control", "index", value=7), "control.index"),
+    "a window beyond the model": (_put("config", "window", value=10**9), "config.window"),
     "control as a list": (_put("control", value=[]), "control"),
     "fingerprint as a number": (_put("fingerprint", value=5), "fingerprint"),
     "expected as a list": (_put("expected", value=[1]), "expected"),
@@ -285,6 +309,24 @@ TENSORS: dict[str, tuple[Callable[[dict[str, torch.Tensor]], Any], str]] = {
     "another vocabulary": (lambda found: found.update({"screen.scale": torch.ones(9)}), "tensors"),
     "another width": (lambda found: found.update({"lens.weight": torch.zeros(2, 4, 4)}), "lens.weight"),
     "other depths": (lambda found: found.update({"lens.depths": torch.tensor([3])}), "do not fit"),
+    "candidates as a vector": (
+        lambda found: found.update(candidates=torch.tensor([3, 4])),
+        "candidates: got a tensor of",
+    ),
+    "no candidates": (lambda found: found.update(candidates=torch.zeros(0, dtype=torch.int64)), "candidates: got"),
+    "candidates below zero": (lambda found: found["candidates"].fill_(-3), "do not fit"),
+    "depths in two dimensions": (lambda found: found.update({"lens.depths": torch.ones(3, 1).long()}), "lens.depths"),
+    "depths that repeat": (lambda found: found["lens.depths"].fill_(6), "lens.depths: got .6"),
+    "depths beyond the model": (lambda found: found["lens.depths"].add_(100), "lens.depths: got"),
+    "depths below the model": (lambda found: found["lens.depths"].sub_(100), "lens.depths: got"),
+    "eight bits": (lambda found: found.update({"lens.bias": found["lens.bias"].to(torch.float8_e5m2)}), "lens.bias"),
+    "complex numbers": (lambda found: found.update({"lens.bias": found["lens.bias"].to(torch.complex64)}), "lens.bias"),
+    "truth values": (lambda found: found.update({"screen.weight": found["screen.weight"] > 0}), "screen.weight"),
+    "a basis of one number": (lambda found: found.update({"screen.basis": torch.tensor(1.0)}), "screen.basis"),
+    "a basis of nothing": (
+        lambda found: found.update({"screen.basis": torch.zeros(0, 48), "screen.weight": torch.zeros(101, 0).char()}),
+        "screen.basis",
+    ),
     "too many candidates": (lambda found: found["candidates"].fill_(10_000), "do not fit"),
 }
 
@@ -297,6 +339,54 @@ def test_tensors_that_do_not_fit(name: str, tmp_path: Path) -> None:
     change(tensors)
     rewritten(tmp_path, lambda _words: None, tensors)
     refused(tmp_path, match)
+
+
+def test_thirty_thousand_exits_are_refused_at_once(tmp_path: Path) -> None:
+    saved(tmp_path)
+    rewritten(
+        tmp_path, lambda words: words["calibration"]["rule"].update(exits=words["calibration"]["rule"]["exits"] * 9)
+    )
+    refused(tmp_path, "rising, each once")
+    path = tmp_path / "policy.json"
+    path.write_bytes(path.read_bytes() + b" " * (17 << 20))
+    refused(tmp_path, "more than the")
+    saved(tmp_path)
+    with (tmp_path / "policy.safetensors").open("ab") as file:
+        file.truncate(1 << 40)  # a file with a hole in it: a terabyte that takes no space
+    refused(tmp_path, "more than the")
+
+
+@pytest.mark.parametrize("name", ["policy.json", "policy.safetensors"])
+def test_links_devices_and_pipes_are_refused(name: str, tmp_path: Path) -> None:
+    saved(tmp_path / "other")
+    for make in (
+        lambda path: path.symlink_to(tmp_path / "other" / name),
+        lambda path: path.symlink_to("/dev/zero"),
+        lambda path: path.symlink_to("nothing"),
+        os.mkfifo,
+    ):
+        saved(tmp_path / "mine")
+        (tmp_path / "mine" / name).unlink()
+        make(tmp_path / "mine" / name)
+        refused(tmp_path / "mine", f"where {name} (is a link|cannot be read)")
+    saved(tmp_path / "mine")  # saving replaces what is there, and follows no link
+    assert (tmp_path / "mine" / name).is_file()
+
+
+def test_a_name_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path) / "policy.json"
+    path.write_text(path.read_text().replace('"risk": 0.05', '"risk": 0.5, "risk": 0.05', 1))
+    refused(tmp_path, "'risk' twice in one object")
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o007, 0o660)])
+def test_modes_follow_the_umask(mask: int, mode: int, tmp_path: Path) -> None:
+    before = os.umask(mask)
+    try:
+        saved(tmp_path / "policy")
+    finally:
+        os.umask(before)
+    assert {each.stat().st_mode & 0o777 for each in (tmp_path / "policy").iterdir()} == {mode}
 
 
 def test_a_file_that_is_not_safetensors(tmp_path: Path) -> None:
