@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ews._kernels.arithmetic import multiply_add
 from ews._kernels.jit import kernel
 
-__all__ = ["smooth_reflect", "smooth_renormalised"]
+__all__ = ["smooth_lines", "smooth_reflect", "smooth_renormalised", "weighted_sums"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -97,3 +97,52 @@ def smooth_renormalised(x: FloatArray, weights: FloatArray, left: int, out: Floa
         _correlate(padded, weights, out[row])
         for t in range(n):
             out[row, t] /= total[t]
+
+
+@kernel
+def weighted_sums(x: FloatArray, weights: FloatArray, left: int, out: FloatArray) -> None:
+    """Sums of the samples around t by several sets of weights.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n,)
+        Series.
+    weights : ndarray of shape (sets, taps)
+        Weights of the samples t − left … t + taps − 1 − left.
+    left : int
+        How many weights lie before t.
+    out : ndarray of shape (sets, n)
+        Written: out[k, t] = sum of weights[k, j] · x[t − left + j] over what falls inside the row.
+    """
+    n, taps = x.size, weights.shape[1]
+    padded = np.zeros(n + taps - 1)
+    padded[left : left + n] = x
+    for k in range(weights.shape[0]):
+        _correlate(padded, weights[k], out[k])
+
+
+@kernel
+def smooth_lines(
+    x: FloatArray, weights: FloatArray, left: int, level: FloatArray, slope: FloatArray, out: FloatArray
+) -> None:
+    """Weighted line through the samples around t, evaluated at t.
+
+    Parameters
+    ----------
+    x : ndarray of shape (rows, n)
+        Series.
+    weights : ndarray of shape (2, taps)
+        Weights of the samples t − left …, and the same times their distance from t.
+    left : int
+        How many weights lie before t.
+    level, slope : ndarray of shape (n,)
+        What the two sums count for, from the normal equations at t.
+    out : ndarray of shape (rows, n)
+        Written: level[t] · first sum − slope[t] · second sum.
+    """
+    n = x.shape[1]
+    sums = np.empty((2, n))
+    for row in range(x.shape[0]):
+        weighted_sums(x[row], weights, left, sums)
+        for t in range(n):
+            out[row, t] = level[t] * sums[0, t] - slope[t] * sums[1, t]

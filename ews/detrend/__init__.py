@@ -13,6 +13,7 @@ Method                     What the bandwidth of b samples means
                            record reflected at its ends
 ``ksmooth`` (R)            kernel SD 0.3706506 · b (:func:`sd_from_ksmooth_bandwidth`), a fraction rounded to whole b,
                            cut at 4 SD, weights divided by their sum; default b: :func:`nrd0_bandwidth`, rounded
+``local_linear``           kernel SD b, cut at 4 SD, a line at each sample; default b: :func:`local_linear_bandwidth`
 ``lowess`` (ewstools)      span: the b nearest samples, tricube weights that reach 0 at the farthest
 ``loess`` (R)              span: the b nearest samples, tricube weights that reach 0 at the farthest
 ``running_mean`` (Boers)   half = b // 2: the samples i − half … i + half, fewer at the ends
@@ -32,6 +33,7 @@ from ews.detrend.bandwidths import (
 )
 from ews.detrend.kernel_smoothers import gaussian, ksmooth, running_mean
 from ews.detrend.lines import difference, linear
+from ews.detrend.local_linear import local_linear, local_linear_bandwidth
 from ews.detrend.local_regression import loess, lowess
 from ews.detrend.methods import METHODS, plan
 from ews.detrend.result import Detrended, DetrendPlan
@@ -45,6 +47,8 @@ __all__ = [
     "gaussian",
     "ksmooth",
     "linear",
+    "local_linear",
+    "local_linear_bandwidth",
     "loess",
     "lowess",
     "nrd0_bandwidth",

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ews.detrend.result import FloatArray
 
-__all__ = ["reflected", "renormalised"]
+__all__ = ["FEW_WEIGHTS", "reflected", "renormalised", "wide_rows"]
 
 # A cosine or Fourier transform spreads its rounding error, some 1e-16 of the range, over the whole row. Where the range
 # exceeds this many typical steps (one spike of 1e12 would do), weights are summed directly, so that the error stays
@@ -22,7 +22,7 @@ _WIDE_RANGE = 1e6
 # ... unless that takes more than this many products a row (about half a second).
 _MANY_PRODUCTS = 5e9
 # Below this many weights, direct sums are faster than a Fourier transform (measured for records of 100 to 50 000).
-_FEW_WEIGHTS = 200
+FEW_WEIGHTS = 200
 
 
 def reflected(n: int, half: FloatArray) -> partial[FloatArray]:
@@ -68,7 +68,7 @@ def renormalised(n: int, half: FloatArray, causal: bool) -> partial[FloatArray]:
         return partial(_weigh_directly, weights=half[::-1].copy(), left=half.size - 1)
     half = half[:n]  # no sample meets the others
     weights = _mirrored(half)
-    if weights.size <= _FEW_WEIGHTS:
+    if weights.size <= FEW_WEIGHTS:
         return partial(_weigh_directly, weights=weights, left=half.size - 1)
     import scipy.fft
 
@@ -109,7 +109,7 @@ def _weigh_reflected(x: FloatArray, *, weights: FloatArray, response: FloatArray
     spectrum *= response
     trend: FloatArray = scipy.fft.idct(spectrum, axis=1, overwrite_x=True)
     trend += level
-    rows = _wide_rows(x, weights.size)
+    rows = wide_rows(x, weights.size)
     if rows.size:
         from ews._kernels.smooth import smooth_reflect
 
@@ -129,13 +129,13 @@ def _multiply_frequencies(
     spectrum *= response
     trend: FloatArray = scipy.fft.irfft(spectrum, length, axis=1, overwrite_x=True)[:, : x.shape[1]] / total
     trend += level
-    rows = _wide_rows(x, weights.size)
+    rows = wide_rows(x, weights.size)
     if rows.size:
         trend[rows] = _weigh_directly(x[rows], weights=weights, left=weights.size // 2)
     return trend
 
 
-def _wide_rows(x: FloatArray, weights: int) -> npt.NDArray[np.intp]:
+def wide_rows(x: FloatArray, weights: int) -> npt.NDArray[np.intp]:
     """Rows that a transform would blur: their range is far larger than their typical step."""
     n = x.shape[1]
     if n < 2 or float(n) * weights > _MANY_PRODUCTS:

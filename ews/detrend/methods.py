@@ -9,6 +9,7 @@ import numpy as np
 from ews._common import checks
 from ews.detrend.kernel_smoothers import plan_gaussian, plan_ksmooth, plan_running_mean
 from ews.detrend.lines import plan_difference, plan_linear
+from ews.detrend.local_linear import plan_local_linear
 from ews.detrend.local_regression import plan_loess, plan_lowess
 from ews.detrend.result import DetrendPlan
 from ews.detrend.seasonal import after_season
@@ -23,6 +24,10 @@ def _gaussian(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:
 
 def _ksmooth(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:
     return plan_ksmooth(n, bandwidth=bandwidth, causal=causal)
+
+
+def _local_linear(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:
+    return plan_local_linear(n, bandwidth=bandwidth, causal=causal)
 
 
 def _lowess(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:
@@ -56,6 +61,7 @@ def _nothing(n: int, bandwidth: float | None) -> DetrendPlan:
 _BY_NAME: dict[str, Callable[[int, float | None, bool], DetrendPlan]] = {
     "gaussian": _gaussian,
     "ksmooth": _ksmooth,
+    "local_linear": _local_linear,
     "lowess": _lowess,
     "loess": _loess,
     "running_mean": _running_mean,
@@ -78,8 +84,8 @@ def plan(
     n : int
         Length of the series.
     bandwidth : float or int, optional
-        Bandwidth, span or window; the default is the method's own: 0.2 of the record, 0.25 for loess, R's rule for
-        ksmooth. To be left out for methods that have none.
+        Bandwidth, span or window; the default is the method's own: 0.2 of the record, 0.25 for loess, rules of
+        their own for ksmooth and local_linear. To be left out for methods that have none.
     causal : bool, default False
         Whether only present and past samples may be used.
     season : int, optional

@@ -13,6 +13,7 @@ import pytest
 import scipy.ndimage
 
 from ews import detrend
+from ews.detrend.local_linear import smoother_of
 from ews.errors import (
     ArgumentError,
     InputTypeError,
@@ -27,6 +28,7 @@ FloatArray = npt.NDArray[np.float64]
 SMOOTHERS: dict[str, tuple[Callable[..., detrend.Detrended], str]] = {
     "gaussian": (detrend.gaussian, "bandwidth"),
     "ksmooth": (detrend.ksmooth, "bandwidth"),
+    "local_linear": (detrend.local_linear, "bandwidth"),
     "lowess": (detrend.lowess, "span"),
     "loess": (detrend.loess, "span"),
     "running_mean": (detrend.running_mean, "window"),
@@ -85,6 +87,41 @@ def test_causal_gaussian_weighs_the_past_by_half_a_kernel() -> None:
     for t in range(50):
         age = np.arange(min(t, reach) + 1)
         assert trend[t] == pytest.approx(np.average(x[t - age], weights=np.exp(-0.5 * (age / sd) ** 2)), rel=1e-12)
+
+
+# Local linear regression, in both ways of computing it
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(("n", "sd"), [(30, 3), (60, 60), (500, 20), (500, 90)])
+def test_local_linear_fits_a_line_at_each_sample(n: int, sd: int, causal: bool) -> None:
+    x = _walk(n)
+    trend = detrend.local_linear(x, bandwidth=sd, causal=causal).trend
+    for t in range(3, n, 7):
+        away = np.arange(n) - t
+        weight = np.exp(-0.5 * (away / sd) ** 2) * (np.abs(away) <= 4 * sd)
+        if causal:
+            weight[away > 0] = 0
+        assert trend[t] == pytest.approx(_weighted_fit(x, weight, t, 1), rel=1e-8, abs=1e-8)
+
+
+def test_local_linear_lags_behind_no_moving_mean() -> None:
+    mean = np.linspace(0.0, 5.0, 300) ** 2
+    wide = detrend.quartile_bandwidth_from_sd(30.0)  # the same kernel
+    lag = detrend.gaussian(mean, bandwidth=wide).residual[-1]
+    assert abs(detrend.local_linear(mean, bandwidth=30).residual[-1]) < 0.1 * abs(lag)
+
+
+def test_a_local_line_never_looks_at_what_was_not_observed() -> None:
+    x, observed = _walk(300), np.random.default_rng(3).random(300) < 0.6
+    observed[100:130] = False
+    for sd in (5.0, 60.0):
+        smooth = smoother_of(observed, sd)
+        trend = smooth(np.where(observed, x, np.nan)[None])[0]
+        for t in range(0, 300, 11):
+            away = np.arange(300) - t
+            weight = np.exp(-0.5 * (away / sd) ** 2) * (np.abs(away) <= 4 * sd) * observed
+            assert trend[t] == pytest.approx(_weighted_fit(x, weight, t, 1), rel=1e-8, abs=1e-8)
 
 
 # ksmooth and running mean, in both ways of computing them
@@ -285,7 +322,7 @@ def test_a_float_up_to_one_is_a_fraction_and_an_int_is_samples() -> None:
         (name, bad)
         for name in SMOOTHERS
         for bad in (0, 0.0, -1, -0.1, np.nan, np.inf, 51, 50.5, True, "0.2", [0.2], 1e-9, None)
-        if not (bad is None and name == "ksmooth")  # there None asks for R's default
+        if not (bad is None and name in ("ksmooth", "local_linear"))  # there None asks for a default
     ],
 )
 def test_bad_bandwidths_are_refused_by_name(name: str, bad: object) -> None:
