@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 # Public name → the module that holds it; a name that maps to None is itself a module.
 _HOMES: dict[str, str | None] = {
+    "Ages": "ews._common.ages",
     "Assessment": "ews._analysis.assessment.result",
     "Assessments": "ews._analysis.assessment.result",
     "Detection": "ews.results",
@@ -109,6 +110,7 @@ _HOMES: dict[str, str | None] = {
 __all__ = [
     "AbruptShift",
     "AbruptShiftConfig",
+    "Ages",
     "Assessment",
     "Assessments",
     "Benchmark",
@@ -233,6 +235,7 @@ if TYPE_CHECKING:
     from ews._analysis.rolling import rolling
     from ews._analysis.spatial.result import SpatialConfig, SpatialDetection
     from ews._analysis.spatial.run import detect_spatial
+    from ews._common.ages import Ages
     from ews._common.false_discovery import false_discovery
     from ews._evaluation.benchmark.result import Benchmark, BenchmarkCell, BenchmarkConfig
     from ews._evaluation.benchmark.run import benchmark

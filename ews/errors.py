@@ -20,6 +20,7 @@ __all__ = [
     "KernelCacheWarning",
     "MissingValuesError",
     "SeriesTooShortError",
+    "TimeDirectionWarning",
     "UnknownNameError",
     "ValueRangeError",
     "WindowError",
@@ -116,6 +117,10 @@ class EWSWarning(UserWarning):
 
 class KernelCacheWarning(EWSWarning):
     """Compiled kernels cannot be kept on disk, so each new process compiles them again."""
+
+
+class TimeDirectionWarning(EWSWarning):
+    """Times are called ages before present, but were taken to run forward."""
 
 
 def _closeness(given: object, name: str) -> float:

@@ -302,6 +302,7 @@ class Detection:
             "notes": list(self.series.notes),
             "step": self.series.step,
             "step_unit": self.series.step_unit,
+            "sampling": asdict(self.series.sampling),
             "statistics": {
                 name: {
                     "tau": _plain(self.tau[name]),

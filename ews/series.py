@@ -8,27 +8,44 @@ and one step. Whatever had to be decided on the way (sorted, averaged, interpola
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
+from ews._common.ages import Ages, named_like_ages
+from ews._common.calendar_steps import recognise
 from ews._common.gaps import even, fill
-from ews._common.times import as_times, last_instant, numeric, shown, time_zone
+from ews._common.labelled import one_series, refuse_dimensions
+from ews._common.sampling import Sampling, Seasonality
+from ews._common.seasonality import seasonality
+from ews._common.times import Times, last_instant, numeric, read_times, shown
 from ews.errors import (
     DuplicatedTimesError,
     InputTypeError,
     MissingValuesError,
     SeriesTooShortError,
+    TimeDirectionWarning,
     UnknownNameError,
     ValueRangeError,
     described,
 )
 
-__all__ = ["Duplicates", "Missing", "Series", "as_series", "real_numbers", "split_columns"]
+__all__ = [
+    "Duplicates",
+    "Missing",
+    "Sampling",
+    "Seasonality",
+    "Series",
+    "as_series",
+    "carried_times",
+    "real_numbers",
+    "split_columns",
+]
 
 FloatArray = npt.NDArray[np.float64]
 TimeArray = npt.NDArray[np.float64] | npt.NDArray[np.datetime64]
@@ -56,6 +73,9 @@ class Series:
         ``"days"`` for dates, else empty.
     notes : tuple of str
         What was done to the input to get here; empty where nothing was.
+    sampling : Sampling
+        The step of the calendar that was recognised, how many samples were filled in, and the cycle that the calendar
+        suggests.
     """
 
     values: FloatArray
@@ -65,6 +85,7 @@ class Series:
     step: float
     step_unit: str
     notes: tuple[str, ...]
+    sampling: Sampling = field(default_factory=Sampling)
 
     def __len__(self) -> int:
         return int(self.values.size)
@@ -105,10 +126,12 @@ def split_columns(data: Any, *, time: Any = None) -> tuple[Mapping[str, Any] | N
         names = [str(name) for name in data.columns]
         twice = next(name for name in names if names.count(name) > 1)
         raise InputTypeError("series", described(f"two columns named {twice!r}"), "a name of its own for each column")
-    if isinstance(time, str):
-        if time not in columns:
-            raise UnknownNameError("time", time, columns)
-        time = columns.pop(time)
+    named = time.values if isinstance(time, Ages) else time
+    if isinstance(named, str):
+        if named not in columns:
+            raise UnknownNameError("time", named, columns)
+        column = columns.pop(named)
+        time = Ages(column, time.unit) if isinstance(time, Ages) else column
     if not columns:
         raise InputTypeError("series", described("a table without a column of values"), "at least one numeric column")
     return columns, time
@@ -131,8 +154,10 @@ def as_series(
     data : array_like of shape (n,)
         List, numpy array, pandas Series, polars Series or 1-D xarray DataArray of real numbers.
     time : array_like of shape (n,), optional
-        Numbers or dates (default: the pandas index or the xarray coordinate, else 0, 1, 2, …). Descending times are
-        sorted, time zones turned into UTC, and a note says so.
+        Numbers, dates, or :class:`ews.Ages` (default: the pandas index or the xarray coordinate, else 0, 1, 2, …).
+        Descending times are sorted, time zones turned into UTC, whole numbers such as 199901 read as months, and a note
+        says so. Steps of the calendar (months, quarters, years, weeks, working days; decimal years even where they were
+        rounded) count as even.
     name : str, optional
         Name of the series (default: the one that `data` carries).
     until : number or date, optional
@@ -169,32 +194,72 @@ def as_series(
     """
     checks.choice("missing", missing, ("raise", "interpolate", "drop"))
     checks.choice("duplicates", duplicates, ("raise", "mean"))
-    values, carried_time, carried_name, time_name = _unpack(data)
+    values, carried_time, carried_name, time_name, unpacked = _unpack(data, time)
+    if isinstance(time, str) and hasattr(data, "dims"):  # a coordinate of an xarray object, now read
+        time = None
     values = real_numbers("series", values)
     if values.size == 0:
         raise SeriesTooShortError("series", described("an empty series"), "at least one observation")
-    stamps, decided = _carried_times(carried_time, values.size) if time is None else as_times(time, values.size)
-    notes = list(decided)
-    values, stamps = _sort(values, stamps, notes)
-    values, stamps = _cut(values, stamps, until, notes, time_zone(carried_time if time is None else time))
+    times = _carried_times(carried_time, values.size) if time is None else read_times(time, values.size)
+    time_name = time_name if time is None else _name_of(time) or time_name
+    notes = [*unpacked, *times.notes]
+    _note_ages(times, time_name, notes)
+    values, stamps = _sort(values, times.values, notes)
+    values, stamps = _cut(values, stamps, until, notes, times)
     if np.isnan(values).all():
         raise SeriesTooShortError("series", described(f"{values.size} values, all NaN"), "finite observations")
     if np.isinf(values).any():
         where = int(np.flatnonzero(np.isinf(values))[0])
         raise MissingValuesError("series", described(f"an infinite value at position {where}"), "finite numbers or NaN")
+    steps = recognise(stamps, clock=times.clock, calendar=times.calendar, repeated=True) if _ties(stamps) else None
+    if steps is not None:  # rounding made times equal
+        stamps = steps.stamp(steps.index)
+        notes.append(f"times that rounding made equal were told apart as {steps.read_as}")
+    before = values.size
     values, stamps = _merge_duplicates(values, stamps, duplicates, notes)
-    values, stamps = fill(values, stamps, missing, causal, notes)
-    numbers = numeric(stamps)
-    step = _step(numbers)
+    duplicated = before - values.size
+    steps = steps or recognise(stamps, clock=times.clock, calendar=times.calendar)
+    gaps = int(np.isnan(values).sum())
+    values, stamps, filled = fill(values, stamps, missing, causal, notes, steps)
+    kept = None if missing == "drop" and filled else steps
+    sampling = Sampling(
+        unit=kept.unit if kept else "",
+        every=kept.every if kept else 1,
+        read_as=times.read_as or (steps.read_as if steps else ""),
+        absent=steps.absent if steps else 0,
+        missing=gaps,
+        filled=0 if missing == "drop" else filled,
+        duplicates=duplicated,
+        season=seasonality(values, kept.unit, kept.every) if kept else None,
+    )
     return Series(
         values=_frozen(values),
         time=_frozen(stamps),
         name=name if name is not None else carried_name,
-        time_name=time_name if time is None else _text(getattr(time, "name", None)) or time_name,
-        step=step,
+        time_name=time_name,
+        step=_step(numeric(stamps), kept is not None),
         step_unit="days" if stamps.dtype.kind == "M" else "",
         notes=tuple(notes),
+        sampling=sampling,
     )
+
+
+def _name_of(time: Any) -> str | None:
+    return _text(getattr(time.values if isinstance(time, Ages) else time, "name", None))
+
+
+def _note_ages(times: Times, name: str | None, notes: list[str]) -> None:
+    """Say aloud that what is called an age was taken for a time that runs forward."""
+    if times.form == "ages" or times.values.dtype.kind == "M" or not named_like_ages(name):
+        return
+    if np.median(times.values) <= 0:  # turned round already
+        return
+    text = (
+        f"CAUTION: the times are called {name!r}, as ages before present are, but were taken to run forward; where "
+        "larger is earlier, give time=ews.Ages(…), or --ages on the command line: every trend changes its sign"
+    )
+    notes.insert(0, text)
+    warnings.warn(text[9:], TimeDirectionWarning, stacklevel=2)
 
 
 def _frozen(array: Any) -> Any:
@@ -203,40 +268,72 @@ def _frozen(array: Any) -> Any:
     return array
 
 
-def _unpack(data: Any) -> tuple[Any, Any, str | None, str | None]:
-    """Values, the times that they carry, their name and the name of the times."""
+def _unpack(data: Any, time: Any) -> tuple[Any, Any, str | None, str | None, tuple[str, ...]]:
+    """Values, the times that they carry, their name, the name of the times, and what had to be decided."""
     pandas, polars, xarray = (sys.modules.get(library) for library in ("pandas", "polars", "xarray"))
     if pandas is not None and isinstance(data, pandas.Series):
         if pandas.api.types.is_numeric_dtype(data.dtype) and not pandas.api.types.is_complex_dtype(data.dtype):
             values = data.to_numpy(dtype=np.float64, na_value=np.nan)
         else:
             values = data.to_numpy()
-        return values, data.index, _text(data.name), _text(data.index.name)
+        return values, data.index, _text(data.name), _text(data.index.name), ()
     if polars is not None and isinstance(data, polars.Series):
         values = data.to_numpy() if data.dtype.is_numeric() else np.asarray(data.to_list(), dtype=object)
-        return values, None, data.name or None, None
-    if xarray is not None and isinstance(data, xarray.DataArray):
-        if data.ndim == 1 and data.dims[0] in data.coords:
-            return data.values, data.coords[data.dims[0]].values, _text(data.name), str(data.dims[0])
-        return data.values, None, _text(data.name), None
+        return values, None, data.name or None, None, ()
+    if xarray is not None and isinstance(data, xarray.DataArray | xarray.Dataset):
+        read = one_series(data, time)
+        return read.values, read.time, read.name, read.time_name, read.notes
     if isinstance(data, np.ma.MaskedArray) and data.dtype.kind in "fiub":
-        return np.ma.filled(data.astype(np.float64), np.nan), None, None, None
+        return np.ma.filled(data.astype(np.float64), np.nan), None, None, None, ()
     if isinstance(data, str | bytes | Mapping):
         raise InputTypeError("series", data, "a one-dimensional series of real numbers")
     own_name = getattr(data, "name", getattr(data, "model", None))
-    return data, getattr(data, "time", None), own_name if isinstance(own_name, str) else None, None
+    return data, getattr(data, "time", None), own_name if isinstance(own_name, str) else None, None, ()
 
 
 def _text(name: Any) -> str | None:
     return None if name is None else str(name)
 
 
-def _carried_times(index: Any, n: int) -> tuple[Any, tuple[str, ...]]:
+def _carried_times(index: Any, n: int) -> Times:
     """Times of the index that the data carry; where that is a list of labels, positions."""
     try:
-        return as_times(index, n)
+        return read_times(index, n)
     except InputTypeError:
-        return np.arange(n, dtype=np.float64), ("the index holds labels, not times: observations are numbered from 0",)
+        note = "the index holds labels, not times: observations are numbered from 0"
+        return Times(np.arange(n, dtype=np.float64), (note,))
+
+
+def _ties(stamps: Any) -> bool:
+    return stamps.dtype.kind == "f" and bool((np.diff(stamps) == 0).any())
+
+
+def carried_times(data: Any, time: Any, *, argument: str = "series") -> tuple[Any, Callable[[int], Any]]:
+    """The values of any one-dimensional input, and the times of so many of them: those given, else those carried.
+
+    Parameters
+    ----------
+    data, time : object
+        As the user gave them; see :func:`as_series`.
+    argument : str, default "series"
+        What the user calls the data.
+
+    Returns
+    -------
+    values : object
+        For :func:`real_numbers`.
+    read : callable
+        From the number of values to their times, float64 or datetime64[ns].
+    """
+    if time is not None and not isinstance(time, str):
+        return data, lambda n: read_times(time, n).values
+    try:
+        values, carried, *_ = _unpack(data, time)
+    except InputTypeError as error:
+        raise InputTypeError(argument, error.given, error.allowed) from None
+    if isinstance(time, str) and not hasattr(data, "dims"):
+        carried = time
+    return values, lambda n: (read_times(time, n) if carried is time else _carried_times(carried, n)).values
 
 
 def real_numbers(argument: str, values: Any) -> FloatArray:
@@ -259,6 +356,7 @@ def real_numbers(argument: str, values: Any) -> FloatArray:
     ews.errors.InputTypeError
         For strings, complex numbers, dates, or more than one dimension.
     """
+    refuse_dimensions(values, argument)
     try:
         array = np.asarray(values)
     except ValueError:  # ragged lists
@@ -298,22 +396,27 @@ def _sort(values: FloatArray, time: Any, notes: list[str]) -> tuple[FloatArray, 
     return values, time
 
 
-def _step(numbers: FloatArray) -> float:
+def _step(numbers: FloatArray, recognised: bool) -> float:
     """Mean step of even times (the median of months is 31 days); median step of uneven ones."""
     if numbers.size < 2:
         return 1.0
-    return float((numbers[-1] - numbers[0]) / (numbers.size - 1) if even(numbers) else np.median(np.diff(numbers)))
+    mean = recognised or even(numbers)
+    return float((numbers[-1] - numbers[0]) / (numbers.size - 1) if mean else np.median(np.diff(numbers)))
 
 
-def _cut(values: FloatArray, time: Any, until: Any, notes: list[str], zone: Any) -> tuple[FloatArray, Any]:
+def _cut(values: FloatArray, time: Any, until: Any, notes: list[str], times: Times) -> tuple[FloatArray, Any]:
     if until is None:
         return values, time
-    limit = last_instant(until, dates=time.dtype.kind == "M", zone=zone)
+    limit = last_instant(
+        until, dates=time.dtype.kind == "M", clock=times.clock, form=times.form, calendar=times.calendar
+    )
     keep = time <= limit
     if not keep.any():
         raise ValueRangeError("until", until, f"a time from {shown(time[0])} to {shown(time[-1])}")
     if not keep.all():
-        last = f"{limit:.6g}" if isinstance(limit, float) else str(until)  # 1886.54, not 1886.5446918421496
+        last = (
+            f"{limit:.6g}" if isinstance(limit, float) and times.form != "ages" else str(until)
+        )  # 1886.54, not 1886.5446918421496
         notes.append(f"cut after {last}: {int(keep.sum())} of {keep.size} observations used")
     return values[keep], time[keep]
 

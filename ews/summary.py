@@ -14,6 +14,7 @@ from ews._common.layout import WIDTH, by_column, fitting_table, section, shorten
 
 if TYPE_CHECKING:
     from ews.results import Detection, Detections
+    from ews.series import Series
 
 __all__ = [
     "CAUTION",
@@ -31,6 +32,7 @@ __all__ = [
     "power_number",
     "power_text",
     "sentence",
+    "series_text",
     "statistic_text",
     "statistics_rows",
     "surrogates_text",
@@ -235,16 +237,24 @@ def sentence(text: str) -> str:
 
 
 def data_text(detection: Detection) -> str:
-    """How many observations, from when to when, how far apart."""
-    series = detection.series
+    """How many observations, from when to when, how far apart; what was recognised in the times, and filled."""
+    return series_text(detection.series, detection.config)
+
+
+def series_text(series: Series, config: Any = None, *, step: str = "step") -> str:
+    """:func:`data_text` of any series; `config` is asked whether a season was, or could have been, taken out."""
     unit = f" {series.step_unit}" if series.step_unit else ""
     if unit == " days" and series.step == 1:
         unit = " day"
     axis = f" ({series.time_name})" if series.time_name else ""
-    return (
+    calendar = "" if unit == " day" else series.sampling.step_text
+    known = f" ({calendar})" if calendar else ""
+    text = (
         f"{len(series)} observations from {time_text(series.time[0])} to {time_text(series.time[-1])}{axis}, "
-        f"step {number_text(series.step)}{unit}."
+        f"{step} {number_text(series.step)}{unit}{known}."
     )
+    season, seasonal = getattr(config, "season", None), hasattr(config, "season")
+    return " ".join([text, *series.sampling.sentences(len(series), season=season, seasonal=seasonal)])
 
 
 def window_text(detection: Detection) -> str:

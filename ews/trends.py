@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
-from ews._common.times import as_times, numeric
+from ews._common.times import numeric
 from ews.errors import SeriesTooShortError, described
-from ews.series import real_numbers
+from ews.series import carried_times, real_numbers
 
 __all__ = ["METHODS", "Trend", "TrendMethod", "kendall", "rows", "spearman", "theil_sen"]
 
@@ -57,7 +57,8 @@ def kendall(values: Any, *, time: Any = None) -> Trend:
     values : array_like of shape (n,)
         The indicator; values that are not finite are left out.
     time : array_like of shape (n,), optional
-        When each value was measured, as numbers or dates (default: its position).
+        When each value was measured, as numbers or dates (default: the index or coordinate that the values carry, else
+        its position).
 
     Returns
     -------
@@ -97,7 +98,8 @@ def spearman(values: Any, *, time: Any = None) -> Trend:
     values : array_like of shape (n,)
         The indicator; values that are not finite are left out.
     time : array_like of shape (n,), optional
-        When each value was measured, as numbers or dates (default: its position).
+        When each value was measured, as numbers or dates (default: the index or coordinate that the values carry, else
+        its position).
 
     Returns
     -------
@@ -135,7 +137,8 @@ def theil_sen(values: Any, *, time: Any = None) -> Trend:
     values : array_like of shape (n,)
         The indicator; values that are not finite are left out.
     time : array_like of shape (n,), optional
-        When each value was measured, as numbers or dates (default: its position).
+        When each value was measured, as numbers or dates (default: the index or coordinate that the values carry, else
+        its position).
 
     Returns
     -------
@@ -209,10 +212,11 @@ def rows(values: FloatArray, *, method: TrendMethod = "kendall") -> FloatArray:
 
 def _pair(values: Any, time: Any) -> tuple[FloatArray, FloatArray]:
     """Finite values and their times, contiguous."""
-    y = real_numbers("values", values)
+    held, carried = carried_times(values, time, argument="values")
+    y = real_numbers("values", held)
     if y.size == 0:
         raise SeriesTooShortError("values", described("an empty series"), "at least one value")
-    t = numeric(as_times(time, y.size)[0])
+    t = numeric(carried(y.size))
     present = np.isfinite(y)
     return np.ascontiguousarray(y[present]), np.ascontiguousarray(t[present])
 

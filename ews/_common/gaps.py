@@ -2,52 +2,90 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ews._common.times import numeric
+from ews._common.calendar_steps import Steps, recognise
+from ews._common.sampling import Sampling
+from ews._common.times import numeric, shown
 from ews.errors import IrregularSpacingError, MissingValuesError, described
 
-__all__ = ["even", "fill"]
+__all__ = ["consecutive", "even", "fill"]
 
 FloatArray = npt.NDArray[np.float64]
 
 # Calendar months differ by up to 9.7 % from 31 days and count as even.
 SPACING_TOLERANCE = 0.1
+# Samples of an even grid for each observation, at most.
+MOST_FILLED = 20
 
 
-def fill(values: FloatArray, time: Any, missing: str, causal: bool, notes: list[str]) -> tuple[FloatArray, Any]:
-    """Handle NaN and uneven spacing as asked; raise where nothing was asked."""
+def fill(
+    values: FloatArray, time: Any, missing: str, causal: bool, notes: list[str], steps: Steps | None
+) -> tuple[FloatArray, Any, int]:
+    """Handle NaN and uneven spacing as asked; raise where nothing was asked.
+
+    Returns
+    -------
+    values, time : ndarray
+        Without gaps.
+    count : int
+        Samples that were filled in; with ``missing="drop"``, those that were left out.
+    """
     gaps = int(np.isnan(values).sum())
     if gaps and missing == "raise":
         first = int(np.flatnonzero(np.isnan(values))[0])
         given = described(f"{_missing(gaps)}, the first at position {first}")
         raise MissingValuesError("series", given, 'no NaN, or missing="interpolate" or missing="drop"')
+    whole = steps.absent == 0 if steps is not None else even(time)
     if missing == "drop":
         present = ~np.isnan(values)
+        absent = 0 if steps is None else steps.absent
         if gaps:
             notes.append(f"{_missing(gaps)} left out; what remains is taken as consecutive")
-        if not even(time[present]) and not even(time):
+        if not whole and not even(time[present]):
             notes.append("uneven spacing ignored: observations are taken as consecutive")
-        return values[present], time[present]
+        return values[present], time[present], gaps + absent
+    count = 0
     if gaps:
-        values, time = _interpolate_gaps(values, time, causal, notes)
-    if not even(time):
-        if missing == "raise":
-            steps = np.diff(numeric(time))
-            given = described(f"steps from {steps.min():.6g} to {steps.max():.6g} (median {np.median(steps):.6g})")
-            allowed = (
-                f"steps within {SPACING_TOLERANCE:.0%} of their median, or "
-                'missing="interpolate" (even grid) or missing="drop" (order only)'
-            )
-            raise IrregularSpacingError("time", given, allowed)
-        values, time = _regrid(values, time, causal, notes)
-    return values, time
+        values, time, count, first = _interpolate_gaps(values, time, causal, notes)
+        if steps is not None:
+            index = steps.index[first : first + time.size]
+            steps, start = replace(steps, index=index - index[0]), int(index[0])
+            stamp = steps.stamp
+            steps = replace(steps, stamp=lambda at: stamp(at + start))
+            whole = steps.absent == 0
+        else:
+            whole = even(time)
+    if whole:
+        return values, time, count
+    if missing == "raise":
+        raise IrregularSpacingError("time", described(_unevenness(time, steps)), _EVEN)
+    values, time, more = _regrid(values, time, causal, notes, steps)
+    return values, time, count + more
+
+
+_EVEN = (
+    f"steps within {SPACING_TOLERANCE:.0%} of their median, or "
+    'missing="interpolate" (even grid) or missing="drop" (order only)'
+)
+
+
+def _unevenness(time: Any, steps: Steps | None) -> str:
+    gaps = np.diff(numeric(time))
+    text = f"steps from {gaps.min():.6g} to {gaps.max():.6g} (median {np.median(gaps):.6g})"
+    if steps is None:
+        return text
+    before = time[int(np.argmax(np.diff(steps.index) > 1))]
+    counted = Sampling(steps.unit, steps.every).counted(steps.absent)
+    return f"{text}: {counted} without an observation, the first after {shown(before)}"
 
 
 def even(time: Any) -> bool:
+    """Whether the steps, in units or days, are within a tenth of their median."""
     if time.size < 3:
         return True
     steps = np.diff(numeric(time))
@@ -55,7 +93,16 @@ def even(time: Any) -> bool:
     return bool(np.all(np.abs(steps - median) <= SPACING_TOLERANCE * median))
 
 
-def _interpolate_gaps(values: FloatArray, time: Any, causal: bool, notes: list[str]) -> tuple[FloatArray, Any]:
+def consecutive(time: Any) -> bool:
+    """Whether no step of the calendar, or of an even axis, is without an observation."""
+    steps = recognise(time)
+    return even(time) if steps is None else steps.absent == 0
+
+
+def _interpolate_gaps(
+    values: FloatArray, time: Any, causal: bool, notes: list[str]
+) -> tuple[FloatArray, Any, int, int]:
+    """Values and times without NaN, how many were filled, and how many were cut off at the beginning."""
     present = np.flatnonzero(~np.isnan(values))
     first, last = int(present[0]), int(present[-1])
     ends = values.size - (last - first + 1)
@@ -67,25 +114,38 @@ def _interpolate_gaps(values: FloatArray, time: Any, causal: bool, notes: list[s
         numbers = numeric(time)
         values = _interpolate(numbers, numbers[~holes], values[~holes], causal)
         notes.append(f"{_missing(int(holes.sum()))} {_how(causal)}")
-    return values, time
+    return values, time, int(holes.sum()), first
 
 
-def _regrid(values: FloatArray, time: Any, causal: bool, notes: list[str]) -> tuple[FloatArray, Any]:
-    """Interpolate onto an even grid of the median step that starts at the first observation."""
+def _regrid(
+    values: FloatArray, time: Any, causal: bool, notes: list[str], steps: Steps | None
+) -> tuple[FloatArray, Any, int]:
+    """Interpolate onto the steps that were recognised, else onto even ones of the median step from the first time."""
     numbers = numeric(time)
     step = float(np.median(np.diff(numbers)))
-    count = int(np.floor((numbers[-1] - numbers[0]) / step + 1e-9)) + 1
-    if count > 20 * values.size:
+    count = int(np.floor((numbers[-1] - numbers[0]) / step + 1e-9)) + 1 if steps is None else int(steps.index[-1]) + 1
+    if count > MOST_FILLED * values.size:
         given = described(f"a median step of {step:.6g} over a record of {numbers[-1] - numbers[0]:.6g}")
         raise IrregularSpacingError("time", given, "gaps of moderate length; cut the record or resample it first")
-    grid = numbers[0] + step * np.arange(count)
-    filled = _interpolate(grid, numbers, values, causal)
-    stamps: Any = time[0] + (grid * 86_400e9).astype("timedelta64[ns]") if time.dtype.kind == "M" else grid
+    if steps is None:
+        grid = numbers[0] + step * np.arange(count)
+        stamps: Any = time[0] + (grid * 86_400e9).astype("timedelta64[ns]") if time.dtype.kind == "M" else grid
+        filled = _interpolate(grid, numbers, values, causal)
+        each = f"{step:.6g}"
+        near = np.abs(grid[:, None] - numbers[np.clip(np.searchsorted(numbers, grid)[:, None] - [1, 0], 0, None)
+                      .clip(max=numbers.size - 1)]).min(axis=1)  # fmt: skip
+        added = int((near > step / 2).sum())
+    else:  # what was observed stays as it was, at its own time
+        stamps = steps.stamp(np.arange(count))
+        stamps[steps.index] = time
+        filled = _interpolate(numeric(stamps), numeric(stamps)[steps.index], values, causal)
+        each = Sampling(steps.unit, steps.every).step_text or f"{step:.6g}"
+        added = steps.absent
     notes.append(
-        f"uneven spacing: {values.size} observations {_how(causal)} onto {count} even steps of {step:.6g}; "
+        f"uneven spacing: {values.size} observations {_how(causal)} onto {count} even steps of {each}; "
         "interpolation raises autocorrelation where observations are sparse"
     )
-    return filled, stamps
+    return filled, stamps, added
 
 
 def _interpolate(grid: FloatArray, at: FloatArray, values: FloatArray, causal: bool) -> FloatArray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.labelled import refuse_dimensions
 from ews._common.publish import public
 from ews.errors import InputTypeError, MissingValuesError, SeriesTooShortError, described
 
@@ -148,6 +149,7 @@ def one_series(x: npt.ArrayLike) -> FloatArray:
         If `x` has a NaN or an infinite value.
     """
     allowed = "a one-dimensional array of real numbers"
+    refuse_dimensions(x, "x")
     try:
         given = np.asarray(x)
     except ValueError:  # a ragged list

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
+from ews._common.labelled import refuse_dimensions
 from ews.errors import ArgumentError, InputTypeError, SeriesTooShortError, ValueRangeError, WindowError, described
 from ews.indicators.fused import Windows
 
@@ -41,8 +42,8 @@ class Rows:
     values : ndarray of shape (rows, time)
         C-contiguous float64; never the caller's own memory where that could be written to.
     restore : callable
-        ``restore(array of shape (rows, time))`` gives the values laid out like the input: an ndarray of its shape, or a
-        pandas object with its index and names.
+        ``restore(array of shape (rows, time))`` gives the values laid out like the input: an ndarray of its shape, or
+        an object of pandas, polars or xarray with its index, coordinates and names.
     """
 
     values: FloatArray
@@ -55,9 +56,11 @@ def read_rows(x: Any, axis: int = -1, *, argument: str = "x") -> Rows:
     Parameters
     ----------
     x : array_like
-        Real numbers with at least one dimension: list, numpy array, pandas Series or DataFrame (one column a series).
+        Real numbers with at least one dimension: list, numpy array, pandas or polars Series or DataFrame (one column a
+        series), xarray DataArray of one dimension.
     axis : int, default -1
-        The axis of time. A pandas DataFrame has its time along the rows, whatever `axis` says of arrays.
+        The axis of time in a numpy array or a list. A DataFrame has its time along the rows, whatever `axis` says; a
+        DataArray of several dimensions is refused, as an order of dimensions does not tell which is time.
     argument : str, default "x"
         Name of the argument, for messages.
 
@@ -75,12 +78,14 @@ def read_rows(x: Any, axis: int = -1, *, argument: str = "x") -> Rows:
     ews.errors.SeriesTooShortError
         If there is no observation at all.
     """
-    pandas = sys.modules.get("pandas")
+    pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
     frame = pandas is not None and isinstance(x, pandas.DataFrame)
+    polar = polars is not None and isinstance(x, polars.DataFrame)
+    refuse_dimensions(x, argument)
     array = _as_real(x, argument)
     if array.ndim == 0:
         raise InputTypeError(argument, described("a single number"), "a series: at least one dimension")
-    along = 0 if frame else _read_axis(axis, array.ndim)
+    along = 0 if frame or polar else _read_axis(axis, array.ndim)
     moved = np.moveaxis(array, along, -1)
     if moved.shape[-1] == 0:
         raise SeriesTooShortError(argument, described("an empty series"), "at least one observation")
@@ -92,6 +97,12 @@ def read_rows(x: Any, axis: int = -1, *, argument: str = "x") -> Rows:
             return pandas.Series(values, index=x.index, name=x.name)
         if pandas is not None and isinstance(x, pandas.DataFrame):
             return pandas.DataFrame(values, index=x.index, columns=x.columns)
+        if polar:
+            return type(x)(values, schema=x.columns)
+        if polars is not None and isinstance(x, polars.Series):
+            return type(x)(x.name, values)
+        if hasattr(x, "dims") and hasattr(x, "coords"):
+            return x.copy(data=values)
         return values
 
     return Rows(np.ascontiguousarray(moved.reshape(-1, shape[-1])), restore)

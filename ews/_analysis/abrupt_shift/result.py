@@ -120,9 +120,8 @@ class AbruptShift:
         elif not np.isnan(self.pvalue):
             found = "a shift" if self.warning else "no more than noise does"
             peak += f", which surrogates reach with {words.p_clause(self.pvalue)}: {found}"
-        span = f"{words.time_text(series.time[0])} to {words.time_text(series.time[-1])}"
         lines = [heading, "=" * len(heading), "", *wrap(words.sentence(peak), first="  - ", rest="    "), ""]
-        lines += section("Data", f"{len(series)} observations from {span}.")
+        lines += section("Data", words.series_text(series, config))
         for note in series.notes:
             lines += section("", words.sentence(f"Note: {note}"))
         lines += section(

@@ -154,8 +154,7 @@ class Composite:
         for one in self._answer():
             lines += wrap(words.sentence(one), first="  - ", rest="    ")
         lines.append("")
-        span = f"{words.time_text(series.time[0])} to {words.time_text(series.time[-1])}"
-        lines += section("Data", f"{len(series)} observations from {span}.")
+        lines += section("Data", words.series_text(series, config))
         for note in series.notes:
             lines += section("", words.sentence(f"Note: {note}"))
         lines += section("Detrending", words.sentence(self.detrend_sentence))

@@ -16,7 +16,7 @@ from ews._analysis.multivariate.pipeline import MultivariatePipeline
 from ews._analysis.multivariate.result import MultivariateConfig, MultivariateDetection
 from ews._common import checks
 from ews._common.alarms import SUFFICIENT_POWER, Statistic, westfall_young
-from ews._common.gaps import even
+from ews._common.gaps import consecutive
 from ews._significance.pipeline import in_chunks
 from ews._significance.resolve import resolve_seed, resolve_window
 from ews._significance.surrogates import BAND_SURROGATES
@@ -237,7 +237,7 @@ def _clean(data: Any, *, time: Any, **options: Any) -> dict[str, Series]:
 
 def _at(series: Series, common: Any, missing: str) -> Series:
     """The series at the times that all variables share."""
-    if common.size == 0 or (missing != "drop" and not even(common)):
+    if common.size == 0 or (missing != "drop" and not consecutive(common)):
         raise IrregularSpacingError(
             "time", described("variables observed at different times"), "one time axis, or data resampled to one"
         )

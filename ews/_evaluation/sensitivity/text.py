@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ews._common.layout import section, shortened, table
 from ews._evaluation.words import rate_text
-from ews.summary import number_text, p_text, sentence, trend_name, trend_symbol
+from ews.summary import p_text, sentence, series_text, trend_name, trend_symbol
 
 if TYPE_CHECKING:
     from ews._evaluation.sensitivity.result import SensitivityMap
@@ -49,7 +49,7 @@ def sensitivity_summary(found: SensitivityMap) -> str:
         ]
         lines += ["", f"{label}: {symbol} by bandwidth (rows) and window in samples (columns)", *table(header, body)]
     lines.append("")
-    lines += section("Series", f"{len(found.series)} observations, step {number_text(found.series.step)}.")
+    lines += section("Series", series_text(found.series, config))
     for note in found.series.notes:
         lines += section("Note", sentence(note))
     method = "none" if config.detrend is None else config.detrend

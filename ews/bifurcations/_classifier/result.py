@@ -188,7 +188,7 @@ class Classification:
             f"  - {sentence(f'evidence {number_text(self.evidence)} (log odds), {p_clause(self.pvalue)}')}",
             "",
         ]
-        lines += data_section(series)
+        lines += data_section(series, self.config)
         lines += section("Detrending", sentence(self.detrend_sentence))
         lines += section(
             "Model",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ews._common.layout import section, table
-from ews.summary import number_text, p_text, sentence, time_text
+from ews.summary import number_text, p_text, sentence, series_text, time_text
 
 if TYPE_CHECKING:
     from ews._significance.windows import WindowedConfig
@@ -43,7 +43,7 @@ def report(
     for one in answer:
         lines += [f"  - {sentence(one)}"]
     lines.append("")
-    lines += data_section(series)
+    lines += data_section(series, config)
     lines += section("Detrending", sentence(detrend_sentence))
     share = 100 * config.window / len(series)
     lines += section("Window", f"{config.window} samples ({share:.3g} % of the record), stamped at the right edge.")
@@ -56,12 +56,9 @@ def report(
     return "\n".join(lines)
 
 
-def data_section(series: Series, *, step: str = "step") -> list[str]:
+def data_section(series: Series, config: Any = None, *, step: str = "step") -> list[str]:
     """How many observations, from when to when, how far apart, and what was done to them."""
-    unit = f" {series.step_unit}" if series.step_unit else ""
-    unit = unit.removesuffix("s") if series.step == 1 else unit
-    span = f"{time_text(series.time[0])} to {time_text(series.time[-1])}"
-    lines = section("Data", f"{len(series)} observations from {span}, {step} {number_text(series.step)}{unit}.")
+    lines = section("Data", series_text(series, config, step=step))
     for note in series.notes:
         lines += section("", sentence(f"Note: {note}"))
     return lines

@@ -149,7 +149,7 @@ class DriftDiffusionJump:
         else:
             answer = "no surrogates were asked for, so there are no p-values"
         lines = [title, "=" * len(title), "", f"  - {sentence(answer)}", ""]
-        lines += words.data_section(series)
+        lines += words.data_section(series, self.config)
         lines += words.section("Detrending", sentence(self.detrend_sentence))
         lines += words.section(
             "Model",

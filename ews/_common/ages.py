@@ -1,0 +1,48 @@
+"""Ages before present as times: larger is earlier, and saying so is up to the user."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ews._common.publish import public
+
+__all__ = ["Ages", "named_like_ages"]
+
+_AGE = re.compile(
+    r"(?<![a-z])(ages?|cal_?bp|yr_?bp|yrs_?bp|years_?bp|ka_?bp|kyr_?bp|bp|ka|kyr|kya|b2k)(?![a-z])", re.IGNORECASE
+)
+
+
+@public("ews")
+@dataclass(frozen=True, eq=False)
+class Ages:
+    """Ages before present, to be given as ``time=``: the oldest observation comes first.
+
+    Time runs from larger to smaller ages, so that the times of the result are the negative ages, and `until` is an age
+    as well: the youngest that is used. A note in the result says that time was turned round.
+
+    Parameters
+    ----------
+    values : array_like of shape (n,) or str
+        The ages, larger being earlier; or the name of a column of the table that they stand in.
+    unit : str, default ""
+        What they are counted in, for example ``"ka BP"``; for the report only.
+
+    Examples
+    --------
+    >>> import ews
+    >>> from ews.series import as_series
+    >>> series = as_series([1.0, 3.0, 2.0, 4.0], time=ews.Ages([50, 100, 150, 200], unit="yr BP"))
+    >>> series.values.tolist(), series.time.tolist()
+    ([4.0, 2.0, 3.0, 1.0], [-200.0, -150.0, -100.0, -50.0])
+    """
+
+    values: Any
+    unit: str = ""
+
+
+def named_like_ages(name: str | None) -> bool:
+    """Whether a time axis is called what ages before present are called."""
+    return name is not None and _AGE.search(name.replace(" ", "_").replace("-", "_").replace(".", "_")) is not None

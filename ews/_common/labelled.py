@@ -1,0 +1,146 @@
+"""xarray objects → one series along time, a dimension that is known by its coordinates, never by its place."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ews._common.encoded_times import is_model_date
+from ews.errors import ArgumentError, InputTypeError, UnknownNameError, described
+
+__all__ = ["Labelled", "one_series", "refuse_dimensions"]
+
+_NAMES = ("time", "date", "dates", "datetime", "year", "years", "month", "t")
+
+
+class Labelled(NamedTuple):
+    """What one series of xarray holds.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n,)
+        Fill values as NaN.
+    time : object
+        Its times, or None.
+    name, time_name : str or None
+        Names of both.
+    notes : tuple of str
+        What had to be decided.
+    """
+
+    values: Any
+    time: Any
+    name: str | None
+    time_name: str | None
+    notes: tuple[str, ...]
+
+
+def one_series(data: Any, time: Any) -> Labelled:
+    """Values and times of a DataArray of one dimension.
+
+    Parameters
+    ----------
+    data : xarray.DataArray or xarray.Dataset
+        As the user gave it.
+    time : object
+        As the user gave it; a name is that of a coordinate.
+
+    Returns
+    -------
+    Labelled
+        The series.
+
+    Raises
+    ------
+    ews.errors.InputTypeError
+        For more than one dimension, or values along another dimension than time.
+    ews.errors.ArgumentError
+        If several coordinates may be the times.
+    """
+    refuse_dimensions(data, "series")
+    along = data.dims[0]
+    name = None if data.name is None else str(data.name)
+    notes: tuple[str, ...] = ()
+    values = data.values
+    fills = [data.attrs[key] for key in ("_FillValue", "missing_value") if key in data.attrs]
+    if fills and values.dtype.kind in "fiu" and (filled := np.isin(values, np.ravel(np.array(fills, float)))).any():
+        values = np.where(filled, np.nan, values.astype(np.float64))
+        notes = (f"values equal to the fill value were read as missing: {int(filled.sum())}",)
+    coordinates = {str(key): one for key, one in data.coords.items() if one.dims == (along,)}
+    if isinstance(time, str):
+        if time not in coordinates:
+            raise UnknownNameError("time", time, coordinates)
+        return Labelled(values, coordinates[time].values, name, time, notes)
+    if time is not None:
+        return Labelled(values, None, name, str(along) if along in data.coords else None, notes)
+    own = coordinates.get(str(along))
+    times = {key: one for key, one in coordinates.items() if _is_time(key, one)}
+    if own is not None and (str(along) in times or not times):
+        chosen, others = str(along), [key for key in times if key != str(along)]
+        if others and not _dated(own) and any(_dated(times[key]) for key in others):
+            chosen = _only([key for key in others if _dated(times[key])])
+    elif times:
+        chosen = _only(list(times))
+    else:
+        _refuse_one_instant(data, along)
+        return Labelled(values, None, name, None, notes)
+    if chosen != str(along):
+        notes += (f"times are those of the coordinate {chosen!r} along the dimension {str(along)!r}",)
+    if own is not None and chosen == str(along) and not times:
+        _refuse_one_instant(data, along)
+    return Labelled(values, coordinates[chosen].values, name, chosen, notes)
+
+
+def refuse_dimensions(data: Any, argument: str) -> None:
+    """Refuse what has not exactly one dimension, naming its dimensions and what to do."""
+    if not hasattr(data, "dims") or not hasattr(data, "coords"):
+        return
+    if hasattr(data, "data_vars"):
+        variables = ", ".join(map(repr, data.data_vars)) or "none"
+        first = next(iter(data.data_vars), "name")
+        given = described(f"an xarray.Dataset of the variables {variables}")
+        raise InputTypeError(argument, given, f"one of its variables, such as data[{first!r}]")
+    if data.ndim == 1:
+        return
+    dimensions = " × ".join(map(str, data.dims)) or "no dimension"
+    given = described(f"an xarray.DataArray of shape {data.shape}: {dimensions}")
+    if data.ndim == 0:
+        raise InputTypeError(argument, given, "values along one dimension, that of time")
+    time = next((str(key) for key in data.dims if key in data.coords and _is_time(str(key), data.coords[key])), None)
+    others = [str(key) for key in data.dims if str(key) != (time or str(data.dims[0]))]
+    pixel = ", ".join(f"{key}=0" for key in others)
+    columns = f"data.stack(place=({', '.join(map(repr, others))})).to_pandas()"
+    if data.ndim == 2:
+        columns = f"data.transpose({(time or str(data.dims[0]))!r}, ...).to_pandas()"
+    raise InputTypeError(
+        argument,
+        given,
+        f"values along {time or 'time'} alone: one place (data.isel({pixel})), or every place as a column "
+        f"({columns}); for statistics of maps see ews.detect_spatial",
+    )
+
+
+def _refuse_one_instant(data: Any, along: Any) -> None:
+    instants = [str(key) for key, one in data.coords.items() if one.ndim == 0 and (str(key) == "time" or _dated(one))]
+    if instants:
+        given = described(f"values along {str(along)!r} at one {instants[0]}")
+        raise InputTypeError("series", given, "values along time; or times for them in time=")
+
+
+def _is_time(name: str, coordinate: Any) -> bool:
+    attrs = coordinate.attrs
+    said = attrs.get("axis") == "T" or attrs.get("standard_name") == "time"
+    return said or name.lower() in _NAMES or _dated(coordinate)
+
+
+def _dated(coordinate: Any) -> bool:
+    kind = coordinate.dtype.kind
+    return kind == "M" or (kind == "O" and coordinate.size > 0 and is_model_date(np.ravel(coordinate.values)[0]))
+
+
+def _only(names: list[str]) -> str:
+    if len(names) > 1:
+        given = described(f"the coordinates {' and '.join(map(repr, names))}, each of which may be the times")
+        raise ArgumentError("time", given, f"the name of one of them, as in time={names[0]!r}")
+    return names[0]
