@@ -57,10 +57,11 @@ def signals(states: Tensor) -> Tensor:
     >>> signals(states)[2, :3]
     tensor([1.0000, 1.0000, 2.3026])
     """
-    if not isinstance(states, Tensor) or not states.is_floating_point() or states.ndim < 2:
-        given = f"a {type(states).__name__}"
-        if isinstance(states, Tensor):
-            given = f"a tensor of shape {tuple(states.shape)} and type {states.dtype}"
+    kind: object = states
+    if not isinstance(kind, Tensor) or not kind.is_floating_point() or kind.ndim < 2:
+        given = f"a {type(kind).__name__}"
+        if isinstance(kind, Tensor):
+            given = f"a tensor of shape {tuple(kind.shape)} and type {kind.dtype}"
         raise InputTypeError("states", described(given), "a floating tensor of shape (..., layers, width)")
     states = states.to(torch.promote_types(states.dtype, torch.float32))
     updates = states.diff(dim=-2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any
 
 from ews.errors import InputTypeError, ValueRangeError
 
@@ -14,9 +15,10 @@ def read_depth(argument: str, depth: object, layers: int) -> int:
     """A number of layers that a model of `layers` layers can run."""
     if not isinstance(depth, Integral) or isinstance(depth, bool):
         raise InputTypeError(argument, depth, f"a whole number from 1 to {layers}")
-    if not 1 <= depth <= layers:
+    number: Any = depth  # what Integral compares with has no type
+    if not 1 <= number <= layers:
         raise ValueRangeError(argument, depth, f"1 to {layers}, the layers of this model")
-    return int(depth)
+    return int(number)
 
 
 def read_depths(argument: str, depths: Sequence[int], layers: int) -> tuple[int, ...]:
@@ -38,6 +40,7 @@ def read_share(argument: str, value: object, *, low: float = 0.0, high: float = 
     """A number within bounds, which are allowed."""
     if not isinstance(value, Real) or isinstance(value, bool):
         raise InputTypeError(argument, value, f"a number from {low:g} to {high:g}")
-    if not low <= value <= high:
+    number: Any = value
+    if not low <= number <= high:
         raise ValueRangeError(argument, value, f"{low:g} to {high:g}")
-    return float(value)
+    return float(number)

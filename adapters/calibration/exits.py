@@ -44,8 +44,8 @@ _WINDOW = 8
 def candidate_depths(layers: int, window: int) -> tuple[int, ...]:
     """Where rules may look: five depths from the middle on, and the last, where only the head can be saved."""
     first = max(window + 1, layers // 2)
-    inner = np.unique(np.linspace(first, layers - 1, _DEPTHS).round().astype(int)) if first < layers else []
-    return (*(int(depth) for depth in inner), layers)
+    inner = np.unique(np.linspace(first, layers - 1, _DEPTHS).round().astype(int)).tolist() if first < layers else []
+    return (*inner, layers)
 
 
 def calibrate_exits(
@@ -139,7 +139,7 @@ def fit_head(
     moments = LensMoments(inner, family.width)
     for text, states in trajectories_of(family, written, indices=indices):
         finals = states[-1]
-        finished = torch.cat([family.finish(part) for part in finals.split(512)])
+        finished = torch.cat([family.finish(part) for part in torch.split(finals, 512)])
         at = (
             torch.stack([states[depth] for depth in inner], dim=1)
             if inner

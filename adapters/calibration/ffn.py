@@ -18,7 +18,7 @@ from adapters.calibration.costs import Costs
 from adapters.calibration.exits import fit_head, reporting, split, window_for
 from adapters.calibration.result import Calibration, CalibrationConfig, new_calibration
 from adapters.calibration.risk import Target, learn_then_test
-from adapters.calibration.rules import FeedRule, Rule, choose_rules
+from adapters.calibration.rules import DepthRule, FeedRule, Rule, choose_rules
 from adapters.calibration.table import gather
 from adapters.decoding.contract import Unit
 from adapters.errors import FullDepthWarning
@@ -146,11 +146,11 @@ def calibrate_ffn(
         if head is not None:
             exit_rules = choose_rules(evidence, weighed, family.depth)
             exit_risks = [float((~rule.outcome(evidence)[1]).mean()) for rule in exit_rules]
-        candidates = []
+        candidates: list[Rule] = []
         for aim in _AIMS:
             share = risk * aim * (0.5 if unit == "both" else 1.0)
             feeds = feeds_for(groups, gates, scores, harmless, share)
-            exits = ()
+            exits: tuple[DepthRule, ...] = ()
             if exit_rules:
                 bold = [rule for rule, found in zip(exit_rules, exit_risks, strict=True) if found <= share]
                 exits = bold[-1].exits if bold else ()
@@ -252,5 +252,7 @@ def feeds_for(
         if (opened & ~harmless).sum(axis=1).mean() > share:
             break
         threshold = float(level)
-    used = np.flatnonzero((scores >= threshold).any(axis=0)) if np.isfinite(threshold) else []
+    if not np.isfinite(threshold):
+        return ()
+    used = np.flatnonzero((scores >= threshold).any(axis=0)).tolist()
     return tuple(FeedRule(groups[at], gates[at], threshold) for at in used)

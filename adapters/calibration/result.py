@@ -129,7 +129,8 @@ class Calibration:
         exits: dict[int, FittedExit] = {}
         feeds: dict[int, FittedFeeds] = {}
         if self.rule is not None:
-            head = ShortListHead.from_tensors(FullHead.of(family), self.tensors) if self.rule.exits else None
+            if self.rule.exits:
+                head = ShortListHead.from_tensors(FullHead.of(family), self.tensors)
             for each in self.rule.exits:
                 predict = partial(head.predict, depth=each.depth)
                 gate = Gate(each.gate, each.gate_threshold)

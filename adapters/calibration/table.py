@@ -139,7 +139,7 @@ def gather(
         for depth in depths:
             stacked = torch.stack(states[depth + 1 - needed : depth + 1], dim=1)
             seen.append(gate_features(stacked, features=features).cpu().numpy())
-            predicted = [head.predict(part, depth) for part in states[depth].split(_ROWS)]
+            predicted = [head.predict(part, depth) for part in torch.split(states[depth], _ROWS)]
             sure.append(torch.cat([each.confidence for each in predicted]).double().cpu().numpy())
             right.append((torch.cat([each.token for each in predicted]) == full).cpu().numpy())
         parts.append((text, np.stack(seen, 1), np.stack(sure, 1), np.stack(right, 1)))

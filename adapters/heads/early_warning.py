@@ -77,7 +77,7 @@ class EarlyWarning(Policy):
         runs = self._runs.get(index)
         return True if runs is None else runs
 
-    def _warned(self, fitted: Any, trajectory: Trajectory) -> BoolArray:
+    def _warned(self, fitted: FittedExit | FittedFeeds, trajectory: Trajectory) -> BoolArray:
         """Whether the gate opens, for each row; never where a statistic is undefined."""
         states = trajectory.window(states_needed(fitted.window))
         return fitted.opens(gate_features(states, features=fitted.features))

@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from adapters._common.checks import read_depths, read_share
+from adapters.decoding.contract import Unit
 from adapters.families import Family
 from adapters.heads.exit_classifier import FeatureSet, feature_names
 from adapters.heads.fitted import FittedExit, FittedFeeds, Gate
@@ -82,6 +83,8 @@ class Untrained:
         Layers in a window.
     warmup : int
         Tokens that run in full first.
+    unit : {"layer", "ffn", "both"}
+        What is left out.
 
     Raises
     ------
@@ -89,19 +92,21 @@ class Untrained:
         If a number cannot be used.
     """
 
-    def __init__(self, *, depths: Sequence[int] | None, threshold: float, window: int, warmup: int) -> None:
-        for name, value, least in (("window", window, 3), ("warmup", warmup, 0)):
+    def __init__(self, *, depths: Sequence[int] | None, threshold: float, window: int, warmup: int, unit: Unit) -> None:
+        numbers: tuple[tuple[str, object, int], ...] = (("window", window, 3), ("warmup", warmup, 0))
+        for name, value, least in numbers:
             if not isinstance(value, int) or isinstance(value, bool):
                 raise InputTypeError(name, value, f"a whole number, {least} or more")
             if value < least:
                 raise ValueRangeError(name, value, f"{least} or more")
-        self.depths, self.window, self.warmup = depths, window, warmup
+        self.depths, self.window, self.warmup, self.unit = depths, window, warmup, unit
         self.threshold = read_share("threshold", threshold)
         self._gates: list[_Unusual] = []
 
-    def bind(self, family: Family, unit: str) -> tuple[dict[int, FittedExit], dict[int, FittedFeeds]]:
+    def bind(self, family: Family) -> tuple[dict[int, FittedExit], dict[int, FittedFeeds]]:
         """Choose where to ask in a model."""
-        layers, features = family.depth, "windowed"
+        layers = family.depth
+        kind: FeatureSet = "windowed"
         usual = (3 * layers // 4, 7 * layers // 8)
         depths = read_depths("depths", self.depths if self.depths is not None else usual, layers)
         least = self.window + 1
@@ -115,14 +120,13 @@ class Untrained:
         self._gates = []
         exits: dict[int, FittedExit] = {}
         feeds: dict[int, FittedFeeds] = {}
-        kind: FeatureSet = features  # type: ignore[assignment]
-        if unit in ("layer", "both"):
+        if self.unit in ("layer", "both"):
             for depth in depths:
                 if depth < layers:
                     gate = _Unusual(share=_LEAVING_SHARE, column=column)
                     self._gates.append(gate)
                     exits[depth] = _GatedExit(gate, self.window, kind, partial(predict_in_full, family), self.threshold)
-        if unit in ("ffn", "both"):
+        if self.unit in ("ffn", "both"):
             # Groups of a tenth of the layers, between the first third and the last sixth, which are left alone.
             size = max(1, layers // 10)
             first, last = max(least, layers // 3), layers - max(1, layers // 6)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -101,11 +100,11 @@ class EWSExitPolicy(EarlyWarning):
         kept = calibration.config.cache if calibration is not None and cache is None else cache
         self.calibration = calibration
         self._untrained: Untrained | None = None
-        if calibration is None:
-            self._untrained = Untrained(depths=depths, threshold=threshold, window=window, warmup=warmup)
-            fitted = partial(self._untrained.bind, unit=chosen)
-        else:
+        if calibration is not None:
             fitted = calibration.bind
+        else:
+            self._untrained = Untrained(depths=depths, threshold=threshold, window=window, warmup=warmup, unit=chosen)
+            fitted = self._untrained.bind
         super().__init__(fitted, unit=chosen, cache=kept or _CACHES.get(chosen, "deferred"))
 
     def start(self, rows: int, input_ids: Tensor | None) -> None:
