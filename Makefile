@@ -69,7 +69,7 @@ check: $(VENV)/.installed-dev  ## ruff (lint and format), mypy --strict, import 
 	@failed=0; run() { echo "== $$*" >&2; "$$@" || failed=1; }; \
 	run $(BIN)/ruff check --output-format concise .; \
 	run $(BIN)/ruff format --check .; \
-	run $(BIN)/mypy --strict ews; \
+	run $(BIN)/mypy --strict ews adapters; \
 	run $(BIN)/lint-imports --no-logo; \
 	run $(BIN)/python .ci/docstrings.py; \
 	exit $$failed

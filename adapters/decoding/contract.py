@@ -114,7 +114,7 @@ class Trajectory:
         """The newest `length` states (fewer near the first layer), oldest first, shape (rows, length, width)."""
         import torch
 
-        return self._of_rows(torch.stack(self._states[-length:], dim=1), 0)
+        return self._of_rows(torch.stack(list(self._states[-length:]), dim=1), 0)
 
 
 @public("adapters")

@@ -183,8 +183,10 @@ class Engine:
             self.finish_session()
         if call.get("use_cache") is False and call.get("labels") is None:
             raise UnsupportedGenerationError("use_cache", False, "True: a policy decides for one new token at a time")
-        whole = self._reads and self._prompt is not None and input_ids is not None  # the next piece of it
-        self._prompt = torch.cat((self._prompt, input_ids), dim=1) if whole else input_ids
+        if self._reads and self._prompt is not None and input_ids is not None:  # the next piece of it
+            self._prompt = torch.cat((self._prompt, input_ids), dim=1)
+        else:
+            self._prompt = input_ids
         started = time.perf_counter()
         found = self._forward(**call.arguments)
         self.ledger.prompt_seconds += time.perf_counter() - started
@@ -207,7 +209,8 @@ class Engine:
         session = Session(cache, rows, layer_lengths(cache))
         if policy.cache == "verify" and rows == 1:
             session.recorded = [getattr(layer, "record_past", None) for layer in cache.layers]
-            cache.activate_past_recording()
+            drafting: Any = cache  # has no types here
+            drafting.activate_past_recording()
         policy.start(rows, self._prompt)
         return session
 
@@ -477,7 +480,8 @@ class LevelRun:
         family, session = self.family, self.session
         if self.plain is not None and tokens == 1:
             return self.plain[family.kinds[index]]
-        length, offset = session.cache.layers[index].get_mask_sizes(tokens)
+        layer: Any = session.cache.layers[index]
+        length, offset = layer.get_mask_sizes(tokens)
         end = session.lengths[index] + tokens
         window = family.windows[index]
         key = (window, tokens, length, offset, end)

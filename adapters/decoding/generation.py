@@ -5,17 +5,19 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor
 from transformers import GenerationMixin
-from transformers.generation import GenerationMode
+from transformers.generation.configuration_utils import GenerationMode
 
 from adapters.errors import UnsupportedGenerationError
 from adapters.families.convention import OF_MODELS
 from ews.errors import ArgumentError, described
 
 if TYPE_CHECKING:
+    import torch
+
     from adapters.decoding.contract import Policy
     from adapters.decoding.engine import Engine
 
@@ -93,7 +95,7 @@ def decode(
     with policy.attach(model) as engine:
         found = GenerationMixin._sample(
             model,
-            input_ids,
+            cast("torch.LongTensor", input_ids),
             logits_processor=logits_processor,
             stopping_criteria=stopping_criteria,
             generation_config=generation_config,

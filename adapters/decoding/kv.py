@@ -20,6 +20,7 @@ exit is brought up to date.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -67,12 +68,13 @@ def require_known_cache(cache: Any, *, level: bool) -> None:
 
 def layer_lengths(cache: Cache) -> list[int]:
     """How many tokens each layer has seen."""
-    return [int(layer.get_seq_length()) for layer in cache.layers]
+    layers: Sequence[Any] = cache.layers  # transformers' types leave open what a layer of a cache holds
+    return [int(layer.get_seq_length()) for layer in layers]
 
 
 def crop(cache: Cache, index: int, *, now: int, then: int) -> None:
     """Take one layer from `now` tokens back to `then`; a sliding layer must have kept what came before them."""
-    layer = cache.layers[index]
+    layer: Any = cache.layers[index]
     if isinstance(layer, StaticLayer):
         layer.cumulative_length.fill_(then)  # what stands beyond is masked, and overwritten by what comes
     else:
@@ -81,7 +83,7 @@ def crop(cache: Cache, index: int, *, now: int, then: int) -> None:
 
 def show_length(cache: Cache, length: int) -> None:
     """Let the first layer of a fixed size say `length`: ``generate`` reads there how far it is, and masks by it."""
-    first = cache.layers[0]
+    first: Any = cache.layers[0]
     if isinstance(first, StaticLayer):
         first.cumulative_length.fill_(length)
 
@@ -125,7 +127,7 @@ class RaggedSlots:
 
     def reach(self, index: int, end: int) -> tuple[int, int]:
         """Give a layer `end` slots; length and offset of what it holds then."""
-        layer = self.cache.layers[index]
+        layer: Any = self.cache.layers[index]
         if isinstance(layer, StaticLayer):
             return layer.max_cache_len, 0
         offset = _offset(layer)
@@ -141,7 +143,7 @@ class RaggedSlots:
 
     def write(self, index: int, rows: Tensor, slots: Tensor, keys: Tensor, values: Tensor) -> None:
         """Put entries, keys and values of shape (entries, heads, size), to their rows and slots."""
-        layer = self.cache.layers[index]
+        layer: Any = self.cache.layers[index]
         rows, slots = rows.to(layer.keys.device), slots.to(layer.keys.device) - _offset(layer)
         layer.keys[rows, :, slots] = keys
         layer.values[rows, :, slots] = values
@@ -154,7 +156,7 @@ class RaggedSlots:
         row, token = (each.to(keys.device) for each in self._fresh)
         taken = keys.transpose(1, 2)[row, token], values.transpose(1, 2)[row, token]
         self.write(layer_idx, *self._targets, *taken)
-        layer = self.cache.layers[layer_idx]
+        layer: Any = self.cache.layers[layer_idx]
         if self._rows is None:
             return layer.keys, layer.values
         rows = self._rows.to(keys.device)
@@ -163,17 +165,20 @@ class RaggedSlots:
 
 def settle(cache: Cache, length: int) -> None:
     """Tell every layer that all rows hold `length` tokens, and let sliding layers forget."""
-    for layer in cache.layers:
+    layers: Sequence[Any] = cache.layers
+    for layer in layers:
         if isinstance(layer, StaticLayer):
             layer.cumulative_length.fill_(length)
         elif isinstance(layer, DynamicSlidingWindowLayer):
             layer.cumulative_length = length
-            layer.keys = layer.keys[:, :, -layer.sliding_window + 1 :]
-            layer.values = layer.values[:, :, -layer.sliding_window + 1 :]
+            keys: Any = layer.keys
+            values: Any = layer.values
+            layer.keys, layer.values = (held[:, :, -layer.sliding_window + 1 :] for held in (keys, values))
 
 
 def _offset(layer: Any) -> int:
     """Slot of the first key that a layer holds."""
     if isinstance(layer, DynamicSlidingWindowLayer):
-        return int(layer.cumulative_length) - int(layer.keys.shape[2])
+        keys: Any = layer.keys
+        return int(layer.cumulative_length) - int(keys.shape[2])
     return 0

@@ -80,7 +80,8 @@ def filled_slots(attention_mask: Any) -> Tensor | None:
         attention_mask = attention_mask.get(FULL)
     if attention_mask is None:
         return None
-    if attention_mask.ndim == 4:
-        last = attention_mask[:, 0, -1]
+    mask: Tensor = attention_mask
+    if mask.ndim == 4:
+        last = mask[:, 0, -1]
         return last if last.dtype == torch.bool else last == 0
-    return attention_mask.bool()
+    return mask.bool()

@@ -131,7 +131,7 @@ class Projection:
     def _shaped(self, index: int, keys: Tensor, values: Tensor, rotary: Rotary) -> tuple[Tensor, Tensor]:
         """As the cache holds them."""
         heads = self.family.key_value_heads(index) // self.family.parts
-        keys, values = (each.unflatten(-1, (heads, -1)).transpose(1, 2) for each in (keys, values))
+        keys, values = (each.view(*each.shape[:-1], heads, -1).transpose(1, 2) for each in (keys, values))
         with at_hand((self.family.layers[index],)):
             return self.family.shape_keys(index, keys, _placed(rotary, keys.device)), values
 
@@ -165,9 +165,10 @@ def _affine(norm: nn.Module) -> tuple[Tensor | None, Tensor | None]:
     """Scale and shift of a norm."""
     if isinstance(norm, nn.Identity):
         return None, None
+    held: Any = norm  # a norm may have neither
     if isinstance(norm, nn.LayerNorm):
-        return tuple(None if part is None else part.detach() for part in (norm.weight, norm.bias))  # type: ignore[return-value]
-    weight = norm.weight.detach()
+        return None if held.weight is None else norm.weight.detach(), None if held.bias is None else norm.bias.detach()
+    weight: Tensor = held.weight.detach()
     # Gemma's norm multiplies by one plus its weight.
     return (1 + weight if type(norm).__name__.startswith("Gemma") else weight), None
 

@@ -89,6 +89,7 @@ class _Run:
         of_row, of_token = np.nonzero(fresh)
         source = self._index(of_row), self._index(of_token)
         target = self._index(rows[of_row])
+        cache: Any  # the one of the generation, or the slots that stand in for it
         if self.level and everyone:
             mask, cache = self.plain[family.kinds[index]], self.session.cache  # type: ignore[index]
             self.session.lengths[index] += 1

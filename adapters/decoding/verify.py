@@ -10,7 +10,8 @@ is what it would have been (Leviathan et al. 2023, for a draft that is certain).
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from transformers.cache_utils import StaticLayer
@@ -37,6 +38,7 @@ def verified_step(engine: Engine, session: Session, input_ids: Tensor, position_
             warnings.warn(note, FullDepthWarning, stacklevel=2)
         return engine.step(session, input_ids, position_ids, _EVERYTHING)
     if session.ahead:
+        logits: Tensor
         drafted, logits = session.ahead[0]
         if int(input_ids) == drafted:
             session.ahead.pop(0)
@@ -79,7 +81,8 @@ def withdraw(session: Session) -> None:
 
 def stop_recording(session: Session) -> None:
     """Let sliding layers forget again, as before the drafts."""
-    for layer, before in zip(session.cache.layers, session.recorded, strict=False):
+    layers: Sequence[Any] = session.cache.layers
+    for layer, before in zip(layers, session.recorded, strict=False):
         if before is not None:
             layer.record_past = before
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import Cache, PreTrainedModel
 from transformers.masking_utils import create_causal_mask, create_sliding_window_causal_mask
 
@@ -17,14 +17,16 @@ from adapters.families.placement import own_part, runs_on
 from adapters.families.processes import processes_of
 from ews.errors import described
 
-__all__ = ["FULL", "SLIDING", "Family", "Masks", "Rotary"]
+__all__ = ["FULL", "SLIDING", "Family", "Masks", "Module", "Rotary"]
 
 FULL, SLIDING = "full_attention", "sliding_attention"
-_MASKS = {FULL: create_causal_mask, SLIDING: create_sliding_window_causal_mask}
+_MASKS: dict[str, Callable[..., Any]] = {FULL: create_causal_mask, SLIDING: create_sliding_window_causal_mask}
 
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 # Kind of layer → what its attention adds to a position (cosines and sines); None where positions are embedded.
 Rotary = Mapping[str, tuple[Tensor, Tensor]] | None
+# A module of transformers: which parts it has, and what they return, no type says.
+Module = Any
 # Kind of layer → its mask; None where every query sees all that came before it.
 Masks = Mapping[str, Tensor | None]
 
@@ -73,12 +75,12 @@ class Family:
         self.model = model
         self.config = model.config
         self.decoder = self.find_decoder()
-        self.layers: tuple[nn.Module, ...] = tuple(self.find_layers())
+        self.layers: tuple[Module, ...] = tuple(self.find_layers())
         self.depth = len(self.layers)
         self.convention = convention_of(model, self.layers[0])
         self.width = int(self.config.hidden_size)
         self.norm = self.find_norm()
-        self.head: nn.Module = model.get_output_embeddings()
+        self.head: Module = model.get_output_embeddings()
         window = getattr(self.config, "sliding_window", None)
         self.kinds = self.find_kinds()
         self.home = runs_on(model.get_input_embeddings())
@@ -89,15 +91,15 @@ class Family:
 
     # ---- where the parts are --------------------------------------------------------------------------------------
 
-    def find_decoder(self) -> nn.Module:
+    def find_decoder(self) -> Module:
         """The module that holds embedding, layers and norm."""
         return self.model.model
 
-    def find_layers(self) -> Sequence[nn.Module]:
+    def find_layers(self) -> Sequence[Module]:
         """The decoder layers."""
         return self.decoder.layers
 
-    def find_norm(self) -> nn.Module:
+    def find_norm(self) -> Module:
         """The norm after the last layer."""
         return self.decoder.norm
 
@@ -138,7 +140,7 @@ class Family:
     @property
     def stretches(self) -> list[tuple[str, int]]:
         """Kinds of rotary positions whose frequencies depend on the length of the text, and from which length on."""
-        module = getattr(self.decoder, "rotary_emb", None)
+        module: Any = getattr(self.decoder, "rotary_emb", None)
         kinds = getattr(module, "rope_type", ())
         found = []
         for kind in {kinds} if isinstance(kinds, str) else set(dict(kinds).values()):
@@ -270,11 +272,11 @@ class Family:
 
     # ---- keys and values of layers that are not run ---------------------------------------------------------------
 
-    def attention_input_norm(self, index: int) -> nn.Module:
+    def attention_input_norm(self, index: int) -> Module:
         """The norm before the attention of layer `index`."""
         return self.layers[index].input_layernorm
 
-    def attention(self, index: int) -> nn.Module:
+    def attention(self, index: int) -> Module:
         """The attention of layer `index`."""
         return self.layers[index].self_attn
 

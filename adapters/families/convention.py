@@ -176,11 +176,13 @@ def convention_of(model: nn.Module, layer: nn.Module) -> Convention:
     version = tuple(map(int, found.groups())) if found else (0, 0)
     if version[0] != _MAJOR or version[1] < _FIRST_MINOR:
         raise UnsupportedVersionError("transformers", installed, _WANTED)
-    return _read(type(model), type(layer))
+    of_model: Any = type(model)  # the types of torch do not know that a class can be a key
+    of_layer: Any = type(layer)
+    return _read(of_model, of_layer)
 
 
 @cache
-def _read(model: type[nn.Module], layer: type[nn.Module]) -> Convention:
+def _read(model: Any, layer: Any) -> Convention:
     forward = _named_forward(model)
     parameters = inspect.signature(forward).parameters
     known = {"self", "input_ids"}

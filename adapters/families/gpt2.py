@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from adapters.errors import UnsupportedModelError
-from adapters.families.base import Family, Rotary
+from adapters.families.base import Family, Module, Rotary
 
 __all__ = ["GPT2"]
 
@@ -35,15 +35,15 @@ class GPT2(Family):
             raise UnsupportedModelError("model", "add_cross_attention=True", "a decoder that reads no encoder")
         super().__init__(model)
 
-    def find_decoder(self) -> nn.Module:
+    def find_decoder(self) -> Module:
         """The module that holds embedding, layers and norm."""
         return self.model.transformer
 
-    def find_layers(self) -> Sequence[nn.Module]:
+    def find_layers(self) -> Sequence[Module]:
         """The decoder layers."""
         return self.decoder.h
 
-    def find_norm(self) -> nn.Module:
+    def find_norm(self) -> Module:
         """The norm after the last layer."""
         return self.decoder.ln_f
 
@@ -70,11 +70,11 @@ class GPT2(Family):
         layer = self.layers[index]
         return middle + layer.mlp(layer.ln_2(middle))
 
-    def attention_input_norm(self, index: int) -> nn.Module:
+    def attention_input_norm(self, index: int) -> Module:
         """The norm before the attention of layer `index`."""
         return self.layers[index].ln_1
 
-    def attention(self, index: int) -> nn.Module:
+    def attention(self, index: int) -> Module:
         """The attention of layer `index`."""
         return self.layers[index].attn
 

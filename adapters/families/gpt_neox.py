@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from adapters.families.base import Family, Rotary
+from adapters.families.base import Family, Module, Rotary
 
 __all__ = ["GPTNeoX"]
 
@@ -16,11 +16,11 @@ class GPTNeoX(Family):
 
     model_types: ClassVar[tuple[str, ...]] = ("gpt_neox",)
 
-    def find_decoder(self) -> nn.Module:
+    def find_decoder(self) -> Module:
         """The module that holds embedding, layers and norm."""
         return self.model.gpt_neox
 
-    def find_norm(self) -> nn.Module:
+    def find_norm(self) -> Module:
         """The norm after the last layer."""
         return self.decoder.final_layer_norm
 
@@ -48,7 +48,7 @@ class GPTNeoX(Family):
         read = entering if layer.use_parallel_residual else middle
         return layer.post_mlp_dropout(layer.mlp(layer.post_attention_layernorm(read))) + middle
 
-    def attention(self, index: int) -> nn.Module:
+    def attention(self, index: int) -> Module:
         """The attention of layer `index`."""
         return self.layers[index].attention
 

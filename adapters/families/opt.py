@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 from transformers import Cache
 
-from adapters.families.base import Family, Masks, Rotary
+from adapters.families.base import Family, Masks, Module, Rotary
 
 __all__ = ["OPT"]
 
@@ -17,11 +17,11 @@ class OPT(Family):
 
     model_types: ClassVar[tuple[str, ...]] = ("opt",)
 
-    def find_decoder(self) -> nn.Module:
+    def find_decoder(self) -> Module:
         """The module that holds embedding, layers and norm."""
         return self.model.model.decoder
 
-    def find_norm(self) -> nn.Module:
+    def find_norm(self) -> Module:
         """The norm after the last layer; it does nothing where each layer ends with one."""
         found = self.decoder.final_layer_norm
         return nn.Identity() if found is None else found
@@ -79,7 +79,7 @@ class OPT(Family):
         """What the head makes of it, over the vocabulary."""
         return self.head(finished).contiguous()
 
-    def attention_input_norm(self, index: int) -> nn.Module:
+    def attention_input_norm(self, index: int) -> Module:
         """The norm before the attention of layer `index`; it does nothing where norms come after."""
         layer = self.layers[index]
         return layer.self_attn_layer_norm if layer.do_layer_norm_before else nn.Identity()
@@ -89,5 +89,5 @@ class OPT(Family):
         return int(self.config.num_attention_heads)
 
 
-def _dropped(layer: nn.Module, found: Tensor) -> Tensor:
+def _dropped(layer: Module, found: Tensor) -> Tensor:
     return nn.functional.dropout(found, p=layer.dropout, training=True) if layer.training else found

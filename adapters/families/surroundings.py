@@ -152,7 +152,7 @@ def _changed_root(model: nn.Module) -> tuple[str | None, str]:
 
 def _plain_class(model: nn.Module) -> Any:
     """The class that transformers has for a model of this configuration; None where it has none."""
-    known: Any = AutoModelForCausalLM._model_mapping  # type: ignore[attr-defined]
+    known: Any = AutoModelForCausalLM._model_mapping
     kinds = [known[kind] for kind in type(model.config).__mro__ if kind in known]
     # Several where what is made of images and text has a class of its own for text.
     named = [kind for kind in kinds if isinstance(model, kind)] or kinds
