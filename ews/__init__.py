@@ -21,6 +21,8 @@ _HOMES: dict[str, str | None] = {
     "DetectConfig": "ews.results",
     "Detections": "ews.results",
     "Significance": "ews.results",
+    "Recognised": "ews._tables.result",
+    "Table": "ews._tables.result",
     "bifurcations": None,
     "changepoints": None,
     "datasets": None,
@@ -30,6 +32,7 @@ _HOMES: dict[str, str | None] = {
     "indicators": None,
     "models": None,
     "nulls": None,
+    "read_table": "ews._tables.run",
     "rolling": "ews._analysis.rolling",
     "significance": "ews._significance.surrogates",
     "trends": None,
@@ -133,6 +136,7 @@ __all__ = [
     "MultivariateConfig",
     "MultivariateDetection",
     "PowerSpectrum",
+    "Recognised",
     "Roc",
     "RocDifference",
     "Score",
@@ -141,6 +145,7 @@ __all__ = [
     "Significance",
     "SpatialConfig",
     "SpatialDetection",
+    "Table",
     "TimeVaryingAutoregression",
     "TrendScore",
     "__version__",
@@ -178,6 +183,7 @@ __all__ = [
     "nulls",
     "permutation_entropy",
     "power_spectrum",
+    "read_table",
     "restoring_rate",
     "return_rate",
     "roc",
@@ -250,6 +256,8 @@ if TYPE_CHECKING:
     from ews._monitor.monitor import Monitor
     from ews._monitor.result import MonitorCalibration, MonitorConfig, MonitorState
     from ews._significance.surrogates import significance
+    from ews._tables.result import Recognised, Table
+    from ews._tables.run import read_table
     from ews.indicators.autoregression import companion_eigenvalue, corrected_autocorrelation
     from ews.indicators.complexity import lempel_ziv_complexity, permutation_entropy, sample_entropy
     from ews.indicators.heteroskedasticity import (

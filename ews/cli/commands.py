@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from ews.cli import reading
 from ews.cli.files import check_files, write_file
-from ews.cli.output import check_outputs, console, messages, note, progress_bar, reported_errors, show, write
+from ews.cli.output import check_outputs, console, messages, progress_bar, reported_errors, show, write
 from ews.errors import InputTypeError
 
 __all__ = ["add_commands", "app", "main"]
@@ -82,36 +83,19 @@ Force = Annotated[
         "`ews detect lake.csv --time date --value chlorophyll`\n\n"
         "`ews detect lake.csv --time date --value chl --value oxygen --until 2015-06-01 --html report.html`\n\n"
         "`ews detect core.csv --time age --ages --value d18O --missing interpolate --window 100 --figure core.pdf`\n\n"
+        "`ews detect survey.xlsx --sheet data --time year --time month --value 'chl*' --by lake --na -999`\n\n"
         "`ews detect counts.csv --indicators variance,ac1 --causal --json - | jq .verdict`\n\n"
         "End the record before the known shift with `--until`: a window that holds the shift always finds it. "
         "Exit status: 0 the command ran (whatever the verdict), 2 the input cannot be used."
     )
 )
 def detect(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE.csv", help="A CSV file in UTF-8 with a heading.", show_default=False)
-    ],
-    time: Annotated[
-        str | None,
-        typer.Option(help="Column of times: numbers or ISO dates.", show_default="row number", rich_help_panel=_DATA),
-    ] = None,
-    ages: Annotated[
-        bool,
-        typer.Option("--ages", help="Times are ages, larger being earlier.", rich_help_panel=_DATA),
-    ] = False,
-    value: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Column of values; repeat it for several series.", show_default="the only numeric column",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    separator: Annotated[
-        str | None,
-        typer.Option(
-            help="What separates columns: , ; | tab space.", show_default="found in the heading", rich_help_panel=_DATA
-        ),
-    ] = None,
+    file: reading.File,
+    time: reading.Time = None,
+    ages: reading.Ages = None,
+    value: reading.Value = None,
+    by: reading.By = None,
+    where: reading.Where = None,
     until: Annotated[
         str | None,
         typer.Option(
@@ -124,6 +108,15 @@ def detect(
     duplicates: Annotated[
         str, typer.Option(help="Several values at one time: raise (refuse) or mean.", rich_help_panel=_DATA)
     ] = "raise",
+    encoding: reading.Encoding = None,
+    sep: reading.Separator = None,
+    decimal: reading.Decimal = None,
+    thousands: reading.Thousands = None,
+    na: reading.Missing = None,
+    skip: reading.Skip = None,
+    comment: reading.Comment = None,
+    date_format: reading.DateFormat = None,
+    sheet: reading.Sheet = None,
     detrend: Annotated[
         str,
         typer.Option(
@@ -205,17 +198,30 @@ def detect(
     ] = None,
     force: Force = False,
 ) -> None:  # fmt: skip
-    """Test a series in a CSV file for early-warning signals.
+    """Test a series in a file for early-warning signals.
 
     Prints the verdict (*warning*, *no warning* or *inconclusive*), its reasons, the methods and a table of trends.
     """
     with reported_errors():
         check_outputs(json=json, figure=figure, html=html, inputs=[file], force=force)
-        from ews.cli.reading import read_table, time_option, turned_round
-
-        table, times, overlooked = read_table(file, time=time, values=value or [], separator=separator)
-        if ages:
-            times, until = turned_round(times, until)
+        how = {
+            "time": time,
+            "value": value,
+            "by": by,
+            "where": where,
+            "ages": ages,
+            "encoding": encoding,
+            "sep": sep,
+            "decimal": decimal,
+            "thousands": thousands,
+            "na": na,
+            "skip": skip,
+            "comment": comment,
+            "date_format": date_format,
+            "sheet": sheet,
+        }
+        table = reading.read(file, how)
+        until = reading.until_age(until) if ages else until
         options = {
             "detrend": None if detrend.lower() == "none" else detrend,
             "bandwidth": bandwidth,
@@ -233,22 +239,19 @@ def detect(
             "method": method,
             "seed": seed,
         }
-        result = _detect(table, times, "testing", options)
-        if overlooked is not None:
-            note(
-                f"rows are taken as consecutive; if column {overlooked!r} holds their times, {time_option(overlooked)}"
-            )
+        result = _detect(table, "testing", options)
+        reading.note_overlooked(table)
         if str(json) != "-":
             show(result.summary())
         for path in write(result, json=json, figure=figure, html=html, force=force):
             messages().print(f"wrote {path}", markup=False, soft_wrap=True)
 
 
-def _detect(table: Any, times: Any, label: str, options: dict[str, Any]) -> Any:
+def _detect(table: Any, label: str, options: dict[str, Any]) -> Any:
     from ews._analysis.detect.run import detect_with_progress
 
     with progress_bar(label) as report:
-        return detect_with_progress(table, time=times, progress=report, **options)
+        return detect_with_progress(table, progress=report, **options)
 
 
 def _names(indicators: str) -> tuple[str, ...]:

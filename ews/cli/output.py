@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ __all__ = [
     "messages",
     "note",
     "progress_bar",
+    "quoted",
     "reported_errors",
     "show",
     "write",
@@ -96,18 +98,36 @@ def in_options(message: str) -> str:
     """A message of the library in the words of the command line: ``missing="drop"`` becomes ``--missing drop``."""
     from inspect import signature
 
-    from ews import benchmark, detect
+    from ews import benchmark, detect, read_table
 
-    arguments = dict.fromkeys((*signature(detect).parameters, *signature(benchmark).parameters))
+    arguments = dict.fromkeys(name for one in (detect, benchmark, read_table) for name in signature(one).parameters)
     names = "|".join(name for name in arguments if name != "series")
     message = re.sub(rf"^({names}):", lambda found: f"{_option(found[1])}:", message)
-    return re.sub(
-        rf"""\b({names})=(["']?)([\w.]+)\2""", lambda found: f"{_option(found[1])} {found[3].lower()}", message
-    )
+    value = r"""(\([^()]*\)|"[^"]*"|'[^']*'|[\w.…]+)"""
+    return re.sub(rf"\b({names})={value}", lambda found: _chosen(found[1], found[2]), message)
+
+
+def quoted(text: str) -> str:
+    """Text as a shell takes it for one word."""
+    if re.fullmatch(r"[\w.,:%/+=@…-]+", text):
+        return text
+    return shlex.quote(text) if re.search(r'["$`\\!]', text) else f'"{text}"'
 
 
 def _option(argument: str) -> str:
-    return f"--{argument.replace('_', '-')}"
+    return "FILE" if argument == "path" else f"--{argument.replace('_', '-')}"
+
+
+def _chosen(argument: str, value: str) -> str:
+    """An argument with its value as an option, repeated where it has several."""
+    option = _option(argument)
+    if value[0] == "(":
+        return " ".join(f"{option} {quoted(one)}" for one in re.findall(r"'([^']*)'", value))
+    if value[0] in "\"'":
+        return f"{option} {quoted(value[1:-1])}"
+    if value in ("True", "False"):
+        return option if value == "True" else f"--no-{option.removeprefix('--')}"
+    return f"{option} {value.lower()}"
 
 
 def _fail(message: str) -> None:

@@ -19,7 +19,6 @@ from typer.testing import CliRunner
 from ews import __version__, datasets
 from ews.cli.commands import add_commands, app
 from ews.cli.demo import running_command
-from ews.cli.reading import read_table, sniff_separator
 from ews.indicators import registry
 
 FAST = ("--n-surrogates", "0")
@@ -84,7 +83,13 @@ def test_detect_gives_what_the_library_gives(lake):
     result = ews("detect", lake, "--value", "chl", "--n-surrogates", 99, "--seed", 5, "--json", "-")
     assert result.exit_code == 0
     table = pd.read_csv(lake)
-    assert result.stdout == library.detect(table["chl"], n_surrogates=99, seed=5).to_json() + "\n"
+    found = json.loads(result.stdout)
+    expected = json.loads(library.detect(table["chl"], n_surrogates=99, seed=5).to_json())
+    assert found.pop("notes")[0].startswith("read from lake.csv: ")
+    assert expected.pop("notes") == []
+    assert found == expected
+    table = library.read_table(lake, value="chl")
+    assert result.stdout == library.detect(table, n_surrogates=99, seed=5).to_json() + "\n"
 
 
 def test_every_option_reaches_the_library(lake):
@@ -108,6 +113,7 @@ def test_options_are_those_of_the_library():
 
     known = set(inspect.signature(library.detect).parameters) - {"series"}
     command = typer.main.get_command(app).commands["detect"]
+    known |= set(inspect.signature(library.read_table).parameters) - {"path"}
     assert known <= {parameter.name for parameter in command.params}
     for parameter in command.params:
         given = inspect.signature(library.detect).parameters.get(parameter.name)
@@ -272,84 +278,11 @@ def test_numbers_for_a_heading_are_refused(tmp_path, content, example):
     refused(ews("detect", path), "without a heading", repr(content.split("\n")[0]), f"add a line such as {example}")
 
 
-@pytest.mark.parametrize("heading", ["t,x1", "2015,x", "NA", "x"])
-def test_a_name_among_numbers_makes_a_heading(tmp_path, heading):
-    path = tmp_path / "named.csv"
-    path.write_text(heading + "\n" + heading.replace("t", "1").replace("x", "2").replace("NA", "3") + "\n")
-    columns = heading.split(",")
-    assert list(read_table(path, time=None, values=columns, separator=None).values.columns) == columns
-
-
-@pytest.mark.parametrize(
-    ("heading", "times"),
-    [
-        ("when", ["2015-05-01", "2015-05-02", "2015-05-03"]),
-        ("Year", [1900, 1901, 1903]),
-        ("my date", ["2015", "x", ""]),
-    ],
-)
-def test_a_column_of_times_that_is_not_used_is_named(tmp_path, heading, times):
-    path = tmp_path / "times.csv"
-    path.write_text(f"{heading},x\n" + "".join(f"{time},1\n" for time in times))
-    expected = None if heading == "my date" else heading
-    assert read_table(path, time=None, values=["x"], separator=None).overlooked == expected
-
-
-def test_times_that_fall_or_are_used_are_not_overlooked(tmp_path):
-    path = tmp_path / "times.csv"
-    path.write_text("year,count,x\n3,1,1\n2,2,2\n1,3,1\n")
-    assert read_table(path, time=None, values=["x"], separator=None).overlooked is None
-    path.write_text("year,x\n1,1\n2,2\n")
-    assert read_table(path, time="year", values=["x"], separator=None).overlooked is None
-    assert read_table(path, time=None, values=["year"], separator=None).overlooked is None
-
-
 def test_overlooked_times_are_noted_on_standard_error(lake):
     result = ews("detect", lake, "--value", "chl", *FAST)
     assert result.exit_code == 0
     assert result.stderr == "note: rows are taken as consecutive; if column 'day' holds their times, add --time day\n"
     assert "note:" not in ews("detect", lake, "--time", "day", "--value", "chl", *FAST).stderr
-
-
-# ---- reading --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("heading", "separator"),
-    [("a,b", ","), ("a;b", ";"), ("a\tb", "\t"), ("a|b", "|"), ('"a, b, c";d', ";"), ("alone", ",")],
-)
-def test_separator_is_found_in_the_heading(heading, separator):
-    assert sniff_separator(heading) == separator
-
-
-def test_european_file_is_read(tmp_path):
-    path = tmp_path / "eu.csv"
-    path.write_bytes(b"\xef\xbb\xbf" + "Tag;Größe\n2015-05-01;1,5\n2015-05-02;2,25\n".encode())
-    table, times, _ = read_table(path, time="Tag", values=["Größe"], separator=None)
-    assert table["Größe"].tolist() == [1.5, 2.25]
-    assert times is not None
-    assert times.tolist() == [pd.Timestamp("2015-05-01"), pd.Timestamp("2015-05-02")]
-
-
-@pytest.mark.parametrize(("named", "content"), [("space", "a b\n1 2\n"), ("tab", "a\tb\n1\t2\n"), (";", "a;b\n1;2\n")])
-def test_separator_can_be_named(tmp_path, named, content):
-    path = tmp_path / "x.csv"
-    path.write_text(content)
-    assert read_table(path, time=None, values=["b"], separator=named).values["b"].tolist() == [2]
-
-
-def test_gaps_are_read_as_missing(tmp_path):
-    path = tmp_path / "gaps.csv"
-    path.write_text("x,y\n1,1\nNA,2\n,3\n")
-    assert read_table(path, time=None, values=["x"], separator=None).values["x"].isna().tolist() == [False, True, True]
-
-
-def test_time_zones_become_one_clock(tmp_path):
-    path = tmp_path / "zones.csv"
-    path.write_text("t,x\n2015-05-01T12:00:00+02:00,1\n2015-05-01T11:00:00Z,2\n")
-    times = read_table(path, time="t", values=["x"], separator=None).time
-    assert times is not None
-    assert times.dt.hour.tolist() == [10, 11]
 
 
 # ---- the other commands ---------------------------------------------------------------------------------------------

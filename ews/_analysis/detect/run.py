@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,9 +18,10 @@ from ews._significance import controls as _controls
 from ews._significance import surrogates as _significance
 from ews._significance.pipeline import Pipeline, Progress, Stages
 from ews._significance.resolve import resolve_pipeline, resolve_seed
-from ews.errors import ArgumentError, ValueRangeError, described
+from ews._tables.result import Table
+from ews.errors import ArgumentError, DuplicatedTimesError, ValueRangeError, described
 from ews.results import ARROWS, DetectConfig, Detection, Detections, IndicatorSeries, Significance, Verdict
-from ews.series import Duplicates, Missing, as_series, split_columns
+from ews.series import Duplicates, Missing, Series, as_series, split_columns
 
 __all__ = ["DEFAULT_INDICATORS", "detect"]
 
@@ -65,9 +67,10 @@ def detect(
 
     Parameters
     ----------
-    series : array_like of shape (n,), or DataFrame
+    series : array_like of shape (n,), DataFrame or Table
         List, numpy array, pandas Series, polars Series or 1-D xarray DataArray. A DataFrame of several columns gives
-        one result a column, all with the same seed.
+        one result a column, all with the same seed; so does what :func:`ews.read_table` read from a file, which keeps
+        its times and says in the report how the file was read.
     time : array_like of shape (n,) or str, optional
         Numbers or dates, or the name of a DataFrame column (default: the index or coordinate of `series`, else 0, 1,
         …).
@@ -163,7 +166,13 @@ def detect_with_progress(
     """:func:`detect`, calling ``progress(done, total)`` as simulated series are done, for each column anew."""
     chosen = {**_DEFAULTS, **options}
     chosen["seed"] = resolve_seed(chosen["seed"])
-    columns, chosen["time"] = split_columns(series, time=chosen["time"])
+    columns: Mapping[str, Any] | None
+    if isinstance(series, Table):
+        if chosen["time"] is not None:
+            raise ArgumentError("time", described("times beside a table that has its own"), "None")
+        columns, chosen["table"] = series, series
+    else:
+        columns, chosen["time"] = split_columns(series, time=chosen["time"])
     if columns is None:
         return _detect_one(series, name=None, progress=progress, **chosen)
     results = {name: _detect_column(column, name, progress, chosen) for name, column in columns.items()}
@@ -213,11 +222,14 @@ def _detect_one(
     duplicates: Duplicates,
     season: int | None,
     method: Any,
+    table: Table | None = None,
 ) -> Detection | Assessment:
     method = checks.choice("method", method, METHODS)
     nulls.check(null=null, n_surrogates=n_surrogates)
     alpha = checks.alpha(alpha)
-    cleaned = as_series(data, time=time, name=name, until=until, missing=missing, duplicates=duplicates, causal=causal)
+    cleaned = _cleaned(
+        data, table, time=time, name=name, until=until, missing=missing, duplicates=duplicates, causal=causal
+    )
     if season is not None and missing == "drop":
         raise ArgumentError("missing", missing, '"interpolate" with a season: leaving samples out shifts its phase')
     n = len(cleaned)
@@ -290,6 +302,21 @@ def _detect_one(
     from ews._analysis.assessment.run import assess
 
     return assess(detection, pipeline, progress=progress)
+
+
+def _cleaned(data: Any, table: Table | None, **how: Any) -> Series:
+    """The series, with what was recognised in the file that it was read from."""
+    if table is None:
+        return as_series(data, **how)
+    try:
+        series = as_series(data, **how)
+    except DuplicatedTimesError as error:
+        if not table.telling:
+            raise
+        keys = " and ".join(map(repr, table.telling))
+        allowed = f"each time once: by=… or where=… with {keys}, which tell the rows apart; or {error.allowed}"
+        raise DuplicatedTimesError("time", error.given, allowed) from None
+    return replace(series, notes=(*table.notes, *series.notes))
 
 
 def _shown(p: float) -> str:
