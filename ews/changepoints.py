@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
+from ews._common.result import Result
 from ews.errors import SeriesTooShortError, described
 from ews.series import TimeArray, as_series
 
@@ -24,7 +25,7 @@ LONGEST_SEARCHED = 20_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ChangePoints:
+class ChangePoints(Result):
     """Where the mean of a series shifts.
 
     Attributes
@@ -40,6 +41,9 @@ class ChangePoints:
     index: npt.NDArray[np.int64]
     time: TimeArray
     penalty: float
+
+    _table: ClassVar = ("index",)
+    _axis: ClassVar = "time"
 
     def __len__(self) -> int:
         return int(self.index.size)

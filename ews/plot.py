@@ -30,16 +30,17 @@ from ews._common.figures import (
     style,
     time_axis,
 )
-from ews.summary import alarm_text, counts, p_text, statistic_text, trend_symbol, typeset
+from ews._common.words import alarm_text, number_text, p_clause, trend_symbol, typeset
+from ews.summary import counts, statistic_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.gridspec import GridSpec
 
-    from ews.results import Detection, Detections
+    from ews.results import Detection, Detections, Significance
 
-__all__ = ["ResultFigure", "detection_figure", "detections_figure"]
+__all__ = ["ResultFigure", "detection_figure", "detections_figure", "significance_figure"]
 
 VERDICT_COLOURS = {"warning": VERMILLION, "no warning": BLUE, "inconclusive": MUTED}
 _ARROWS = {"up": "↑", "down": "↓", "both": "↕"}
@@ -152,7 +153,7 @@ def detections_figure(detections: Detections) -> Figure:
         name.set_parse_math(False)
         colour = VERDICT_COLOURS[detection.verdict]
         q = detections.qvalue[column]
-        said = detection.verdict if np.isnan(q) else f"{detection.verdict}, q {_relation(q)}"
+        said = detection.verdict if np.isnan(q) else f"{detection.verdict}, {p_clause(q, of='q')}"
         left.set_title(said, loc="right", fontsize=FONT, fontweight="bold", color=colour, pad=3)
         last = row == len(rows) - 1
         left.tick_params(labelbottom=last or not one_clock)
@@ -168,12 +169,6 @@ def detections_figure(detections: Detections) -> Figure:
     if forest is not None and rows[0][1].config.trend != "theil_sen":
         forest.set_xlim(-1.05, 1.05)
     return figure
-
-
-def _relation(p: float) -> str:
-    """``= 0.012`` or ``< 0.001``."""
-    text = p_text(p)
-    return text if text.startswith("<") else f"= {text}"
 
 
 def _title(figure: Figure, detection: Detection) -> None:
@@ -235,8 +230,7 @@ def _draw_indicator(axes: Axes, detection: Detection, name: str) -> None:
     style(axes)
     text = f"{trend_symbol(detection.config.trend)} = {statistic_text(detection.tau[name], detection)}"
     if detection.config.n_surrogates:
-        p = p_text(detection.pvalue_adjusted[name])
-        text += f",  adjusted p {p if p.startswith('<') else '= ' + p}"
+        text += f",  adjusted {p_clause(detection.pvalue_adjusted[name])}"
     text += f",  alarm: {alarm_text(indicator.alarm)} {_ARROWS[indicator.alarm]}"
     weight = "bold" if counts(detection, name) else "normal"
     axes.set_title(typeset(text), loc="right", fontsize=FONT, color=INK, fontweight=weight, pad=3, y=1.0)
@@ -276,19 +270,8 @@ def _draw_surrogates(figure: Figure, grid: GridSpec, detection: Detection, lette
     for row, name in enumerate(names, start=2):
         axes = figure.add_subplot(grid[row, 1])
         axes.set_label(f"surrogates of {name}")
-        taus = detection.surrogate_tau[name]
-        taus = taus[np.isfinite(taus)]
         bins: Any = np.linspace(-1.0, 1.0, 26) if bounded else 25
-        axes.hist(taus, bins=bins, color=BAND, edgecolor="white", linewidth=0.3)
-        top = axes.get_ylim()[1]
-        observed = detection.tau[name]
-        if np.isfinite(observed):
-            axes.axvline(observed, ymax=0.94, color=VERMILLION, lw=1.6)
-            axes.plot([observed], [top * 1.08], marker="v", ms=5, color=VERMILLION, clip_on=False)
-        style(axes)
-        axes.spines["left"].set_visible(False)
-        axes.set_yticks([])
-        axes.set_ylim(0.0, top * 1.12)
+        _draw_among(axes, detection.surrogate_tau[name], detection.tau[name], bins)
         if bounded:
             axes.set_xlim(-1.0, 1.0)
             axes.set_xticks([-1.0, 0.0, 1.0], ["−1", "0", "1"])
@@ -300,6 +283,44 @@ def _draw_surrogates(figure: Figure, grid: GridSpec, detection: Detection, lette
             axes.tick_params(labelbottom=last)
         if last:
             axes.set_xlabel(f"surrogates' {trend_symbol(detection.config.trend)}\n(▼ observed)")
+
+
+def _draw_among(axes: Axes, drawn: npt.NDArray[np.float64], observed: float, bins: Any) -> None:
+    """How the surrogates' values are distributed, and where the observed one lies."""
+    axes.hist(drawn[np.isfinite(drawn)], bins=bins, color=BAND, edgecolor="white", linewidth=0.3)
+    top = axes.get_ylim()[1]
+    if np.isfinite(observed):
+        axes.axvline(observed, ymax=0.94, color=VERMILLION, lw=1.6)
+        axes.plot([observed], [top * 1.08], marker="v", ms=5, color=VERMILLION, clip_on=False)
+    style(axes)
+    axes.spines["left"].set_visible(False)
+    axes.set_yticks([])
+    axes.set_ylim(0.0, top * 1.12)
+
+
+def significance_figure(significance: Significance) -> Figure:
+    """Draw each observed trend among those of the surrogates.
+
+    Parameters
+    ----------
+    significance : Significance
+        The result.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel for each indicator.
+    """
+    names = list(significance.tau)
+    figure = new_figure(1.2 * len(names) + 0.9)
+    figure.suptitle("Trends among the surrogates'", fontsize=FONT + 2, fontweight="bold", color=INK)
+    for row, name in enumerate(names):
+        axes = figure.add_subplot(len(names), 1, row + 1)
+        _draw_among(axes, significance.surrogate_tau[name], significance.tau[name], 25)
+        tau, p = number_text(significance.tau[name], 3), p_clause(significance.pvalue_adjusted[name])
+        text = f"{name}: {tau},  adjusted {p}"
+        axes.set_title(typeset(text), loc="right", fontsize=FONT, color=INK, pad=3)
+    return figure
 
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")

@@ -6,27 +6,17 @@ outside.
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from html import escape
-from io import BytesIO, StringIO
-from typing import TYPE_CHECKING
 
 from ews import summary
+from ews._common.page import SVG_POINTS, SYMBOLS, card, cell, configuration, definitions, figure, table
+from ews._common.page import document as any_document
+from ews._common.words import listed
 from ews.results import Detection, Detections
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+__all__ = ["SVG_POINTS", "detection_body", "document", "fragment", "page"]
 
-    from ews._analysis.assessment.result import Assessment
-
-__all__ = ["card", "detection_body", "document", "fragment", "image", "page"]
-
-# Above this many drawn points an SVG weighs more than a bitmap of print quality.
-SVG_POINTS = 20_000
-_CLASSES = {"warning": "warning", "no warning": "calm", "inconclusive": "open"}
-_SYMBOLS = {"warning": "▲", "no warning": "●", "inconclusive": "○"}  # the verdict does not hang on colour alone
 REFERENCES = (
     "Scheffer, M. et al. (2009). Early-warning signals for critical transitions. Nature 461, 53–59.",
     "Dakos, V. et al. (2008). Slowing down as an early warning signal for abrupt climate change. PNAS 105, "
@@ -39,43 +29,6 @@ REFERENCES = (
     "Killick, R., Fearnhead, P. & Eckley, I. A. (2012). Optimal detection of changepoints with a linear computational "
     "cost. JASA 107, 1590–1598.",
 )
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1c1c1c; --soft: #5c5c5c; --paper: #ffffff; --line: #d5d5d5; --card: #f6f6f4;
-  --warning: #a84300; --calm: #005b8e; --open: #555555; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8e6e1; --soft: #a8a6a1; --paper: #17181a; --line: #3b3d40;
-  --card: #222427; --warning: #ff9a52; --calm: #6cb9ee; --open: #b5b5b5; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 54rem; padding: 2.5rem 1.25rem 4rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.55 Charter, "Bitstream Charter", "Sitka Text", Cambria, Georgia, serif; overflow-wrap: anywhere; }
-h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 1.25rem; }
-h2 { font-size: 1.15rem; margin: 2.25rem 0 .6rem; }
-.card { border-left: .35rem solid var(--open); background: var(--card); padding: .9rem 1.2rem; border-radius: .25rem; }
-.card p { margin: 0; font-size: 1.25rem; font-weight: 700; color: var(--open); }
-.card ul { margin: .4rem 0 0; padding-left: 1.2rem; }
-.card.warning { border-color: var(--warning); } .card.warning p { color: var(--warning); }
-.card.calm { border-color: var(--calm); } .card.calm p { color: var(--calm); }
-figure { margin: 1.75rem 0; background: #ffffff; border-radius: .25rem; }
-figure img { display: block; width: 100%; height: auto; }
-figcaption { background: var(--paper); color: var(--soft); font-size: .87rem; padding-top: .5rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .93rem;
-  border-top: 1.5px solid var(--ink); border-bottom: 1.5px solid var(--ink); }
-th, td { padding: .3rem .6rem; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; white-space: normal; min-width: 9rem; }
-thead th { border-bottom: .75px solid var(--ink); font-weight: 600; }
-tr.counts td { font-weight: 700; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem; margin: 0; font-size: .93rem; }
-dt { color: var(--soft); } dd { margin: 0; }
-code { font: .9em ui-monospace, "Cascadia Mono", Menlo, Consolas, monospace; }
-ol { padding-left: 1.3rem; font-size: .9rem; } ol li { margin-bottom: .3rem; }
-section.one { border-top: 1px solid var(--line); margin-top: 3rem; padding-top: .5rem; }
-.caution { color: var(--soft); border-top: 1px solid var(--line); margin-top: 2.25rem; padding-top: .8rem; }
-@media print { :root { --ink: #000; --soft: #444; --paper: #fff; --line: #bbb; --card: #fff; --warning: #8f3900;
-  --calm: #00466e; --open: #444; color-scheme: light; } body { font-size: 10.5pt; max-width: none; padding: 0; }
-  figure, .card, tr, dl { break-inside: avoid; } h2 { break-after: avoid; } section.one { break-before: page; } }
-@page { margin: 18mm 16mm; }
-"""
 
 
 def page(result: Detection | Detections) -> str:
@@ -110,18 +63,12 @@ def page(result: Detection | Detections) -> str:
 
 
 def document(title: str, body: str) -> str:
-    """A page around a body: head, styles, caution and references."""
-    from ews import __version__
-
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape(title)}</title>\n'
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{escape(title)}</h1>\n{body}\n"
+    """A page around a body, with the caution and the references of the trend tests."""
+    end = (
         f'<p class="caution">{escape(summary.CAUTION)}</p>\n'
         f"<h2>References</h2>\n<ol>{''.join(f'<li>{escape(reference)}</li>' for reference in REFERENCES)}</ol>\n"
-        f"<p>Made with <code>earlywarning</code> {escape(__version__)}; the same data, options and seed give the same "
-        f"result.</p>\n</main>\n</body>\n</html>\n"
     )
+    return any_document(title, body, end=end)
 
 
 def fragment(result: Detection | Detections) -> str:
@@ -146,18 +93,14 @@ def fragment(result: Detection | Detections) -> str:
     False
     """
     if isinstance(result, Detections):
-        heading = escape(summary.chance_text(result))
-        table = _detections_table(result)
+        said = escape(summary.chance_text(result))
+        numbers = _detections_table(result)
     else:
         reasons = " ".join(escape(summary.typeset(summary.sentence(reason))) for reason in result.reasons)
-        symbol = _SYMBOLS[result.verdict]
-        heading = f"<b>{symbol} {escape(result.name)}: {escape(result.verdict)}.</b> {reasons}"
-        table = _statistics_table(result)
-    picture = image(result.plot(), png_dpi=100, alternative=_alternative(result)) if len(_each(result)) else ""
-    return (
-        f'<div style="max-width: 46em"><p style="border-left: 4px solid currentColor; padding: .2em .7em">{heading}</p>'
-        f'{table}<div style="background: #fff; margin-top: .6em">{picture}</div></div>'
-    )
+        said = f"<b>{SYMBOLS[result.verdict]} {escape(result.name)}: {escape(result.verdict)}.</b> {reasons}"
+        numbers = _statistics_table(result)
+    drawing = result.plot() if len(_each(result)) else None
+    return cell(said, numbers, drawing, alternative=_alternative(result))
 
 
 def detection_body(detection: Detection) -> str:
@@ -171,16 +114,16 @@ def detection_body(detection: Detection) -> str:
     }
     return "\n".join(
         [
-            card(detection),
+            card(detection.verdict, detection.reasons),
             _figure(detection),
             "<h2>Trends of the indicators</h2>",
             f'<div class="scroll">{_statistics_table(detection)}</div>',
             "<h2>Methods</h2>",
             f"<p>{escape(_methods(detection))}</p>",
             "<h2>Data and further results</h2>",
-            _definitions(data),
+            definitions(data.items()),
             "<h2>Configuration</h2>",
-            _configuration(detection),
+            configuration(detection.config),
         ]
     )
 
@@ -198,23 +141,13 @@ def _detections_body(detections: Detections) -> str:
     return "\n".join(parts)
 
 
-def card(detection: Detection | Assessment) -> str:
-    """Verdict and reasons."""
-    reasons = "".join(f"<li>{escape(summary.typeset(summary.sentence(reason)))}</li>" for reason in detection.reasons)
-    symbol = _SYMBOLS[detection.verdict]
-    return (
-        f'<div class="card {_CLASSES[detection.verdict]}"><p>{symbol} {escape(detection.verdict.capitalize())}</p>'
-        f"<ul>{reasons}</ul></div>"
-    )
-
-
 def _methods(detection: Detection) -> str:
     """The methods paragraph, as it could stand in a paper."""
     config = detection.config
     labels = [indicator.label[:1].lower() + indicator.label[1:] for indicator in detection.indicators.values()]
     sentences = [
         f"Detrending: {detection.detrend_sentence.rstrip('.')}.",
-        f"{_listed(labels)[:1].upper()}{_listed(labels)[1:]} were measured on the residual in a rolling window of "
+        f"{listed(labels)[:1].upper()}{listed(labels)[1:]} were measured on the residual in a rolling window of "
         f"{summary.window_text(detection)[:1].lower()}{summary.window_text(detection)[1:]}",
     ]
     if config.n_surrogates:
@@ -234,25 +167,7 @@ def _figure(result: Detection | Detections) -> str:
         "how the surrogates' trends are distributed and where the observed one lies."
     )
     drawn = sum(len(detection.series) * (3 + len(detection.indicators)) for detection in _each(result).values())
-    drawing = image(result.plot(), png_dpi=200 if drawn > SVG_POINTS else None, alternative=_alternative(result))
-    return f"<figure>{drawing}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def image(figure: Figure, *, png_dpi: float | None, alternative: str) -> str:
-    """The figure as a data URI: vectors, or a bitmap where a resolution is given."""
-    if png_dpi is None:
-        import matplotlib as mpl
-
-        text = StringIO()
-        with mpl.rc_context({"svg.hashsalt": "earlywarning"}):  # the same result gives the same page
-            figure.savefig(text, format="svg", metadata={"Date": None})
-        kind, content = "svg+xml", text.getvalue().encode()
-    else:
-        buffer = BytesIO()
-        figure.savefig(buffer, format="png", dpi=png_dpi)
-        kind, content = "png", buffer.getvalue()
-    encoded = base64.b64encode(content).decode("ascii")
-    return f'<img alt="{escape(alternative)}" style="max-width: 100%" src="data:image/{kind};base64,{encoded}">'
+    return figure(result.plot(), alternative=_alternative(result), points=drawn, caption=caption)
 
 
 def _alternative(result: Detection | Detections) -> str:
@@ -268,7 +183,7 @@ def _alternative(result: Detection | Detections) -> str:
 
 def _statistics_table(detection: Detection) -> str:
     emphasised = [summary.counts(detection, name) for name in detection.indicators]
-    return _table(summary.statistics_header(detection), summary.statistics_rows(detection), emphasised)
+    return table(summary.statistics_header(detection), summary.statistics_rows(detection), emphasised)
 
 
 def _detections_table(detections: Detections) -> str:
@@ -282,38 +197,7 @@ def _detections_table(detections: Detections) -> str:
             cells.append(f"{tau} ({summary.p_text(detection.pvalue_adjusted[name])})" if known else "–")
         rows.append(cells)
     emphasised = [detection.verdict == "warning" for detection in detections.values()]
-    return _table(["series", "n", "verdict", "power", *(f"{name}: trend (adj. p)" for name in names)], rows, emphasised)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], emphasised: Iterable[bool]) -> str:
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
-    body = ""
-    for row, strong in zip(rows, emphasised, strict=True):
-        opening = '<tr class="counts">' if strong else "<tr>"
-        body += f"{opening}{''.join(f'<td>{escape(summary.typeset(cell))}</td>' for cell in row)}</tr>"
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _definitions(entries: Mapping[str, str]) -> str:
-    return "<dl>" + "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in entries.items()) + "</dl>"
-
-
-def _configuration(detection: Detection) -> str:
-    rows = "".join(
-        f"<dt><code>{escape(name)}</code></dt><dd><code>{escape(_value(value))}</code></dd>"
-        for name, value in asdict(detection.config).items()
-    )
-    return f"<dl>{rows}</dl>"
-
-
-def _value(value: object) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return table(["series", "n", "verdict", "power", *(f"{name}: trend (adj. p)" for name in names)], rows, emphasised)
 
 
 def _each(result: Detection | Detections) -> Mapping[str, Detection]:

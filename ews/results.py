@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,11 @@ import numpy.typing as npt
 from ews._common import checks
 from ews._common.alarms import Alarm, Statistic
 from ews._common.false_discovery import FalseDiscoveryMethod, false_discovery
+from ews._common.layout import Report
+from ews._common.plain import plain
 from ews._common.publish import public
+from ews._common.result import Result, ResultsByColumn
+from ews._common.words import number_text, p_clause, p_text, sentence
 from ews.series import Series, TimeArray
 
 if TYPE_CHECKING:
@@ -23,7 +26,16 @@ if TYPE_CHECKING:
 
     from ews.changepoints import ChangePoints
 
-__all__ = ["DetectConfig", "Detection", "Detections", "IndicatorSeries", "Significance", "SurrogateBand", "Verdict"]
+__all__ = [
+    "DetectConfig",
+    "Detection",
+    "Detections",
+    "IndicatorSeries",
+    "Result",
+    "Significance",
+    "SurrogateBand",
+    "Verdict",
+]
 
 FloatArray = npt.NDArray[np.float64]
 Verdict = Literal["warning", "no warning", "inconclusive"]
@@ -130,7 +142,7 @@ class SurrogateBand:
 
 @public("ews")
 @dataclass(frozen=True, eq=False)
-class Significance:
+class Significance(Result):
     """Trends of indicators against the distribution that the null gives them.
 
     Attributes
@@ -159,10 +171,102 @@ class Significance:
     n_surrogates: int
     seed: int
 
+    def _report(self) -> Report:
+        report = Report("Significance of trends")
+        rows = [
+            [name, number_text(tau, 3), p_text(self.pvalue[name]), p_text(self.pvalue_adjusted[name])]
+            for name, tau in self.tau.items()
+        ]
+        report.table(["indicator", "trend", "p", "adjusted p"], rows)
+        report.section("Null", sentence(f"{self.null_sentence}; {self.n_surrogates} surrogates, seed {self.seed}"))
+        return report
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row for each indicator.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns tau, pvalue and pvalue_adjusted.
+        """
+        import pandas as pd
+
+        columns = {name: dict(getattr(self, name)) for name in ("tau", "pvalue", "pvalue_adjusted")}
+        return pd.DataFrame(columns).rename_axis("indicator")
+
+    def plot(self) -> Figure:
+        """Each observed trend among those of the surrogates.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A panel for each indicator.
+        """
+        from ews.plot import significance_figure
+
+        return significance_figure(self)
+
+
+class TrendsOfIndicators(Result):
+    """What detections of one series, of several variables and of maps share: trends held against surrogates."""
+
+    __slots__ = ()
+    _keys: ClassVar = {"power_sentence": "power_control", "pvalue": "pvalues", "pvalue_adjusted": "pvalues_adjusted"}
+
+    indicators: Mapping[str, IndicatorSeries]
+    tau: Mapping[str, float]
+    pvalue: Mapping[str, float]
+    pvalue_adjusted: Mapping[str, float]
+
+    def statistics(self) -> pd.DataFrame:
+        """One row for each indicator: trend, interval where there is one, and p-values.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns tau, low, high, pvalue, pvalue_adjusted and alarm.
+        """
+        import pandas as pd
+
+        columns: dict[str, Any] = {"tau": self.tau}
+        if (intervals := getattr(self, "tau_interval", None)) is not None:
+            columns |= {side: {name: pair[i] for name, pair in intervals.items()} for i, side in enumerate(_SIDES)}
+        columns |= {"pvalue": self.pvalue, "pvalue_adjusted": self.pvalue_adjusted}
+        columns["alarm"] = {name: indicator.alarm for name, indicator in self.indicators.items()}
+        rows = [{"indicator": name} | {key: of[name] for key, of in columns.items()} for name in self.indicators]
+        return pd.DataFrame(rows).set_index("indicator")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain numbers, strings and lists; NaN becomes None, dates become ISO strings.
+
+        Returns
+        -------
+        dict
+            Ready for :func:`json.dumps`; beside the fields, the statistics by indicator.
+        """
+        of = [key for key in ("tau", "tau_interval", "pvalue", "pvalue_adjusted") if hasattr(self, key)]
+        return super().to_dict() | {
+            "statistics": {
+                name: {key: plain(getattr(self, key)[name]) for key in of} | {"alarm": indicator.alarm}
+                for name, indicator in self.indicators.items()
+            }
+        }
+
+    def _numbers(self) -> str:
+        """τ and adjusted p of each indicator, for a repr."""
+        return ", ".join(
+            f"{name} τ={self.tau[name]:+.2f}"
+            + ("" if np.isnan(p := self.pvalue_adjusted[name]) else f" {p_clause(p).replace(' ', '')}")
+            for name in self.indicators
+        )
+
+
+_SIDES = ("low", "high")
+
 
 @public("ews")
 @dataclass(frozen=True, eq=False)
-class Detection:
+class Detection(TrendsOfIndicators):
     """The answer of :func:`ews.detect` for one series.
 
     Attributes
@@ -229,17 +333,10 @@ class Detection:
         """Name of the series, or ``"series"``."""
         return self.series.name or "series"
 
-    def summary(self) -> str:
-        """The report as plain text, ready for a paper's appendix.
+    def _report(self) -> Report:
+        from ews.summary import detection_report
 
-        Returns
-        -------
-        str
-            Verdict, reasons, methods and one line for each indicator.
-        """
-        from ews.summary import detection_summary
-
-        return detection_summary(self)
+        return detection_report(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Series, trend, residual and indicators side by side.
@@ -255,84 +352,15 @@ class Detection:
         columns |= {name: indicator.values for name, indicator in self.indicators.items()}
         return pd.DataFrame(columns, index=pd.Index(self.series.time, name=self.series.time_name or "time"))
 
-    def statistics(self) -> pd.DataFrame:
-        """One row for each indicator: trend, interval and p-values.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns tau, low, high, pvalue, pvalue_adjusted and alarm.
-        """
-        import pandas as pd
-
-        rows = [
-            {
-                "indicator": name,
-                "tau": self.tau[name],
-                "low": self.tau_interval[name][0],
-                "high": self.tau_interval[name][1],
-                "pvalue": self.pvalue[name],
-                "pvalue_adjusted": self.pvalue_adjusted[name],
-                "alarm": indicator.alarm,
-            }
-            for name, indicator in self.indicators.items()
-        ]
-        return pd.DataFrame(rows).set_index("indicator")
-
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, strings and lists; NaN becomes None, dates become ISO strings.
 
         Returns
         -------
         dict
-            Ready for :func:`json.dumps`.
+            Ready for :func:`json.dumps`; beside the fields, the statistics by indicator and the change points.
         """
-        from ews import __version__
-
-        return {
-            "earlywarning": __version__,
-            "name": self.series.name,
-            "verdict": self.verdict,
-            "reasons": list(self.reasons),
-            "config": asdict(self.config),
-            "detrend": self.detrend_sentence,
-            "null": self.null_sentence,
-            "power": self.power,
-            "power_control": self.power_sentence,
-            "notes": list(self.series.notes),
-            "step": self.series.step,
-            "step_unit": self.series.step_unit,
-            "sampling": asdict(self.series.sampling),
-            "statistics": {
-                name: {
-                    "tau": _plain(self.tau[name]),
-                    "tau_interval": [_plain(bound) for bound in self.tau_interval[name]],
-                    "pvalue": _plain(self.pvalue[name]),
-                    "pvalue_adjusted": _plain(self.pvalue_adjusted[name]),
-                    "alarm": indicator.alarm,
-                }
-                for name, indicator in self.indicators.items()
-            },
-            "changepoints": [_plain(time) for time in self.changepoints.time],
-            "time": [_plain(time) for time in self.series.time],
-            "value": [_plain(value) for value in self.series.values],
-            "trend": [_plain(value) for value in self.trend],
-            "residual": [_plain(value) for value in self.residual],
-            "indicators": {
-                name: [_plain(value) for value in indicator.values] for name, indicator in self.indicators.items()
-            },
-            "surrogate_tau": {name: [_plain(tau) for tau in taus] for name, taus in self.surrogate_tau.items()},
-        }
-
-    def to_json(self) -> str:
-        """:meth:`to_dict` as a JSON text.
-
-        Returns
-        -------
-        str
-            Valid JSON: no NaN.
-        """
-        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
+        return super().to_dict() | {"changepoints": plain(self.changepoints.time)}
 
     def plot(self) -> Figure:
         """Series with trend and change points, residual, and each indicator with its surrogate band.
@@ -346,14 +374,7 @@ class Detection:
 
         return detection_figure(self)
 
-    def to_html(self) -> str:
-        """One self-contained page with the verdict, the figure and the table.
-
-        Returns
-        -------
-        str
-            HTML without any outside resource.
-        """
+    def _page(self) -> str:
         from ews.report import page
 
         return page(self)
@@ -364,19 +385,13 @@ class Detection:
         return fragment(self)
 
     def __repr__(self) -> str:
-        from ews.summary import p_clause
-
-        numbers = ", ".join(
-            f"{name} τ={self.tau[name]:+.2f}"
-            + ("" if np.isnan(p := self.pvalue_adjusted[name]) else f" {p_clause(p).replace(' ', '')}")
-            for name in self.indicators
-        )
-        return f"<Detection of {self.name!r}: {self.verdict}; {numbers}; n={len(self.series)}, seed={self.config.seed}>"
+        found = f"{self.verdict}; {self._numbers()}"
+        return f"<Detection of {self.name!r}: {found}; n={len(self.series)}, seed={self.config.seed}>"
 
 
 @public("ews")
 @dataclass(frozen=True, eq=False)
-class Detections(Mapping[str, Detection]):
+class Detections(ResultsByColumn[Detection]):
     """One :class:`Detection` for each column of a table.
 
     Attributes
@@ -387,14 +402,30 @@ class Detections(Mapping[str, Detection]):
 
     detections: Mapping[str, Detection] = field(default_factory=dict)
 
-    def __getitem__(self, column: str) -> Detection:
-        return self.detections[column]
+    def summary(self) -> str:
+        """One line for each column, then how many warnings chance alone would give.
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.detections)
+        Returns
+        -------
+        str
+            Plain text.
+        """
+        from ews.summary import detections_summary
 
-    def __len__(self) -> int:
-        return len(self.detections)
+        return detections_summary(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Each column's :meth:`Detection.to_dict`, with its p-value and q-value over the columns.
+
+        Returns
+        -------
+        dict
+            By column.
+        """
+        return {
+            name: one.to_dict() | {"pvalue": plain(self.pvalue[name]), "qvalue": plain(self.qvalue[name])}
+            for name, one in self.items()
+        }
 
     @cached_property
     def pvalue(self) -> dict[str, float]:
@@ -454,41 +485,6 @@ class Detections(Mapping[str, Detection]):
         }
         return pd.concat(tables, names=["series"])
 
-    def to_dict(self) -> dict[str, Any]:
-        """Each column's :meth:`Detection.to_dict`, with its p-value and q-value over the columns.
-
-        Returns
-        -------
-        dict
-            By column.
-        """
-        return {
-            name: detection.to_dict() | {"pvalue": _plain(self.pvalue[name]), "qvalue": _plain(self.qvalue[name])}
-            for name, detection in self.items()
-        }
-
-    def to_json(self) -> str:
-        """:meth:`to_dict` as a JSON text.
-
-        Returns
-        -------
-        str
-            Valid JSON.
-        """
-        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
-
-    def summary(self) -> str:
-        """One line for each column, then how many warnings chance alone would give.
-
-        Returns
-        -------
-        str
-            Plain text.
-        """
-        from ews.summary import detections_summary
-
-        return detections_summary(self)
-
     def plot(self) -> Figure:
         """Indicator trends of all columns in one figure.
 
@@ -501,14 +497,7 @@ class Detections(Mapping[str, Detection]):
 
         return detections_figure(self)
 
-    def to_html(self) -> str:
-        """One self-contained page for all columns.
-
-        Returns
-        -------
-        str
-            HTML without any outside resource.
-        """
+    def _page(self) -> str:
         from ews.report import page
 
         return page(self)
@@ -532,11 +521,3 @@ def _warning_pvalue(detection: Detection) -> float:
         if Statistic(indicator.alarm).warns(tau, np.array(p), 1.0):
             found.append(p)
     return min(found)
-
-
-def _plain(value: Any) -> Any:
-    """A number or a date as JSON knows it."""
-    if isinstance(value, np.datetime64):
-        return str(value.astype("datetime64[ns]")).removesuffix(".000000000")
-    number = float(value)
-    return number if np.isfinite(number) else None

@@ -1,20 +1,30 @@
-"""Results in words: the plain-text report, and the wording of numbers that the figure and the page share with it."""
+"""Detections in words: the report, and the wording that the figure and the page share with it."""
 
 from __future__ import annotations
 
 import math
-import re
-import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ews._common.alarms import Statistic
-from ews._common.layout import WIDTH, by_column, fitting_table, section, shortened, table, wrap
+from ews._common.layout import Report, shortened
+from ews._common.words import (
+    alarm_text,
+    counted,
+    number_text,
+    p_clause,
+    p_text,
+    sentence,
+    series_text,
+    time_text,
+    trend_name,
+    trend_symbol,
+    typeset,
+)
 
 if TYPE_CHECKING:
     from ews.results import Detection, Detections
-    from ews.series import Series
 
 __all__ = [
     "CAUTION",
@@ -27,7 +37,9 @@ __all__ = [
     "detection_summary",
     "detections_summary",
     "false_discovery_text",
+    "detection_report",
     "number_text",
+    "p_clause",
     "p_text",
     "power_number",
     "power_text",
@@ -50,12 +62,6 @@ CAUTION = (
     "ends in a shift. The p-values hold for the null named above and for a record that was not chosen because it ended "
     "in a collapse."
 )
-_TRENDS = {
-    "kendall": ("Kendall's τ", "τ"),
-    "spearman": ("Spearman's ρ", "ρ"),
-    "theil_sen": ("Theil–Sen slope", "slope"),
-}
-_ALARMS = {"up": "rise", "down": "fall", "both": "either"}
 
 
 def detection_summary(detection: Detection) -> str:
@@ -81,31 +87,29 @@ def detection_summary(detection: Detection) -> str:
     >>> print(detection_summary(result).splitlines()[0])
     Early-warning signals in 'series'
     """
-    lines = [verdict_text(detection), ""]
-    lines += section("Data", data_text(detection))
-    for note in detection.series.notes:
-        lines += section("", sentence(f"Note: {note}"))
-    lines += section("Detrending", sentence(detection.detrend_sentence))
-    lines += section("Window", window_text(detection))
+    return detection_report(detection).text()
+
+
+def detection_report(detection: Detection) -> Report:
+    """What a detection says, to be set as text or as HTML."""
+    report = Report(f"Early-warning signals in {detection.name!r}", detection.verdict, detection.reasons)
+    report.section("Data", data_text(detection))
+    report.notes(detection.series.notes)
+    report.section("Detrending", sentence(detection.detrend_sentence))
+    report.section("Window", window_text(detection))
     if detection.config.n_surrogates:
-        lines += section("Null", f"{sentence(detection.null_sentence)} {surrogates_text(detection)}")
-    lines += section("Test", significance_text(detection))
-    lines.append("")
-    lines += table(statistics_header(detection), statistics_rows(detection))
-    lines.append("")
-    lines += section("Shifts", change_points_text(detection))
-    lines += section("Power", power_text(detection))
-    lines += section("Caution", CAUTION)
-    return "\n".join(lines)
+        report.section("Null", f"{sentence(detection.null_sentence)} {surrogates_text(detection)}")
+    report.section("Test", significance_text(detection))
+    report.table(statistics_header(detection), statistics_rows(detection))
+    report.section("Shifts", change_points_text(detection))
+    report.section("Power", power_text(detection))
+    report.section("Caution", CAUTION)
+    return report
 
 
 def verdict_text(detection: Detection) -> str:
     """Heading, verdict and reasons: the first lines of :func:`detection_summary`."""
-    heading = shortened(f"Early-warning signals in {detection.name!r}", WIDTH)
-    lines = [heading, "=" * len(heading), "", f"Verdict: {detection.verdict.upper()}"]
-    for reason in detection.reasons:
-        lines += wrap(sentence(reason), first="  - ", rest="    ")
-    return "\n".join(lines)
+    return Report(f"Early-warning signals in {detection.name!r}", detection.verdict, detection.reasons).text()
 
 
 def detections_summary(detections: Detections) -> str:
@@ -129,11 +133,12 @@ def detections_summary(detections: Detections) -> str:
     >>> print(detections_summary(ews.Detections({})))
     No series.
     """
-    if not detections:
-        return "No series."
-    heading = f"Early-warning signals in {len(detections)} series"
+    return detections_report(detections).text() if detections else "No series."
+
+
+def detections_report(detections: Detections) -> Report:
+    """What several detections say, to be set as text or as HTML."""
     names = list(dict.fromkeys(name for detection in detections.values() for name in detection.indicators))
-    header = ["series", "n", "verdict", "power", "q", *names]
     rows = []
     for column, detection in detections.items():
         row = [shortened(column, 24), str(len(detection.series)), detection.verdict, power_number(detection)]
@@ -147,51 +152,31 @@ def detections_summary(detections: Detections) -> str:
                 f"{statistic_text(detection.tau[name], detection)} ({p_text(detection.pvalue_adjusted[name])}){mark}"
             )
         rows.append(row)
-    lines = [heading, "=" * len(heading), ""]
-    lines += fitting_table(header, rows, fixed=5)
+    report = Report(f"Early-warning signals in {len(detections)} series")
     one = next(iter(detections.values()))  # the choices are the same for all
     cells = f"Each cell: {trend_name(one.config.trend)} (adjusted p); * significant in the direction of alarm."
-    lines += textwrap.wrap(f"{cells} q: the false discovery rate over the series at which this one still warns.", WIDTH)
-    lines += ["", *textwrap.wrap(chance_text(detections), WIDTH), ""]
-    lines += by_column(
+    cells += " q: the false discovery rate over the series at which this one still warns."
+    report.table(["series", "n", "verdict", "power", "q", *names], rows, fixed=5, below=cells)
+    report.paragraph(chance_text(detections))
+    report.by_column(
         "Notes", {column: [*map(sentence, detection.series.notes)] for column, detection in detections.items()}
     )
-    lines += by_column("Detrending", {column: [sentence(each.detrend_sentence)] for column, each in detections.items()})
-    lines += section("Window", f"{100 * one.config.window_fraction:.3g} % of each record, stamped at its right edge.")
+    report.by_column("Detrending", {column: [sentence(each.detrend_sentence)] for column, each in detections.items()})
+    report.section("Window", f"{100 * one.config.window_fraction:.3g} % of each record, stamped at its right edge.")
     if one.config.n_surrogates:
-        lines += section("Null", f"{one.config.null}, fitted to each residual. {surrogates_text(one)}")
-    lines += section("Test", significance_text(one))
+        report.section("Null", f"{one.config.null}, fitted to each residual. {surrogates_text(one)}")
+    report.section("Test", significance_text(one))
     if one.config.n_surrogates:
         text = "Share of positive controls of the series' length that get a warning from the same test."
-        lines += section("Power", f"{text} {control_text(one)}".rstrip())
-    lines += section("Caution", CAUTION)
-    return "\n".join(lines)
+        report.section("Power", f"{text} {control_text(one)}".rstrip())
+    report.section("Caution", CAUTION)
+    return report
 
 
 def counts(detection: Detection, name: str) -> bool:
     """Whether an indicator makes for a warning: adjusted p ≤ alpha, in its direction of alarm."""
     tau, p = np.array(detection.tau[name]), np.array(detection.pvalue_adjusted[name])
     return bool(Statistic(detection.indicators[name].alarm).warns(tau, p, detection.config.alpha))
-
-
-def number_text(value: float, digits: int = 4) -> str:
-    """A number to `digits` significant digits, without needless zeros; minus is a hyphen, as code reads it."""
-    return "–" if not math.isfinite(value) else f"{value:.{digits}g}"
-
-
-def p_text(p: float) -> str:
-    """A p-value to two significant digits where it matters; never 0, and 1 only where it is 1."""
-    if math.isnan(p):
-        return "–"
-    if p < 0.001:
-        return "< 0.001"
-    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
-
-
-def p_clause(p: float) -> str:
-    """``p = 0.012`` or ``p < 0.001``, as it stands in a sentence."""
-    text = p_text(p)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def statistic_text(value: float, detection: Detection) -> str:
@@ -201,60 +186,9 @@ def statistic_text(value: float, detection: Detection) -> str:
     return f"{value:+.3g}" if detection.config.trend == "theil_sen" else f"{value:+.2f}"
 
 
-def typeset(text: str) -> str:
-    """Hyphens before a number as minus signs, for figures and pages; names such as lag-1 keep theirs."""
-    return re.sub(r"(?<![\w.])-(?=[\d.])", "−", text)
-
-
-def trend_name(trend: str) -> str:
-    """What a sentence calls a trend statistic."""
-    return _TRENDS.get(trend, (trend, trend))[0]
-
-
-def trend_symbol(trend: str) -> str:
-    """What a table calls it."""
-    return _TRENDS.get(trend, (trend, trend))[1]
-
-
-def alarm_text(alarm: str) -> str:
-    """``rise``, ``fall`` or ``either``."""
-    return _ALARMS[alarm]
-
-
-def time_text(time: Any) -> str:
-    """A time as short as it can be said: dates without an empty time of day, numbers without needless digits."""
-    if isinstance(time, np.datetime64):
-        text = str(time.astype("datetime64[s]"))
-        return text.removesuffix("T00:00:00").replace("T", " ")
-    return f"{float(time):.10g}"
-
-
-def sentence(text: str) -> str:
-    """`text` with a capital and a full stop."""
-    text = text.strip()
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
 def data_text(detection: Detection) -> str:
     """How many observations, from when to when, how far apart; what was recognised in the times, and filled."""
     return series_text(detection.series, detection.config)
-
-
-def series_text(series: Series, config: Any = None, *, step: str = "step") -> str:
-    """:func:`data_text` of any series; `config` is asked whether a season was, or could have been, taken out."""
-    unit = f" {series.step_unit}" if series.step_unit else ""
-    if unit == " days" and series.step == 1:
-        unit = " day"
-    axis = f" ({series.time_name})" if series.time_name else ""
-    calendar = "" if unit == " day" else series.sampling.step_text
-    known = f" ({calendar})" if calendar else ""
-    text = (
-        f"{len(series)} observations from {time_text(series.time[0])} to {time_text(series.time[-1])}{axis}, "
-        f"{step} {number_text(series.step)}{unit}{known}."
-    )
-    season, seasonal = getattr(config, "season", None), hasattr(config, "season")
-    return " ".join([text, *series.sampling.sentences(len(series), season=season, seasonal=seasonal)])
 
 
 def window_text(detection: Detection) -> str:
@@ -287,7 +221,7 @@ def significance_text(detection: Detection) -> str:
         return f"{name} of each indicator; no surrogates were asked for, so there are no p-values (seed {config.seed})."
     return (
         f"{name} of each indicator against the surrogates, two-sided; adjusted p by min-p over "
-        f"{_count(len(detection.indicators), 'indicator')} (Westfall & Young 1993); level {config.alpha:g}."
+        f"{counted(len(detection.indicators), 'indicator')} (Westfall & Young 1993); level {config.alpha:g}."
     )
 
 
@@ -390,7 +324,3 @@ def statistics_rows(detection: Detection) -> list[list[str]]:
             ]
         )
     return rows
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

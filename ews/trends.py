@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
+from ews._common.result import Result
 from ews._common.times import numeric
 from ews.errors import SeriesTooShortError, described
 from ews.series import carried_times, real_numbers
@@ -29,8 +30,8 @@ METHODS: tuple[TrendMethod, ...] = ("kendall", "spearman", "theil_sen")
 MOST_LISTED = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Trend:
+@dataclass(frozen=True, slots=True, eq=False)
+class Trend(Result):
     """The trend of an indicator.
 
     Attributes

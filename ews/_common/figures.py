@@ -9,12 +9,14 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
     from ews.series import Series
@@ -35,8 +37,10 @@ __all__ = [
     "VERMILLION",
     "WIDTH_INCHES",
     "ResultFigure",
+    "frame_figure",
     "new_figure",
     "put_letter",
+    "spectrum_figure",
     "style",
     "time_axis",
 ]
@@ -54,6 +58,7 @@ FONT = 8.0
 SMALL = 7.0
 WIDTH_INCHES = 7.2  # two columns of a journal
 RASTERIZE_ABOVE = 5000  # a vector path of more points weighs megabytes and shows no more
+PANELS = 8  # so many fit a page
 SPARSE = 80  # up to so many observations each gets a dot
 # Colour, dashes and width of up to four curves in one panel: they differ in grey too.
 LINES: tuple[dict[str, Any], ...] = (
@@ -119,3 +124,67 @@ def time_axis(axes: Axes, series: Series) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 2.5, 5, 10]))
         label = series.time_name or "time"
     axes.set_xlabel(label, parse_math=False)
+
+
+def frame_figure(title: str, frame: pd.DataFrame) -> ResultFigure:
+    """A panel for each column of numbers; of one row the numbers side by side.
+
+    A column has a band where its name with ``_lower`` and with ``_upper`` are columns too.
+    """
+    numbers = frame.select_dtypes(["number", "bool"])
+    if len(frame) < 2:
+        return _dots(title, numbers)
+    names = [name for name in map(str, numbers) if not name.endswith(("_lower", "_upper"))][:PANELS]
+    figure = new_figure(1.2 * max(len(names), 1) + 0.9)
+    figure.suptitle(title, fontsize=FONT + 2, fontweight="bold", color=INK).set_parse_math(False)
+    panels: list[Axes] = []
+    for row, name in enumerate(names):
+        axes = figure.add_subplot(len(names), 1, row + 1, sharex=panels[0] if panels else None)
+        panels.append(axes)
+        bounds = [f"{name}_lower", f"{name}_upper"]
+        if set(bounds) <= set(numbers):
+            low, high = (numbers[bound].to_numpy(float) for bound in bounds)
+            axes.fill_between(frame.index, low, high, facecolor=BAND, edgecolor="none")
+        marker = "." if len(frame) <= SPARSE else ""
+        axes.plot(frame.index, numbers[name].to_numpy(float), color=BLUE, lw=1.2, marker=marker, ms=4,
+                  rasterized=len(frame) > RASTERIZE_ABOVE)  # fmt: skip
+        style(axes)
+        axes.set_ylabel(name.replace("_", "\n", 1), parse_math=False)
+        axes.tick_params(labelbottom=row == len(names) - 1)
+        put_letter(axes, "abcdefgh"[row])
+    if panels:
+        panels[-1].set_xlabel(str(frame.index.name or "position"), parse_math=False)
+        figure.align_ylabels(panels)
+    return figure
+
+
+def _dots(title: str, numbers: pd.DataFrame) -> ResultFigure:
+    figure = new_figure(0.28 * max(numbers.shape[1], 1) + 1.0)
+    figure.suptitle(title, fontsize=FONT + 2, fontweight="bold", color=INK).set_parse_math(False)
+    axes = figure.add_subplot()
+    values = numbers.to_numpy(float).reshape(-1)[: numbers.shape[1]]
+    axes.axvline(0.0, color=MUTED, lw=0.6)
+    axes.plot(values, range(values.size), "o", color=BLUE, ms=5)
+    style(axes)
+    axes.set_yticks(range(values.size), [str(name) for name in numbers][: values.size], fontsize=SMALL)
+    axes.invert_yaxis()
+    return figure
+
+
+def spectrum_figure(title: str, at: Any, power: Any, label: str) -> ResultFigure:
+    """The last spectrum of several, on the range of all of them."""
+    figure = new_figure(3.0)
+    figure.suptitle(title, fontsize=FONT + 2, fontweight="bold", color=INK)
+    axes = figure.add_subplot()
+    rows = power.reshape(-1, power.shape[-1])
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    if len(rows):
+        axes.fill_between(
+            at, rows.min(axis=0), rows.max(axis=0), facecolor=BAND, edgecolor="none", label="range of all"
+        )
+        axes.plot(at, rows[-1], color=BLUE, lw=1.7, label="last")
+        axes.legend(fontsize=SMALL, frameon=False, labelcolor=INK)
+    style(axes)
+    axes.set_xlabel(label)
+    axes.set_ylabel("Power")
+    return figure

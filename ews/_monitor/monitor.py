@@ -400,13 +400,13 @@ class Monitor:
         >>> again.update(3.0).to_dict() == monitor.update(3.0).to_dict()
         True
         """
-        calibration = None if self._calibration is None else saving.saved_calibration(self._calibration)
+        calibration = None if self._calibration is None else self._calibration._written_fields()
         return {
             "monitor": _FORMAT,
             "config": {**asdict(self._config), "indicators": list(self._config.indicators)},
             "calibration": calibration,
             "engine": saving.saved_engine(self._engine),
-            "state": None if self._state is None else self._state.to_dict(),
+            "state": None if self._state is None else self._state._written_fields(),
             "watched": self._watched,
             "timed": self._timed,
         }

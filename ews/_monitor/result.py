@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.layout import Report
 from ews._common.publish import public
+from ews._common.result import Result
+from ews._common.words import number_text, time_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["MonitorCalibration", "MonitorConfig", "MonitorState", "Rule"]
 
@@ -48,7 +54,7 @@ class MonitorConfig:
 
 @public("ews")
 @dataclass(frozen=True, eq=False)
-class MonitorCalibration:
+class MonitorCalibration(Result):
     """How far the running statistics go where nothing changes.
 
     Attributes
@@ -132,8 +138,8 @@ class MonitorCalibration:
 
 
 @public("ews")
-@dataclass(frozen=True, slots=True)
-class MonitorState:
+@dataclass(frozen=True, slots=True, eq=False)
+class MonitorState(Result):
     """What a monitor knows after an observation.
 
     Attributes
@@ -173,6 +179,29 @@ class MonitorState:
     missing: int
     reasons: tuple[str, ...]
 
+    def _report(self) -> Report:
+        report = Report(f"Monitor at {time_text(self.time)}", "alarm" if self.alarm else "no alarm", self.reasons)
+        of = (self.statistics, self.pvalues)
+        rows = [[name, *(number_text(one[name]) for one in (self.indicators, *of))] for name in self.indicators]
+        strong = [name in self.alarms for name in self.indicators]
+        report.table(["indicator", "value", "statistic", "p"], rows, strong=strong)
+        return report
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row for each indicator.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns value, statistic, pvalue and alarm.
+        """
+        import pandas as pd
+
+        columns = {"value": self.indicators, "statistic": self.statistics, "pvalue": self.pvalues}
+        columns |= {"alarm": {name: name in self.alarms for name in self.indicators}}
+        frame = pd.DataFrame({key: dict(of) for key, of in columns.items()})
+        return frame.rename_axis("indicator")
+
     @property
     def alarm(self) -> bool:
         """Whether any indicator alarms now."""
@@ -183,15 +212,3 @@ class MonitorState:
         """The smallest of the p-values; NaN where there is none."""
         known = [p for p in self.pvalues.values() if not np.isnan(p)]
         return min(known, default=float("nan"))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The state as plain numbers, strings and lists; NaN becomes None.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        from ews._monitor.saving import saved_state
-
-        return saved_state(self)

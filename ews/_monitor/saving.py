@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from ews._monitor.engine import Engine
 from ews._monitor.result import MonitorCalibration, MonitorConfig, MonitorState
 from ews.errors import ArgumentError, described
 
-__all__ = ["loaded_calibration", "loaded_state", "read_engine", "saved_calibration", "saved_engine", "saved_state"]
+__all__ = ["loaded_calibration", "loaded_state", "read_engine", "saved_engine"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -38,18 +37,6 @@ def read_engine(engine: Engine, saved: Any) -> None:
         setattr(engine, name, _array(f"engine.{name}", content[name], getattr(engine, name).shape))
     if engine.config.rule == "trend":
         engine.count_pairs()
-
-
-def saved_calibration(calibration: MonitorCalibration) -> dict[str, Any]:
-    """All fields of a calibration."""
-    content = {name: getattr(calibration, name) for name in MonitorCalibration.__dataclass_fields__}
-    for name in ("thresholds", "centre", "spread"):
-        content[name] = {key: _plain(value) for key, value in content[name].items()}
-    content["maxima"] = {key: _plain(value.tolist()) for key, value in content["maxima"].items()}
-    content["smallest"] = _plain(content["smallest"].tolist())
-    for name in ("coefficient", "innovation_sd"):
-        content[name] = _plain(content[name])
-    return content
 
 
 def loaded_calibration(saved: Any, config: MonitorConfig) -> MonitorCalibration:
@@ -77,18 +64,6 @@ def loaded_calibration(saved: Any, config: MonitorConfig) -> MonitorCalibration:
     if not (content["smallest"][0] > 0.0 and content["smallest"][-1] <= 1.0):
         raise _unusable("calibration.smallest", described("p-values beyond (0, 1]"))
     return MonitorCalibration(**content)
-
-
-def saved_state(state: MonitorState) -> dict[str, Any]:
-    """All fields of a state."""
-    content = asdict(state)
-    content["time"] = str(state.time) if isinstance(state.time, np.datetime64) else _plain(state.time)
-    for name in ("value", "trend", "residual"):
-        content[name] = _plain(content[name])
-    for name in ("indicators", "statistics", "pvalues"):
-        content[name] = {key: _plain(value) for key, value in content[name].items()}
-    content["alarms"], content["reasons"] = list(state.alarms), list(state.reasons)
-    return content
 
 
 def loaded_state(saved: Any, config: MonitorConfig) -> MonitorState:

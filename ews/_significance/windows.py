@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,6 @@ __all__ = [
     "WindowedConfig",
     "check_test",
     "edges",
-    "plain",
     "prepare",
     "trend_test",
     "trend_tests",
@@ -242,23 +241,3 @@ def edges(prepared: Prepared) -> TimeArray:
     """Times of the right edges of all windows."""
     edge: TimeArray = prepared.series.time[prepared.window - 1 :]
     return edge
-
-
-def plain(value: Any) -> Any:
-    """Numbers, dates, arrays, mappings and configs as JSON knows them: NaN becomes None, ∞ becomes "inf"."""
-    if isinstance(value, np.ndarray):
-        return [plain(one) for one in value]
-    if isinstance(value, np.datetime64):
-        return str(value.astype("datetime64[s]"))
-    if isinstance(value, WindowedConfig):
-        return {name: plain(one) for name, one in asdict(value).items()}
-    if isinstance(value, dict):
-        return {str(name): plain(one) for name, one in value.items()}
-    if isinstance(value, tuple | list):
-        return [plain(one) for one in value]
-    if isinstance(value, float | np.floating):
-        number = float(value)
-        return None if np.isnan(number) else number if np.isfinite(number) else f"{number:g}"
-    if isinstance(value, np.integer | np.bool_):
-        return value.item()
-    return value

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._common.labelled import refuse_dimensions
 from ews._common.publish import public
+from ews._common.result import Result
 from ews.errors import InputTypeError, MissingValuesError, SeriesTooShortError, described
 
 __all__ = ["DetrendPlan", "Detrended", "FloatArray", "Smooth", "one_series"]
@@ -20,7 +22,7 @@ Smooth = Callable[[FloatArray], FloatArray]  # rows of series to rows of trends
 
 @public("ews.detrend")
 @dataclass(frozen=True, eq=False)
-class Detrended:
+class Detrended(Result):
     """A series split into a trend and what is left of it.
 
     Attributes
@@ -42,6 +44,8 @@ class Detrended:
     method: str
     bandwidth: float | None
     causal: bool
+
+    _table: ClassVar = ("trend", "residual")
 
 
 @public("ews.detrend")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
+from ews._common.layout import Report
 from ews._common.publish import public
+from ews._common.result import Result
 from ews.errors import ValueRangeError
 from ews.indicators.autoregression import largest_order
 from ews.indicators.building import measure, read_window
@@ -27,7 +28,7 @@ Order = int | Literal["aic"]
 
 @public("ews")
 @dataclass(frozen=True, slots=True, eq=False)
-class HeteroskedasticityTest:
+class HeteroskedasticityTest(Result):
     """Conditional heteroskedasticity in a sliding window, beside its critical value.
 
     Attributes
@@ -57,39 +58,19 @@ class HeteroskedasticityTest:
     window: int
     alpha: float
 
-    def summary(self) -> str:
-        """What was found, in a few lines.
+    _table: ClassVar = ("r_squared", "critical_value", "signal", "order")
 
-        Returns
-        -------
-        str
-            At most 96 columns.
-        """
+    def _report(self) -> Report:
         tested = int(np.isfinite(self.r_squared).sum())
         found = int(self.signal.sum())
-        text = (
-            f"Conditional heteroskedasticity in windows of {self.window} samples: R² exceeds its critical value in "
-            f"{found} of {tested} windows; {self.alpha:.3g} of them ({self.alpha * tested:.1f}) would do so by chance. "
-            "Windows overlap, so that chance findings come in runs."
+        answer = (
+            f"R² exceeds its critical value in {found} of {tested} windows of {self.window} samples; {self.alpha:.3g} "
+            f"of them ({self.alpha * tested:.1f}) would do so by chance. Windows overlap, so that chance findings "
+            "come in runs"
         )
-        return textwrap.fill(text, 96)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The numbers as plain Python objects.
-
-        Returns
-        -------
-        dict
-            Lists as long as the series, and the choices made.
-        """
-        return {
-            "window": self.window,
-            "alpha": self.alpha,
-            "r_squared": self.r_squared.tolist(),
-            "critical_value": self.critical_value.tolist(),
-            "signal": self.signal.tolist(),
-            "order": self.order.tolist(),
-        }
+        report = Report("Conditional heteroskedasticity", answers=[answer])
+        report.data(self.series)
+        return report
 
 
 def conditional_heteroskedasticity(

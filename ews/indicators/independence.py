@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import importlib
-import textwrap
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
+from ews._common.layout import Report
 from ews._common.publish import public
+from ews._common.result import Result
 from ews._common.seeds import resolve_seed
+from ews._common.words import p_text
 from ews.errors import ArgumentError, SeriesTooShortError, ValueRangeError, described
 from ews.series import Duplicates, Missing, Series, as_series
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 __all__ = ["IndependenceTest", "bds"]
 
@@ -30,7 +36,7 @@ _AT_ONCE = 64  # permutations held at a time
 
 @public("ews")
 @dataclass(frozen=True, slots=True, eq=False)
-class IndependenceTest:
+class IndependenceTest(Result):
     """BDS statistics of the residuals of a series, and their p-values.
 
     Attributes
@@ -69,44 +75,63 @@ class IndependenceTest:
     n_surrogates: int
     seed: int
 
-    def summary(self) -> str:
-        """What was found: a sentence, and a table.
+    _keys: ClassVar = {"residual_sentence": "residuals"}
 
-        Returns
-        -------
-        str
-            At most 96 columns.
-        """
-        text = (
+    def _report(self) -> Report:
+        answer = (
             f"BDS test of independence on {self.residual.size} residuals ({self.residual_sentence}); p-values from "
             f"{self.n_surrogates} permutations, seed {self.seed}. The {self.statistic.size} tests are of "
-            "one series and are not corrected for their number."
+            "one series and are not corrected for their number"
         )
-        lines = [textwrap.fill(text, 96), "", f"{'dimension':>9} {'distance':>9} {'statistic':>10} {'p':>7}"]
-        for row, dimension in enumerate(self.dimensions):
-            for column, distance in enumerate(self.distances):
-                value, p = self.statistic[row, column], self.pvalue[row, column]
-                lines.append(f"{dimension:>9} {f'{distance:g} SD':>9} {value:>10.2f} {p:>7.3f}")
-        return "\n".join(lines)
+        report = Report("Independence of residuals", answers=[answer])
+        report.table(
+            ["dimension", "distance", "statistic", "p"],
+            [
+                [f"{row.dimension:.0f}", f"{row.distance:g} SD", f"{row.statistic:.2f}", p_text(row.pvalue)]
+                for row in self.to_frame().itertuples()
+            ],
+        )
+        return report
 
-    def to_dict(self) -> dict[str, Any]:
-        """The numbers as plain Python objects.
+    def to_frame(self) -> pd.DataFrame:
+        """One row for each dimension and distance.
 
         Returns
         -------
-        dict
-            Statistics and p-values as nested lists, and the choices made.
+        pandas.DataFrame
+            Columns dimension, distance, statistic, pvalue and pvalue_normal.
         """
-        return {
-            "residuals": self.residual_sentence,
-            "dimensions": list(self.dimensions),
-            "distances": list(self.distances),
-            "statistic": self.statistic.tolist(),
-            "pvalue": self.pvalue.tolist(),
-            "pvalue_normal": self.pvalue_normal.tolist(),
-            "n_surrogates": self.n_surrogates,
-            "seed": self.seed,
+        import pandas as pd
+
+        columns: dict[str, Any] = {
+            "dimension": np.repeat(self.dimensions, len(self.distances)),
+            "distance": np.tile(self.distances, len(self.dimensions)),
         }
+        columns |= {name: getattr(self, name).ravel() for name in ("statistic", "pvalue", "pvalue_normal")}
+        return pd.DataFrame(columns)
+
+    def plot(self) -> Figure:
+        """The statistic over distances, a line for each dimension, on the range of a standard normal variable.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            One panel.
+        """
+        from ews._common import figures as draw
+
+        figure = draw.new_figure(3.0)
+        figure.suptitle("Independence of residuals", fontsize=draw.FONT + 2, fontweight="bold", color=draw.INK)
+        axes = figure.add_subplot()
+        axes.axhspan(-1.96, 1.96, facecolor=draw.BAND, edgecolor="none", label="95 % of a normal variable")
+        for place, dimension in enumerate(self.dimensions):
+            line = draw.LINES[place % len(draw.LINES)]
+            axes.plot(self.distances, self.statistic[place], marker="o", ms=3, label=f"dimension {dimension}", **line)
+        draw.style(axes)
+        axes.set_xlabel("distance (SD)")
+        axes.set_ylabel("BDS statistic")
+        axes.legend(fontsize=draw.SMALL, frameon=False, labelcolor=draw.INK)
+        return figure
 
 
 def bds(

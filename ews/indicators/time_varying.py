@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
+from ews._common.layout import Report
 from ews._common.publish import public
+from ews._common.result import Result
 from ews.errors import ArgumentError, SeriesTooShortError, described
 from ews.series import Duplicates, Missing, Series, as_series
 
@@ -27,7 +28,7 @@ _LOWEST, _HIGHEST, _POINTS = -9.0, 1.0, 41
 
 @public("ews")
 @dataclass(frozen=True, slots=True, eq=False)
-class TimeVaryingAutoregression:
+class TimeVaryingAutoregression(Result):
     """AR(1) coefficient through time, with its band.
 
     Attributes
@@ -63,38 +64,24 @@ class TimeVaryingAutoregression:
     log_likelihood_constant: float
     confidence: float
 
-    def summary(self) -> str:
-        """What was found, in a few lines.
+    _table: ClassVar = (
+        "filtered", "filtered_lower", "filtered_upper", "smoothed", "smoothed_lower", "smoothed_upper",
+    )  # fmt: skip
 
-        Returns
-        -------
-        str
-            At most 96 columns.
-        """
+    def _report(self) -> Report:
         if self.step_sd == 0.0:
             found = f"no change that the data tell from none: constant at {self.smoothed[-1]:.3f}"
         else:
             found = f"from {self.smoothed[1]:.3f} at the start to {self.smoothed[-1]:.3f} at the end"
-        text = (
+        answers = [
             f"AR(1) coefficient of {len(self.series)} samples, {found} ({100 * self.confidence:g} % interval "
-            f"there {self.smoothed_lower[-1]:.3f} to {self.smoothed_upper[-1]:.3f}). It walks by {self.step_sd:.3g} a "
-            f"sample; the log-likelihood is {self.log_likelihood - self.log_likelihood_constant:.2f} above that of a "
-            "constant coefficient."
-        )
-        return textwrap.fill(text, 96)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The numbers as plain Python objects; NaN as None.
-
-        Returns
-        -------
-        dict
-            Lists as long as the series, and the parameters.
-        """
-        curves = ("filtered", "filtered_lower", "filtered_upper", "smoothed", "smoothed_lower", "smoothed_upper")
-        numbers = ("innovation_sd", "step_sd", "log_likelihood", "log_likelihood_constant", "confidence")
-        listed = {name: [None if np.isnan(v) else float(v) for v in getattr(self, name)] for name in curves}
-        return {**listed, **{name: getattr(self, name) for name in numbers}}
+            f"there {self.smoothed_lower[-1]:.3f} to {self.smoothed_upper[-1]:.3f})",
+            f"it walks by {self.step_sd:.3g} a sample; the log-likelihood is "
+            f"{self.log_likelihood - self.log_likelihood_constant:.2f} above that of a constant coefficient",
+        ]
+        report = Report("AR(1) coefficient through time", answers=answers)
+        report.data(self.series)
+        return report
 
 
 def time_varying_ar(

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
 from ews._common.publish import public
+from ews._common.result import Result
 from ews.indicators.building import read_rows, read_step, read_window
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 __all__ = [
     "OVERLAP",
@@ -42,7 +47,7 @@ TAPERS = {"hamming": (0.54, 0.46), "hann": (0.5, 0.5)}
 
 @public("ews")
 @dataclass(frozen=True, slots=True, eq=False)
-class PowerSpectrum:
+class PowerSpectrum(Result):
     """Power spectrum in a sliding window.
 
     Attributes
@@ -55,6 +60,31 @@ class PowerSpectrum:
 
     frequency: FloatArray
     power: FloatArray
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a window, one column a frequency; series one after the other.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Power, in columns named by frequency.
+        """
+        import pandas as pd
+
+        columns = [f"{one:.10g}" for one in self.frequency]
+        return pd.DataFrame(self.power.reshape(-1, self.frequency.size), columns=columns)
+
+    def plot(self) -> Figure:
+        """The last spectrum, on the range of all windows.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            One panel.
+        """
+        from ews._common.figures import spectrum_figure
+
+        return spectrum_figure("Power spectrum", self.frequency, self.power, "cycles per unit of time")
 
 
 def power_spectrum(

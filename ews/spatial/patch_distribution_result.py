@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.layout import Report
 from ews._common.publish import public
+from ews._common.result import Result
 from ews.spatial.discrete_laws import LAWS, FloatArray
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ __all__ = ["PatchDistribution", "PatchFit"]
 
 
 @public("ews.spatial")
-@dataclass(frozen=True, slots=True)
-class PatchFit:
+@dataclass(frozen=True, slots=True, eq=False)
+class PatchFit(Result):
     """One law fitted to patch sizes.
 
     Attributes
@@ -48,7 +50,7 @@ class PatchFit:
 
 @public("ews.spatial")
 @dataclass(frozen=True, eq=False)
-class PatchDistribution:
+class PatchDistribution(Result):
     """Four laws fitted to patch sizes.
 
     Attributes
@@ -64,6 +66,8 @@ class PatchDistribution:
     sizes: npt.NDArray[np.int64]
     smallest: int
     fits: Mapping[str, PatchFit]
+
+    _derived: ClassVar = ("best",)
 
     def __getitem__(self, name: str) -> PatchFit:
         return self.fits[name]
@@ -91,41 +95,28 @@ class PatchDistribution:
         law = next(law for law in LAWS if law.name == name)
         return law.survival(np.asarray(x, dtype=np.float64), dict(self.fits[name].parameters), self.smallest)
 
-    def summary(self) -> str:
-        """The fits as plain text.
-
-        Returns
-        -------
-        str
-            The best law, and one line for each.
-        """
-        from ews._common.layout import section, table
-
-        heading = "Patch-size distribution"
+    def _report(self) -> Report:
         best = self.fits[self.best]
-        lines = [heading, "=" * len(heading), "", f"  - Best by AIC: {best.label} (weight {best.weight:.2f}).", ""]
-        count, largest = self.sizes.size, int(self.sizes[0])
-        lines += section("Data", f"{count} patches of {self.smallest} to {largest} cells.")
-        lines.append("")
-        lines += table(
-            ["law", "parameters", "log-likelihood", "AIC", "weight"],
+        answer = f"best by AIC: {best.label} (weight {best.weight:.2f})"
+        report = Report("Patch-size distribution", answers=[answer])
+        report.section("Data", f"{self.sizes.size} patches of {self.smallest} to {int(self.sizes[0])} cells.")
+        rows = [
             [
-                [
-                    fit.label,
-                    ", ".join(f"{name} {value:.3g}" for name, value in fit.parameters.items()),
-                    f"{fit.log_likelihood:.1f}",
-                    f"{fit.aic:.1f}",
-                    f"{fit.weight:.2f}",
-                ]
-                for fit in self.fits.values()
-            ],
-        )
-        caution = (
+                fit.label,
+                ", ".join(f"{name} {value:.3g}" for name, value in fit.parameters.items()),
+                f"{fit.log_likelihood:.1f}",
+                f"{fit.aic:.1f}",
+                f"{fit.weight:.2f}",
+            ]
+            for fit in self.fits.values()
+        ]
+        report.table(["law", "parameters", "log-likelihood", "AIC", "weight"], rows)
+        report.section(
+            "Caution",
             "The best of four laws need not be a good one, and a finite map cuts off large patches by itself. Sizes of "
-            "neighbouring patches are not independent, which the weights take them to be."
+            "neighbouring patches are not independent, which the weights take them to be.",
         )
-        lines += ["", *section("Caution", caution)]
-        return "\n".join(lines)
+        return report
 
     def to_frame(self) -> pd.DataFrame:
         """One row for each law.
@@ -143,32 +134,6 @@ class PatchDistribution:
             for fit in self.fits.values()
         ]  # fmt: skip
         return pd.DataFrame(rows).set_index("law")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        from ews import __version__
-
-        return {
-            "earlywarning": __version__,
-            "best": self.best,
-            "smallest": self.smallest,
-            "sizes": self.sizes.tolist(),
-            "fits": {
-                name: {
-                    "parameters": dict(fit.parameters),
-                    "log_likelihood": fit.log_likelihood,
-                    "aic": fit.aic,
-                    "weight": fit.weight,
-                }
-                for name, fit in self.fits.items()
-            },
-        }
 
     def plot(self) -> Figure:
         """Share of patches of a size or more, with the four laws.

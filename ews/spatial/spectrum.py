@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ews._common import checks
 from ews._common.publish import public
+from ews._common.result import Result
 from ews.errors import SeriesTooShortError, described
 from ews.spatial.grids import FloatArray, as_cells, blocks
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 __all__ = ["RadialSpectrum", "low_frequency_ratio", "radial_spectrum"]
 
@@ -20,7 +25,7 @@ SHORTEST_SPECTRUM = 4
 
 @public("ews.spatial")
 @dataclass(frozen=True, eq=False)
-class RadialSpectrum:
+class RadialSpectrum(Result):
     """The power of each map by wavenumber, whatever the direction.
 
     Attributes
@@ -34,6 +39,30 @@ class RadialSpectrum:
 
     wavenumber: FloatArray
     power: FloatArray
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a map, one column a wavenumber.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Power, in columns named by wavenumber.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.power, columns=[f"{one:g}" for one in self.wavenumber])
+
+    def plot(self) -> Figure:
+        """The spectrum of the last map, on the range of all.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            One panel.
+        """
+        from ews._common.figures import spectrum_figure
+
+        return spectrum_figure("Radial spectrum", self.wavenumber, self.power, "waves across the map")
 
 
 def radial_spectrum(grids: Any) -> RadialSpectrum:

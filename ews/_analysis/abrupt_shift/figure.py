@@ -19,7 +19,7 @@ from ews._common.figures import (
     style,
     time_axis,
 )
-from ews.summary import number_text, p_clause, typeset
+from ews._common.words import number_text, p_clause, typeset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

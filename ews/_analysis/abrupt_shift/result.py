@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.layout import Report
 from ews._common.publish import public
-from ews._significance.windows import plain
+from ews._common.result import Result
+from ews._common.words import number_text, p_clause, sentence, time_text
 from ews.series import Series
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class AbruptShiftConfig:
 
 @public("ews")
 @dataclass(frozen=True, eq=False)
-class AbruptShift:
+class AbruptShift(Result):
     """How abruptly a series shifts, at each time.
 
     Attributes
@@ -88,54 +90,42 @@ class AbruptShift:
     series: Series
     score: FloatArray
     position: int
-    location: Any
+    location: float | np.datetime64
     statistic: float
     pvalue: float
     surrogate_statistic: FloatArray
     null_sentence: str
     config: AbruptShiftConfig
 
+    _derived: ClassVar = ("warning",)
+
     @property
     def warning(self) -> bool:
         """Whether the largest score is more than the null gives at the level asked for: a shift was found."""
         return bool(self.pvalue <= self.config.alpha)
 
-    def summary(self) -> str:
-        """The result as plain text.
-
-        Returns
-        -------
-        str
-            What was found, and how.
-        """
-        from ews import summary as words
-        from ews._common.layout import section, wrap
-
+    def _report(self) -> Report:
         config, series = self.config, self.series
-        heading = f"Abrupt shift in {(series.name or 'series')!r}"
         way = "rise" if self.score[self.position] > 0 else "fall"
-        peak = f"score {words.number_text(self.score[self.position], 3)} at {words.time_text(self.location)} (a {way})"
+        peak = f"score {number_text(self.score[self.position], 3)} at {time_text(self.location)} (a {way})"
         if self.statistic == 0:
             peak = "no segment's slope stands out from the others: the score is 0 throughout"
         elif not np.isnan(self.pvalue):
             found = "a shift" if self.warning else "no more than noise does"
-            peak += f", which surrogates reach with {words.p_clause(self.pvalue)}: {found}"
-        lines = [heading, "=" * len(heading), "", *wrap(words.sentence(peak), first="  - ", rest="    "), ""]
-        lines += section("Data", words.series_text(series, config))
-        for note in series.notes:
-            lines += section("", words.sentence(f"Note: {note}"))
-        lines += section(
+            peak += f", which surrogates reach with {p_clause(self.pvalue)}: {found}"
+        report = Report(f"Abrupt shift in {(series.name or 'series')!r}", answers=[peak])
+        report.data(series, config)
+        report.section(
             "Method",
             f"Slopes of segments of {config.shortest} to {config.longest} samples; those more than "
             f"{config.threshold:g} median absolute deviations from the median vote (Boulton & Lenton 2019).",
         )
+        text = "no surrogates were asked for, so there is no p-value"
         if config.n_surrogates:
             text = f"{self.null_sentence}; {config.n_surrogates} surrogates, seed {config.seed}; level {config.alpha:g}"
-            lines += section("Test", words.sentence(text))
-        else:
-            lines += section("Test", "No surrogates were asked for, so there is no p-value.")
-        lines += section("Caution", CAUTION)
-        return "\n".join(lines)
+        report.section("Test", sentence(text))
+        report.section("Caution", CAUTION)
+        return report
 
     def to_frame(self) -> pd.DataFrame:
         """Series and score side by side.
@@ -149,33 +139,6 @@ class AbruptShift:
 
         columns = {"value": self.series.values, "score": self.score}
         return pd.DataFrame(columns, index=pd.Index(self.series.time, name=self.series.time_name or "time"))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists; NaN becomes None.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        from ews import __version__
-
-        return {
-            "earlywarning": __version__,
-            "name": self.series.name,
-            "config": plain(asdict(self.config)),
-            "null": self.null_sentence,
-            "notes": list(self.series.notes),
-            "warning": self.warning,
-            "position": self.position,
-            "location": plain(self.location),
-            "statistic": self.statistic,
-            "pvalue": plain(self.pvalue),
-            "time": plain(self.series.time),
-            "value": plain(self.series.values),
-            "score": plain(self.score),
-            "surrogate_statistic": plain(self.surrogate_statistic),
-        }
 
     def plot(self) -> Figure:
         """Series and score.

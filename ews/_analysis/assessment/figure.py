@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ews._common.figures import BAND, BLUE, FONT, INK, SMALL, VERMILLION, new_figure, put_letter, style, time_axis
+from ews._common.words import p_clause, typeset
 from ews.bifurcations._classifier.figure import COLOURS, HATCHES, draw_probabilities
 from ews.bifurcations._classifier.network import LABELS
-from ews.summary import p_text, typeset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,11 +41,9 @@ def assessment_figure(result: Assessment) -> Figure:
         drawn = drawn[np.isfinite(drawn)]
         if drawn.size:
             axes.hist(drawn, bins=30, color=BAND)
-        warns = any(reason.startswith(f"{_label(result, name)} warns") for reason in result.reasons)
-        axes.axvline(result.statistic[name], color=VERMILLION if warns else BLUE, lw=1.8)
+        axes.axvline(result.statistic[name], color=VERMILLION if name in result.warned else BLUE, lw=1.8)
         axes.set_yticks([])
-        p = p_text(result.pvalue_adjusted[name])
-        axes.set_title(typeset(f"{name}\np {p if p.startswith('<') else '= ' + p}"), fontsize=SMALL, color=INK)
+        axes.set_title(typeset(f"{name}\n{p_clause(result.pvalue_adjusted[name])}"), fontsize=SMALL, color=INK)
     for axes, letter in zip([top, below, *panels], "abcdefghijklmnop", strict=False):
         style(axes)
         put_letter(axes, letter)
@@ -80,10 +78,3 @@ def assessments_figure(results: Assessments) -> Figure:
     axes.set_xlabel("Probability")
     axes.legend(fontsize=SMALL, frameon=False, labelcolor=INK, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=6)
     return figure
-
-
-def _label(result: Assessment, name: str) -> str:
-    from ews._analysis.assessment.run import LABELS
-
-    found = result.detection.indicators
-    return (found[name].label if name in found else LABELS[name]).lower()

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._common.alarms import Statistic
 from ews._common.publish import public
+from ews._common.result import Result, ResultsByColumn
 from ews.results import Detection, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from ews._common.layout import Report
     from ews.bifurcations import Classification
 
 __all__ = ["Assessment", "Assessments", "Kind"]
@@ -28,7 +29,7 @@ Kind = Literal["slowing down", "flickering", "variance only", "none"]
 
 @public("ews")
 @dataclass(frozen=True, eq=False, repr=False)
-class Assessment:
+class Assessment(Result):
     """Whether there is a warning, of which kind, towards which bifurcation, how sure, and what could have been seen.
 
     Attributes
@@ -53,15 +54,15 @@ class Assessment:
         bifurcation. Empty without surrogates.
     power_sentences : mapping of str to str
         What each control is.
+    warned : tuple of str
+        The statistics beyond their null, in their direction of alarm.
     reasons : tuple of str
         What led to the verdict.
     votes : mapping of str to str
         The bifurcation that each detector speaks for, whether or not it is near.
     notes : tuple of str
         Detectors that could not run, and why.
-    classification : ews.bifurcations.Classification
-        The classifier's result, through time.
-    detectors : mapping of str to object
+    detectors : mapping of str to Result
         Results of the detectors that ran: "classifier", "spectral", "jacobian", "restoring".
     detection : Detection
         The indicators' result; its own p-values are over the indicators alone.
@@ -77,12 +78,20 @@ class Assessment:
     surrogate: Mapping[str, FloatArray]
     power: Mapping[str, float]
     power_sentences: Mapping[str, str]
+    warned: tuple[str, ...]
     reasons: tuple[str, ...]
     votes: Mapping[str, str]
     notes: tuple[str, ...]
-    classification: Classification
-    detectors: Mapping[str, Any]
+    detectors: Mapping[str, Result]
     detection: Detection
+
+    _keys: ClassVar = {"power_sentences": "power_sentences"}
+
+    @property
+    def classification(self) -> Classification:
+        """The classifier's result, through time."""
+        found: Any = self.detectors["classifier"]
+        return cast("Classification", found)
 
     @property
     def name(self) -> str:
@@ -102,58 +111,6 @@ class Assessment:
         columns = {"statistic": self.statistic, "pvalue": self.pvalue, "pvalue_adjusted": self.pvalue_adjusted}
         return pd.DataFrame({name: dict(values) for name, values in columns.items()})
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists; NaN becomes None.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        from ews._significance.windows import plain
-
-        own = {
-            name: plain(dict(value) if isinstance(value, Mapping) else value)
-            for name, value in (
-                ("verdict", self.verdict),
-                ("kind", self.kind),
-                ("bifurcation", self.bifurcation),
-                ("probability", self.probability),
-                ("statistic", self.statistic),
-                ("pvalue", self.pvalue),
-                ("pvalue_adjusted", self.pvalue_adjusted),
-                ("power", self.power),
-                ("power_sentences", self.power_sentences),
-                ("reasons", self.reasons),
-                ("votes", self.votes),
-                ("notes", self.notes),
-            )
-        }
-        detectors = {name: result.to_dict() for name, result in self.detectors.items()}
-        return {**own, "detection": self.detection.to_dict(), "detectors": detectors}
-
-    def to_json(self) -> str:
-        """:meth:`to_dict` as JSON.
-
-        Returns
-        -------
-        str
-            One line.
-        """
-        return json.dumps(self.to_dict(), allow_nan=False)
-
-    def summary(self) -> str:
-        """The result as plain text.
-
-        Returns
-        -------
-        str
-            The answers, the joint test, the detectors' votes and the power.
-        """
-        from ews._analysis.assessment.text import assessment_summary
-
-        return assessment_summary(self)
-
     def plot(self) -> Figure:
         """Series, probabilities through time, and each statistic among its surrogates.
 
@@ -166,14 +123,12 @@ class Assessment:
 
         return assessment_figure(self)
 
-    def to_html(self) -> str:
-        """The result as one HTML page that needs nothing from outside.
+    def _report(self) -> Report:
+        from ews._analysis.assessment.text import assessment_report
 
-        Returns
-        -------
-        str
-            The page.
-        """
+        return assessment_report(self)
+
+    def _page(self) -> str:
         from ews._analysis.assessment.page import assessment_page
 
         return assessment_page(self)
@@ -184,26 +139,27 @@ class Assessment:
 
 
 @public("ews")
-class Assessments(Mapping[str, Assessment]):
+@dataclass(frozen=True, eq=False, repr=False)
+class Assessments(ResultsByColumn[Assessment]):
     """Assessments of several columns.
 
-    Parameters
+    Attributes
     ----------
-    results : mapping of str to Assessment
+    assessments : mapping of str to Assessment
         By column.
     """
 
-    def __init__(self, results: Mapping[str, Assessment]) -> None:
-        self._results = dict(results)
+    assessments: Mapping[str, Assessment]
 
-    def __getitem__(self, column: str) -> Assessment:
-        return self._results[column]
+    def _report(self) -> Report:
+        from ews._analysis.assessment.text import assessments_report
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._results)
+        return assessments_report(self)
 
-    def __len__(self) -> int:
-        return len(self._results)
+    def _page(self) -> str:
+        from ews._analysis.assessment.page import assessments_page
+
+        return assessments_page(self)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a column.
@@ -232,38 +188,6 @@ class Assessments(Mapping[str, Assessment]):
             index=pd.Index(list(self), name="column"),
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """:meth:`Assessment.to_dict` by column.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        return {column: one.to_dict() for column, one in self.items()}
-
-    def to_json(self) -> str:
-        """:meth:`to_dict` as JSON.
-
-        Returns
-        -------
-        str
-            One line.
-        """
-        return json.dumps(self.to_dict(), allow_nan=False)
-
-    def summary(self) -> str:
-        """A table over the columns.
-
-        Returns
-        -------
-        str
-            Plain text.
-        """
-        from ews._analysis.assessment.text import assessments_summary
-
-        return assessments_summary(self)
-
     def plot(self) -> Figure:
         """The probabilities of each column, with its verdict.
 
@@ -275,18 +199,6 @@ class Assessments(Mapping[str, Assessment]):
         from ews._analysis.assessment.figure import assessments_figure
 
         return assessments_figure(self)
-
-    def to_html(self) -> str:
-        """All columns as one HTML page that needs nothing from outside.
-
-        Returns
-        -------
-        str
-            The page.
-        """
-        from ews._analysis.assessment.page import assessments_page
-
-        return assessments_page(self)
 
     def __repr__(self) -> str:
         return f"<Assessments of {len(self)} columns>"

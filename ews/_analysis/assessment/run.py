@@ -90,10 +90,10 @@ def assess(detection: Detection, pipeline: Pipeline, *, progress: Progress | Non
         surrogate=dict(zip(names, surrogate, strict=True)),
         power=power,
         power_sentences=dict(SENTENCES),
+        warned=tuple(warned),
         reasons=_reasons(names, observed, adjusted, warned, pipeline, power, detection),
         votes=votes,
         notes=notes,
-        classification=classification,
         detectors=detectors,
         detection=detection,
     )

@@ -21,7 +21,7 @@ from ews._common.figures import (
     style,
     time_axis,
 )
-from ews.summary import p_clause, time_text, typeset
+from ews._common.words import p_clause, time_text, typeset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

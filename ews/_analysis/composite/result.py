@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.layout import Report
 from ews._common.publish import public
-from ews._significance.windows import plain
+from ews._common.result import Result
+from ews._common.words import number_text, p_clause, sentence, time_text
 from ews.results import IndicatorSeries
 from ews.series import Series
 
@@ -82,7 +84,7 @@ class CompositeConfig:
 
 @public("ews")
 @dataclass(frozen=True, eq=False)
-class Composite:
+class Composite(Result):
     """Indicators against their own history, added up.
 
     Attributes
@@ -124,7 +126,7 @@ class Composite:
     score_mean: FloatArray
     score_sd: FloatArray
     crossed: npt.NDArray[np.bool_]
-    alarm_time: Any
+    alarm_time: float | np.datetime64 | None
     statistic: float
     pvalue: float
     surrogate_statistic: FloatArray
@@ -132,73 +134,49 @@ class Composite:
     null_sentence: str
     config: CompositeConfig
 
+    _derived: ClassVar = ("warning",)
+
     @property
     def warning(self) -> bool:
         """Whether the rule raised an alarm that the null gives no more often than the level asked for."""
         return bool(self.alarm_time is not None and self.pvalue <= self.config.alpha)
 
-    def summary(self) -> str:
-        """The result as plain text.
-
-        Returns
-        -------
-        str
-            What was found, how, and the composite at a few times.
-        """
-        from ews import summary as words
-        from ews._common.layout import section, table, wrap
-
+    def _report(self) -> Report:
         config, series = self.config, self.series
-        heading = f"Expanding-window composite of {(series.name or 'series')!r}"
-        lines = [heading, "=" * len(heading), ""]
-        for one in self._answer():
-            lines += wrap(words.sentence(one), first="  - ", rest="    ")
-        lines.append("")
-        lines += section("Data", words.series_text(series, config))
-        for note in series.notes:
-            lines += section("", words.sentence(f"Note: {note}"))
-        lines += section("Detrending", words.sentence(self.detrend_sentence))
+        alarm = "no alarm" if self.alarm_time is None else f"an alarm at {time_text(self.alarm_time)}"
+        answers = [f"the rule {'raised' if self.alarm_time is None else 'first raised'} {alarm}"]
+        answers.append(f"the composite held {number_text(self.statistic, 3)} standard deviations")
+        if not np.isnan(self.pvalue):
+            found = "a warning" if self.warning else "no warning"
+            answers[1] += f", which surrogates do with {p_clause(self.pvalue)}: {found}"
+        report = Report(f"Expanding-window composite of {(series.name or 'series')!r}", answers=answers)
+        report.data(series, config)
+        report.section("Detrending", sentence(self.detrend_sentence))
         over = "all observations so far" if config.window is None else f"the last {config.window} observations"
         labels = ", ".join(indicator.label for indicator in self.indicators.values())
-        lines += section("Indicators", f"{labels}; on {over}, from observation {config.burn_in} on.")
-        lines += section(
+        report.section("Indicators", f"{labels}; on {over}, from observation {config.burn_in} on.")
+        report.section(
             "Rule",
             f"{config.consecutive} times in a row more than {config.threshold:g} standard deviations above the "
             "composite's mean so far.",
         )
+        text = "no surrogates were asked for, so there is no p-value and no warning"
         if config.n_surrogates:
             text = f"{self.null_sentence}; {config.n_surrogates} surrogates, seed {config.seed}; level {config.alpha:g}"
-            lines += section("Test", words.sentence(text))
-        else:
-            lines += section("Test", "No surrogates were asked for, so there is no p-value and no warning.")
-        lines.append("")
-        places = np.unique(np.linspace(config.burn_in, len(series) - 1, 6).astype(np.int64))
-        rows = [
+        report.section("Test", sentence(text))
+        report.table(
+            ["time", "composite", "mean so far", "SD so far", "crosses"],
             [
-                words.time_text(series.time[place]),
-                words.number_text(self.score[place], 3),
-                words.number_text(self.score_mean[place], 3),
-                words.number_text(self.score_sd[place], 3),
-                "yes" if self.crossed[place] else "no",
-            ]
-            for place in places
-        ]
-        lines += table(["time", "composite", "mean so far", "SD so far", "crosses"], rows)
-        lines += ["", *section("Caution", CAUTION)]
-        return "\n".join(lines)
-
-    def _answer(self) -> list[str]:
-        from ews.summary import number_text, p_clause, time_text
-
-        if self.alarm_time is None:
-            first = "the rule raised no alarm"
-        else:
-            first = f"the rule first raised an alarm at {time_text(self.alarm_time)}"
-        held = f"the composite held {number_text(self.statistic, 3)} standard deviations"
-        if np.isnan(self.pvalue):
-            return [first, held]
-        found = "a warning" if self.warning else "no warning"
-        return [first, f"{held}, which surrogates do with {p_clause(self.pvalue)}: {found}"]
+                [
+                    time_text(series.time[place]),
+                    *(number_text(one[place], 3) for one in (self.score, self.score_mean, self.score_sd)),
+                    "yes" if self.crossed[place] else "no",
+                ]
+                for place in np.unique(np.linspace(config.burn_in, len(series) - 1, 6).astype(np.int64))
+            ],
+        )
+        report.section("Caution", CAUTION)
+        return report
 
     def to_frame(self) -> pd.DataFrame:
         """Indicators, z-scores and composite side by side.
@@ -216,39 +194,6 @@ class Composite:
         columns |= {"score": self.score, "score_mean": self.score_mean, "score_sd": self.score_sd}
         columns["crossed"] = self.crossed
         return pd.DataFrame(columns, index=pd.Index(self.series.time, name=self.series.time_name or "time"))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists; NaN becomes None.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        from ews import __version__
-
-        return {
-            "earlywarning": __version__,
-            "name": self.series.name,
-            "config": plain(asdict(self.config)),
-            "detrend": self.detrend_sentence,
-            "null": self.null_sentence,
-            "notes": list(self.series.notes),
-            "warning": self.warning,
-            "alarm_time": plain(self.alarm_time),
-            "statistic": plain(self.statistic),
-            "pvalue": plain(self.pvalue),
-            "time": plain(self.series.time),
-            "value": plain(self.series.values),
-            "residual": plain(self.residual),
-            "indicators": {name: plain(indicator.values) for name, indicator in self.indicators.items()},
-            "zscores": plain(dict(self.zscores)),
-            "score": plain(self.score),
-            "score_mean": plain(self.score_mean),
-            "score_sd": plain(self.score_sd),
-            "crossed": plain(self.crossed),
-            "surrogate_statistic": plain(self.surrogate_statistic),
-        }
 
     def plot(self) -> Figure:
         """Series, z-scores, and the composite with its threshold.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ews._analysis.multivariate.result import MultivariateDetection
 
-__all__ = ["figure"]
+__all__ = ["multivariate_figure"]
 
 # Colour and dashes of the variables: they differ in lightness too; more than these repeat.
 LINES: tuple[dict[str, Any], ...] = (
@@ -27,7 +27,7 @@ LINES: tuple[dict[str, Any], ...] = (
 )
 
 
-def figure(detection: MultivariateDetection) -> Figure:
+def multivariate_figure(detection: MultivariateDetection) -> Figure:
     """Draw variables and residuals in standard deviations, and each indicator against its surrogates."""
     alike = cast(Any, detection)
     names = list(detection.indicators)

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.plain import ALLOWED, plain
 from ews._common.publish import public
-from ews.results import DetectConfig, IndicatorSeries, SurrogateBand, Verdict, _plain
+from ews.errors import ArgumentError, described
+from ews.results import DetectConfig, IndicatorSeries, SurrogateBand, TrendsOfIndicators, Verdict
 from ews.series import Series
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from ews._common.layout import Report
+
 __all__ = ["MultivariateConfig", "MultivariateDetection"]
 
 FloatArray = npt.NDArray[np.float64]
+_OF_VARIABLE = {"value": "values", "notes": "notes", "names": "name", "sampling": "sampling"}
+_OF_ALL = ("time", "time_name", "step", "step_unit")
+_BY_COLUMN = ("trend", "residual", "scale")
 
 
 @public("ews")
@@ -39,7 +45,7 @@ class MultivariateConfig(DetectConfig):
 
 @public("ews")
 @dataclass(frozen=True, eq=False)
-class MultivariateDetection:
+class MultivariateDetection(TrendsOfIndicators):
     """The answer of :func:`ews.detect_multivariate` for several variables of one system.
 
     Attributes
@@ -91,6 +97,8 @@ class MultivariateDetection:
     scale_sentence: str
     null_sentence: str
 
+    _keys: ClassVar = {**TrendsOfIndicators._keys, "scale_sentence": "scale_sentence"}
+
     @property
     def series(self) -> Series:
         """The first variable: its times, step and their names hold for all."""
@@ -101,18 +109,6 @@ class MultivariateDetection:
         """The variables as a table of shape (n, variables)."""
         return np.column_stack([series.values for series in self.variables.values()])
 
-    def summary(self) -> str:
-        """The report as plain text, ready for a paper's appendix.
-
-        Returns
-        -------
-        str
-            Verdict, reasons, methods and one line for each indicator.
-        """
-        from ews._analysis.multivariate.text import summary
-
-        return summary(self)
-
     def plot(self) -> Figure:
         """Variables, residuals, and each indicator with its surrogate band.
 
@@ -121,9 +117,42 @@ class MultivariateDetection:
         matplotlib.figure.Figure
             The figure; save it with ``savefig``.
         """
-        from ews._analysis.multivariate.figure import figure
+        from ews._analysis.multivariate.figure import multivariate_figure
 
-        return figure(self)
+        return multivariate_figure(self)
+
+    def _report(self) -> Report:
+        from ews._analysis.multivariate.text import multivariate_report
+
+        return multivariate_report(self)
+
+    # ---- in the dictionary, numbers stand by the name of their variable ----
+
+    def _written_fields(self) -> dict[str, Any]:
+        found = super()._written_fields()
+        variables, names = found["variables"], list(self.variables)
+        for key, part in _OF_VARIABLE.items():
+            found[key] = {name: variables[name][part] for name in names}
+        for key in _OF_ALL:
+            found[key] = variables[names[0]][key]
+        found |= {key: dict(zip(names, plain(getattr(self, key).T), strict=True)) for key in _BY_COLUMN}
+        return found | {"variables": names}
+
+    @classmethod
+    def _read_fields(cls, saved: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            names = saved["variables"]
+            variables = {
+                name: {part: saved[key][name] for key, part in _OF_VARIABLE.items()}
+                | {key: saved[key] for key in _OF_ALL}
+                for name in names
+            }
+            columns = {
+                key: np.array([saved[key][name] for name in names], dtype=object).T.tolist() for key in _BY_COLUMN
+            }
+        except (KeyError, TypeError):
+            raise ArgumentError("saved", described("variables without their numbers"), ALLOWED) from None
+        return super()._read_fields({**saved, **columns, "variables": variables})
 
     def to_frame(self) -> pd.DataFrame:
         """Variables, trends, residuals and indicators side by side.
@@ -144,92 +173,6 @@ class MultivariateDetection:
         frame.columns.names = ["what", "name"]
         return frame
 
-    def statistics(self) -> pd.DataFrame:
-        """One row for each indicator: trend and p-values.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns tau, pvalue, pvalue_adjusted and alarm.
-        """
-        import pandas as pd
-
-        rows = [
-            {
-                "indicator": name,
-                "tau": self.tau[name],
-                "pvalue": self.pvalue[name],
-                "pvalue_adjusted": self.pvalue_adjusted[name],
-                "alarm": indicator.alarm,
-            }
-            for name, indicator in self.indicators.items()
-        ]
-        return pd.DataFrame(rows).set_index("indicator")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists; NaN becomes None, dates become ISO strings.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        from ews import __version__
-
-        def listed(values: Any) -> list[Any]:
-            return [_plain(value) for value in values]
-
-        return {
-            "earlywarning": __version__,
-            "variables": list(self.variables),
-            "verdict": self.verdict,
-            "reasons": list(self.reasons),
-            "config": asdict(self.config),
-            "detrend": self.detrend_sentence,
-            "scale": dict(zip(self.variables, listed(self.scale), strict=True)),
-            "scale_sentence": self.scale_sentence,
-            "null": self.null_sentence,
-            "power": self.power,
-            "power_control": self.power_sentence,
-            "notes": {name: list(series.notes) for name, series in self.variables.items()},
-            "step": self.series.step,
-            "step_unit": self.series.step_unit,
-            "statistics": {
-                name: {
-                    "tau": _plain(self.tau[name]),
-                    "pvalue": _plain(self.pvalue[name]),
-                    "pvalue_adjusted": _plain(self.pvalue_adjusted[name]),
-                    "alarm": indicator.alarm,
-                }
-                for name, indicator in self.indicators.items()
-            },
-            "time": listed(self.series.time),
-            "value": {name: listed(series.values) for name, series in self.variables.items()},
-            "trend": {name: listed(self.trend[:, place]) for place, name in enumerate(self.variables)},
-            "residual": {name: listed(self.residual[:, place]) for place, name in enumerate(self.variables)},
-            "indicators": {name: listed(indicator.values) for name, indicator in self.indicators.items()},
-            "surrogate_tau": {name: listed(taus) for name, taus in self.surrogate_tau.items()},
-        }
-
-    def to_json(self) -> str:
-        """:meth:`to_dict` as a JSON text.
-
-        Returns
-        -------
-        str
-            Valid JSON: no NaN.
-        """
-        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
-
     def __repr__(self) -> str:
-        from ews.summary import p_clause
-
-        numbers = ", ".join(
-            f"{name} τ={self.tau[name]:+.2f}"
-            + ("" if np.isnan(p := self.pvalue_adjusted[name]) else f" {p_clause(p).replace(' ', '')}")
-            for name in self.indicators
-        )
-        return (
-            f"<MultivariateDetection of {len(self.variables)} variables: {self.verdict}; {numbers}; "
-            f"n={len(self.series)}, seed={self.config.seed}>"
-        )
+        found = f"{self.verdict}; {self._numbers()}; n={len(self.series)}, seed={self.config.seed}"
+        return f"<MultivariateDetection of {len(self.variables)} variables: {found}>"

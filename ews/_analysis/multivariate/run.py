@@ -17,6 +17,7 @@ from ews._analysis.multivariate.result import MultivariateConfig, MultivariateDe
 from ews._common import checks
 from ews._common.alarms import SUFFICIENT_POWER, Statistic, westfall_young
 from ews._common.gaps import consecutive
+from ews._common.words import p_clause
 from ews._significance.pipeline import in_chunks
 from ews._significance.resolve import resolve_seed, resolve_window
 from ews._significance.surrogates import BAND_SURROGATES
@@ -32,7 +33,6 @@ from ews.multivariate.reading import as_columns, of_variable
 from ews.multivariate.registry import MULTIVARIATE, MultivariateIndicator, get
 from ews.results import ARROWS, IndicatorSeries, Significance, SurrogateBand, Verdict
 from ews.series import Duplicates, Missing, Series, as_series
-from ews.summary import p_clause
 
 __all__ = ["DEFAULT_INDICATORS", "detect_multivariate", "resolve"]
 

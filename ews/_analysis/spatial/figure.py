@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ews._common.figures import BLUE, FONT, INK, MUTED, SMALL, new_figure, put_letter, style, time_axis
-from ews.summary import number_text, p_clause, time_text, trend_symbol, typeset
+from ews._common.words import number_text, p_clause, time_text, trend_symbol, typeset
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
+from ews._common.layout import Report
 from ews._common.publish import public
-from ews.results import IndicatorSeries, Verdict, _plain
+from ews._common.words import alarm_text, number_text, p_text, sentence, time_text, trend_name, trend_symbol
+from ews.results import IndicatorSeries, TrendsOfIndicators, Verdict
 from ews.spatial.grids import FloatArray, Grids
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class SpatialConfig:
 
 @public("ews")
 @dataclass(frozen=True, eq=False)
-class SpatialDetection:
+class SpatialDetection(TrendsOfIndicators):
     """The answer of :func:`ews.detect_spatial`.
 
     Attributes
@@ -100,63 +100,54 @@ class SpatialDetection:
     detrend_sentence: str
     config: SpatialConfig
 
+    _derived: ClassVar = ("shape",)
+
     @property
     def name(self) -> str:
         """Name of the quantity, or ``"maps"``."""
         return self.grids.name or "maps"
 
-    def summary(self) -> str:
-        """The result as plain text.
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Maps, rows and columns."""
+        return self.grids.values.shape
 
-        Returns
-        -------
-        str
-            Verdict, reasons, methods and one line for each indicator.
-        """
-        from ews import summary as words
-        from ews._common.layout import section, table, wrap
-
-        heading = f"Spatial early-warning signals in {self.name!r}"
-        lines = [heading, "=" * len(heading), "", f"Verdict: {self.verdict.upper()}"]
-        for reason in self.reasons:
-            lines += wrap(words.sentence(reason), first="  - ", rest="    ")
-        lines.append("")
-        count, height, width = self.grids.values.shape
-        span = f"{words.time_text(self.grids.time[0])} to {words.time_text(self.grids.time[-1])}"
-        lines += section("Data", f"{count} maps of {height} × {width} cells from {span}.")
-        for note in self.grids.notes:
-            lines += section("", words.sentence(f"Note: {note}"))
-        coarse = self.config.coarse_grain
+    def _report(self) -> Report:
+        config = self.config
+        report = Report(f"Spatial early-warning signals in {self.name!r}", self.verdict, self.reasons)
+        count, height, width = self.shape
+        span = f"{time_text(self.grids.time[0])} to {time_text(self.grids.time[-1])}"
+        report.section("Data", f"{count} maps of {height} × {width} cells from {span}.")
+        report.notes(self.grids.notes)
+        coarse = config.coarse_grain
         blocks = f"; means over {coarse} × {coarse} cells" if coarse > 1 else ""
-        lines += section("Detrending", words.sentence(self.detrend_sentence + blocks))
-        statistic, symbol = words.trend_name(self.config.trend), words.trend_symbol(self.config.trend)
-        if self.config.n_surrogates:
-            text = f"{self.null_sentence}; {self.config.n_surrogates} surrogates, seed {self.config.seed}"
-            lines += section("Null", words.sentence(text))
-            lines += section(
+        report.section("Detrending", sentence(self.detrend_sentence + blocks))
+        statistic = trend_name(config.trend)
+        if config.n_surrogates:
+            text = f"{self.null_sentence}; {config.n_surrogates} surrogates, seed {config.seed}"
+            report.section("Null", sentence(text))
+            report.section(
                 "Test",
                 f"{statistic} of each indicator over the maps, two-sided; p adjusted over the indicators by the min-p "
-                f"of Westfall & Young; level {self.config.alpha:g}.",
+                f"of Westfall & Young; level {config.alpha:g}.",
             )
         else:
-            lines += section("Test", f"{statistic} only: no surrogates were asked for, so there is no p-value.")
-        lines.append("")
+            report.section("Test", f"{statistic} only: no surrogates were asked for, so there is no p-value.")
         rows = [
             [
                 indicator.label,
-                words.number_text(self.tau[name], 3),
-                words.p_text(self.pvalue[name]),
-                words.p_text(self.pvalue_adjusted[name]),
-                words.alarm_text(indicator.alarm),
+                number_text(self.tau[name], 3),
+                p_text(self.pvalue[name]),
+                p_text(self.pvalue_adjusted[name]),
+                alarm_text(indicator.alarm),
             ]
             for name, indicator in self.indicators.items()
         ]
-        lines += table(["indicator", symbol, "p", "adjusted p", "alarm"], rows)
-        lines.append("")
+        report.table(["indicator", trend_symbol(config.trend), "p", "adjusted p", "alarm"], rows)
         if self.power is not None:
-            lines += section("Power", f"{self.power:.2f}; {self.power_sentence}.")
-        lines += section("Caution", CAUTION)
-        return "\n".join(lines)
+            report.section("Power", f"{self.power:.2f}; {self.power_sentence}.")
+        report.section("Caution", CAUTION)
+        return report
 
     def to_frame(self) -> pd.DataFrame:
         """The indicators side by side.
@@ -171,44 +162,6 @@ class SpatialDetection:
         columns = {name: indicator.values for name, indicator in self.indicators.items()}
         return pd.DataFrame(columns, index=pd.Index(self.grids.time, name=self.grids.time_name or "time"))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything but the maps as plain numbers, strings and lists; NaN becomes None.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        from ews import __version__
-
-        return {
-            "earlywarning": __version__,
-            "name": self.grids.name,
-            "shape": list(self.grids.values.shape),
-            "verdict": self.verdict,
-            "reasons": list(self.reasons),
-            "config": asdict(self.config),
-            "detrend": self.detrend_sentence,
-            "null": self.null_sentence,
-            "power": self.power,
-            "power_control": self.power_sentence,
-            "notes": list(self.grids.notes),
-            "time": [_plain(time) for time in self.grids.time],
-            "indicators": {
-                name: [_plain(value) for value in indicator.values] for name, indicator in self.indicators.items()
-            },
-            "statistics": {
-                name: {
-                    "tau": _plain(self.tau[name]),
-                    "pvalue": _plain(self.pvalue[name]),
-                    "pvalue_adjusted": _plain(self.pvalue_adjusted[name]),
-                    "alarm": indicator.alarm,
-                }
-                for name, indicator in self.indicators.items()
-            },
-            "surrogate_tau": {name: [_plain(tau) for tau in taus] for name, taus in self.surrogate_tau.items()},
-        }
-
     def plot(self) -> Figure:
         """A few maps on one scale, and each indicator over time.
 
@@ -222,9 +175,9 @@ class SpatialDetection:
         return spatial_figure(self)
 
     def __repr__(self) -> str:
-        taus = ", ".join(f"{name} τ={tau:+.2f}" for name, tau in self.tau.items())
-        size = " × ".join(map(str, np.shape(self.grids.values)))
-        return f"<SpatialDetection of {self.name!r}: {self.verdict}; {taus}; {size}, seed={self.config.seed}>"
+        size = " × ".join(map(str, self.shape))
+        found = f"{self.verdict}; {self._numbers()}"
+        return f"<SpatialDetection of {self.name!r}: {found}; {size}, seed={self.config.seed}>"
 
 
 CAUTION = (

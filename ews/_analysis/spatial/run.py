@@ -13,6 +13,7 @@ from ews._analysis.spatial.result import SpatialConfig, SpatialDetection
 from ews._common import checks
 from ews._common.alarms import SUFFICIENT_POWER, Statistic, westfall_young
 from ews._common.seeds import resolve_seed
+from ews._common.words import p_clause
 from ews._significance.pipeline import in_chunks
 from ews.errors import SeriesTooShortError, ValueRangeError, described
 from ews.results import ARROWS, IndicatorSeries, Verdict
@@ -21,7 +22,6 @@ from ews.spatial.coarsening import block_means
 from ews.spatial.grids import FloatArray, Grids, MissingCells, as_grids
 from ews.spatial.registry import SpatialIndicator
 from ews.spatial.surrogates import SpatialNull
-from ews.summary import p_clause
 
 __all__ = ["DEFAULT_SPATIAL_INDICATORS", "detect_spatial"]
 

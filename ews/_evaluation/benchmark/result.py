@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._common.publish import public
+from ews._common.result import Result
 from ews._evaluation.evaluate.lead_times import LeadTimes
 from ews._evaluation.roc.result import Roc
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from ews._common.layout import Report
 
 __all__ = ["Benchmark", "BenchmarkCell", "BenchmarkConfig"]
 
@@ -71,7 +73,7 @@ class BenchmarkConfig:
 
 @public("ews")
 @dataclass(frozen=True, eq=False)
-class BenchmarkCell:
+class BenchmarkCell(Result):
     """One method on one transition against one null.
 
     Attributes
@@ -88,7 +90,7 @@ class BenchmarkCell:
 
 @public("ews")
 @dataclass(frozen=True, eq=False)
-class Benchmark:
+class Benchmark(Result):
     """What each method tells from what.
 
     Attributes
@@ -106,6 +108,8 @@ class Benchmark:
     methods: tuple[str, ...]
     cells: Mapping[tuple[str, str, str], BenchmarkCell]
     config: BenchmarkConfig
+
+    _derived: ClassVar = ("rows",)
 
     def auc(self, method: str) -> FloatArray:
         """Areas of one method.
@@ -144,17 +148,10 @@ class Benchmark:
             raise UnknownNameError("method", method, self.methods)
         return np.array([[of(self.cells[one, null, method]) for null in self.nulls] for one in self.positives])
 
-    def summary(self) -> str:
-        """The benchmark as plain text.
+    def _report(self) -> Report:
+        from ews._evaluation.benchmark.text import benchmark_report
 
-        Returns
-        -------
-        str
-            For each method a table of areas, detection rates and lead times; and how they were made.
-        """
-        from ews._evaluation.benchmark.text import benchmark_summary
-
-        return benchmark_summary(self)
+        return benchmark_report(self)
 
     def to_frame(self) -> pd.DataFrame:
         """One row for each positive control, null family and method.
@@ -167,7 +164,12 @@ class Benchmark:
         """
         import pandas as pd
 
-        return pd.DataFrame([self._row(key, cell) for key, cell in self.cells.items()])
+        return pd.DataFrame(self.rows)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The numbers of each cell, by what :meth:`to_frame` calls them."""
+        return [self._row(key, cell) for key, cell in self.cells.items()]
 
     def _row(self, key: tuple[str, str, str], cell: BenchmarkCell) -> dict[str, Any]:
         positive, null, method = key
@@ -189,33 +191,6 @@ class Benchmark:
             "lead_median": middle,
             "lead_upper_quartile": high,
         }
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything but the records as plain numbers, strings and lists; NaN becomes None.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        from ews import __version__
-        from ews._evaluation.words import plain
-
-        return {
-            "earlywarning": __version__,
-            "config": plain(asdict(self.config)),
-            "rows": [plain(self._row(key, cell)) for key, cell in self.cells.items()],
-        }
-
-    def to_json(self) -> str:
-        """:meth:`to_dict` as a JSON text.
-
-        Returns
-        -------
-        str
-            Valid JSON: no NaN.
-        """
-        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
 
     def plot(self) -> Figure:
         """Areas of each method as a heat map of transitions by nulls.

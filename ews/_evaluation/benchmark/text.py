@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ews._common.layout import section, shortened, table
+from ews._common.layout import Report, shortened
+from ews._common.words import number_text
 from ews._evaluation.words import analysis_text, rate_text
-from ews.summary import number_text
 
 if TYPE_CHECKING:
     from ews._evaluation.benchmark.result import Benchmark
 
-__all__ = ["benchmark_summary"]
+__all__ = ["benchmark_report"]
 
 CAUTION = (
     "These are a few models with one noise level and one speed of the ramp. A method that does well here has passed a "
@@ -21,35 +21,33 @@ CAUTION = (
 )
 
 
-def benchmark_summary(found: Benchmark) -> str:
+def benchmark_report(found: Benchmark) -> Report:
     """For each method a table of areas and one of detections; how they were made."""
     config = found.config
-    heading = "Early-warning benchmark"
-    lines = [heading, "=" * len(heading)]
+    report = Report("Early-warning benchmark")
     short = [null.replace("red ", "red") for null in found.nulls]
     for method in found.methods:
-        lines += ["", f"{method}: AUC of each transition against each null"]
-        lines += _grid(found.positives, short, [[f"{area:.2f}" for area in row] for row in found.auc(method)])
+        areas = [[f"{area:.2f}" for area in row] for row in found.auc(method)]
+        _grid(report, f"{method}: AUC of each transition against each null", found.positives, short, areas)
         rates = found.detection_rate(method)
-        lines += ["", f"{method}: detected at {rate_text(config.false_alarm_rate)} false alarms (%)"]
-        lines += _grid(found.positives, short, [[f"{100 * rate:.0f}" for rate in row] for row in rates])
+        title = f"{method}: detected at {rate_text(config.false_alarm_rate)} false alarms (%)"
+        _grid(report, title, found.positives, short, [[f"{100 * rate:.0f}" for rate in row] for row in rates])
     if config.n_times > 1:
-        lines += ["", f"Median lead of those that were detected against {found.nulls[0]!r} (samples)"]
-        lines += _grid(found.positives, [shortened(name, 16) for name in found.methods], _leads(found))
-    lines.append("")
-    lines += section("Records", f"{config.replicates} of {config.n} samples of each kind; seed {config.seed}.")
-    lines += section(
+        title = f"Median lead of those that were detected against {found.nulls[0]!r} (samples)"
+        _grid(report, title, found.positives, [shortened(name, 16) for name in found.methods], _leads(found))
+    report.section("Records", f"{config.replicates} of {config.n} samples of each kind; seed {config.seed}.")
+    report.section(
         "Transitions", "Models whose parameter moves at constant speed to the bifurcation, where records end."
     )
-    lines += section("Nulls", _nulls_text(found))
-    lines += section("Trends", analysis_text(config))
+    report.section("Nulls", _nulls_text(found))
+    report.section("Trends", analysis_text(config))
     widest = max(float(np.ptp(cell.roc.interval)) for cell in found.cells.values())
-    lines += section(
+    report.section(
         "Intervals",
         f"{100 * config.level:g} % intervals of the areas are at most {widest:.2f} wide; to_frame() has them.",
     )
-    lines += section("Caution", CAUTION)
-    return "\n".join(lines)
+    report.section("Caution", CAUTION)
+    return report
 
 
 def _leads(found: Benchmark) -> list[list[str]]:
@@ -60,8 +58,8 @@ def _leads(found: Benchmark) -> list[list[str]]:
     return rows
 
 
-def _grid(names: tuple[str, ...], header: list[str], cells: list[list[str]]) -> list[str]:
-    return table(["", *header], [[name, *row] for name, row in zip(names, cells, strict=True)])
+def _grid(report: Report, title: str, names: tuple[str, ...], header: list[str], cells: list[list[str]]) -> None:
+    report.table(["", *header], [[name, *row] for name, row in zip(names, cells, strict=True)], title=title)
 
 
 _WHAT = {

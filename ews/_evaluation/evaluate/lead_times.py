@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._common.publish import public
+from ews._common.result import Result
 
 __all__ = ["LeadTimes", "lead_times", "stays_above"]
 
@@ -16,7 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @public("ews")
 @dataclass(frozen=True, eq=False)
-class LeadTimes:
+class LeadTimes(Result):
     """When a method that is run as data come in has warned.
 
     Attributes

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.plain import ALLOWED, plain
 from ews._common.publish import public
+from ews._common.result import Result
 from ews._evaluation.evaluate.lead_times import LeadTimes
 from ews._evaluation.roc.result import Roc, RocDifference
+from ews.errors import ArgumentError, described
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from ews._common.layout import Report
 
 __all__ = ["Evaluation", "EvaluationConfig"]
 
@@ -70,7 +74,7 @@ class EvaluationConfig:
 
 @public("ews")
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(Result):
     """How well methods tell the positive series of a collection from the negative ones.
 
     Attributes
@@ -128,17 +132,10 @@ class Evaluation:
         """Names of the methods, in the order given."""
         return tuple(self.roc)
 
-    def summary(self) -> str:
-        """The evaluation as plain text.
+    def _report(self) -> Report:
+        from ews._evaluation.evaluate.text import evaluation_report
 
-        Returns
-        -------
-        str
-            A table with one line for each method, and how it was made.
-        """
-        from ews._evaluation.words import evaluation_summary
-
-        return evaluation_summary(self)
+        return evaluation_report(self)
 
     def to_frame(self) -> pd.DataFrame:
         """One row for each series: label and scores.
@@ -185,53 +182,24 @@ class Evaluation:
             rows.append(row)
         return pd.DataFrame(rows).set_index("method")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists; NaN becomes None, ∞ becomes "inf".
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        from ews import __version__
-        from ews._evaluation.words import plain
-
-        return {
-            "earlywarning": __version__,
-            "config": plain(asdict(self.config)),
-            "notes": list(self.notes),
-            "reference": self.reference,
-            "time_unit": self.time_unit,
-            "names": list(self.names),
-            "labels": plain(self.labels),
-            "groups": plain(self.groups),
-            "n": plain(self.n),
-            "transition": plain(self.transition),
-            "times": plain(self.times),
-            "methods": {
-                name: {
-                    "auc": plain(curve.auc),
-                    "interval": plain(curve.interval),
-                    "interval_notes": list(curve.notes),
-                    "detection_rate": curve.detection_rate(self.config.false_alarm_rate),
-                    "difference": plain(asdict(self.differences[name])) if name in self.differences else None,
-                    "lead": _lead(self.lead[name]) if name in self.lead else None,
-                    "scores": plain(self.scores[name]),
-                    "running": plain(self.running[name]),
-                }
-                for name, curve in self.roc.items()
-            },
+    def _written_fields(self) -> dict[str, Any]:
+        found = super()._written_fields()
+        numbers = self.statistics()[["detection_rate"]].to_dict("index")
+        found["methods"] = {
+            name: plain({"auc": curve.auc, "interval": curve.interval, "interval_notes": curve.notes} | numbers[name])
+            | {"difference": found["differences"].get(name), "lead": _lead(self.lead.get(name))}
+            | {key: found[key][name] for key in _BY_METHOD}
+            for name, curve in self.roc.items()
         }
+        return {key: value for key, value in found.items() if key not in _BY_METHOD}
 
-    def to_json(self) -> str:
-        """:meth:`to_dict` as a JSON text.
-
-        Returns
-        -------
-        str
-            Valid JSON: no NaN.
-        """
-        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
+    @classmethod
+    def _read_fields(cls, saved: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            numbers = {key: {name: one[key] for name, one in saved["methods"].items()} for key in _BY_METHOD}
+        except (KeyError, TypeError, AttributeError):
+            raise ArgumentError("saved", described("methods without their scores"), ALLOWED) from None
+        return super()._read_fields({**saved, **numbers})
 
     def plot(self) -> Figure:
         """ROC curves with their bands, areas with their intervals, and how lead times are spread.
@@ -251,16 +219,13 @@ class Evaluation:
         return f"<Evaluation: {areas}; {positive} positive and {self.labels.size - positive} negative series>"
 
 
-def _lead(lead: LeadTimes) -> dict[str, Any]:
-    from ews._evaluation.words import plain
+_BY_METHOD = ("scores", "running")
 
+
+def _lead(lead: LeadTimes | None) -> dict[str, Any] | None:
+    if lead is None:
+        return None
     low, middle, high = lead.quartiles
-    return {
-        "threshold": plain(lead.threshold),
-        "ever_false": lead.ever,
-        "warned": lead.warned,
-        "median": plain(middle),
-        "quartiles": plain((low, high)),
-        "resolution": plain(lead.resolution),
-        "lead": plain(lead.lead),
-    }
+    shares = {"ever_false": lead.ever, "warned": lead.warned, "median": middle, "quartiles": (low, high)}
+    found: dict[str, Any] = plain({"threshold": lead.threshold, **shares, "resolution": lead.resolution})
+    return found | {"lead": plain(lead.lead)}

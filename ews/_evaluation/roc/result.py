@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
 from ews._common.publish import public
+from ews._common.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from ews._common.layout import Report
 
 __all__ = ["Roc", "RocDifference"]
 
@@ -22,7 +25,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @public("ews")
 @dataclass(frozen=True, eq=False)
-class Roc:
+class Roc(Result):
     """A receiver operating characteristic: detections against false alarms over all thresholds.
 
     Attributes
@@ -70,6 +73,8 @@ class Roc:
     seed: int
     notes: tuple[str, ...] = field(default=())
 
+    _derived: ClassVar = ("n_positive", "n_negative")
+
     @property
     def n_positive(self) -> int:
         """Number of positive cases."""
@@ -115,17 +120,10 @@ class Roc:
         # Rates are shares of whole cases: rounding must not lose one of them.
         return int(np.flatnonzero(self.fpr <= rate + 1e-12)[-1])
 
-    def summary(self) -> str:
-        """The area, its interval, and detection rates at usual false-alarm rates, as plain text.
+    def _report(self) -> Report:
+        from ews._evaluation.roc.text import roc_report
 
-        Returns
-        -------
-        str
-            A few lines.
-        """
-        from ews._evaluation.words import roc_summary
-
-        return roc_summary(self)
+        return roc_report(self)
 
     def to_frame(self) -> pd.DataFrame:
         """The curve as a table.
@@ -138,26 +136,6 @@ class Roc:
         import pandas as pd
 
         return pd.DataFrame({"threshold": self.thresholds, "fpr": self.fpr, "tpr": self.tpr})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists; NaN becomes None, ∞ becomes "inf".
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        from ews import __version__
-        from ews._evaluation.words import plain
-
-        names = ("auc", "interval", "n_positive", "n_negative", "n_groups", "method", "level", "n_bootstrap", "seed")
-        arrays = ("scores", "labels", "fpr", "tpr", "thresholds", "band_fpr", "band_lower", "band_upper")
-        return {
-            "earlywarning": __version__,
-            **{name: plain(getattr(self, name)) for name in names},
-            "notes": list(self.notes),
-            **{name: plain(getattr(self, name)) for name in arrays},
-        }
 
     def plot(self) -> Figure:
         """The curve with its band.
@@ -177,8 +155,8 @@ class Roc:
 
 
 @public("ews")
-@dataclass(frozen=True, slots=True)
-class RocDifference:
+@dataclass(frozen=True, slots=True, eq=False)
+class RocDifference(Result):
     """How much larger one AUC is than another on the same cases.
 
     Attributes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ews._common.figures import BAND, BLUE, FONT, INK, MUTED, SMALL, VERMILLION, new_figure, put_letter, style
-from ews.summary import p_text, trend_symbol, typeset
+from ews._common.words import p_clause, trend_symbol, typeset
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,8 +64,7 @@ def sensitivity_figure(found: SensitivityMap) -> Figure:
 def _heading(found: SensitivityMap, name: str) -> str:
     text = f"{found.label[name]}: median {trend_symbol(found.config.trend)} = {found.median_tau[name]:+.2f}"
     if found.config.n_surrogates:
-        p = p_text(found.median_pvalue_adjusted[name])
-        text += f", adjusted p {p if p.startswith('<') else '= ' + p}"
+        text += f", adjusted {p_clause(found.median_pvalue_adjusted[name])}"
     return text
 
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.plain import plain
 from ews._common.publish import public
+from ews._common.result import Result
 from ews.series import Series
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from ews._common.layout import Report
+
 __all__ = ["SensitivityConfig", "SensitivityMap"]
 
 FloatArray = npt.NDArray[np.float64]
+_BY_INDICATOR = (
+    "tau", "pvalue", "median_tau", "median_pvalue", "median_pvalue_adjusted", "share_significant",
+    "surrogate_median_tau",
+)  # fmt: skip
 
 
 @public("ews")
@@ -66,7 +73,7 @@ class SensitivityConfig:
 
 @public("ews")
 @dataclass(frozen=True, eq=False)
-class SensitivityMap:
+class SensitivityMap(Result):
     """Trends of indicators over a grid of windows and bandwidths.
 
     Attributes
@@ -157,17 +164,10 @@ class SensitivityMap:
         warns = np.ones(tau.shape, dtype=np.bool_) if alarm == "both" else tau > 0 if alarm == "up" else tau < 0
         return np.asarray((self.pvalue[name] <= self.config.alpha) & warns)
 
-    def summary(self) -> str:
-        """The map as plain text.
+    def _report(self) -> Report:
+        from ews._evaluation.sensitivity.text import sensitivity_report
 
-        Returns
-        -------
-        str
-            A line for each indicator, and a table of its trend over the grid.
-        """
-        from ews._evaluation.sensitivity.text import sensitivity_summary
-
-        return sensitivity_summary(self)
+        return sensitivity_report(self)
 
     def to_frame(self) -> pd.DataFrame:
         """One row for each indicator and cell.
@@ -200,36 +200,10 @@ class SensitivityMap:
         Returns
         -------
         dict
-            Ready for :func:`json.dumps`.
+            Ready for :func:`json.dumps`; beside the fields, the numbers by indicator.
         """
-        from ews import __version__
-        from ews._evaluation.words import plain
-
-        by_indicator = (
-            "tau", "pvalue", "median_tau", "median_pvalue", "median_pvalue_adjusted", "share_significant",
-            "surrogate_median_tau",
-        )  # fmt: skip
-        return {
-            "earlywarning": __version__,
-            "name": self.series.name,
-            "config": plain(asdict(self.config)),
-            "notes": list(self.series.notes),
-            "window": plain(self.window),
-            "bandwidth": list(self.bandwidth),
-            "detrend": list(self.detrend_sentences),
-            "null": list(self.null_sentences),
-            "indicators": {name: {key: plain(getattr(self, key)[name]) for key in by_indicator} for name in self.tau},
-        }
-
-    def to_json(self) -> str:
-        """:meth:`to_dict` as a JSON text.
-
-        Returns
-        -------
-        str
-            Valid JSON: no NaN.
-        """
-        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
+        found = super().to_dict() | {"share_significant": plain(self.share_significant)}
+        return found | {"indicators": {name: {key: found[key][name] for key in _BY_INDICATOR} for name in self.tau}}
 
     def plot(self) -> Figure:
         """A heat map of the trend for each indicator, with the histogram of its cells.

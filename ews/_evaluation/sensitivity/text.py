@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ews._common.layout import section, shortened, table
+from ews._common.layout import Report
+from ews._common.words import p_text, trend_name, trend_symbol
 from ews._evaluation.words import rate_text
-from ews.summary import p_text, sentence, series_text, trend_name, trend_symbol
 
 if TYPE_CHECKING:
     from ews._evaluation.sensitivity.result import SensitivityMap
 
-__all__ = ["sensitivity_summary"]
+__all__ = ["sensitivity_report"]
 
 MOST_COLUMNS = 11
 CAUTION = (
@@ -20,12 +20,11 @@ CAUTION = (
 )
 
 
-def sensitivity_summary(found: SensitivityMap) -> str:
+def sensitivity_report(found: SensitivityMap) -> Report:
     """One line for each indicator, then its trend over the grid."""
     config = found.config
     symbol = trend_symbol(config.trend)
-    heading = shortened(f"Sensitivity to window and bandwidth in {found.name!r}", 96)
-    lines = [heading, "=" * len(heading), ""]
+    report = Report(f"Sensitivity to window and bandwidth in {found.name!r}")
     rows = []
     for name, label in found.label.items():
         tau = found.tau[name]
@@ -39,7 +38,7 @@ def sensitivity_summary(found: SensitivityMap) -> str:
                 rate_text(found.share_significant[name]),
             ]
         )
-    lines += table(["indicator", f"median {symbol}", "range", "p", "adjusted p", "significant"], rows)
+    report.table(["indicator", f"median {symbol}", "range", "p", "adjusted p", "significant"], rows)
     columns = _spread(found.window.size)
     for name, label in found.label.items():
         header = ["", *(str(found.window[j]) for j in columns)]
@@ -47,15 +46,12 @@ def sensitivity_summary(found: SensitivityMap) -> str:
             [_bandwidth(bandwidth), *(f"{found.tau[name][i, j]:+.2f}{_mark(found, name, i, j)}" for j in columns)]
             for i, bandwidth in enumerate(found.bandwidth)
         ]
-        lines += ["", f"{label}: {symbol} by bandwidth (rows) and window in samples (columns)", *table(header, body)]
-    lines.append("")
-    lines += section("Series", series_text(found.series, config))
-    for note in found.series.notes:
-        lines += section("Note", sentence(note))
+        report.table(header, body, title=f"{label}: {symbol} by bandwidth (rows) and window in samples (columns)")
+    report.data(found.series, config)
     method = "none" if config.detrend is None else config.detrend
-    lines += section("Detrending", f"{method}; {'causal' if config.causal else 'centred'}.")
+    report.section("Detrending", f"{method}; {'causal' if config.causal else 'centred'}.")
     if config.n_surrogates:
-        lines += section(
+        report.section(
             "Test",
             f"{trend_name(config.trend)} against {config.n_surrogates} surrogates ({config.null}, fitted to the "
             f"residual of each bandwidth; seed {config.seed}), each through the whole grid. p: of the median over the "
@@ -63,9 +59,9 @@ def sensitivity_summary(found: SensitivityMap) -> str:
             "the direction of alarm (*).",
         )
     else:
-        lines += section("Test", "No surrogates were asked for, so there are no p-values.")
-    lines += section("Caution", CAUTION)
-    return "\n".join(lines)
+        report.section("Test", "No surrogates were asked for, so there are no p-values.")
+    report.section("Caution", CAUTION)
+    return report
 
 
 def _spread(n: int) -> list[int]:

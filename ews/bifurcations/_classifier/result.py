@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
+from ews._common.layout import Report
 from ews._common.publish import public
-from ews._significance.windows import FloatArray, plain
+from ews._common.result import Result
+from ews._common.words import number_text, p_clause, sentence, time_text
+from ews._significance.windows import FloatArray
 from ews.bifurcations._classifier.network import LABELS
 from ews.series import Series, TimeArray
 
@@ -68,7 +71,7 @@ class ClassifierConfig:
 
 @public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
-class Classification:
+class Classification(Result):
     """Which bifurcation a record looks like the approach to, at its end and through time.
 
     Attributes
@@ -109,6 +112,8 @@ class Classification:
     null_sentence: str
     config: ClassifierConfig
 
+    _derived: ClassVar = ("kind", "warning")
+
     @property
     def kind(self) -> str:
         """The class with the largest probability."""
@@ -136,61 +141,18 @@ class Classification:
 
         return pd.DataFrame(dict(self.history_probability), index=pd.Index(self.history_time, name="time"))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists; NaN becomes None.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        from ews import __version__
-
-        return {
-            "earlywarning": __version__,
-            "name": self.series.name,
-            "config": plain(asdict(self.config)),
-            "detrend": self.detrend_sentence,
-            "null": self.null_sentence,
-            "notes": list(self.series.notes),
-            "kind": self.kind,
-            "probability": plain(dict(self.probability)),
-            "evidence": plain(self.evidence),
-            "pvalue": plain(self.pvalue),
-            "warning": self.warning,
-            "history_time": plain(self.history_time),
-            "history_probability": plain(dict(self.history_probability)),
-            "time": plain(self.series.time),
-            "value": plain(self.series.values),
-            "trend": plain(self.trend),
-            "surrogate_evidence": plain(self.surrogate_evidence),
-        }
-
-    def summary(self) -> str:
-        """The result as plain text.
-
-        Returns
-        -------
-        str
-            What was found, how, and a table of the classes.
-        """
-        from ews._common.layout import section, table
-        from ews.bifurcations._common.text import data_section, p_clause
-        from ews.summary import number_text, sentence, time_text
-
+    def _report(self) -> Report:
         config, series = self.config, self.series
-        title = f"Bifurcation classifier in {(series.name or 'series')!r}"
         some = 1.0 - self.probability["null"]
-        lines = [title, "=" * len(title), ""]
-        lines += [
-            f"  - {sentence(f'a bifurcation ahead has probability {some:.2f}, if {config.prevalence:g} before')}",
-            f"  - {sentence(f'if there is one, it most resembles: {LABELS[self.bifurcation]}')}",
-            f"  - {sentence(f'evidence {number_text(self.evidence)} (log odds), {p_clause(self.pvalue)}')}",
-            "",
+        answers = [
+            f"a bifurcation ahead has probability {some:.2f}, if {config.prevalence:g} before",
+            f"if there is one, it most resembles: {LABELS[self.bifurcation]}",
+            f"evidence {number_text(self.evidence)} (log odds), {p_clause(self.pvalue)}",
         ]
-        lines += data_section(series, self.config)
-        lines += section("Detrending", sentence(self.detrend_sentence))
-        lines += section(
+        report = Report(f"Bifurcation classifier in {(series.name or 'series')!r}", answers=answers)
+        report.data(series, config)
+        report.section("Detrending", sentence(self.detrend_sentence))
+        report.section(
             "Model",
             "Three small perceptrons on features of the residual, trained on random polynomial systems and maps and on "
             "coloured noise; probabilities calibrated on series they did not learn from.",
@@ -201,12 +163,11 @@ class Classification:
             if config.n_surrogates
             else f"No surrogates were asked for, so there is no p-value (seed {config.seed})."
         )
-        lines += section("Test", tested)
-        lines.append("")
+        report.section("Test", tested)
         last = self.history_time.size - 1
         shown = sorted({round(last * share / 3) for share in range(4)}) if last >= 0 else []
         header = ["class", "probability", *(f"at {time_text(self.history_time[i])}" for i in shown)]
-        lines += table(
+        report.table(
             header,
             [
                 [
@@ -217,13 +178,12 @@ class Classification:
                 for name in self.probability
             ],
         )
-        lines.append("")
-        lines += section(
+        report.section(
             "Caution",
             "Calibrated over systems like those of the training. Noise that changes by itself can look like an "
             "approach; fold, transcritical and pitchfork are told apart poorly.",
         )
-        return "\n".join(lines)
+        return report
 
     def plot(self) -> Figure:
         """Series, and the probabilities through time.

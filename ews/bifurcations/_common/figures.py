@@ -25,7 +25,7 @@ from ews._common.figures import (
     style,
     time_axis,
 )
-from ews.summary import number_text, p_text, typeset
+from ews._common.words import number_text, p_clause, typeset
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,8 +111,7 @@ def trend_title(axes: Axes, result: Any) -> None:
     """τ and p above a panel; bold where they make a warning."""
     text = f"τ = {number_text(result.tau, 2)}"
     if result.config.n_surrogates:
-        p = p_text(result.pvalue)
-        text += f",  p {p if p.startswith('<') else '= ' + p}"
+        text += f",  {p_clause(result.pvalue)}"
     weight = "bold" if result.warning else "normal"
     axes.set_title(typeset(text), loc="right", fontsize=FONT, color=INK, fontweight=weight, pad=3)
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.layout import Report
 from ews._common.publish import public
-from ews._significance.windows import FloatArray, WindowedConfig, plain
+from ews._common.result import Result
+from ews._common.words import number_text, time_text
+from ews._significance.windows import FloatArray, WindowedConfig
+from ews.bifurcations._common import text as words
 from ews.series import Series, TimeArray
 
 if TYPE_CHECKING:
@@ -48,7 +52,7 @@ class JacobianConfig(WindowedConfig):
 
 @public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
-class JacobianEigenvalue:
+class JacobianEigenvalue(Result):
     """The dynamical eigenvalue in rolling windows.
 
     Attributes
@@ -108,6 +112,11 @@ class JacobianEigenvalue:
     null_sentence: str
     config: JacobianConfig
 
+    _keys: ClassVar = {"time": "window_time"}
+    _derived: ClassVar = ("warning", "kind")
+    _table: ClassVar = ("modulus", "real", "imaginary", "approach", "shares", "theta", "skill", "dimension", "delay")
+    _axis: ClassVar = "time"
+
     @property
     def kind(self) -> str | None:
         """The bifurcation that the eigenvalue's place in the last window speaks for, whether or not it is near.
@@ -123,17 +132,8 @@ class JacobianEigenvalue:
         """Whether ν approaches its place at the bifurcation more steadily than the null allows."""
         return bool(self.tau > 0 and self.pvalue <= self.config.alpha)
 
-    def summary(self) -> str:
-        """The result as plain text.
-
-        Returns
-        -------
-        str
-            What was found, how, and a table over windows.
-        """
-        from ews.bifurcations._common import text as words
-
-        number, config = words.number_text, self.config
+    def _report(self) -> Report:
+        config = self.config
         shown = np.unique(np.linspace(0, self.index.size - 1, 6).astype(np.int64))
         answer = [
             words.trend_clause("the approach to the bifurcation", self.tau, self.pvalue),
@@ -142,17 +142,17 @@ class JacobianEigenvalue:
         if self.kind is not None:
             place = int(np.argmax(self.shares[-1]))
             answer.append(
-                f"in the last window |ν| is {number(self.modulus[-1])} (1 is the bifurcation), ν {PLACES[place]} at "
-                f"{100 * self.shares[-1, place]:.0f} % of the points"
+                f"in the last window |ν| is {number_text(self.modulus[-1])} (1 is the bifurcation), ν {PLACES[place]} "
+                f"at {100 * self.shares[-1, place]:.0f} % of the points"
             )
             answer.append(f"that is where ν lies before a {self.kind} bifurcation")
         chosen = [
-            f"{name} chosen in each window" if given is None else f"{name} = {number(given)}"
+            f"{name} chosen in each window" if given is None else f"{name} = {number_text(given)}"
             for name, given in (("E", config.dimension), ("τ", config.delay), ("θ", config.theta))
         ]
         columns = [(self.modulus, 3), (self.real, 3), (self.imaginary, 3), (self.dimension, 1), (self.delay, 1)]
         columns += [(self.theta, 2), (self.skill, 2)]
-        rows = [[words.time_text(self.time[i]), *(number(one[i], digits) for one, digits in columns)] for i in shown]
+        rows = [[time_text(self.time[i]), *(number_text(one[i], digits) for one, digits in columns)] for i in shown]
         return words.report(
             "Eigenvalue of the S-map Jacobian",
             answer,
@@ -174,36 +174,6 @@ class JacobianEigenvalue:
                 "Observation noise pulls |ν| towards 0; a trend left in the residual pulls ν towards +1."
             ),
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists; NaN becomes None.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        from ews import __version__
-
-        arrays = ("index", "modulus", "real", "imaginary", "approach", "shares", "theta", "skill")
-        return {
-            "earlywarning": __version__,
-            "name": self.series.name,
-            "config": plain(self.config),
-            "detrend": self.detrend_sentence,
-            "null": self.null_sentence,
-            "notes": list(self.series.notes),
-            "tau": plain(self.tau),
-            "pvalue": plain(self.pvalue),
-            "modulus_tau": plain(self.modulus_tau),
-            "modulus_pvalue": plain(self.modulus_pvalue),
-            "warning": self.warning,
-            "kind": self.kind,
-            **{name: plain(getattr(self, name)) for name in (*arrays, "dimension", "delay", "surrogate_tau")},
-            "time": plain(self.series.time),
-            "value": plain(self.series.values),
-            "trend": plain(self.trend),
-        }
 
     def plot(self) -> Figure:
         """Series, modulus and parts of the eigenvalue, and its path in the complex plane.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ews._common.words import number_text, p_clause, typeset
 from ews.bifurcations._common import figures as draw
 from ews.bifurcations._jumps.result import LABELS
-from ews.summary import number_text, p_text, typeset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,8 +35,7 @@ def jumps_figure(result: DriftDiffusionJump) -> Figure:
         over_time.set_ylabel(label.capitalize().replace(" ", "\n"))
         text = f"τ = {number_text(result.tau[name], 2)}"
         if result.config.n_surrogates:
-            p = p_text(result.pvalue_adjusted[name])
-            text += f",  adjusted p {p if p.startswith('<') else '= ' + p}"
+            text += f",  adjusted {p_clause(result.pvalue_adjusted[name])}"
         over_time.set_title(typeset(text), loc="right", fontsize=draw.FONT, color=draw.INK, pad=3)
         by_state.plot(result.grid, result.by_state[name], color=draw.INK, lw=1.3)
         by_state.set_xlabel("state")

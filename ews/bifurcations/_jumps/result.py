@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from ews._common.layout import Report
 from ews._common.publish import public
-from ews._significance.windows import FloatArray, plain
+from ews._common.result import Result
+from ews._common.words import number_text, p_text, sentence
+from ews._significance.windows import FloatArray
+from ews.bifurcations._common import text as words
 from ews.series import Series
 
 if TYPE_CHECKING:
@@ -75,7 +79,7 @@ class JumpsConfig:
 
 @public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
-class DriftDiffusionJump:
+class DriftDiffusionJump(Result):
     """Drift, diffusion and jumps of a series, as functions of the state and in time.
 
     Attributes
@@ -123,24 +127,16 @@ class DriftDiffusionJump:
     null_sentence: str
     config: JumpsConfig
 
+    _derived: ClassVar = ("warning",)
+    _table: ClassVar = ("trend", "residual", "in_time")
+
     @property
     def warning(self) -> bool:
         """Whether a component rises more steadily than the null allows, at the level asked for, given four."""
         return any(self.tau[name] > 0 and self.pvalue_adjusted[name] <= self.config.alpha for name in LABELS)
 
-    def summary(self) -> str:
-        """The result as plain text.
-
-        Returns
-        -------
-        str
-            What was found, how, and a table of the components.
-        """
-        from ews.bifurcations._common import text as words
-        from ews.summary import p_text, sentence
-
-        number, config, series = words.number_text, self.config, self.series
-        title = f"Drift, diffusion and jumps in {(series.name or 'series')!r}"
+    def _report(self) -> Report:
+        config, series = self.config, self.series
         rising = [LABELS[name] for name in LABELS if self.tau[name] > 0 and self.pvalue_adjusted[name] <= config.alpha]
         if rising:
             answer = f"more than the null allows, there is a rise of {' and of '.join(rising)}"
@@ -148,63 +144,38 @@ class DriftDiffusionJump:
             answer = "no component rises more than the null allows"
         else:
             answer = "no surrogates were asked for, so there are no p-values"
-        lines = [title, "=" * len(title), "", f"  - {sentence(answer)}", ""]
-        lines += words.data_section(series, self.config)
-        lines += words.section("Detrending", sentence(self.detrend_sentence))
-        lines += words.section(
+        report = Report(f"Drift, diffusion and jumps in {(series.name or 'series')!r}", answers=[answer])
+        report.data(series, config)
+        report.section("Detrending", sentence(self.detrend_sentence))
+        report.section(
             "Model",
             f"dx = f(x) dt + g(x) dW + dJ; moments of the increments given the state, by a Gaussian kernel of SD "
-            f"{number(config.kernel_bandwidth)} SD, at {config.points} states. Jumps have a variance of "
-            f"{number(self.jump_variance)}.",
+            f"{number_text(config.kernel_bandwidth)} SD, at {config.points} states. Jumps have a variance of "
+            f"{number_text(self.jump_variance)}.",
         )
-        lines += words.section(
-            "Test", words.surrogates_text(config, self.null_sentence).replace("windowed", "estimated")
-        )
+        report.section("Test", words.surrogates_text(config, self.null_sentence).replace("windowed", "estimated"))
+        over = {
+            name: [number_text(float(end(self.by_state[name]))) for end in (np.nanmin, np.nanmax)] for name in LABELS
+        }
         rows = [
             [
                 label,
-                f"{number(float(np.nanmin(self.by_state[name])))} to {number(float(np.nanmax(self.by_state[name])))}",
-                number(float(self.in_time[name][-1])),
+                " to ".join(over[name]),
+                number_text(float(self.in_time[name][-1])),
                 f"{self.tau[name]:+.2f}",
                 p_text(self.pvalue[name]),
                 p_text(self.pvalue_adjusted[name]),
             ]
             for name, label in LABELS.items()
         ]
-        lines += ["", *words.table(["component", "over states", "last", "τ", "p", "adjusted p"], rows), ""]
-        lines += words.section(
+        report.table(["component", "over states", "last", "τ", "p", "adjusted p"], rows)
+        report.section(
             "Caution",
             "At a finite step Gaussian increments too give jumps, at the rate of one a step, and no diffusion. In "
             "time all components are functions of the state, which every sample of the record helped to estimate: a "
             "trend of the state alone moves them.",
         )
-        return "\n".join(lines)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists; NaN becomes None, dates become ISO strings.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        from ews import __version__
-
-        names = (
-            "warning", "tau", "pvalue", "pvalue_adjusted", "jump_variance", "grid", "drift", "by_state", "in_time",
-            "surrogate_tau", "trend",
-        )  # fmt: skip
-        return {
-            "earlywarning": __version__,
-            "name": self.series.name,
-            "config": plain(asdict(self.config)),
-            "detrend": self.detrend_sentence,
-            "null": self.null_sentence,
-            "notes": list(self.series.notes),
-            "time": plain(self.series.time),
-            "value": plain(self.series.values),
-            **{name: plain(getattr(self, name)) for name in names},
-        }
+        return report
 
     def plot(self) -> Figure:
         """Series, components in time, and components against the state.

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from ews._common.layout import Report
 from ews._common.publish import public
-from ews._significance.windows import FloatArray, WindowedConfig, plain
+from ews._common.result import Result
+from ews._common.words import number_text, time_text
+from ews._significance.windows import FloatArray, WindowedConfig
+from ews.bifurcations._common import text as words
 from ews.series import Series
 
 if TYPE_CHECKING:
@@ -33,7 +37,7 @@ class LangevinConfig(WindowedConfig):
 
 @public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
-class LangevinSlope:
+class LangevinSlope(Result):
     """The slope of the drift in rolling windows, with its posterior.
 
     Attributes
@@ -81,41 +85,45 @@ class LangevinSlope:
     null_sentence: str
     config: LangevinConfig
 
+    _derived: ClassVar = ("warning",)
+    _table: ClassVar = (
+        "trend",
+        "residual",
+        "slope",
+        "slope_lower",
+        "slope_upper",
+        "noise",
+        "noise_lower",
+        "noise_upper",
+        "probability_unstable",
+        "fixed_point",
+    )
+
     @property
     def warning(self) -> bool:
         """Whether the slope rises towards 0 more steadily than the null allows at the level asked for."""
         return bool(self.tau > 0 and self.pvalue <= self.config.alpha)
 
-    def summary(self) -> str:
-        """The result as plain text.
-
-        Returns
-        -------
-        str
-            What was found, how, and a table over windows.
-        """
-        from ews.bifurcations._common import text as words
-
-        number = words.number_text
+    def _report(self) -> Report:
         shown = np.unique(np.linspace(self.config.window - 1, len(self.series) - 1, 6).astype(np.int64))
         level = f"{100 * (1 - self.config.alpha):g} % band"
         rows = [
             [
-                words.time_text(self.series.time[i]),
-                number(self.slope[i]),
-                f"{number(self.slope_lower[i], 3)} to {number(self.slope_upper[i], 3)}",
-                number(self.probability_unstable[i], 2),
-                number(self.noise[i]),
-                f"{number(self.noise_lower[i], 3)} to {number(self.noise_upper[i], 3)}",
+                time_text(self.series.time[i]),
+                number_text(self.slope[i]),
+                f"{number_text(self.slope_lower[i], 3)} to {number_text(self.slope_upper[i], 3)}",
+                number_text(self.probability_unstable[i], 2),
+                number_text(self.noise[i]),
+                f"{number_text(self.noise_lower[i], 3)} to {number_text(self.noise_upper[i], 3)}",
             ]
             for i in shown
         ]
-        last = f"{number(self.slope_lower[-1], 3)} to {number(self.slope_upper[-1], 3)}"
+        last = f"{number_text(self.slope_lower[-1], 3)} to {number_text(self.slope_upper[-1], 3)}"
         return words.report(
             "Slope of the Langevin drift",
             [
                 words.trend_clause("the slope", self.tau, self.pvalue),
-                f"in the last window it is {number(self.slope[-1])} ({level} {last}); 0 is the bifurcation",
+                f"in the last window it is {number_text(self.slope[-1])} ({level} {last}); 0 is the bifurcation",
             ],
             series=self.series,
             config=self.config,
@@ -131,36 +139,6 @@ class LangevinSlope:
                 "time of return. Red noise raises the slope by itself, and short windows lower it."
             ),
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists; NaN becomes None.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        from ews import __version__
-
-        names = [name + end for name in ("slope", "noise") for end in ("", "_lower", "_upper")]
-        return {
-            "earlywarning": __version__,
-            "name": self.series.name,
-            "config": plain(self.config),
-            "detrend": self.detrend_sentence,
-            "null": self.null_sentence,
-            "notes": list(self.series.notes),
-            "tau": plain(self.tau),
-            "pvalue": plain(self.pvalue),
-            "warning": self.warning,
-            "time": plain(self.series.time),
-            "value": plain(self.series.values),
-            "trend": plain(self.trend),
-            **{name: plain(getattr(self, name)) for name in names},
-            "probability_unstable": plain(self.probability_unstable),
-            "fixed_point": plain(self.fixed_point),
-            "surrogate_tau": plain(self.surrogate_tau),
-        }
 
     def plot(self) -> Figure:
         """Series, slope and noise, with their bands.

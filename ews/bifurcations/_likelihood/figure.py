@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ews._common.figures import BLUE, FONT, INK, MUTED, SMALL, SPARSE, VERMILLION, new_figure, put_letter, style
 from ews._common.times import numeric
-from ews.summary import number_text, p_text, typeset
+from ews._common.words import number_text, p_clause, typeset
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +54,7 @@ def likelihood_figure(result: LikelihoodRatio) -> Figure:
 
 
 def _title(result: LikelihoodRatio) -> str:
-    p = "" if math.isnan(result.pvalue) else f", p {'' if result.pvalue < 0.001 else '= '}{p_text(result.pvalue)}"
+    p = "" if math.isnan(result.pvalue) else f", {p_clause(result.pvalue)}"
     name = result.name if len(result.name) <= 40 else result.name[:39] + "…"
     return f"{name}: {result.config.alternative} against constant rate, D = {number_text(result.ratio, 3)}{p}"
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.layout import Report
 from ews._common.publish import public
+from ews._common.result import Result
 from ews.series import Series
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -67,8 +70,8 @@ class LikelihoodConfig:
 
 
 @public("ews.bifurcations")
-@dataclass(frozen=True, slots=True)
-class OrnsteinUhlenbeckFit:
+@dataclass(frozen=True, slots=True, eq=False)
+class OrnsteinUhlenbeckFit(Result):
     """The fit in which nothing changes: dx = rate (level − x) dt + sigma dB.
 
     Attributes
@@ -90,8 +93,8 @@ class OrnsteinUhlenbeckFit:
 
 
 @public("ews.bifurcations")
-@dataclass(frozen=True, slots=True)
-class TransitionFit:
+@dataclass(frozen=True, slots=True, eq=False)
+class TransitionFit(Result):
     """The fit of a model in which the distance R to a bifurcation changes at constant speed.
 
     Attributes
@@ -125,7 +128,7 @@ class TransitionFit:
 
 @public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
-class LikelihoodRatio:
+class LikelihoodRatio(Result):
     """How much better a changing rate of return explains a series than a constant one.
 
     Attributes
@@ -174,6 +177,8 @@ class LikelihoodRatio:
     threshold: float
     power: float
 
+    _derived: ClassVar = ("ratio",)
+
     @property
     def ratio(self) -> float:
         """The ratio that is tested."""
@@ -189,17 +194,29 @@ class LikelihoodRatio:
         """Name of the series, or ``"series"``."""
         return self.series.name or "series"
 
-    def summary(self) -> str:
-        """The report as plain text.
+    def _report(self) -> Report:
+        from ews.bifurcations._likelihood.text import likelihood_report
+
+        return likelihood_report(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The three fits.
 
         Returns
         -------
-        str
-            What was compared, the fits, the test and what it could have seen.
+        pandas.DataFrame
+            One row a fit: rate, level and sigma at the start and the end, log-likelihood and ratio.
         """
-        from ews.bifurcations._likelihood.text import likelihood_summary
+        import pandas as pd
 
-        return likelihood_summary(self)
+        null = self.null
+        constant = [null.rate, null.rate, null.level, null.level, null.sigma, null.log_likelihood, np.nan]
+        columns = ["rate_start", "rate_end", "level_start", "level_end", "sigma", "log_likelihood"]
+        rows = [constant]
+        for fit, ratio in ((self.towards, self.ratio_towards), (self.free, self.ratio_free)):
+            rows.append([*(getattr(fit, name) for name in columns), ratio])
+        index = pd.Index(["constant", "towards", "free"], name="fit")
+        return pd.DataFrame(rows, columns=[*columns, "ratio"], index=index)
 
     def plot(self) -> Figure:
         """Series with fitted levels, rate over time, bootstrap distributions of the ratio, and ROC curve.
@@ -213,41 +230,9 @@ class LikelihoodRatio:
 
         return likelihood_figure(self)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists; NaN and infinity become None.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        from ews import __version__
-
-        numbers = ("ratio", "ratio_towards", "ratio_free", "pvalue", "auc", "threshold", "power")
-        arrays = ("null_ratios", "test_ratios", "false_positive_rate", "true_positive_rate")
-        return {
-            "earlywarning": __version__,
-            "name": self.series.name,
-            "config": asdict(self.config),
-            "notes": list(self.series.notes),
-            "null": asdict(self.null),
-            "towards": asdict(self.towards),
-            "free": asdict(self.free),
-            **{name: _plain(getattr(self, name)) for name in numbers},
-            **{name: [_plain(value) for value in getattr(self, name)] for name in arrays},
-            "time": [_plain(time) for time in self.series.time],
-            "value": [_plain(value) for value in self.series.values],
-        }
-
     def __repr__(self) -> str:
         p = "" if np.isnan(self.pvalue) else f" p={self.pvalue:.3g}"
         return (
             f"<LikelihoodRatio of {self.name!r}: {self.config.alternative} ({self.config.drift}) "
             f"D={self.ratio:.3g}{p}; n={len(self.series)}, seed={self.config.seed}>"
         )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.datetime64):
-        return str(value.astype("datetime64[s]"))
-    return float(value) if np.isfinite(value) else None

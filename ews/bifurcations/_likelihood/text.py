@@ -5,24 +5,22 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ews._common.layout import section, shortened, table
-from ews.bifurcations._common.text import data_section
-from ews.summary import number_text, p_text
+from ews._common.layout import Report
+from ews._common.words import number_text, p_clause
 
 if TYPE_CHECKING:
     from ews.bifurcations._likelihood.result import LikelihoodRatio
 
-__all__ = ["likelihood_summary", "verdict_sentence"]
+__all__ = ["likelihood_report", "verdict_sentence"]
 
-WIDTH = 96
 CAUTION = (
     "The ratio compares two models only: a series that neither describes (a trend of outside origin, a step, coloured "
     "noise) can favour the changing one. Its unit matters: the level is taken to move as the model says."
 )
 
 
-def likelihood_summary(result: LikelihoodRatio) -> str:
-    """Report one likelihood ratio as plain text of at most 100 columns.
+def likelihood_report(result: LikelihoodRatio) -> Report:
+    """The answer; data, models and test with every choice and the seed; a table of the fits; what the test could see.
 
     Parameters
     ----------
@@ -31,23 +29,18 @@ def likelihood_summary(result: LikelihoodRatio) -> str:
 
     Returns
     -------
-    str
-        The answer; data, models and test with every choice and the seed; a table of the fits; what the test could see.
+    Report
+        To be set as text or as HTML.
     """
-    config, series = result.config, result.series
-    heading = shortened(f"Likelihood ratio of {result.name!r}: {config.alternative} against constant rate", WIDTH)
-    lines = [heading, "=" * len(heading), ""]
-    lines += section("Answer", verdict_sentence(result))
-    lines += data_section(series, step="median step")
-    lines += section("Null", "Ornstein–Uhlenbeck process: constant rate of return, level and noise.")
-    lines += section("Model", _model_text(result))
-    lines += section("Test", _test_text(result))
-    lines.append("")
-    header = ["fit", "rate, start", "rate, end", "level, start", "level, end", "log-likelihood", "D"]
-    rows = [
-        ["constant", *_numbers(result.null.rate, result.null.rate, result.null.level, result.null.level),
-         f"{result.null.log_likelihood:.4f}", "–"]
-    ]  # fmt: skip
+    config = result.config
+    report = Report(f"Likelihood ratio of {result.name!r}: {config.alternative} against constant rate")
+    report.section("Answer", verdict_sentence(result))
+    report.data(result.series, config, step="median step")
+    report.section("Null", "Ornstein–Uhlenbeck process: constant rate of return, level and noise.")
+    report.section("Model", _model_text(result))
+    report.section("Test", _test_text(result))
+    null = result.null
+    rows = [["constant", *_numbers(null.rate, null.rate, null.level, null.level), f"{null.log_likelihood:.4f}", "–"]]
     for label, fit, ratio in (
         ("rate falls", result.towards, result.ratio_towards), ("free", result.free, result.ratio_free)
     ):  # fmt: skip
@@ -55,11 +48,10 @@ def likelihood_summary(result: LikelihoodRatio) -> str:
             [label, *_numbers(fit.rate_start, fit.rate_end, fit.level_start, fit.level_end),
              f"{fit.log_likelihood:.4f}", number_text(ratio)]
         )  # fmt: skip
-    lines += table(header, rows)
-    lines.append("")
-    lines += section("Power", _power_text(result))
-    lines += section("Caution", CAUTION)
-    return "\n".join(lines)
+    report.table(["fit", "rate, start", "rate, end", "level, start", "level, end", "log-likelihood", "D"], rows)
+    report.section("Power", _power_text(result))
+    report.section("Caution", CAUTION)
+    return report
 
 
 def verdict_sentence(result: LikelihoodRatio) -> str:
@@ -82,7 +74,7 @@ def verdict_sentence(result: LikelihoodRatio) -> str:
     if math.isnan(result.pvalue):
         return f"{text}, not tested."
     significant = "significant" if result.pvalue <= alpha else "not significant"
-    return f"{text}, p {'' if result.pvalue < 0.001 else '= '}{p_text(result.pvalue)}: {significant} at {alpha:g}."
+    return f"{text}, {p_clause(result.pvalue)}: {significant} at {alpha:g}."
 
 
 def _model_text(result: LikelihoodRatio) -> str:

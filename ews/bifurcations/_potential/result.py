@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ews._common.layout import Report
 from ews._common.publish import public
-from ews._significance.windows import FloatArray, WindowedConfig, plain
+from ews._common.result import Result
+from ews._common.words import number_text, p_clause, time_text
+from ews._significance.windows import FloatArray, WindowedConfig
+from ews.bifurcations._common import text as words
 from ews.series import Series
 
 if TYPE_CHECKING:
@@ -46,7 +50,7 @@ class PotentialConfig(WindowedConfig):
 
 @public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
-class PotentialWells:
+class PotentialWells(Result):
     """The potential of a series, its wells, and how sure their number is.
 
     Attributes
@@ -104,43 +108,37 @@ class PotentialWells:
     bootstrap_sentence: str
     config: PotentialConfig
 
+    _derived: ClassVar = ("several",)
+    _table: ClassVar = ("trend", "residual", "rolling_wells", "rolling_barrier", "rolling_places")
+
     @property
     def several(self) -> bool:
         """Whether there are several wells, with a barrier that one well does not show at the level asked for."""
         return bool(self.n_wells > 1 and self.pvalue <= self.config.alpha)
 
-    def summary(self) -> str:
-        """The result as plain text.
-
-        Returns
-        -------
-        str
-            What was found, how sure it is, how, and a table over windows.
-        """
-        from ews.bifurcations._common import text as words
-
-        number, config = words.number_text, self.config
+    def _report(self) -> Report:
+        config = self.config
         answer = [
-            f"the whole record has {_count(self.n_wells)} at {_list(number(one) for one in self.wells)}"
-            + (f", parted at {_list(number(one) for one in self.saddles)}" if self.saddles.size else "")
+            f"the whole record has {_count(self.n_wells)} at {_list(number_text(one) for one in self.wells)}"
+            + (f", parted at {_list(number_text(one) for one in self.saddles)}" if self.saddles.size else "")
         ]
         if self.well_share:
             shares = (f"{_count(k)} in {100 * share:.3g} %" for k, share in sorted(self.well_share.items()))
             answer.append(f"of the resamples, there are {_list(shares)}")
         if config.n_surrogates:
-            clause = words.p_clause(self.pvalue)
+            clause = p_clause(self.pvalue)
             if self.n_wells == 1:
-                answer.append(f"no barrier counts; the highest is {number(self.highest_barrier, 3)} ({clause})")
+                answer.append(f"no barrier counts; the highest is {number_text(self.highest_barrier, 3)} ({clause})")
             else:
                 way = "more than one well gives" if self.several else "within what one well gives"
-                answer.append(f"its highest barrier is {number(self.highest_barrier, 3)} ({clause}): {way}")
+                answer.append(f"its highest barrier is {number_text(self.highest_barrier, 3)} ({clause}): {way}")
         shown = np.unique(np.linspace(config.window - 1, len(self.series) - 1, 6).astype(np.int64))
         rows = [
             [
-                words.time_text(self.series.time[i]),
-                number(self.rolling_wells[i]),
-                ", ".join(number(one, 3) for one in self.rolling_places[i, ::2] if np.isfinite(one)) or "–",
-                number(self.rolling_barrier[i], 3),
+                time_text(self.series.time[i]),
+                number_text(self.rolling_wells[i]),
+                ", ".join(number_text(one, 3) for one in self.rolling_places[i, ::2] if np.isfinite(one)) or "–",
+                number_text(self.rolling_barrier[i], 3),
             ]
             for i in shown
         ]
@@ -162,9 +160,9 @@ class PotentialWells:
             sections=[
                 (
                     "Potential",
-                    f"U = -(σ²/2) ln f, σ = {number(config.noise)}; Gaussian kernel of SD "
-                    f"{number(self.kernel_bandwidth)} ({rule}); wells are parted by at least {number(config.barrier)} "
-                    "σ²/2.",
+                    f"U = -(σ²/2) ln f, σ = {number_text(config.noise)}; Gaussian kernel of SD "
+                    f"{number_text(self.kernel_bandwidth)} ({rule}); wells are parted by at least "
+                    f"{number_text(config.barrier)} σ²/2.",
                 ),
                 *tests,
             ],
@@ -175,32 +173,6 @@ class PotentialWells:
                 "trend, a step from outside or a cycle shows several wells too."
             ),
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists; NaN becomes None, dates become ISO strings.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        from ews import __version__
-
-        names = (
-            "n_wells", "wells", "saddles", "highest_barrier", "well_share", "pvalue", "several", "grid", "density",
-            "potential", "kernel_bandwidth", "rolling_wells", "rolling_barrier", "rolling_places", "trend", "config",
-        )  # fmt: skip
-        return {
-            "earlywarning": __version__,
-            "name": self.series.name,
-            "detrend": self.detrend_sentence,
-            "null": self.null_sentence,
-            "bootstrap": self.bootstrap_sentence,
-            "notes": list(self.series.notes),
-            "time": plain(self.series.time),
-            "value": plain(self.series.values),
-            **{name: plain(getattr(self, name)) for name in names},
-        }
 
     def plot(self) -> Figure:
         """Series, wells through time, and the potential.

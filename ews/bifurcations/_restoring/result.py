@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ews._common.layout import Report
 from ews._common.publish import public
+from ews._common.result import Result
 from ews._common.times import numeric
-from ews._significance.windows import FloatArray, WindowedConfig, plain
+from ews._common.words import number_text, time_text
+from ews._significance.windows import FloatArray, WindowedConfig
+from ews.bifurcations._common import text as words
 from ews.series import Series
 
 if TYPE_CHECKING:
@@ -44,7 +48,7 @@ class RestoringConfig(WindowedConfig):
 
 @public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
-class RestoringTrend:
+class RestoringTrend(Result):
     """The restoring rate in rolling windows, its trend, and when that would reach 0.
 
     Attributes
@@ -100,6 +104,9 @@ class RestoringTrend:
     null_sentences: Mapping[str, str]
     config: RestoringConfig
 
+    _derived: ClassVar = ("pvalue", "warning")
+    _table: ClassVar = ("trend", "residual", "rate")
+
     @property
     def pvalue(self) -> float:
         """The largest p over the nulls: the trend is taken for real only if none of them explains it."""
@@ -110,17 +117,7 @@ class RestoringTrend:
         """Whether λ rises towards 0 more steadily than any of the nulls allows at the level asked for."""
         return bool(self.tau > 0 and self.pvalue <= self.config.alpha)
 
-    def summary(self) -> str:
-        """The result as plain text.
-
-        Returns
-        -------
-        str
-            What was found, how, and a table over windows.
-        """
-        from ews.bifurcations._common import text as words
-
-        number = words.number_text
+    def _report(self) -> Report:
         shown = np.unique(np.linspace(self.config.window - 1, len(self.series) - 1, 6).astype(np.int64))
         sections = []
         noise = "first-order autoregressive" if self.config.errors == "ar1" else "white"
@@ -130,9 +127,9 @@ class RestoringTrend:
             sections.append(
                 (
                     "Line",
-                    f"{number(self.line[0])} at the end, {number(self.line[1])} per unit of time, corrected for the "
-                    f"bias of the windows (uncorrected {number(self.line_uncorrected[0])} and "
-                    f"{number(self.line_uncorrected[1])}); {self.config.n_bootstrap} simulated series.",
+                    f"{number_text(self.line[0])} at the end, {number_text(self.line[1])} per unit of time, "
+                    f"corrected for the bias of the windows (uncorrected {number_text(self.line_uncorrected[0])} and "
+                    f"{number_text(self.line_uncorrected[1])}); {self.config.n_bootstrap} simulated series.",
                 )
             )
         return words.report(
@@ -146,7 +143,7 @@ class RestoringTrend:
             detrend_sentence=self.detrend_sentence,
             sections=sections,
             header=["right edge", "restoring rate"],
-            rows=[[words.time_text(self.series.time[i]), number(self.rate[i])] for i in shown],
+            rows=[[time_text(self.series.time[i]), number_text(self.rate[i])] for i in shown],
             caution=(
                 "The time to the threshold holds if λ goes on along a straight line. Nothing says that it does: near a "
                 "fold it falls faster at the end, and forcing may stop. Without a significant trend it is no forecast."
@@ -156,9 +153,6 @@ class RestoringTrend:
     @property
     def threshold_sentence(self) -> str:
         """When the line reaches 0, in words, with its interval."""
-        from ews.bifurcations._common import text as words
-
-        number = words.number_text
         unit = f" {self.series.step_unit}" if self.series.step_unit else ""
         if np.isnan(self.line[1]):
             return "no line could be fitted, so there is no time to the threshold"
@@ -167,45 +161,15 @@ class RestoringTrend:
         elif self.time_to_threshold == 0.0:
             text = "the line has reached 0 by the end of the record"
         else:
-            text = f"the line reaches 0 after {number(self.time_to_threshold)}{unit} from the end of the record"
+            text = f"the line reaches 0 after {number_text(self.time_to_threshold)}{unit} from the end of the record"
         low, high = self.time_interval
         if np.isnan(low):
             return text
         level = f"{100 * (1 - self.config.alpha):g} % interval"
         if np.isinf(low):
             return f"{text} ({level} unbounded: no line that the record allows does)"
-        end = f"{number(high)}{unit}" if np.isfinite(high) else "never: unbounded"
-        return f"{text} ({level} {number(low)} to {end})"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists; NaN becomes None, infinity "inf".
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        from ews import __version__
-
-        numbers = ("line", "line_uncorrected", "time_to_threshold", "time_interval", "probability_reached")
-        return {
-            "earlywarning": __version__,
-            "name": self.series.name,
-            "config": plain(self.config),
-            "detrend": self.detrend_sentence,
-            "null": dict(self.null_sentences),
-            "notes": list(self.series.notes),
-            "tau": plain(self.tau),
-            "pvalues": plain(dict(self.pvalues)),
-            "warning": self.warning,
-            **{name: plain(getattr(self, name)) for name in numbers},
-            "line_replicates": plain(self.line_replicates),
-            "time": plain(self.series.time),
-            "value": plain(self.series.values),
-            "trend": plain(self.trend),
-            "rate": plain(self.rate),
-            "surrogate_tau": plain(dict(self.surrogate_tau)),
-        }
+        end = f"{number_text(high)}{unit}" if np.isfinite(high) else "never: unbounded"
+        return f"{text} ({level} {number_text(low)} to {end})"
 
     def plot(self) -> Figure:
         """Series, restoring rate, and the line towards 0 with the band of its bootstrap.

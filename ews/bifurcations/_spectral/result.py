@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from ews._common.layout import Report
 from ews._common.publish import public
-from ews._significance.windows import WindowedConfig, plain
+from ews._common.result import Result
+from ews._common.words import number_text, p_clause, p_text
+from ews._significance.windows import WindowedConfig
+from ews.bifurcations._common import text as words
 from ews.bifurcations._spectral.fit import MODELS, FloatArray, Kind
 from ews.series import Series
 
@@ -44,7 +48,7 @@ class SpectralConfig(WindowedConfig):
 
 @public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
-class SpectralClassification:
+class SpectralClassification(Result):
     """Which bifurcation's spectrum a series has, over the whole record and through time.
 
     Attributes
@@ -94,41 +98,33 @@ class SpectralClassification:
     detrend_sentence: str
     config: SpectralConfig
 
+    _derived: ClassVar = ("decided",)
+    _table: ClassVar = ("trend", "residual", "rolling_weight", "rolling_parameters")
+
     @property
     def decided(self) -> bool:
         """Whether every rival has a p-value of at most alpha; never without surrogates."""
         return all(self.pvalue[rival] <= self.config.alpha for rival in MODELS if rival != self.kind)
 
-    def summary(self) -> str:
-        """The result as plain text.
-
-        Returns
-        -------
-        str
-            What was found, how, and a table of the models.
-        """
-        from ews.bifurcations._common import text as words
-        from ews.summary import p_text
-
-        number = words.number_text
+    def _report(self) -> Report:
         tested = self.config.n_surrogates > 0
         last = max(MODELS, key=lambda name: _or_zero(self.rolling_weight[name][-1]))
         answer = [
             f"the spectrum of the whole record is that of {_article(self.kind)} "
-            f"(Akaike weight {number(self.weight[self.kind], 3)})",
+            f"(Akaike weight {number_text(self.weight[self.kind], 3)})",
             f"in the last window it is that of {_article(last)} "
-            f"(weight {number(float(self.rolling_weight[last][-1]), 3)})",
+            f"(weight {number_text(float(self.rolling_weight[last][-1]), 3)})",
         ]
         if tested:
             most = max((name for name in MODELS if name != self.kind), key=self.pvalue.__getitem__)
             way = "every rival is refused" if self.decided else "not decided"
-            answer.append(f"{way}: the hardest to refuse is {_article(most)} ({words.p_clause(self.pvalue[most])})")
+            answer.append(f"{way}: the hardest to refuse is {_article(most)} ({p_clause(self.pvalue[most])})")
         rows = [
             [
                 LABELS[name],
-                ", ".join(f"{SYMBOLS[key]} = {number(value)}" for key, value in self.parameters[name].items()),
-                number(self.aic[name] - min(self.aic.values())),
-                number(self.weight[name], 3),
+                ", ".join(f"{SYMBOLS[key]} = {number_text(value)}" for key, value in self.parameters[name].items()),
+                number_text(self.aic[name] - min(self.aic.values())),
+                number_text(self.weight[name], 3),
                 *([p_text(self.pvalue[name])] if tested else []),
             ]
             for name in MODELS
@@ -167,30 +163,6 @@ class SpectralClassification:
                 "probabilities."
             ),
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists; NaN becomes None, dates become ISO strings.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`.
-        """
-        from ews import __version__
-
-        names = (
-            "kind", "decided", "weight", "aic", "parameters", "pvalue", "frequency", "power", "fitted",
-            "rolling_weight", "rolling_parameters", "trend", "config",
-        )  # fmt: skip
-        return {
-            "earlywarning": __version__,
-            "name": self.series.name,
-            "detrend": self.detrend_sentence,
-            "notes": list(self.series.notes),
-            "time": plain(self.series.time),
-            "value": plain(self.series.values),
-            **{name: plain(getattr(self, name)) for name in names},
-        }
 
     def plot(self) -> Figure:
         """Series, weights through time, and the spectrum with the fits.
