@@ -78,6 +78,8 @@ def values_of(
             place = column(grid, "value", name)
             if place in time:
                 raise ArgumentError("value", name, "another column than that of times")
+            if place in taken:
+                raise ArgumentError("value", name, "another column than those of groups")
             if place in places:
                 raise ArgumentError("value", described("the same column twice"), "each column once")
             places.append(place)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ews._tables.cells import NUMBER, has_date, is_excel_error, is_missing, looks_like_number
+from ews._tables.cells import NUMBER, has_date, is_excel_error, is_missing, looks_like_number, plain_floats
 from ews._tables.grid import Grid
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
 
@@ -22,9 +22,13 @@ __all__ = ["Codes", "Marks", "Notation", "codes", "notation", "numbers", "option
 FloatArray = npt.NDArray[np.float64]
 _OTHER = {".": ",", ",": "."}
 _GROUPED = re.compile(r"[0-9]{1,3}(['’ .,])[0-9]{3}(?:\1[0-9]{3})*(?:([.,])[0-9]*)?")
+# A decimal point that can be nothing else.
+_POINT = re.compile(
+    r"^[+-]?(?:[0-9]*\.(?:[0-9]{0,2}|[0-9]{4,})|(?:0[0-9]*|[0-9]{4,})?\.[0-9]+)(?:[eE][+-]?[0-9]+)?$", re.MULTILINE
+)
 _PERCENT = re.compile(r"(.*[0-9.,])\s*%")
 _TRUTHS = {"true": 1.0, "false": 0.0}
-FEW = 5  # values that must be left beside a code for its distance to be judged
+FEW = 4  # values that must be left beside a code for its distance to be judged
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,10 @@ class Codes:
         Cells, or patterns with ``*``.
     numbers : tuple of float
         Those that are numbers: 999 is also 999.0.
-    given : bool
-        Whether anything was said.
     """
 
     texts: tuple[str, ...]
     numbers: tuple[float, ...]
-    given: bool
 
     def match(self, cell: str) -> bool:
         """Whether a cell stands for a missing value, in so many words or as the user said."""
@@ -92,7 +93,7 @@ def option(name: str, value: str) -> str:
 def codes(na: Any) -> Codes:
     """Read the codes for missing values that the user named."""
     if na is None:
-        return Codes((), (), given=False)
+        return Codes((), ())
     listed = [na] if isinstance(na, str | int | float) else na
     if isinstance(listed, Mapping | bytes) or not hasattr(listed, "__iter__"):
         raise InputTypeError("na", na, "a text or number that stands for a missing value, or several")
@@ -106,7 +107,7 @@ def codes(na: Any) -> Codes:
             values.append(float(text))
         except ValueError:
             pass
-    return Codes(tuple(texts), tuple(value for value in values if math.isfinite(value)), given=True)
+    return Codes(tuple(texts), tuple(value for value in values if math.isfinite(value)))
 
 
 # ---- decimal sign and thousands -------------------------------------------------------------------------------------
@@ -198,6 +199,13 @@ def _decided(one: _Evidence | None, pooled: set[str], either: set[str], separato
 
 def _evidence(cells: Sequence[str], missing: Codes) -> _Evidence | None:
     """What a column says; None where it holds other things than numbers."""
+    if (floats := plain_floats(cells)) is not None:
+        joined = "\n".join(cells)
+        if point := _POINT.search(joined):
+            return _Evidence({".": joined.count("\n", 0, point.start())}, {})
+        if "." not in joined:
+            sizes = np.abs(floats[np.isfinite(floats)])
+            return _Evidence({}, {}, bool((sizes < 1000).any()), bool((sizes >= 1000).any())) if sizes.size else None
     found = _Evidence({}, {})
     first: dict[str, int] = {}
     for row, cell in enumerate(cells):
@@ -312,6 +320,12 @@ def numbers(
         )
         raise ArgumentError(argument, described(how.unclear[place]), allowed)
     marks = how.columns[place]
+    usual = marks == Marks(".", None) and not any(map(looks_like_number, missing.texts))
+    floats = plain_floats(cells) if usual else None
+    if floats is not None:
+        counted.update({"empty": int(np.isnan(floats).sum())} if np.isnan(floats).any() else {})
+        _check_codes(grid, place, argument, floats, missing, remarks)
+        return floats
     present = {cell for cell in set(cells) if not missing.match(cell)}
     read = {cell: number(cell, marks) for cell in present}
     if present and all(_PERCENT.fullmatch(cell) for cell in present):
@@ -363,48 +377,46 @@ def _remedy(cell: str, marks: Marks) -> str:
 # ---- numbers that stand for nothing ---------------------------------------------------------------------------------
 
 
-def _is_code(value: float) -> str | None:
-    """Whether a number is a usual code for a missing value: "strong", "weak" or not."""
-    size = abs(value)
-    if size >= 1e20 or value in (-32768.0, 32767.0, -2147483648.0, 2147483647.0, -8888.0, -7777.0, -888.0):
-        return "strong"
-    digits = f"{size:.6f}".rstrip("0").rstrip(".").replace(".", "")
-    if re.fullmatch(r"9{3,}", digits):
-        return "strong" if size >= 99 else "weak"
-    return "weak" if re.fullmatch(r"9{1,2}", digits) and size >= 9 else None
+# Nines, with and without decimals, and the ends of the ranges of whole numbers.
+_NINES = {float(f"{'9' * whole}.{'9' * fraction or '0'}") for whole in range(1, 11) for fraction in range(4)}
+_CODES = np.array(sorted({*_NINES, *(-nines for nines in _NINES), -32768.0, 32767.0, -(2.0**31), 2.0**31 - 1}
+                         | {-888.0, -7777.0, -8888.0}))  # fmt: skip
+
+
+def _is_weak(value: float) -> bool:
+    """Whether a code of few digits may well have been measured."""
+    return abs(value) < 99 or (value > 0 and abs(value) == 99)
 
 
 def _check_codes(grid: Grid, place: int, argument: str, values: FloatArray, missing: Codes, remarks: list[str]) -> None:
-    """Refuse a number far outside the others that is a usual code; say of any other that repeats there."""
+    """Refuse numbers far outside the others that are usual codes; say of any other that repeats there."""
     unique, counts = np.unique(values[np.isfinite(values)], return_counts=True)
-    kinds = [_is_code(float(value)) for value in unique]
-    rest = np.array([value for value, kind in zip(unique, kinds, strict=True) if kind is None])
     times = dict(zip(unique.tolist(), counts.tolist(), strict=True))
+    usual = np.isin(unique, _CODES) | (np.abs(unique) >= 1e20)
+    rest = unique[~usual]
     found = []
-    if rest.size >= FEW or sum(times[value] for value in rest.tolist()) >= FEW:
-        low, high = float(rest.min()), float(rest.max())
+    if counts[~usual].sum() >= FEW:
+        low, high = float(rest[0]), float(rest[-1])
         spread = (high - low) or abs(high) or 1.0
-        for value, kind in zip(unique.tolist(), kinds, strict=True):
-            away = max(low - value, value - high) / spread
-            alien = value < 0 <= low
-            strong = kind == "strong" and (away > 1 or alien)
-            weak = kind == "weak" and ((alien and away > 0.5) or (away > 3 and times[value] > 1))
-            if strong or weak:
+        for value in unique[usual].tolist():
+            away, alien = max(low - value, value - high) / spread, value < 0 <= low
+            if _is_weak(value):
+                far = (alien and away > 0.5) or (away > 3 and times[value] > 1)
+            else:
+                far = away > 1 or alien
+            if far:
                 found.append(value)
-    name = grid.names[place]
-    for value in found:
-        row = int(np.flatnonzero(values == value)[0])
-        count = times[value]
-        cell = grid.columns[place][row]
+    if found:
+        cells = [grid.columns[place][int(np.flatnonzero(values == value)[0])] for value in found]
+        count = sum(times[value] for value in found)
+        first = grid.numbers[int(np.flatnonzero(np.isin(values, found))[0])]
         given = (
-            f"{cell} in {count} cell{'s' * (count > 1)} of column {name!r} (the first in row {grid.numbers[row]}), far "
-            f"from the other values ({low:g} to {high:g})"
+            f"{' and '.join(cells)} in {count} cell{'s' * (count > 1)} of column {grid.names[place]!r} (the first in "
+            f"row {first}), far from the other values ({low:g} to {high:g})"
         )
-        if not missing.given:
-            allowed = (
-                f"{option('na', cell)} if it is a code for a missing value; {option('na', '')} if it was measured, so "
-                f"that only empty cells are missing"
-            )
+        if "" not in missing.texts:
+            way = option("na", cells[0]) if len(cells) == 1 else f"na={tuple(cells)!r}"
+            allowed = f"{way} if it is a code for a missing value; {option('na', '')} too if it was measured"
             raise ValueRangeError(argument, described(given), allowed)
         remarks.append(given)
     _note_far_out(grid, place, {value for value in times if value not in found}, times, remarks)
@@ -427,5 +439,7 @@ def _note_far_out(grid: Grid, place: int, kept: set[float], times: Mapping[float
 
 def is_numeric(cells: Sequence[str], missing: Codes) -> bool:
     """Whether a column is meant to hold numbers: at least half of what it holds looks like one."""
+    if (floats := plain_floats(cells)) is not None:
+        return bool(np.isfinite(floats).any())
     present = [cell for cell in cells if not missing.match(cell)]
     return bool(present) and 2 * sum(map(looks_like_number, present)) >= len(present)

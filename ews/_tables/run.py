@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
@@ -84,7 +85,7 @@ def read_table(
     na : str, number or sequence of them, optional
         What stands for a missing value, besides an empty cell, NA, N/A, n.a., NaN and null; ``*`` stands for any text.
         A number also counts where it is written otherwise (−999 and -999.0). Numbers that are usual codes and lie far
-        outside the others are refused until this is said.
+        outside the others are refused until they are named here, or ``""`` says that they were measured.
     skip : int, optional
         Lines above the heading (default: found).
     comment : str, optional
@@ -341,9 +342,9 @@ def _decimal(grid: Grid, places: Sequence[int], marks: Sequence[Any]) -> str | N
 def _thousands(grid: Grid, places: Sequence[int], marks: Sequence[Any]) -> str | None:
     """The sign between groups of thousands met in the values."""
     for place, one in zip(places, marks, strict=False):
-        for cell in grid.columns[place]:
-            whole = cell.lstrip("+-").partition(one.decimal)[0]
-            sign = next((sign for sign in ".,'’ " if sign in whole), None)
-            if sign is not None and whole.replace(sign, "").isdigit():
-                return sign
+        signs = "".join(sign for sign in ".,'’ " if sign != one.decimal)
+        if found := re.search(
+            rf"^[+-]?[0-9]{{1,3}}([{signs}])[0-9]{{3}}", "\n".join(grid.columns[place]), re.MULTILINE
+        ):
+            return found[1]
     return None

@@ -215,8 +215,12 @@ def _score(sample: list[str], separator: str) -> tuple[bool, float] | None:
     cells = [cell for row in alike[1:] for cell in row.cells if cell]
     good = sum(is_observation(cell) or is_missing(cell) for cell in cells) / len(cells) if cells else 1.0
     heading = _names_all(rows, width, separator)
-    # Text in cells says nothing against a separator; a number that it cuts in two, or two that it leaves in one, does.
-    return heading, len(alike) / len(rows) * (0.5 + 0.5 * good)
+    first = next((place for place, row in enumerate(rows) if any(map(is_observation, row.cells))), 0)
+    above = len(rows[first - 1].cells) if first else width
+    # Text in cells says nothing against a separator; a number that it cuts in two, or two that it leaves in one, does,
+    # and so do rows with more cells than the one above the first observations.
+    named = 1.0 if above > 1 and above >= width - 1 else 0.5
+    return heading, len(alike) / len(rows) * (0.5 + 0.5 * good) * named
 
 
 def _names_all(rows: list[Row], width: int, separator: str) -> bool:

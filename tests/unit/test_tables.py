@@ -376,6 +376,7 @@ def test_usual_codes_far_outside_the_others_are_asked_for(code):
     refused(text, f"got {code} in 1 cell of column 'x' (the first in row 7)", f"na='{code}'", "na=''", time="t")
     assert np.isnan(values(text, time="t", na=code)[6])
     assert np.isnan(values(text, time="t", na=[float(code), "?"])[6])
+    refused(text, f"got {code}", time="t", na="-7")
     kept = read(text, time="t", na="")
     assert kept["x"].iloc[6] == float(code)
     assert "far from the other values" in " ".join(kept.notes)
@@ -390,6 +391,14 @@ def test_codes_within_the_others_and_single_extremes_are_values():
 def test_another_value_that_repeats_far_outside_is_said():
     text = "t,x\n" + "".join(f"{t},{5555 if t in (3, 9) else value}\n" for t, value in enumerate(TWENTY))
     assert "5555 stands in 2 cells of column 'x'" in " ".join(read(text, time="t").notes)
+
+
+def test_several_codes_are_asked_for_together():
+    text = "t,x\n" + "".join(
+        f"{t},{-999 if t == 3 else 9999.0 if t == 9 else value}\n" for t, value in enumerate(TWENTY)
+    )
+    refused(text, "-999 and 9999.0 in 2 cells", "na=('-999', '9999.0')", time="t")
+    assert np.flatnonzero(np.isnan(values(text, time="t", na=("-999", "9999.0")))).tolist() == [3, 9]
 
 
 def test_numbers_and_patterns_as_codes():
@@ -608,6 +617,7 @@ def test_groups_become_series_in_order(lakes):
     assert list(read(lakes, time="DoY", value="BGA", by=["Lake", "Year"]))[:2] == ["Paul 2013", "Paul 2014"]
     assert list(read("g,t,x,z\n10,1,1,5\n9,1,2,6\n", time="t", by="g", value="?")) == ["x 9", "z 9", "x 10", "z 10"]
     refused("g,t,x\na,1,1\n,2,2\n", "nothing in column 'g', row 2", time="t", by="g", value="x")
+    refused(lakes, "value: got 'Year'", time="DoY", by="Year", value="Year")
     refused(lakes, "by: got 'DoY'", time="DoY", by="DoY", value="BGA")
     panel = ews.detect(read(lakes, time="DoY", value="BGA", by="Lake", where="Year=2015"), n_surrogates=0)
     assert list(panel) == ["Paul", "Peter", "Tuesday"]
@@ -648,7 +658,7 @@ def test_values_by_pattern():
     assert "'chl [note]'" in " ".join(table.notes)
     assert list(read(text, time="t", value=["temp", "*_2"])) == ["temp", "chl_2"]
     assert list(read("t,x [mg]\n1,2\n", value="x [mg]")) == ["x [mg]"]
-    for wrong in ("chk*", "ch", ["temp", "temp"], "t", "chl [note]", 3, {"a"}, [3]):
+    for wrong in ("chk*", "ch", ["temp", "temp"], "t", "chl [note]", 3, {"a"}, [3], ""):
         refused(text, "value: got", time="t", value=wrong)
     refused("t,a1,a2\n1,2,3\n2,<0.5,4\n3,5,6\n", "'<0.5' in column 'a1', row 2", value="a*", time="t")
 
@@ -729,7 +739,7 @@ def test_options_of_the_command_line(tmp_path):
     assert "the first line" in report
     said = cli("detect", path, "--time", "year", "--time", "month", "--value", "chl*").stderr
     assert "--na -999" in said
-    assert '--na "" if it was measured' in said
+    assert '--na "" too if it was measured' in said
 
 
 @pytest.mark.parametrize(
