@@ -12,7 +12,8 @@ VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check -qq --no-input
+# It says what it collects and downloads: hundreds of megabytes take minutes. On standard error, beside the answer.
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # One BLAS thread: more of them only wait for each other on small matrices.
 export OPENBLAS_NUM_THREADS := 1
 # torch too, in the tests: the models there are tiny.
@@ -37,12 +38,12 @@ $(BIN)/python:
 
 $(VENV)/.installed-core: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing earlywarning (versions: constraints.txt)" >&2
-	@$(PIP) install --constraint constraints.txt --editable .
+	@$(PIP) install --constraint constraints.txt --editable . >&2
 	@touch $@
 
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing earlywarning[$*] (versions: constraints.txt)" >&2
-	@$(PIP) install --constraint constraints.txt --editable '.[$*]'
+	@$(PIP) install --constraint constraints.txt --editable '.[$*]' >&2
 	@touch $@
 
 # ---- what users run ------------------------------------------------------------------------------------------------

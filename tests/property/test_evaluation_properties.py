@@ -80,8 +80,8 @@ def test_units_do_not_matter_to_a_sensitivity_map(seed, factor, shift):
     grid = {"windows": (0.3, 0.6), "bandwidths": (0.1, 0.3), "n_surrogates": 15}
     one, other = (ews.sensitivity(x, **grid) for x in (rows(seed)[0], factor * rows(seed)[0] + shift))
     for name in one.tau:
-        np.testing.assert_allclose(one.tau[name], other.tau[name], atol=0.02)
-        np.testing.assert_allclose(one.pvalue[name], other.pvalue[name], atol=0.2)
+        np.testing.assert_allclose(one.tau[name], other.tau[name], atol=1e-9)
+        np.testing.assert_allclose(one.pvalue[name], other.pvalue[name], atol=1e-9)
 
 
 @few

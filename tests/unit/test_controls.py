@@ -114,6 +114,18 @@ def test_the_interval_holds_the_observed_trend(trend: str) -> None:
                 assert -1 <= lowest <= highest <= 1
 
 
+def test_the_interval_is_the_spread_of_simulated_trends_on_fishers_scale() -> None:
+    n, alpha, tau = 120, 0.1, 0.4
+    steps = pipeline(n)
+    residual = nulls.AR1(0.5, 1.0, n).draw(0, 1, seed=3)[0]
+    seed = int(np.random.SeedSequence([7, 2]).generate_state(1, np.uint64)[0])
+    simulated = steps.surrogate_tau(draw_autoregression(*drift(residual), 0, 400, seed=seed))
+    found = tau_intervals(steps, np.full(len(simulated), tau), residual, alpha=alpha, seed=7)
+    for (low, high), row in zip(found, np.arctanh(simulated), strict=True):
+        shares = [(row - np.median(row) < np.arctanh(bound) - np.arctanh(tau)).mean() for bound in (low, high)]
+        np.testing.assert_allclose(shares, [alpha / 2, 1 - alpha / 2], atol=1 / 400)
+
+
 def test_an_undefined_trend_has_no_interval() -> None:
     steps = pipeline(60)
     residual = nulls.AR1(0.3, 1.0, 60).draw(0, 1, seed=1)[0]

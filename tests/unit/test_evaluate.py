@@ -212,6 +212,7 @@ def test_lead_begins_where_the_score_stays_above():
     scores = np.array([[1, 5, 1, 5, 5], [5, 5, 5, 5, 1], [5, 5, 5, 5, 5], [3, 2, 3, 1, 2]], float)
     times = np.tile([10.0, 20, 30, 40, 50], (4, 1))
     np.testing.assert_array_equal(stays_above(scores, 4.0), [3, 5, 0, 5])
+    np.testing.assert_array_equal(stays_above(scores, 5.0), [3, 5, 0, 5])  # at the threshold is above it
     found = lead_times(scores, times, np.full(4, 55.0), np.array([1, 1, 1, 0], bool), 3.0)
     np.testing.assert_array_equal(found.lead, [15.0, np.nan, 45.0])
     assert found.warned == pytest.approx(2 / 3)

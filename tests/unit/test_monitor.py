@@ -13,6 +13,8 @@ import pytest
 
 import ews
 from ews import errors
+from ews._monitor import calibration as calibration_module
+from ews._monitor.calibration import _fit, _standard_error, _threshold
 from ews._monitor.engine import MEASURES, Engine
 
 NOISE = np.random.default_rng(3).standard_normal(400)
@@ -102,6 +104,61 @@ def test_pvalues_are_shares_of_simulations() -> None:
         assert np.isnan(calibration.pvalue(name, np.nan))
         at = calibration.thresholds[name]
         assert calibration.pvalue(name, at) > 0.05 >= calibration.pvalue(name, np.nextafter(at, 2))
+
+
+def test_an_alarm_is_raised_at_the_rate_itself() -> None:
+    """A p-value that occurs is made the rate: the same simulations, and an alarm where it occurs."""
+
+    def watched(rate: float) -> tuple[ews.MonitorState, ...]:
+        monitor = small(indicators="variance", rule="level")
+        monitor.calibrate(NOISE[:200], horizon=60, false_alarm_rate=rate, n_simulations=39)
+        return monitor.update_many(NOISE[200:260] * np.linspace(1, 3, 60))
+
+    rate = sorted({state.pvalue for state in watched(0.05) if state.pvalue > 0.05})[0]
+    at = [state for state in watched(rate) if state.pvalue == rate]
+    assert at
+    assert all(state.alarms == ("variance",) for state in at)
+
+
+def test_the_threshold_is_the_least_at_which_the_rate_is_kept() -> None:
+    ordered, smallest = np.arange(19.0), np.arange(1, 20) / 20
+    assert [_threshold(ordered, smallest, rate) for rate in (0.1, 0.15, 0.0999, 0.2)] == [18.0, 17.0, np.inf, 16.0]
+
+
+def test_a_simulation_without_a_statistic_counts_as_one_that_goes_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate = calibration_module._simulate
+
+    def some_undefined(*given: Any, **options: Any) -> np.ndarray:
+        found = simulate(*given, **options)
+        found[:, :10] = np.nan
+        return found
+
+    monkeypatch.setattr(calibration_module, "_simulate", some_undefined)
+    found = small().calibrate(NOISE[:200], horizon=30, n_simulations=99)
+    assert all(np.isposinf(row).sum() == 10 for row in found.maxima.values())
+    assert set(found.thresholds.values()) == {np.inf}
+
+
+@pytest.mark.parametrize("phi", [-0.5, 0.0, 0.4, 0.9])
+def test_the_standard_error_of_memory_is_bartletts(phi: float) -> None:
+    m = 400
+    found = _standard_error(np.ones(1), np.zeros(1, np.int64), phi, m)
+    assert found == pytest.approx(np.sqrt((1 - phi**2) / m), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("detrend", "bandwidth", "n", "expected"), [(None, None, 40, 0.5), ("running_mean", 25, 90, 0.5)]
+)
+def test_memory_of_short_references_is_not_underestimated(
+    detrend: str | None, bandwidth: int | None, n: int, expected: float
+) -> None:
+    """Uncorrected it would be 0.5 − (1 + 4 · 0.5) / 40 = 0.425, and as much less through the smoother."""
+    config = small(detrend=detrend, bandwidth=bandwidth).config
+    rows = np.array([ews.models.ar1(n=n, coefficient=expected, seed=seed).values for seed in range(400)])
+    engine = Engine(config, len(rows))
+    residual = np.array([engine.advance(values).residual for values in rows.T])[engine.weights.size - 1 :]
+    found = [_fit(config, one).coefficient for one in residual.T]
+    assert np.mean(found) == pytest.approx(expected, abs=0.02)
 
 
 def test_a_calibration_depends_on_its_seed_alone() -> None:

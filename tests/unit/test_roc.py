@@ -223,7 +223,7 @@ def test_pairing_makes_the_comparison_sharper():
     assert np.ptp(paired.interval) < 0.7 * np.hypot(np.ptp(one.interval), np.ptp(other.interval))
     turned = ews.compare_roc(scores + 0.3 * noise, scores, labels)
     assert turned.interval == pytest.approx((-paired.interval[1], -paired.interval[0]), abs=1e-9)
-    assert turned.pvalue == paired.pvalue
+    assert turned.pvalue == paired.pvalue < 0.5
 
 
 def test_a_difference_that_is_there_is_found():
@@ -231,7 +231,22 @@ def test_a_difference_that_is_there_is_found():
     worthless = np.random.default_rng(4).standard_normal(120)
     found = ews.compare_roc(scores, worthless, labels)
     assert found.interval[0] > 0.1
-    assert found.pvalue < 0.01
+    assert found.pvalue == 2 / (1 + found.n_bootstrap)  # the least there is: never 0
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.3, 0.6])
+def test_the_pvalue_is_the_level_at_which_the_interval_touches_zero(shift):
+    scores, labels = simulated(60, 60, 0.6 + shift, 5)
+    other = simulated(60, 60, 0.6, 6)[0]
+    p = ews.compare_roc(scores, other, labels).pvalue
+    assert 0.004 < p < 0.95
+
+    def holds_zero(level):
+        low, high = ews.compare_roc(scores, other, labels, level=level).interval
+        return low <= 0.0 <= high
+
+    assert holds_zero(1 - 0.9 * p)
+    assert not holds_zero(1 - min(1.1 * p + 0.005, 0.99))
 
 
 # ---- what goes in and out -------------------------------------------------------------------------------------------
