@@ -146,6 +146,7 @@ def as_series(
     missing: Missing = "raise",
     duplicates: Duplicates = "raise",
     causal: bool = False,
+    timed: bool = False,
 ) -> Series:
     """Turn any one-dimensional input into an evenly spaced, finite, sorted series.
 
@@ -171,6 +172,9 @@ def as_series(
     causal : bool, default False
         Interpolate from the past only: gaps hold the last observation. (The step of an even grid is the median over the
         whole record.)
+    timed : bool, default False
+        With ``missing="drop"``: the caller uses the times of what is left as they are, rather than take it as
+        consecutive, and the notes say so.
 
     Returns
     -------
@@ -220,7 +224,7 @@ def as_series(
     duplicated = before - values.size
     steps = steps or recognise(stamps, clock=times.clock, calendar=times.calendar)
     gaps = int(np.isnan(values).sum())
-    values, stamps, filled = fill(values, stamps, missing, causal, notes, steps)
+    values, stamps, filled = fill(values, stamps, missing, causal, notes, steps, timed)
     kept = None if missing == "drop" and filled else steps
     sampling = Sampling(
         unit=kept.unit if kept else "",

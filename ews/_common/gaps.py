@@ -24,9 +24,17 @@ MOST_FILLED = 20
 
 
 def fill(
-    values: FloatArray, time: Any, missing: str, causal: bool, notes: list[str], steps: Steps | None
+    values: FloatArray,
+    time: Any,
+    missing: str,
+    causal: bool,
+    notes: list[str],
+    steps: Steps | None,
+    timed: bool = False,
 ) -> tuple[FloatArray, Any, int]:
     """Handle NaN and uneven spacing as asked; raise where nothing was asked.
+
+    With `timed` the caller goes by the times of what is left, where others take it as consecutive: notes say which.
 
     Returns
     -------
@@ -45,9 +53,14 @@ def fill(
         present = ~np.isnan(values)
         absent = 0 if steps is None else steps.absent
         if gaps:
-            notes.append(f"{_missing(gaps)} left out; what remains is taken as consecutive")
+            rest = "the times of the others are used as they are" if timed else "what remains is taken as consecutive"
+            notes.append(f"{_missing(gaps)} left out; {rest}")
         if not whole and not even(time[present]):
-            notes.append("uneven spacing ignored: observations are taken as consecutive")
+            notes.append(
+                "uneven spacing: the times are used as they are"
+                if timed
+                else "uneven spacing ignored: observations are taken as consecutive"
+            )
         return values[present], time[present], gaps + absent
     count = 0
     if gaps:

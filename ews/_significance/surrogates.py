@@ -15,7 +15,7 @@ from ews.errors import ArgumentError, described
 from ews.results import Significance, SurrogateBand
 from ews.series import real_numbers
 
-__all__ = ["band", "hold_against", "significance"]
+__all__ = ["hold_against", "significance"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -121,7 +121,7 @@ def significance(
     )
     rows = np.concatenate([np.full(lost, np.nan), values]).reshape(1, -1)
     tau = pipeline.tau(pipeline.measure(rows, rows + base))[:, 0]
-    return hold_against(pipeline, tau, fitted, n_surrogates=int(n_surrogates), seed=resolve_seed(seed))
+    return hold_against(pipeline, tau, fitted, n_surrogates=int(n_surrogates), seed=resolve_seed(seed))[0]
 
 
 def _level(level: Any, n: int) -> FloatArray:
@@ -139,18 +139,20 @@ def hold_against(
     n_surrogates: int,
     seed: int,
     progress: Progress | None = None,
-) -> Significance:
-    """p-values of observed trends under a fitted null."""
+) -> tuple[Significance, dict[str, SurrogateBand]]:
+    """p-values of observed trends under a fitted null, and the band of each indicator over its first surrogates."""
+    points = _points(pipeline)
 
-    def taus(first: int, count: int) -> FloatArray:
-        return pipeline.surrogate_tau(null.draw(first, count, seed=seed))
+    def measured(first: int, count: int) -> tuple[FloatArray, FloatArray]:
+        values = pipeline.measure_surrogates(null.draw(first, count, seed=seed))[1]
+        kept = max(0, BAND_SURROGATES - first)
+        return pipeline.tau(values), np.stack([one[:kept, points] for one in values])
 
-    n = pipeline.level.size
-    chunks = in_chunks(taus, n_surrogates, n=n, progress=progress)
-    surrogate = np.concatenate(chunks, axis=1) if chunks else np.empty((tau.size, 0))
+    parts = in_chunks(measured, n_surrogates, n=pipeline.level.size, progress=progress)
+    surrogate = np.concatenate([part[0] for part in parts], axis=1) if parts else np.empty((tau.size, 0))
     single, adjusted = westfall_young(tau, surrogate, [Statistic(one.alarm) for one in pipeline.indicators])
     names = [indicator.name for indicator in pipeline.indicators]
-    return Significance(
+    tested = Significance(
         tau=dict(zip(names, map(float, tau), strict=True)),
         pvalue=dict(zip(names, map(float, single), strict=True)),
         pvalue_adjusted=dict(zip(names, map(float, adjusted), strict=True)),
@@ -159,33 +161,27 @@ def hold_against(
         n_surrogates=n_surrogates,
         seed=seed,
     )
+    return tested, _bands(pipeline, points, np.concatenate([part[1] for part in parts], axis=1)) if parts else {}
 
 
-def band(pipeline: Pipeline, null: nulls.Null, *, n_surrogates: int, seed: int) -> dict[str, SurrogateBand]:
-    """Pointwise 95 % band of each indicator over the first surrogates.
+def _points(pipeline: Pipeline) -> npt.NDArray[np.int64]:
+    """Where bands are measured: at up to 400 times, joined by straight lines; one of overlapping windows is smooth."""
+    n, first = pipeline.level.size, pipeline.window - 1
+    return np.unique(np.linspace(first, n - 1, min(BAND_POINTS, n - first)).astype(np.int64))
 
-    Quantiles are taken at up to 400 times and joined by straight lines: a band of overlapping windows is smooth.
-    """
-    n = pipeline.level.size
-    first_window = pipeline.window - 1
-    points = np.unique(np.linspace(first_window, n - 1, min(BAND_POINTS, n - first_window)).astype(np.int64))
 
-    def values(first: int, count: int) -> FloatArray:
-        measured = pipeline.measure_surrogates(null.draw(first, count, seed=seed))[1]
-        return np.stack([value[:, points] for value in measured])
-
-    total = min(BAND_SURROGATES, n_surrogates)
-    stacked = np.concatenate(in_chunks(values, total, n=n), axis=1)
-    stacked.sort(axis=1)  # NaN last: a window that is undefined in some surrogates keeps the band of the others
+def _bands(pipeline: Pipeline, points: npt.NDArray[np.int64], drawn: FloatArray) -> dict[str, SurrogateBand]:
+    """Pointwise 95 % band of each indicator, from its values in surrogates: (indicators, surrogates, points)."""
+    n, first = pipeline.level.size, pipeline.window - 1
+    drawn.sort(axis=1)  # NaN last: a window that is undefined in some surrogates keeps the band of the others
     bands = {}
-    for indicator, table in zip(pipeline.indicators, stacked, strict=True):
+    for indicator, table in zip(pipeline.indicators, drawn, strict=True):
         defined = np.maximum((~np.isnan(table)).sum(axis=0), 1)
         curves = []
         for level in (0.025, 0.5, 0.975):
             row = np.minimum((level * defined).astype(np.int64), defined - 1)
             curve = np.full(n, np.nan)
-            at = np.arange(first_window, n)
-            curve[first_window:] = np.interp(at, points, table[row, np.arange(points.size)])
+            curve[first:] = np.interp(np.arange(first, n), points, table[row, np.arange(points.size)])
             curves.append(curve)
         bands[indicator.name] = SurrogateBand(*curves)
     return bands

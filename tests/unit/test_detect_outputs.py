@@ -80,3 +80,18 @@ def test_no_p_value_is_shown_as_zero() -> None:
     assert found.pvalue_adjusted["variance"] < 0.001
     assert "p < 0.001" in found.reasons[0]
     assert "0.000" not in repr(found) + " ".join(found.reasons) + found.summary()
+
+
+def test_no_surrogate_is_drawn_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bands and p-values come from the same surrogates."""
+    drawn: list[int] = []
+    draw = ews.nulls.Fourier.draw
+
+    def counted(self: ews.nulls.Fourier, first: int, count: int, *, seed: int) -> np.ndarray:
+        drawn.extend(range(first, first + count))
+        return draw(self, first, count, seed=seed)
+
+    monkeypatch.setattr(ews.nulls.Fourier, "draw", counted)
+    found = ews.detect(NOISE, null="fourier", n_surrogates=230)
+    assert sorted(drawn) == list(range(230))
+    assert set(found.surrogate_band) == set(found.indicators)

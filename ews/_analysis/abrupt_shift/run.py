@@ -129,7 +129,7 @@ def abrupt_shift(
             drawn, sentence = np.zeros(count), "a constant: the series less the step at its largest score has no noise"
         else:
             fitted = nulls.fit(noise, null=null)
-            sentence = fitted.sentence.replace("the residual", "the series less the step at its largest score")
+            sentence = f"{fitted.sentence}, the residual being the series less the step at its largest score"
 
             def largest(first: int, rows: int) -> FloatArray:
                 found = scores(fitted.draw(first, rows, seed=resolved), lengths, threshold)

@@ -368,10 +368,9 @@ def _test(
     finite = residual[np.isfinite(residual)]
     fitted = nulls.fit(finite, null=null)
     stages = Stages(progress, n_surrogates + _controls.INTERVAL_SERIES + _controls.power_series(n_surrogates, alpha))
-    tested = _significance.hold_against(
+    tested, bands = _significance.hold_against(
         pipeline, tau, fitted, n_surrogates=n_surrogates, seed=seed, progress=stages.next()
     )
-    bands = _significance.band(pipeline, fitted, n_surrogates=n_surrogates, seed=seed)
     intervals = _controls.tau_intervals(pipeline, tau, finite, alpha=alpha, seed=seed, progress=stages.next())
     memory = nulls.AR1.fit(finite)
     power = _controls.power(

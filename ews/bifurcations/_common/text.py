@@ -46,11 +46,11 @@ def trend_clause(what: str, tau: float, pvalue: float) -> str:
     return f"{what} {way} (τ = {number_text(tau, 2)}, {p_clause(pvalue)})"
 
 
-def surrogates_text(config: Any, null_sentence: str) -> str:
+def surrogates_text(config: Any, null_sentence: str, *, again: str = "detrended and windowed") -> str:
     """The null, its surrogates and the seed."""
     if not config.n_surrogates:
         return f"Kendall's τ; no surrogates were asked for, so there is no p-value (seed {config.seed})."
     return (
-        f"Kendall's τ, two-sided, against {config.n_surrogates} surrogates, each detrended and windowed again: "
+        f"Kendall's τ, two-sided, against {config.n_surrogates} surrogates, each {again} again: "
         f"{null_sentence}; level {config.alpha:g}, seed {config.seed}."
     )

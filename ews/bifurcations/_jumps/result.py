@@ -153,7 +153,7 @@ class DriftDiffusionJump(Result):
             f"{number_text(config.kernel_bandwidth)} SD, at {config.points} states. Jumps have a variance of "
             f"{number_text(self.jump_variance)}.",
         )
-        report.section("Test", words.surrogates_text(config, self.null_sentence).replace("windowed", "estimated"))
+        report.section("Test", words.surrogates_text(config, self.null_sentence, again="detrended and estimated"))
         over = {
             name: [number_text(float(end(self.by_state[name]))) for end in (np.nanmin, np.nanmax)] for name in LABELS
         }

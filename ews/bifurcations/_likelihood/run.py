@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -133,9 +132,7 @@ def likelihood(
     """
     _check(alternative, drift, noise, n_bootstrap, alpha)
     resolved = resolve_seed(seed)
-    checked = as_series(series, time=time, until=until, missing=missing, duplicates=duplicates)
-    if missing == "drop":
-        checked = replace(checked, notes=_exact(checked.notes))
+    checked = as_series(series, time=time, until=until, missing=missing, duplicates=duplicates, timed=True)
     config = LikelihoodConfig(
         alternative, drift, noise, int(n_bootstrap), float(alpha), None if until is None else str(until), missing,
         duplicates, resolved,
@@ -327,15 +324,3 @@ def _compared(ratio: float, null: FloatArray, test: FloatArray, alpha: float) ->
         "threshold": float(ordered[-1 - reached]) if reached >= 0 else math.inf,
         "power": float((pvalue(test) <= alpha + 1e-12).mean()),
     }
-
-
-def _exact(notes: tuple[str, ...]) -> tuple[str, ...]:
-    """Notes of a series with gaps, as they hold here: nothing is taken as consecutive."""
-    said = []
-    for note in notes:
-        if note.endswith("left out; what remains is taken as consecutive"):
-            note = note.partition(";")[0] + "; the times of the others are used as they are"
-        elif note.startswith("uneven spacing ignored"):
-            note = "uneven spacing: the times are used as they are"
-        said.append(note)
-    return tuple(said)
