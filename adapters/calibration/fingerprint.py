@@ -1,14 +1,17 @@
-"""Which model something was fitted to: a digest of its shape and of a sample of its weights."""
+"""Which model something was fitted to, and whether its weights were changed since."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import weakref
+from functools import lru_cache
 from typing import Any
 
 import torch
+from torch import Tensor
 
-__all__ = ["fingerprint"]
+__all__ = ["Known", "fingerprint"]
 
 _SAMPLED = 64  # values of each parameter
 # What the same weights may be run with in different ways.
@@ -63,12 +66,93 @@ def fingerprint(model: Any) -> str:
     digest = hashlib.sha256(model.config.model_type.encode())
     settings = {name: getattr(model.config, name, None) for name in _SETTINGS}
     digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
-    for name, parameter in model.named_parameters():
+    named = [(name, each.detach()) for name, each in model.named_parameters()]
+    held = [(name, each.flatten()) for name, each in named if not each.is_meta and each.numel()]
+    samples = _read([(name, flat[_places(flat.numel(), flat.device)].to(torch.bfloat16)) for name, flat in held])
+    for name, parameter in named:
         digest.update(f"{name} {tuple(parameter.shape)}".encode())
-        flat = parameter.detach().flatten()
-        if flat.is_meta or flat.numel() == 0:
-            continue
-        at = torch.linspace(0, flat.numel() - 1, min(_SAMPLED, flat.numel()), dtype=torch.float64).long()
-        sample = flat[at.to(flat.device)].to(torch.bfloat16).view(torch.int16).cpu()
-        digest.update(sample.numpy().tobytes())
+        digest.update(samples.get(name, b""))
+    digest.update(_adapters(model).encode())
     return digest.hexdigest()
+
+
+class Known:
+    """A model that was compared with a fingerprint, held weakly, and what shows that it was changed since.
+
+    A sample of the weights is read each time. Where weights were written to, or are elsewhere, all of them are.
+    """
+
+    def __init__(self) -> None:
+        self._model: weakref.ref[Any] | None = None
+        self._written: list[tuple[int, int]] = []
+        self._sums: list[int] = []
+
+    def __reduce__(self) -> tuple[type[Known], tuple[()]]:
+        """A copy has met no model."""
+        return Known, ()
+
+    def is_same(self, model: Any, expected: str) -> bool:
+        """Whether a model is the one of this fingerprint, with the weights that it had when it was first asked about.
+
+        Parameters
+        ----------
+        model : transformers.PreTrainedModel
+            The model.
+        expected : str
+            Its fingerprint.
+
+        Returns
+        -------
+        bool
+            False where it is another, or was changed.
+        """
+        if fingerprint(model) != expected:
+            return False
+        written = [(each.data_ptr(), each._version) for each in model.parameters()]
+        if self._model is None or self._model() is not model:
+            self._model, self._sums = weakref.ref(model), _sums(model)
+        elif written != self._written and _sums(model) != self._sums:
+            return False
+        self._written = written
+        return True
+
+
+def _adapters(model: Any) -> str:
+    """Which adapters of peft act, and how strongly; nothing where there are none."""
+    names = ("active_adapters", "disable_adapters", "merged_adapters", "scaling")
+    found = [
+        f"{name} {[str(getattr(module, each, None)) for each in names]}"
+        for name, module in model.named_modules()
+        if hasattr(module, "active_adapters") and hasattr(module, "disable_adapters")
+    ]
+    return "".join(found)
+
+
+@lru_cache(maxsize=512)
+def _places(count: int, device: torch.device) -> Tensor:
+    """Where the sample of so many values is taken."""
+    return torch.linspace(0, count - 1, min(_SAMPLED, count), dtype=torch.float64).long().to(device)
+
+
+def _read(samples: list[tuple[str, Tensor]]) -> dict[str, bytes]:
+    """The bytes of tensors of 16 bits, by one copy from each device."""
+    found: dict[str, bytes] = {}
+    for device in dict.fromkeys(each.device for _, each in samples):
+        here = [(name, each) for name, each in samples if each.device == device]
+        whole = torch.cat([each for _, each in here]).view(torch.int16).cpu().numpy()
+        begin = 0
+        for name, each in here:
+            found[name] = whole[begin : begin + len(each)].tobytes()
+            begin += len(each)
+    return found
+
+
+@torch.no_grad()
+def _sums(model: Any) -> list[int]:
+    """A whole number of each parameter's values, rounded to bfloat16 so that it is that of any type."""
+    found = [
+        each.detach().flatten().to(torch.bfloat16).view(torch.int16).sum(dtype=torch.int64)
+        for each in model.parameters()
+        if not each.is_meta and each.numel()
+    ]
+    return [int(each) for each in found]

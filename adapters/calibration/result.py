@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -11,11 +12,11 @@ from torch import Tensor
 
 from adapters._common.publish import public
 from adapters.calibration.costs import Costs
-from adapters.calibration.fingerprint import fingerprint
+from adapters.calibration.fingerprint import Known, fingerprint
 from adapters.calibration.risk import Target
 from adapters.calibration.rules import Rule
 from adapters.decoding.contract import CacheMode, Unit
-from adapters.errors import PolicyMismatchError
+from adapters.errors import PolicyDtypeWarning, PolicyMismatchError
 from adapters.families import Family
 from adapters.heads.exit_classifier import FeatureSet
 from adapters.heads.fitted import FittedExit, FittedFeeds, Gate
@@ -100,11 +101,13 @@ class Calibration:
     control: Mapping[str, Any]
     costs: Costs
     expected: float
-    # Not taken over by dataclasses.replace: what was bound for one rule is not that of another.
-    _met: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    # Not taken over by dataclasses.replace: another rule has met no model.
+    _known: Known = field(default_factory=Known, init=False, repr=False, compare=False)
+    _placed: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _told: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def bind(self, family: Family) -> tuple[dict[int, FittedExit], dict[int, FittedFeeds]]:
-        """Gates and looks for a model, after a look at whether it is the right one.
+        """Gates and looks for a model, after a look at whether it is the right one, as it was.
 
         Parameters
         ----------
@@ -119,18 +122,16 @@ class Calibration:
         Raises
         ------
         adapters.errors.PolicyMismatchError
-            If it is another model.
+            If it is another model, or its weights were changed since. In another type it is the same, and a
+            :class:`adapters.errors.PolicyDtypeWarning` is given.
         """
-        here = (id(family.model), family.model.dtype, family.home)
-        known = self._met.get(here)
-        if known is not None and known[0] is family.model:
-            return known[1], known[2]
         require_model(self, family.model)
+        self.warn_of_type(family.model)
         exits: dict[int, FittedExit] = {}
         feeds: dict[int, FittedFeeds] = {}
         if self.rule is not None:
             if self.rule.exits:
-                head = ShortListHead.from_tensors(FullHead.of(family), self.tensors)
+                head = self._head(family)
             for each in self.rule.exits:
                 predict = partial(head.predict, depth=each.depth)
                 gate = Gate(each.gate, each.gate_threshold)
@@ -139,18 +140,38 @@ class Calibration:
                 gate = Gate(group.gate, group.gate_threshold)
                 fitted = FittedFeeds(gate, self.config.window, self.config.features, group.layers)
                 feeds[group.layers[0]] = fitted
-        self._met.clear()
-        self._met[here] = (family.model, exits, feeds)
         return exits, feeds
+
+    def _head(self, family: Family) -> ShortListHead:
+        """The short-listed head of a model; what was calibrated of it stays where it was moved to."""
+        full = FullHead.of(family)
+        where = f"{full.weight.device} {full.weight.dtype}"
+        if where not in self._placed:
+            self._placed[where] = ShortListHead.from_tensors(full, self.tensors).tensors()
+        return ShortListHead.from_tensors(full, self._placed[where])
+
+    def warn_of_type(self, model: Any, *, stacklevel: int = 3) -> None:
+        """Say once that a model's weights are of a type with which nothing was tested."""
+        dtype = str(model.dtype).removeprefix("torch.")
+        if dtype != self.config.dtype and dtype not in self._told:
+            self._told.add(dtype)
+            warnings.warn(
+                f"the policy was calibrated with weights in {self.config.dtype} and the model has {dtype}: tokens may "
+                f"differ between the two, and the risk of {self.config.risk:g} was not tested with {dtype}",
+                PolicyDtypeWarning,
+                stacklevel=stacklevel,
+            )
 
 
 def require_model(calibration: Calibration, model: Any) -> None:
     """Refuse a model that a calibration was not made with."""
-    found = fingerprint(model)
-    if found != calibration.fingerprint:
+    if not calibration._known.is_same(model, calibration.fingerprint):
         raise PolicyMismatchError(
             "model",
-            described(f"a {model.config.model_type} model with fingerprint {found[:12]}…"),
+            described(
+                f"a {model.config.model_type} model with fingerprint {fingerprint(model)[:12]}…: another, or one whose "
+                "weights or adapters were changed since"
+            ),
             f"the {calibration.config.model_type} model that the policy was calibrated with "
             f"(fingerprint {calibration.fingerprint[:12]}…)",
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from torch import Tensor
 from adapters._common.files import digest_of, read_json, read_plain, write_whole
 from adapters.calibration.result import Calibration, calibration_dict, require_model
 from adapters.calibration.saved_fields import calibration_from_dict, parts, refuse, require_fit, word
-from adapters.errors import PolicyDtypeWarning
 from adapters.families import Family, family_of
 from ews.errors import ArgumentError, described
 
@@ -104,15 +102,8 @@ def load_calibration(folder: Path, model: Any) -> Calibration:
         refuse(_TENSORS, described("a file that is not safetensors"), "what EWSExitPolicy.save wrote")
     calibration = calibration_from_dict(words["calibration"], tensors)
     require_model(calibration, model)
+    calibration.warn_of_type(model, stacklevel=4)
     require_fit(calibration, family)
-    dtype = str(model.dtype).removeprefix("torch.")
-    if dtype != calibration.config.dtype:
-        warnings.warn(
-            f"the policy was calibrated with weights in {calibration.config.dtype} and the model has {dtype}: tokens "
-            f"may differ between the two, and the risk of {calibration.config.risk:g} was not tested with {dtype}",
-            PolicyDtypeWarning,
-            stacklevel=3,
-        )
     return calibration
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -173,8 +174,10 @@ class Policy(ABC):
             raise UnknownNameError("cache", cache, CACHES)
         self.unit: Unit = unit
         self.cache: CacheMode = cache
-        self.looking = 0.0  # seconds spent in looks through an exit head
-        self.heads = 0  # of these looks, how many rows went through the model's own head
+        self.looking = 0.0  # seconds in looks through a head of the policy's own; the engine times the model's
+        self.heads = (
+            0  # for policies that count looks of their own; the engine counts what runs through the model's head
+        )
         self.events: list[str] = []  # what the report should say; the engine takes them when a generation ends
         self._report: Report | None = None
 
@@ -184,7 +187,17 @@ class Policy(ABC):
     # ---- what a policy says ---------------------------------------------------------------------------------------
 
     def bind(self, family: Family) -> None:
-        """Meet the model, before anything runs; raise where the two do not fit."""
+        """Meet the model, before anything runs; raise where the two do not fit.
+
+        The engine hands out a weak reference, so that a policy that keeps it does not keep the model.
+        """
+
+    def unbind(self) -> None:
+        """The model goes: forget what was made of its weights. :meth:`bind` comes before the next use."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the model: a copy, or what is read from a pickle, meets it anew."""
+        return {name: value for name, value in vars(self).items() if not _is_of_model(value)}
 
     def start(self, rows: int, input_ids: Tensor | None) -> None:
         """Begin a generation.
@@ -319,3 +332,12 @@ class Policy(ABC):
 
             raise ArgumentError("report", described("a policy that has not generated yet"), "a call of generate first")
         return self._report
+
+
+def _is_of_model(value: Any) -> bool:
+    """Whether something is a family, held weakly or not, or a method of one."""
+    from adapters.families import Family
+
+    if type(value) in weakref.ProxyTypes:  # dead or alive
+        return True
+    return isinstance(getattr(value, "__self__", value), Family)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,7 @@ from transformers import Cache
 
 from adapters.decoding.agreement import agreed_exit, agreed_feeds, agreed_plan
 from adapters.decoding.contract import BoolArray, Exit, Plan, Policy, Trajectory
+from adapters.decoding.heads import HeadCount
 from adapters.decoding.kv import layer_lengths, require_known_cache
 from adapters.decoding.masks import block_mask, filled_slots
 from adapters.decoding.projection import Projection
@@ -56,7 +58,8 @@ class Engine:
         self.model = model
         self.policy = policy
         self.require_plain(whole=True)
-        policy.bind(self.family)
+        policy.bind(weakref.proxy(self.family))
+        self.heads = HeadCount(self.family.head)
         self.ledger = self._new_ledger()
         self._forward: Any = None
         self._session: Session | None = None
@@ -89,6 +92,7 @@ class Engine:
             yield self
             self.finish()
         finally:
+            self.policy.unbind()
             for name, value in saved.items():
                 if value is _ABSENT:
                     model.__dict__.pop(name, None)
@@ -315,17 +319,18 @@ class Engine:
     def ask(self, trajectory: Trajectory) -> Exit | None:
         """The policy's answer at a check, the same on every process that shares the model."""
         started = time.perf_counter()
-        looked, heads = self.policy.looking, self.policy.heads
-        leaving = self.policy.check(trajectory)
+        looked = self.policy.looking
+        with self.heads.counting() as heads:
+            leaving = self.policy.check(trajectory)
         if self.family.processes is not None:
             leaving = agreed_exit(self.family.processes, leaving, rows=len(trajectory.state()))
         if leaving is not None and leaving.rows is not None and not np.any(leaving.rows):
             leaving = None
         if leaving is not None and self.policy.cache == "exact" and trajectory.depth < self.family.depth:
             raise ArgumentError("cache", "exact", "another mode for a policy that leaves layers out")
-        looked = self.policy.looking - looked
+        looked = max(self.policy.looking - looked, heads.seconds)  # the policy's time may hold that of the head
         self.ledger.looking += looked
-        self.ledger.heads += self.policy.heads - heads
+        self.ledger.heads += heads.rows
         self.ledger.deciding += time.perf_counter() - started - looked
         return leaving
 

@@ -219,7 +219,7 @@ def _named_forward(model: type[nn.Module]) -> Callable[..., Any]:
     for kind in model.__mro__:
         forward = kind.__dict__.get("forward")
         if forward is not None and "input_ids" in inspect.signature(forward).parameters:
-            return forward  # type: ignore[no-any-return]
+            return forward
     return model.forward
 
 

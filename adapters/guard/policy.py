@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from adapters._common.publish import public
-from adapters.calibration.fingerprint import fingerprint
+from adapters.calibration.fingerprint import Known
 from adapters.decoding.contract import BoolArray, Exit, Plan, Policy, Trajectory
 from adapters.errors import PolicyMismatchError
 from adapters.families import Family
@@ -109,7 +108,7 @@ class Guarded(Policy):
         self._monitors = _read_monitors(monitors)
         self._depth = 0
         self._idle: frozenset[int] = frozenset()
-        self._known: weakref.ref[Any] | None = None  # the model whose fingerprint was compared
+        self._known = Known()  # the model whose fingerprint was compared
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -247,15 +246,17 @@ class Guarded(Policy):
     def bind(self, family: Family) -> None:
         """See that the alarms are based on this model, and let the policy within meet it."""
         expected = self._calibrated().model
-        if self._known is None or self._known() is not family.model:
-            if fingerprint(family.model) != expected:
-                raise PolicyMismatchError(
-                    "model", described("one with other weights"), "the model that the guard was calibrated on"
-                )
-            self._known = weakref.ref(family.model)
+        if not self._known.is_same(family.model, expected):
+            raise PolicyMismatchError(
+                "model", described("one with other weights"), "the model that the guard was calibrated on, as it was"
+            )
         self.policy.bind(family)
         self._depth = family.depth
         self._idle = ending_tokens(family)
+
+    def unbind(self) -> None:
+        """Let the policy within forget the model too."""
+        self.policy.unbind()
 
     def start(self, rows: int, input_ids: Tensor | None) -> None:
         """Watch each row anew."""
@@ -287,7 +288,7 @@ class Guarded(Policy):
         if restored.all():
             return None
         found = self.policy.check(trajectory)
-        self.looking, self.heads = self.policy.looking, self.policy.heads
+        self.looking = self.policy.looking
         if found is None or not restored.any():
             return found
         leaving = np.ones(len(restored), dtype=bool) if found.rows is None else np.asarray(found.rows, dtype=bool)

@@ -47,10 +47,14 @@ class EarlyWarning(Policy):
 
     def bind(self, family: Family) -> None:
         """Meet the model: see that a calibration is of this one, or choose depths."""
-        self._agreed = family.agreed
+        self._family = family
         self._exits, self._feeds = self._fitted(family)
         blocks = frozenset(index for feeds in self._feeds.values() for index in feeds.layers)
         self._plan = Plan(checks=tuple(sorted({*self._exits, *self._feeds})), feeds=blocks)
+
+    def unbind(self) -> None:
+        """Forget the heads, whose weights are the model's."""
+        self._exits, self._feeds, self._runs = {}, {}, {}
 
     def plan(self, step: int) -> Plan:  # noqa: ARG002 (the contract's)
         """The same questions for every token; none where nothing was found that pays."""
@@ -85,7 +89,9 @@ class EarlyWarning(Policy):
     def _leave(self, fitted: FittedExit, trajectory: Trajectory) -> Exit | None:
         rows: np.ndarray[Any, Any] | None = None
         if fitted.is_gated:
-            opened = self._agreed(self._warned(fitted, trajectory))  # a look may be one that all processes take part in
+            opened = self._family.agreed(
+                self._warned(fitted, trajectory)
+            )  # a look may be one that all processes take part in
             if not opened.any():
                 return None
             rows = None if opened.all() else np.flatnonzero(opened)
@@ -103,6 +109,5 @@ class EarlyWarning(Policy):
                 mask = np.zeros(len(trajectory.state()), dtype=bool)
                 mask[rows] = sure
             found = Exit(rows=None if mask is not None and mask.all() else mask, logits=logits)
-        self.heads += predicted.heads
         self.looking += time.perf_counter() - started
         return found

@@ -130,7 +130,6 @@ class ConfidencePolicy(Policy):
         logits = self._family.logits(self._family.finish(trajectory.state()[:, None]))[:, 0]
         sure = MEASURES[self.measure](logits.to(torch.promote_types(logits.dtype, torch.float32))) >= self._now
         rows = sure.cpu().numpy()  # the one time that the host waits
-        self.heads += len(rows)
         self.looking += time.perf_counter() - started
         if not rows.any():
             return None
