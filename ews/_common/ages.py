@@ -11,7 +11,7 @@ from ews._common.publish import public
 __all__ = ["Ages", "named_like_ages"]
 
 _AGE = re.compile(
-    r"(?<![a-z])(ages?|cal_?bp|yr_?bp|yrs_?bp|years_?bp|ka_?bp|kyr_?bp|bp|ka|kyr|kya|b2k)(?![a-z])", re.IGNORECASE
+    r"(?<![a-z])(ages?|cal_?bp|yr_?bp|yrs_?bp|years_?bp|ybp|ka_?bp|kyr_?bp|bp|ka|kyrs?|kya|ma|myrs?|mya|b2k)(?![a-z])"
 )
 
 
@@ -45,4 +45,7 @@ class Ages:
 
 def named_like_ages(name: str | None) -> bool:
     """Whether a time axis is called what ages before present are called."""
-    return name is not None and _AGE.search(name.replace(" ", "_").replace("-", "_").replace(".", "_")) is not None
+    if name is None:
+        return False
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)  # ageBP is two
+    return _AGE.search(re.sub(r"[\W_]+", "_", words.lower())) is not None

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, pairwise
 from typing import Any
 
+from ews._common.ages import named_like_ages
 from ews._tables.cells import has_date, looks_like_number
-from ews._tables.dates import called_age, called_time, month_number
+from ews._tables.dates import called_time, month_number
 from ews._tables.grid import Grid
 from ews._tables.numbers import Codes, Marks, Notation, is_numeric, number, option
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError, described
@@ -180,7 +181,7 @@ def overlooked(grid: Grid, taken: Sequence[int], missing: Codes) -> str | None:
         if values is None or len(values) < 2:
             continue
         pairs = list(pairwise(values))
-        if all(a < b for a, b in pairs) or (called_age(name) and all(a > b for a, b in pairs)):
+        if all(a < b for a, b in pairs) or (named_like_ages(name) and all(a > b for a, b in pairs)):
             return name
     return None
 

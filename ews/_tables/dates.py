@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ews._common.ages import named_like_ages
 from ews._common.times import FIRST_YEAR, LAST_YEAR
 from ews._tables.grid import Grid
 from ews._tables.numbers import Codes, Notation, numbers, option
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
 
-__all__ = ["Times", "called_age", "called_time", "read_times"]
+__all__ = ["Times", "called_time", "read_times"]
 
 _CLOCK = r"(?:[T ]+[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?[ap]\.?m\.?)?(?:Z| ?[+-][0-9]{2}:?[0-9]{2})?)?"
 _ISO = re.compile(rf"[0-9]{{4}}-[0-9]{{1,2}}(?:-[0-9]{{1,2}})?{_CLOCK}|[0-9]{{8}}T[0-9]{{6}}Z?", re.IGNORECASE)
@@ -43,7 +44,6 @@ _ALLOWED = "numbers, or dates such as 2015-06-01"
 _TIME_NAMES = re.compile(
     r"(time|date|year|yr|years?_?ce|day|days|month|datetime|timestamp|doy|t)([ _.(\[].*)?", re.IGNORECASE
 )
-_AGE = re.compile(r"(?<![a-z])(ages?|(cal ?)?(yr ?|y|k|ka ?|kyr ?)?bp|ka|kyrs?|kya|ma|myrs?|mya|b2k)(?![a-z])")
 
 
 class Times(NamedTuple):
@@ -64,15 +64,9 @@ class Times(NamedTuple):
     notation: str
 
 
-def called_age(name: str) -> bool:
-    """Whether a column's name says that it holds ages before present, which run against time."""
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    return _AGE.search(re.sub(r"[^a-z0-9]+", " ", apart.lower())) is not None
-
-
 def called_time(name: str) -> bool:
     """Whether a column's name says that it holds times."""
-    return _TIME_NAMES.fullmatch(name) is not None or called_age(name)
+    return _TIME_NAMES.fullmatch(name) is not None or named_like_ages(name)
 
 
 def month_number(name: str) -> int | None:

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from ews._common.publish import public
 from ews.errors import DuplicatedTimesError, UnknownNameError, described
 
@@ -109,6 +112,10 @@ class Table(Mapping[str, "pd.Series[Any]"]):
         How the file was read.
     time_name : str or None
         Name of the column of times, or of several joined.
+    is_age : bool or None
+        Whether the times are ages, whose negative is the index; None where nobody said so.
+    rows : dict of str to ndarray of int
+        The row of each value below the heading of the file, counted from 1.
     overlooked : str or None
         Where no times were asked for: a column that looks like them.
     telling : tuple of str
@@ -125,6 +132,8 @@ class Table(Mapping[str, "pd.Series[Any]"]):
     series: Mapping[str, pd.Series[Any]]
     recognised: Recognised
     time_name: str | None
+    is_age: bool | None
+    rows: Mapping[str, npt.NDArray[np.int64]]
     overlooked: str | None
     telling: tuple[str, ...]
 

@@ -12,9 +12,10 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from ews._common import checks
+from ews._common.ages import named_like_ages
 from ews._common.times import FIRST_YEAR, LAST_YEAR
 from ews._tables import choosing
-from ews._tables.dates import Times, called_age, read_times
+from ews._tables.dates import Times, read_times
 from ews._tables.decoding import Source, decoded, opened
 from ews._tables.grid import Grid
 from ews._tables.heading import grid as laid_out
@@ -141,7 +142,7 @@ def read_table(
     told: tuple[str, ...] = ()
     missed = None
     if wide is not None:
-        series, read, places = _unrolled(source, used, wide, how, missing, counted, remarks)
+        series, read, rows, places = _unrolled(source, used, wide, how, missing, counted, remarks)
     else:
         used = _without_empty(used, times, keys, remarks)
         places = choosing.values_of(used, named_value, times, keys, missing, remarks)
@@ -149,7 +150,7 @@ def read_table(
         columns = {used.names[place]: numbers(used, place, "value", how, missing, counted, remarks) for place in places}
         if read is None:
             _note_total(columns, remarks)
-        series = _series(used, columns, read, keys)
+        series, rows = _series(used, columns, read, keys)
         missed = None if read else choosing.overlooked(used, [*places, *keys], missing)
         told = choosing.telling(used, read.values.tolist(), [*places, *times, *keys]) if read and not keys else ()
         if told:
@@ -172,7 +173,7 @@ def read_table(
         left_out=cells.left_out,
         remarks=tuple(dict.fromkeys(remarks)),
     )
-    return Table(series, recognised, None if read is None else read.name, missed, told)
+    return Table(series, recognised, None if read is None else read.name, ages if read else None, rows, missed, told)
 
 
 def _cells(
@@ -243,9 +244,8 @@ def _times(
     if ages and not is_number:
         raise InputTypeError("ages", described("dates"), "a time column of numbers")
     if ages:
-        remarks.append(f"column {read.name!r} holds ages: time is their negative")
         return Times(-read.values, read.name, "ages, larger being earlier")
-    if ages is None and is_number and called_age(read.name) and float(np.median(read.values)) > 0:
+    if ages is None and is_number and named_like_ages(read.name) and float(np.median(read.values)) > 0:
         given = described(f"{read.name!r}, whose name speaks of ages, which run against time")
         allowed = f"{option('ages', 'x').split('=')[0]}=True if larger is earlier, ages=False if larger is later"
         raise ArgumentError("time", given, allowed)
@@ -254,27 +254,28 @@ def _times(
 
 def _series(
     grid: Grid, columns: Mapping[str, Any], read: Times | None, keys: Sequence[int]
-) -> dict[str, pd.Series[Any]]:
-    """One series for each column of values, and for each group where rows are grouped."""
+) -> tuple[dict[str, pd.Series[Any]], dict[str, Any]]:
+    """One series for each column of values, and for each group where rows are grouped; and the rows of the file."""
     import pandas as pd
 
     index: Any = None if read is None else pd.Index(read.values, name=read.name)
     whole = {name: pd.Series(values, index=index, name=name) for name, values in columns.items()}
+    lines = np.array(grid.numbers)
     if not keys:
-        return whole
-    found = {}
+        return whole, dict.fromkeys(whole, lines)
+    found, numbered = {}, {}
     for group, rows in choosing.groups(grid, keys).items():
         for name, values in whole.items():
             one = values.iloc[rows] if read is not None else values.iloc[rows].reset_index(drop=True)
             title = group if len(whole) == 1 else f"{name} {group}"
-            found[title] = one.rename(title)
-    return found
+            found[title], numbered[title] = one.rename(title), lines[rows]
+    return found, numbered
 
 
 def _unrolled(
     source: Source, grid: Grid, wide: tuple[int, list[int]], how: Notation, missing: Codes, counted: Counter[str],
     remarks: list[str],
-) -> tuple[dict[str, pd.Series[Any]], Times, list[int]]:  # fmt: skip
+) -> tuple[dict[str, pd.Series[Any]], Times, dict[str, Any], list[int]]:  # fmt: skip
     """A table with a row for each year and a column for each month, as one series of months."""
     import pandas as pd
 
@@ -297,7 +298,8 @@ def _unrolled(
     name = PurePath(source.name).stem if source.name != "a buffer" else "value"
     index = pd.Index(stamps[rows], name=grid.names[year])
     read = Times(index, grid.names[year], "years in rows and months in columns")
-    return {name: pd.Series(flat[rows], index=index, name=name)}, read, months
+    numbered = np.repeat(np.array(grid.numbers)[order], 12)[rows]
+    return {name: pd.Series(flat[rows], index=index, name=name)}, read, {name: numbered}, months
 
 
 def _month(year: int, month: int) -> Any:

@@ -221,7 +221,6 @@ def detect(
             "sheet": sheet,
         }
         table = reading.read(file, how)
-        until = reading.until_age(until) if ages else until
         options = {
             "detrend": None if detrend.lower() == "none" else detrend,
             "bandwidth": bandwidth,

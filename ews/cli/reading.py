@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ews.cli.output import note, quoted
-from ews.errors import InputTypeError
 
 if TYPE_CHECKING:
     from ews import Table
 
 __all__ = [
     "Ages", "By", "Comment", "DateFormat", "Decimal", "Encoding", "File", "Missing", "Sheet", "Skip", "Separator",
-    "Thousands", "Time", "Value", "Where", "note_overlooked", "read", "until_age",
+    "Thousands", "Time", "Value", "Where", "note_overlooked", "read",
 ]  # fmt: skip
 
 _DATA, _FILE = "Data", "File"
@@ -133,13 +132,3 @@ def note_overlooked(table: Table) -> None:
     if column is not None:
         way = f"add --time {quoted(column)}"
         note(f"rows are taken as consecutive; if column {column!r} holds their times, {way}")
-
-
-def until_age(until: str | None) -> str | None:
-    """The last time used, where the user named an age."""
-    if until is None:
-        return None
-    try:
-        return str(-float(until))
-    except ValueError:
-        raise InputTypeError("--until", until, "a number, as the ages are") from None

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import ews
 from ews.cli.commands import app
-from ews.errors import ArgumentError, DuplicatedTimesError, EWSError, UnknownNameError
+from ews.errors import ArgumentError, DuplicatedTimesError, EWSError, MissingValuesError, UnknownNameError
 
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 TWENTY = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4]
@@ -528,6 +528,19 @@ def test_a_name_that_speaks_of_ages_is_asked_about(name):
     assert forward.index[0] == -15000
     (backward,) = read(text, time=name, value="x", ages=False).values()
     assert backward.index[0] == 15000
+    answered = ews.detect(read(text, time=name, value="x", ages=False), n_surrogates=0)
+    assert "CAUTION" not in " ".join(answered.series.notes)
+    turned = ews.detect(read(text, time=name, value="x", ages=True), n_surrogates=0, until=14100)
+    assert (turned.series.time[-1], turned.series.time_name) == (-14100, name)
+
+
+def test_a_missing_value_is_told_by_its_row_in_the_file():
+    text = "age,x\n" + "".join(f"{i},{'' if i == 5 else TWENTY[i % 20]}\n" for i in range(40))
+    with pytest.raises(MissingValuesError, match="1 missing value, the first in row 6;"):
+        ews.detect(read(text, time="age", ages=True), n_surrogates=0)
+    long = "g,t,x\n" + "".join(f"{'ab'[i % 2]},{i // 2},{'' if i == 5 else TWENTY[i % 20]}\n" for i in range(80))
+    with pytest.raises(MissingValuesError, match="series, column 'b': got 1 missing value, the first in row 6;"):
+        ews.detect(read(long, time="t", by="g", value="x"), n_surrogates=0)
 
 
 @pytest.mark.parametrize("name", ["stage", "lambda", "sample", "page", "time", "BPM"])

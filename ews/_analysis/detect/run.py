@@ -13,13 +13,14 @@ import numpy.typing as npt
 from ews import nulls, trends
 from ews._analysis.assessment.result import Assessment, Assessments
 from ews._common import checks
+from ews._common.ages import Ages
 from ews._common.alarms import SUFFICIENT_POWER, Statistic
 from ews._significance import controls as _controls
 from ews._significance import surrogates as _significance
 from ews._significance.pipeline import Pipeline, Progress, Stages
 from ews._significance.resolve import resolve_pipeline, resolve_seed
 from ews._tables.result import Table
-from ews.errors import ArgumentError, DuplicatedTimesError, ValueRangeError, described
+from ews.errors import ArgumentError, DuplicatedTimesError, MissingValuesError, ValueRangeError, described
 from ews.results import ARROWS, DetectConfig, Detection, Detections, IndicatorSeries, Significance, Verdict
 from ews.series import Duplicates, Missing, Series, as_series, split_columns
 
@@ -308,6 +309,10 @@ def _cleaned(data: Any, table: Table | None, **how: Any) -> Series:
     """The series, with what was recognised in the file that it was read from."""
     if table is None:
         return as_series(data, **how)
+    if table.is_age:
+        how["time"] = Ages(-data.index)
+    elif table.is_age is not None:
+        data = data.rename_axis(None)  # its name has been answered for
     try:
         series = as_series(data, **how)
     except DuplicatedTimesError as error:
@@ -316,7 +321,13 @@ def _cleaned(data: Any, table: Table | None, **how: Any) -> Series:
         keys = " and ".join(map(repr, table.telling))
         allowed = f"each time once: by=… or where=… with {keys}, which tell the rows apart; or {error.allowed}"
         raise DuplicatedTimesError("time", error.given, allowed) from None
-    return replace(series, notes=(*table.notes, *series.notes))
+    except MissingValuesError as error:
+        missing = np.flatnonzero(data.isna())
+        first = missing[np.argsort(data.index[missing], kind="stable")[0]]
+        values = "1 missing value" if missing.size == 1 else f"{missing.size} missing values"
+        given = described(f"{values}, the first in row {table.rows[how['name']][first]}")
+        raise MissingValuesError(error.argument, given, error.allowed) from None
+    return replace(series, notes=(*table.notes, *series.notes), time_name=table.time_name)
 
 
 def _shown(p: float) -> str:
