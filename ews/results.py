@@ -236,18 +236,12 @@ class TrendsOfIndicators(Result):
         rows = [{"indicator": name} | {key: of[name] for key, of in columns.items()} for name in self.indicators]
         return pd.DataFrame(rows).set_index("indicator")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists; NaN becomes None, dates become ISO strings.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`; beside the fields, the statistics by indicator.
-        """
-        of = [key for key in ("tau", "tau_interval", "pvalue", "pvalue_adjusted") if hasattr(self, key)]
-        return super().to_dict() | {
+    def _beside(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        keys = ("tau", "tau_interval", "pvalue", "pvalue_adjusted")
+        of = {key: found[self._key(key)] for key in keys if hasattr(self, key)}
+        return {
             "statistics": {
-                name: {key: plain(getattr(self, key)[name]) for key in of} | {"alarm": indicator.alarm}
+                name: {key: numbers[name] for key, numbers in of.items()} | {"alarm": indicator.alarm}
                 for name, indicator in self.indicators.items()
             }
         }
@@ -352,15 +346,8 @@ class Detection(TrendsOfIndicators):
         columns |= {name: indicator.values for name, indicator in self.indicators.items()}
         return pd.DataFrame(columns, index=pd.Index(self.series.time, name=self.series.time_name or "time"))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists; NaN becomes None, dates become ISO strings.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`; beside the fields, the statistics by indicator and the change points.
-        """
-        return super().to_dict() | {"changepoints": plain(self.changepoints.time)}
+    def _beside(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        return super()._beside(found) | {"changepoints": plain(self.changepoints.time)}
 
     def plot(self) -> Figure:
         """Series with trend and change points, residual, and each indicator with its surrogate band.

@@ -147,8 +147,9 @@ class Result:
         """
         from ews import __version__
 
-        head = {"earlywarning": __version__, "result": _path(type(self)), "format": FORMAT}
-        return head | self._written_fields() | {name: plain(getattr(self, name)) for name in self._derived}
+        found = {"earlywarning": __version__, "result": _path(type(self)), "format": FORMAT}
+        found |= self._written_fields() | {name: plain(getattr(self, name)) for name in self._derived}
+        return found | self._beside(found)
 
     def to_json(self, path: str | os.PathLike[str] | None = None, *, overwrite: bool = False) -> str:
         """:meth:`to_dict` as a JSON text.
@@ -274,6 +275,10 @@ class Result:
     def _key(cls, name: str) -> str:
         """What the dictionary calls a field."""
         return cls._keys.get(name, re.sub(r"_sentence(s?)$", "", name))
+
+    def _beside(self, found: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - some subclasses need it
+        """What the dictionary holds beside fields and properties: the same numbers, as a reader looks for them."""
+        return {}
 
     def _written_fields(self) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -17,18 +17,7 @@ __all__ = ["patch_figure"]
 
 
 def patch_figure(result: PatchDistribution) -> Figure:
-    """Draw the share of patches of a size or more, and the four laws.
-
-    Parameters
-    ----------
-    result : PatchDistribution
-        The fits.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        One panel.
-    """
+    """Draw the share of patches of a size or more, and the four laws."""
     figure = new_figure(3.2)
     best = result.fits[result.best].label
     figure.suptitle(f"Patch sizes: best {best}", fontsize=FONT + 2, fontweight="bold", color=INK)

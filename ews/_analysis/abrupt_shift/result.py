@@ -15,7 +15,6 @@ from ews._common.words import number_text, p_clause, sentence, time_text
 from ews.series import Series
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
 __all__ = ["AbruptShift", "AbruptShiftConfig"]
@@ -98,6 +97,7 @@ class AbruptShift(Result):
     config: AbruptShiftConfig
 
     _derived: ClassVar = ("warning",)
+    _table: ClassVar = ("score",)
 
     @property
     def warning(self) -> bool:
@@ -126,19 +126,6 @@ class AbruptShift(Result):
         report.section("Test", sentence(text))
         report.section("Caution", CAUTION)
         return report
-
-    def to_frame(self) -> pd.DataFrame:
-        """Series and score side by side.
-
-        Returns
-        -------
-        pandas.DataFrame
-            One row an observation, indexed by time.
-        """
-        import pandas as pd
-
-        columns = {"value": self.series.values, "score": self.score}
-        return pd.DataFrame(columns, index=pd.Index(self.series.time, name=self.series.time_name or "time"))
 
     def plot(self) -> Figure:
         """Series and score.

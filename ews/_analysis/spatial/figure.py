@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ews._common.figures import BLUE, FONT, INK, MUTED, SMALL, new_figure, put_letter, style, time_axis
-from ews._common.words import number_text, p_clause, time_text, trend_symbol, typeset
+from ews._common.panels import say
+from ews._common.words import number_text, p_clause, time_text, trend_symbol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,18 +23,7 @@ SNAPSHOTS = 4
 
 
 def spatial_figure(result: SpatialDetection) -> Figure:
-    """Draw snapshots and the indicator series.
-
-    Parameters
-    ----------
-    result : SpatialDetection
-        The result.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Up to four maps on one scale above one panel an indicator.
-    """
+    """Draw snapshots and the indicator series."""
     names = list(result.indicators)
     maps, time = result.grids.values, result.grids.time
     shown = np.unique(np.linspace(0, len(maps) - 1, SNAPSHOTS).astype(np.int64))
@@ -67,9 +57,7 @@ def spatial_figure(result: SpatialDetection) -> Figure:
         text = f"{trend_symbol(result.config.trend)} = {number_text(result.tau[name], 2)}"
         if result.config.n_surrogates:
             text += f",  adjusted {p_clause(result.pvalue_adjusted[name])}"
-        bold = result.pvalue_adjusted[name] <= result.config.alpha
-        weight = "bold" if bold else "normal"
-        axes.set_title(typeset(text), loc="right", fontsize=FONT, color=INK, fontweight=weight, pad=3)
+        say(axes, text, strong=result.pvalue_adjusted[name] <= result.config.alpha)
         put_letter(axes, next(letters))
         axes.tick_params(labelbottom=name == names[-1])
     time_axis(panels[-1], result.grids)  # type: ignore[arg-type]  # it reads times and their name alone

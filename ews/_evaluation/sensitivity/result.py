@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from ews._common.plain import plain
 from ews._common.publish import public
 from ews._common.result import Result
 from ews.series import Series
@@ -117,6 +116,8 @@ class SensitivityMap(Result):
     detrend_sentences: tuple[str, ...]
     config: SensitivityConfig
 
+    _derived: ClassVar = ("share_significant",)
+
     @property
     def name(self) -> str:
         """Name of the series, or ``"series"``."""
@@ -194,16 +195,8 @@ class SensitivityMap(Result):
         ]
         return pd.DataFrame(rows)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, strings and lists; NaN becomes None.
-
-        Returns
-        -------
-        dict
-            Ready for :func:`json.dumps`; beside the fields, the numbers by indicator.
-        """
-        found = super().to_dict() | {"share_significant": plain(self.share_significant)}
-        return found | {"indicators": {name: {key: found[key][name] for key in _BY_INDICATOR} for name in self.tau}}
+    def _beside(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        return {"indicators": {name: {key: found[key][name] for key in _BY_INDICATOR} for name in self.tau}}
 
     def plot(self) -> Figure:
         """A heat map of the trend for each indicator, with the histogram of its cells.

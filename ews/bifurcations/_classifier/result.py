@@ -193,12 +193,11 @@ class Classification(Result):
         matplotlib.figure.Figure
             Two panels on one axis of time.
         """
+        from ews._common import panels as draw
         from ews.bifurcations._classifier.figure import draw_probabilities
-        from ews.bifurcations._common import figures as draw
 
         figure, panels, _ = draw.layout(self, "Bifurcation classifier", over_time=1)
         axes = panels[1]
         draw_probabilities(axes, self)
-        text = f"P(bifurcation) = {1.0 - self.probability['null']:.2f}"
-        axes.set_title(text, loc="right", fontsize=draw.FONT, color=draw.INK, pad=3)
+        draw.say(axes, f"P(bifurcation) = {1.0 - self.probability['null']:.2f}")
         return draw.finish(figure, panels, [], self)

@@ -183,7 +183,7 @@ class JacobianEigenvalue(Result):
         matplotlib.figure.Figure
             Three panels on one axis of time, and the unit circle.
         """
-        from ews.bifurcations._common import figures as draw
+        from ews._common import panels as draw
 
         place = f" (place of a {self.kind})" if self.kind else ""
         title = f"Eigenvalue of the S-map Jacobian{place}"

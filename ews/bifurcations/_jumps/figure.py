@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ews._common.words import number_text, p_clause, typeset
-from ews.bifurcations._common import figures as draw
+from ews._common import panels as draw
+from ews._common.words import number_text, p_clause
 from ews.bifurcations._jumps.result import LABELS
 
 if TYPE_CHECKING:
@@ -17,18 +17,7 @@ __all__ = ["jumps_figure"]
 
 
 def jumps_figure(result: DriftDiffusionJump) -> Figure:
-    """Draw series, components in time, and components against the state.
-
-    Parameters
-    ----------
-    result : DriftDiffusionJump
-        The result.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Five panels over time and a row of four over the states.
-    """
+    """Draw series, components in time, and components against the state."""
     figure, timed, states = draw.layout(result, "Drift, diffusion and jumps", over_time=len(LABELS), below=len(LABELS))
     for (name, label), over_time, by_state in zip(LABELS.items(), timed[1:], states, strict=True):
         over_time.plot(result.series.time, result.in_time[name], color=draw.BLUE, lw=1.0)
@@ -36,7 +25,7 @@ def jumps_figure(result: DriftDiffusionJump) -> Figure:
         text = f"τ = {number_text(result.tau[name], 2)}"
         if result.config.n_surrogates:
             text += f",  adjusted {p_clause(result.pvalue_adjusted[name])}"
-        over_time.set_title(typeset(text), loc="right", fontsize=draw.FONT, color=draw.INK, pad=3)
+        draw.say(over_time, text)
         by_state.plot(result.grid, result.by_state[name], color=draw.INK, lw=1.3)
         by_state.set_xlabel("state")
         by_state.set_title(label, fontsize=draw.FONT, color=draw.INK)

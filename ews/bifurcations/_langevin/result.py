@@ -148,7 +148,7 @@ class LangevinSlope(Result):
         matplotlib.figure.Figure
             Three panels on one axis of time.
         """
-        from ews.bifurcations._common import figures as draw
+        from ews._common import panels as draw
 
         figure, panels, _ = draw.layout(self, "Slope of the Langevin drift", over_time=2)
         level = f"{100 * (1 - self.config.alpha):g} % credible band"

@@ -22,18 +22,7 @@ __all__ = ["likelihood_figure"]
 
 
 def likelihood_figure(result: LikelihoodRatio) -> Figure:
-    """Draw the series with its fitted levels, the rates over time, and, with a bootstrap, the ratios and the ROC curve.
-
-    Parameters
-    ----------
-    result : LikelihoodRatio
-        The result.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Two panels, or four with a bootstrap.
-    """
+    """Draw the series with its fitted levels, the rates, and, with a bootstrap, the ratios and the ROC curve."""
     tested = result.null_ratios.size > 0
     figure = new_figure(4.6 if tested else 3.8)
     rows = figure.add_gridspec(2, 1, height_ratios=[1.2, 1.0])

@@ -20,18 +20,7 @@ CAUTION = (
 
 
 def likelihood_report(result: LikelihoodRatio) -> Report:
-    """The answer; data, models and test with every choice and the seed; a table of the fits; what the test could see.
-
-    Parameters
-    ----------
-    result : LikelihoodRatio
-        The result.
-
-    Returns
-    -------
-    Report
-        To be set as text or as HTML.
-    """
+    """The answer; data, models and test with every choice; a table of the fits; what the test could see."""
     config = result.config
     report = Report(f"Likelihood ratio of {result.name!r}: {config.alternative} against constant rate")
     report.section("Answer", verdict_sentence(result))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ews.bifurcations._common import figures as draw
+from ews._common import panels as draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,18 +17,7 @@ __all__ = ["potential_figure"]
 
 
 def potential_figure(result: PotentialWells) -> Figure:
-    """Draw series, wells through time, and the potential with its density.
-
-    Parameters
-    ----------
-    result : PotentialWells
-        The result.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Two panels over time, two over the values.
-    """
+    """Draw series, wells through time, and the potential with its density."""
     plural = "well" if result.n_wells == 1 else "wells"
     figure, timed, (landscape, density) = draw.layout(
         result, f"Potential analysis: {result.n_wells} {plural}", over_time=1, below=2

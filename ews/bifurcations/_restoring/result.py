@@ -179,7 +179,7 @@ class RestoringTrend(Result):
         matplotlib.figure.Figure
             Three panels on one axis of time.
         """
-        from ews.bifurcations._common import figures as draw
+        from ews._common import panels as draw
 
         figure, panels, _ = draw.layout(self, "Restoring rate", over_time=2)
         time = self.series.time
@@ -194,7 +194,7 @@ class RestoringTrend(Result):
 
     def _draw_line(self, axes: Any) -> None:
         """The corrected line over the record, with the bootstrap's band."""
-        from ews.bifurcations._common import figures as draw
+        from ews._common import panels as draw
 
         numbers = numeric(self.series.time)
         at = np.linspace(numbers[0] - numbers[-1], 0.0, 60)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ews.bifurcations._common import figures as draw
+from ews._common import panels as draw
 from ews.bifurcations._spectral.result import LABELS
 
 if TYPE_CHECKING:
@@ -16,18 +16,7 @@ __all__ = ["spectral_figure"]
 
 
 def spectral_figure(result: SpectralClassification) -> Figure:
-    """Draw series, weights through time, and the spectrum with its fits.
-
-    Parameters
-    ----------
-    result : SpectralClassification
-        The result.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Three panels: the first two share the axis of time.
-    """
+    """Draw series, weights through time, and the spectrum with its fits."""
     title = f"Spectral classification: {LABELS[result.kind]}"
     figure, timed, (spectrum,) = draw.layout(result, title, over_time=1, below=1)
     draw.shade_first_window(timed[1], result)

@@ -1,4 +1,4 @@
-"""Figures of detectors: the series and more panels over time on top, panels with an axis of their own below or beside.
+"""Figures over time: the series and more panels on its axis, panels with an axis of their own below or beside.
 
 Drawn as :mod:`ews.plot` draws.
 """
@@ -45,6 +45,7 @@ __all__ = [
     "draw_band",
     "finish",
     "layout",
+    "say",
     "shade_first_window",
     "trend_title",
 ]
@@ -60,7 +61,7 @@ def layout(
     Parameters
     ----------
     result : object
-        With ``series``, ``trend`` and ``config``.
+        With ``series``, ``config`` and, where something was taken out, ``trend``.
     title : str
         Heading of the figure.
     over_time : int
@@ -89,7 +90,7 @@ def layout(
     others += [figure.add_subplot(grid[1:, 1])] if beside else []
     series, config = result.series, result.config
     top.plot(series.time, series.values, color=INK, lw=0.7, label="series", rasterized=len(series) > RASTERIZE_ABOVE)
-    if config.detrend is not None or config.season is not None:
+    if any(getattr(config, choice, None) is not None for choice in ("detrend", "season")):
         top.plot(series.time, result.trend, color=VERMILLION, lw=1.6, dashes=(5, 1.5), label="trend taken out")
     top.set_ylabel((series.name or "series")[:16], parse_math=False)
     return figure, timed, others
@@ -110,29 +111,17 @@ def draw_band(axes: Axes, time: TimeArray, value: FloatArray, lower: FloatArray,
 def trend_title(axes: Axes, result: Any) -> None:
     """τ and p above a panel; bold where they make a warning."""
     text = f"τ = {number_text(result.tau, 2)}"
-    if result.config.n_surrogates:
-        text += f",  {p_clause(result.pvalue)}"
-    weight = "bold" if result.warning else "normal"
+    say(axes, text + (f",  {p_clause(result.pvalue)}" if result.config.n_surrogates else ""), strong=result.warning)
+
+
+def say(axes: Axes, text: str, *, strong: bool = False) -> None:
+    """A finding above a panel, to the right."""
+    weight = "bold" if strong else "normal"
     axes.set_title(typeset(text), loc="right", fontsize=FONT, color=INK, fontweight=weight, pad=3)
 
 
 def finish(figure: Figure, timed: Sequence[Axes], others: Sequence[Axes], result: Any) -> Figure:
-    """Style, letters, legends and the axis of time.
-
-    Parameters
-    ----------
-    figure : Figure
-        The figure.
-    timed, others : sequence of Axes
-        Its panels.
-    result : object
-        With ``series``.
-
-    Returns
-    -------
-    Figure
-        The same figure.
-    """
+    """Style, letters, legends and the axis of time."""
     for axes, letter in zip([*timed, *others], string.ascii_lowercase, strict=False):
         style(axes)
         put_letter(axes, letter)
