@@ -339,21 +339,25 @@ def datasets(
     ] = None,
     force: Force = False,
 ) -> None:
-    """List the data sets to try a method on; or describe one, or write it as CSV."""
+    """List the data sets to try a method on, those that can be had first; or describe one, or write it as CSV."""
     import ews.datasets as known
 
     with reported_errors():
         if name is None:
-            table = _listing(known.list(), "kind", "what it is")
-            for one in known.list():
-                entry = known.describe(one)
-                table.add_row(entry.name, entry.kind, entry.description)
-            console().print(table)
+            entries = [known.describe(one) for one in known.list()]
+            absent = [entry for entry in entries if entry.availability == "not here"]
+            _show_entries([entry for entry in entries if entry not in absent], known.list())
+            if absent:
+                console().print(
+                    "\nNot on this machine, nor to be fetched: their sources publish them in another format. Set "
+                    "EWS_DATA_DIR to a folder that holds their files.\n"
+                )
+                _show_entries(absent, known.list())
             return
         entry = known.describe(name)
         if output is None:
             facts = Table.grid(padding=(0, 2))
-            for fact in ("name", "description", "kind", "time_unit", "unit", "source", "licence"):
+            for fact in ("name", "description", "kind", "availability", "time_unit", "unit", "source", "licence"):
                 facts.add_row(fact.replace("_", " "), str(getattr(entry, fact)))
             console().print(facts)
             return
@@ -371,6 +375,13 @@ def indicators() -> None:
     for name in registry.names():
         one = registry.get(name)
         table.add_row(name, one.label, one.alarm, str(one.shortest_window), _invariances(one), one.reference)
+    console().print(table)
+
+
+def _show_entries(entries: Sequence[Any], names: Sequence[str]) -> None:
+    table = _listing(names, "kind", "availability", "what it is")
+    for entry in entries:
+        table.add_row(entry.name, entry.kind, entry.availability, entry.description)
     console().print(table)
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ews._common.publish import public
-from ews.datasets.files import File
+from ews.datasets.files import File, is_here
 from ews.datasets.readers import Content
 
-__all__ = ["Entry", "Kind"]
+__all__ = ["Availability", "Entry", "Kind"]
 
 Kind: TypeAlias = Literal["bundled", "simulated", "remote", "local"]
+Availability: TypeAlias = Literal["here", "to be fetched", "not here"]
 
 
 @public("ews.datasets")
@@ -49,3 +50,11 @@ class Entry:
     licence: str
     read: Callable[..., Content]
     files: tuple[File, ...] = ()
+
+    @property
+    def availability(self) -> Availability:
+        """Whether it can be loaded on this machine: at once, after fetching it, or not."""
+        absent = [file for file in self.files if not is_here(file)]
+        if not absent:
+            return "here"
+        return "to be fetched" if all(file.url for file in absent) else "not here"

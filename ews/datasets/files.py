@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ews.errors import DatasetError
 
-__all__ = ["File", "cache_folder", "locate"]
+__all__ = ["File", "cache_folder", "is_here", "locate"]
 
 _TIMEOUT = 20.0  # seconds without an answer after which an address counts as out of reach
 
@@ -39,6 +39,13 @@ def cache_folder() -> Path:
 
     chosen = os.environ.get("EWS_CACHE_DIR")
     return Path(chosen or pooch.os_cache("earlywarning")) / "datasets"
+
+
+def is_here(file: File) -> bool:
+    """Whether a file lies in the folder named by ``EWS_DATA_DIR`` or in the cache; its bytes are not looked at."""
+    chosen = os.environ.get("EWS_DATA_DIR")
+    folders = [Path(chosen)] if chosen else []
+    return any((folder / file.path).is_file() for folder in (*folders, cache_folder()))
 
 
 def locate(file: File, *, name: str, source: str) -> Path:

@@ -307,9 +307,13 @@ def test_names_stay_whole_on_any_terminal(columns):
         assert [name for name in names if not re.search(rf"^{name}( |$)", out, re.MULTILINE)] == []
 
 
-def test_datasets_lists_describes_and_writes(tmp_path):
+def test_datasets_lists_describes_and_writes(tmp_path, monkeypatch):
+    monkeypatch.delenv("EWS_DATA_DIR", raising=False)
     out = ews("datasets").stdout
     assert re.search(r"^nile +bundled ", out, re.MULTILINE)
+    had, _, not_had = out.partition("EWS_DATA_DIR")
+    assert re.search(r"^lake_zurich +remote +(to be fetched|here) ", had, re.MULTILINE)
+    assert re.search(r"^lake_washington +local +not here ", not_had, re.MULTILINE)
     assert "licence" in ews("datasets", "nile").stdout
     path = tmp_path / "nile.csv"
     assert ews("datasets", "nile", "--output", path).exit_code == 0

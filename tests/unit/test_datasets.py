@@ -300,6 +300,20 @@ def test_series_that_cannot_be_fetched_say_so(name: str, bare: Path) -> None:
     assert not bare.exists()
 
 
+def test_availability_is_that_of_this_machine(bare: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in datasets.list():
+        entry = datasets.describe(name)
+        expected = {"bundled": "here", "simulated": "here", "remote": "to be fetched", "local": "not here"}[entry.kind]
+        assert entry.availability == expected
+    entry = datasets.describe("paul_lake_2015")
+    monkeypatch.setenv("EWS_DATA_DIR", str(tmp_path))
+    for file in entry.files:
+        (tmp_path / file.path).parent.mkdir(parents=True)
+        (tmp_path / file.path).write_text("")
+    assert entry.availability == "here"
+    assert datasets.describe("lake_washington").availability == "not here"
+
+
 def test_addresses_are_pinned() -> None:
     for name in ON_FILE:
         for file in datasets.describe(name).files:
