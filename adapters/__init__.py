@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 # Public name → the module that holds it; a name that maps to None is itself a module.
 _HOMES: dict[str, str | None] = {
-    "Assessment": "adapters.assessment.run",
     "Calibration": "adapters.calibration.result",
     "CalibrationConfig": "adapters.calibration.result",
     "ConfidencePolicy": "adapters.policies.confidence",
@@ -31,20 +30,23 @@ _HOMES: dict[str, str | None] = {
     "Replay": "adapters.texts.replaying",
     "Report": "adapters.decoding.report",
     "SaturationPolicy": "adapters.policies.saturation",
+    "Suitability": "adapters.assessment.run",
     "Trajectories": "adapters.trajectories",
     "Trajectory": "adapters.decoding.contract",
     "assess": "adapters.assessment.run",
     "capture": "adapters.trajectories",
-    "dense_continuations": "adapters.texts.continuations",
     "errors": None,
+    "full_model_continuations": "adapters.texts.continuations",
     "policy_named": "adapters.policies.registry",
     "replay": "adapters.texts.replaying",
     "signals": None,
     "windows": None,
 }
 
+# Name of the version before → name.
+_RENAMED = {"Assessment": "Suitability", "dense_continuations": "full_model_continuations"}
+
 __all__ = [
-    "Assessment",
     "Calibration",
     "CalibrationConfig",
     "ConfidencePolicy",
@@ -62,12 +64,13 @@ __all__ = [
     "Replay",
     "Report",
     "SaturationPolicy",
+    "Suitability",
     "Trajectories",
     "Trajectory",
     "assess",
     "capture",
-    "dense_continuations",
     "errors",
+    "full_model_continuations",
     "policy_named",
     "replay",
     "signals",
@@ -98,6 +101,11 @@ _warn_of_clash()
 
 
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        from adapters._common.deprecated import say_renamed
+
+        say_renamed(f"adapters.{name}", f"adapters.{_RENAMED[name]}")
+        name = _RENAMED[name]
     if name not in _HOMES:
         raise AttributeError(f"module 'adapters' has no attribute {name!r}")
     home = _HOMES[name]
@@ -123,7 +131,7 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from adapters import errors, signals, windows
-    from adapters.assessment.run import Assessment, assess
+    from adapters.assessment.run import Suitability, assess
     from adapters.calibration.result import Calibration, CalibrationConfig
     from adapters.decoding.contract import Exit, Plan, Policy, Promise, Trajectory
     from adapters.decoding.report import Report
@@ -136,6 +144,6 @@ if TYPE_CHECKING:
     from adapters.policies.random import RandomExitPolicy
     from adapters.policies.registry import policy_named
     from adapters.policies.saturation import SaturationPolicy
-    from adapters.texts.continuations import dense_continuations
+    from adapters.texts.continuations import full_model_continuations
     from adapters.texts.replaying import Replay, replay
     from adapters.trajectories import Trajectories, capture

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
-    from adapters.assessment.result import Assessment
+    from adapters.assessment.result import Suitability
 
-__all__ = ["draw_assessment"]
+__all__ = ["draw_suitability"]
 
 _INK, _MUTED, _BLUE, _VERMILLION = "#222222", "#666666", "#0072B2", "#D55E00"  # Okabe & Ito 2008
 _FONT, _SMALL = 8.0, 7.0
 
 
-def draw_assessment(found: Assessment) -> Figure:
+def draw_suitability(found: Suitability) -> Figure:
     """Draw a check.
 
     Parameters
     ----------
-    found : Assessment
+    found : Suitability
         From :func:`adapters.assess`.
 
     Returns
@@ -37,12 +37,12 @@ def draw_assessment(found: Assessment) -> Figure:
     tuned = [(each.depth, each.tuned) for each in found.lens if each.tuned is not None]
     heads.plot(*zip(*tuned, strict=True), color=_VERMILLION, lw=1.5, marker="o", ms=3, label="tuned, short-listed")
     heads.set(xlabel="layers run", ylabel="tokens already right", ylim=(0, 1.03))
-    layers = [each.layer + 1 for each in found.feeds]
-    blocks.plot(layers, [each.cosine for each in found.feeds], color=_BLUE, lw=1.5, label="cosine before and after")
-    changed = [(each.layer + 1, each.changed) for each in found.feeds if each.changed is not None]
+    layers = [each.layer + 1 for each in found.ffn]
+    blocks.plot(layers, [each.cosine for each in found.ffn], color=_BLUE, lw=1.5, label="cosine before and after")
+    changed = [(each.layer + 1, each.changed) for each in found.ffn if each.changed is not None]
     if changed:
         blocks.plot(*zip(*changed, strict=True), "o", color=_VERMILLION, ms=3, label="tokens changed without")
-    lowest = min(0.0, *(each.cosine for each in found.feeds))
+    lowest = min(0.0, *(each.cosine for each in found.ffn))
     blocks.set(xlabel="layer", ylabel="feed-forward block", ylim=(lowest, 1.03))
     for axes in (heads, blocks):
         axes.legend(frameon=False, fontsize=_SMALL, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)

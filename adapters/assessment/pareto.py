@@ -107,8 +107,8 @@ def pareto(
     prompts : sequence of sequences of int
         Token ids that are timed.
     replay_texts : sequence of Continuation, optional
-        Text that the whole model wrote (:func:`adapters.dense_continuations`), for agreement and perplexity; default
-        none, which leaves the two out.
+        Text that the full model wrote (:func:`adapters.full_model_continuations`), for agreement and perplexity;
+        default none, which leaves the two out.
     new_tokens : int, default 48
         How many tokens are decoded after each prompt, the first one included.
     repeats : int, default 3
@@ -248,7 +248,7 @@ def forced_replay(model: Any, policy: Policy, texts: Sequence[Continuation]) -> 
     policy : Policy
         Any policy but one with ``cache="verify"``, whose drafts the text would cross.
     texts : sequence of Continuation
-        See :func:`adapters.dense_continuations`.
+        See :func:`adapters.full_model_continuations`.
 
     Returns
     -------
@@ -386,7 +386,7 @@ def _row(
     seen = replays.get(name)
     if policy is None:
         agreement = None if any_replay is None else 1.0
-        perplexity = None if any_replay is None else any_replay.dense_perplexity
+        perplexity = None if any_replay is None else any_replay.full_model_perplexity
     else:
         agreement = None if seen is None else seen.agreement
         perplexity = None if seen is None else seen.perplexity

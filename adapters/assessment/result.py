@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from adapters._common.deprecated import renamed_attribute
 from adapters._common.publish import public
 from adapters.assessment.ffn import FFNCheck
 from adapters.calibration.costs import Costs
@@ -12,7 +13,7 @@ from adapters.calibration.costs import Costs
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["LEAVE_ALONE", "Assessment", "AssessmentConfig", "Gain", "LensCheck"]
+__all__ = ["LEAVE_ALONE", "Suitability", "SuitabilityConfig", "Gain", "LensCheck"]
 
 # Share of the whole model's time above which a policy is not worth its calibration: what else the machine does, and the
 # part of decoding that no policy touches, blur savings of this size.
@@ -21,7 +22,7 @@ _NEAR = 0.01  # shares of time that a check of this size does not tell apart
 
 
 @dataclass(frozen=True, slots=True)
-class AssessmentConfig:
+class SuitabilityConfig:
     """What was assessed, and on what.
 
     Attributes
@@ -87,7 +88,7 @@ class Gain:
     best : float
         If it were known, at no cost, which tokens need what.
     achievable : float or None
-        With looks at their measured costs, thresholds chosen on other texts than those it is stated for; 1 where
+        With predictions at their measured costs, thresholds chosen on other texts than those it is stated for; 1 where
         nothing saves. None where texts that the whole model wrote cannot tell.
     agreement : float or None
         Share of tokens that are those of the whole model, then.
@@ -103,12 +104,12 @@ class Gain:
 
 @public("adapters")
 @dataclass(frozen=True)
-class Assessment:
-    """Whether it is worth while to leave layers out of a model, on the machine at hand.
+class Suitability:
+    """Suitability of a model for early exit and layer skipping, on the machine at hand.
 
     Attributes
     ----------
-    config : AssessmentConfig
+    config : SuitabilityConfig
         What was assessed.
     costs : Costs
         Measured, in units of one layer for one token.
@@ -116,7 +117,7 @@ class Assessment:
         That unit.
     lens : tuple of LensCheck
         Depth by depth.
-    feeds : tuple of FFNCheck
+    ffn : tuple of FFNCheck
         Feed-forward blocks, layer by layer.
     gains : tuple of Gain
         Way by way.
@@ -124,13 +125,15 @@ class Assessment:
         How long the check took.
     """
 
-    config: AssessmentConfig
+    config: SuitabilityConfig
     costs: Costs
     layer_seconds: float
     lens: tuple[LensCheck, ...]
-    feeds: tuple[FFNCheck, ...]
+    ffn: tuple[FFNCheck, ...]
     gains: tuple[Gain, ...]
     seconds: float
+
+    feeds = renamed_attribute("feeds", "ffn")
 
     @property
     def recommended(self) -> Gain | None:
@@ -178,9 +181,9 @@ class Assessment:
         matplotlib.figure.Figure
             Three panels.
         """
-        from adapters.assessment.figure import draw_assessment
+        from adapters.assessment.figure import draw_suitability
 
-        return draw_assessment(self)
+        return draw_suitability(self)
 
     # ---- lines of the summary -------------------------------------------------------------------------------------
 
@@ -207,14 +210,15 @@ class Assessment:
         costs = self.costs
         return [
             f"costs, in layers of {1e3 * self.layer_seconds:.2f} ms, measured with {self.config.threads} thread(s)",
-            f"  full head {costs.head:.2f}    short-listed look {costs.look:.2f}    gate {costs.gate:.2f}",
-            f"  feed-forward block {costs.feed:.2f}    one more token in a layer's pass {costs.completion:.2f}",
+            f"  full head {costs.head:.2f}    exit-head prediction {costs.prediction:.2f}    "
+            f"exit classifier {costs.classifier:.2f}",
+            f"  feed-forward block {costs.ffn:.2f}    one more token in a layer's pass {costs.completion:.2f}",
         ]
 
     def _gain_lines(self) -> list[str]:
         width = max(len(gain.way) for gain in self.gains)
         lines = [
-            "share of the whole model's time (best: with perfect foresight, looks free)",
+            "share of the whole model's time (best: with perfect foresight, predictions free)",
             f"  {'':<{width}}  {'unit':<6}{'cache':<11}{'best':>6}{'achievable':>12}{'agreement':>11}",
         ]
         for gain in self.gains:
@@ -230,7 +234,7 @@ class Assessment:
             "after a layer: tokens that its head already says right; its feed-forward block",
             f"  {'layer':>5}{'own head':>10}{'tuned':>8}{'cosine':>10}{'changed if left out':>21}",
         ]
-        for seen, block in zip(self.lens, self.feeds, strict=True):
+        for seen, block in zip(self.lens, self.ffn, strict=True):
             if seen.tuned is None and block.changed is None:
                 continue
             tuned = "" if seen.tuned is None else f"{seen.tuned:.0%}"

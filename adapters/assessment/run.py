@@ -12,22 +12,22 @@ import torch
 from torch import Tensor
 
 from adapters.assessment.ffn import FFNCheck, FixedFFNSkip, check_ffn
-from adapters.assessment.result import LEAVE_ALONE, Assessment, AssessmentConfig, Gain, LensCheck
+from adapters.assessment.result import LEAVE_ALONE, Gain, LensCheck, Suitability, SuitabilityConfig
 from adapters.calibration.costs import Costs, Measured, measure_costs
 from adapters.calibration.exits import candidate_depths, fit_head, window_for
 from adapters.calibration.rules import choose_rules
-from adapters.calibration.table import Evidence, gather, trajectories_of
+from adapters.calibration.table import ExitTable, gather, trajectories_of
 from adapters.decoding.contract import Policy
 from adapters.errors import UnsupportedModelError
 from adapters.families import Family, family_of
 from adapters.heads.full import top_tokens
 from adapters.heads.shortlist import ShortListHead
-from adapters.texts.continuations import Continuation, dense_continuations
+from adapters.texts.continuations import Continuation, full_model_continuations
 from adapters.texts.reading import IntArray, read_texts
 from adapters.texts.replaying import replay
 from ews.errors import ArgumentError, ValueRangeError, described
 
-__all__ = ["LEAVE_ALONE", "Assessment", "AssessmentConfig", "Gain", "LensCheck", "assess"]
+__all__ = ["LEAVE_ALONE", "Suitability", "SuitabilityConfig", "Gain", "LensCheck", "assess"]
 
 _TEXTS = 48  # at most
 _LEAST_TEXTS, _LEAST_TOKENS, _LEAST_LAYERS = 12, 120, 5
@@ -49,12 +49,12 @@ def assess(
     tolerance: float = 0.05,
     seed: int = 0,
     progress: bool = True,
-) -> Assessment:
+) -> Suitability:
     """Say what leaving layers or feed-forward blocks out of a model could gain on this machine.
 
     The model continues some texts; a lens and a short-listed head are fitted on half of them, and the other half says
     how early heads are right, how little feed-forward blocks do, and what rules that may change a few tokens would
-    save. Layers, head and looks are timed for that. A model of 135 million weights takes about a minute on two
+    save. Layers, head and predictions are timed for that. A model of 135 million weights takes about a minute on two
     processor cores. It is a check and not a calibration: nothing is promised of the risk, savings are those of layers
     and head, without what else ``generate`` does, and what is fitted to so few tokens is a little less right than
     what a calibration finds.
@@ -79,7 +79,7 @@ def assess(
 
     Returns
     -------
-    Assessment
+    Suitability
         Figures, and a verdict: "worth calibrating", or "leave this model alone" where the best that was found takes
         more than 0.97 of the whole model's time.
 
@@ -112,7 +112,7 @@ def assess(
     drawn = _drawn(texts, tokenizer, family, seed)
     with _stages(progress) as stage:
         stage("continuing texts")
-        written = dense_continuations(model, drawn, max_new_tokens=max_new_tokens)
+        written = full_model_continuations(model, drawn, max_new_tokens=max_new_tokens)
         decided = [each.decided for each in written]
         if sum(decided) < _LEAST_TOKENS:
             raise ArgumentError(
@@ -126,17 +126,17 @@ def assess(
         stage("fitting a lens")
         head = fit_head(family, written, fitting, _lens_depths(family, asked), _nothing)
         stage("reading layers")
-        evidence = gather(family, written, head, indices=reading, depths=asked, window=window)
+        table = gather(family, written, head, indices=reading, depths=asked, window=window)
         lens, settled = _check_lens(family, written, head, reading)
         stage("leaving out feed-forward blocks")
         blocks = np.unique(np.linspace(0, family.depth - 1, min(_BLOCKS, family.depth)).round().astype(int))
-        feeds = check_ffn(family, written, indices=reading[:_BLOCK_TEXTS], layers=blocks.tolist())
+        ffn = check_ffn(family, written, indices=reading[:_BLOCK_TEXTS], layers=blocks.tolist())
         stage("timing")
         longest = max(written, key=lambda each: len(each.tokens))
         measured = measure_costs(family, head, longest.tokens, window=window)
         stage("weighing")
-        gains = _gains(family, written, evidence, reading, lens, settled, feeds, measured, tolerance)
-    config = AssessmentConfig(
+        gains = _gains(family, written, table, reading, lens, settled, ffn, measured, tolerance)
+    config = SuitabilityConfig(
         texts=len(written),
         tokens=sum(decided),
         max_new_tokens=max_new_tokens,
@@ -150,7 +150,7 @@ def assess(
         threads=torch.get_num_threads(),
     )
     seconds = time.perf_counter() - began
-    return Assessment(config, measured.costs, measured.layer_seconds, lens, feeds, gains, seconds)
+    return Suitability(config, measured.costs, measured.layer_seconds, lens, ffn, gains, seconds)
 
 
 def _drawn(texts: Sequence[Any], tokenizer: Any, family: Family, seed: int) -> list[IntArray]:
@@ -166,7 +166,7 @@ def _drawn(texts: Sequence[Any], tokenizer: Any, family: Family, seed: int) -> l
 
 
 def _lens_depths(family: Family, asked: Sequence[int]) -> list[int]:
-    """Depths that rules may look at, and as many others as memory allows."""
+    """Depths that rules may predict at, and as many others as memory allows."""
     room = int(np.clip(_LENS_BYTES // (16 * family.width**2), 1, _LENS_DEPTHS))
     others = np.linspace(1, family.depth - 1, min(room, family.depth - 1)).round().astype(int)
     return sorted({*asked, *others.tolist()} - {family.depth})
@@ -209,50 +209,50 @@ def _settled(
 def _gains(
     family: Family,
     written: Sequence[Continuation],
-    evidence: Evidence,
+    table: ExitTable,
     reading: IntArray,
     lens: Sequence[LensCheck],
     settled: np.ndarray[Any, np.dtype[np.int64]],
-    feeds: Sequence[FFNCheck],
+    ffn: Sequence[FFNCheck],
     measured: Measured,
     tolerance: float,
 ) -> tuple[Gain, ...]:
     costs, layers = measured.costs, family.depth
-    dense = costs.dense(layers)
+    full = costs.full_model(layers)
 
     def foresight(completion: float) -> float:
         left = settled + completion * (layers - settled)
-        return float(np.minimum(left, layers).mean() / dense)  # who knows all stays where leaving costs more
+        return float(np.minimum(left, layers).mean() / full)  # who knows all stays where leaving costs more
 
-    last = Evidence(
-        evidence.text,
+    last = ExitTable(
+        table.text,
         (layers,),
-        evidence.features[:, -1:],
-        evidence.confidence[:, -1:],
-        evidence.correct[:, -1:],
+        table.features[:, -1:],
+        table.confidence[:, -1:],
+        table.correct[:, -1:],
     )
     verified = _verified(lens, costs, layers)
     short = _reached(last, reading, costs, layers, tolerance)
     return (
-        Gain("layer", "deferred", "short head alone", layers / dense, *short),
+        Gain("layer", "deferred", "short head alone", layers / full, *short),
         Gain(
             "layer",
             "deferred",
             "early exits",
             foresight(costs.completion),
-            *_reached(evidence, reading, costs, layers, tolerance),
+            *_reached(table, reading, costs, layers, tolerance),
         ),
         Gain("layer", "propagate", "early exits", foresight(measured.projection), None, None),
         Gain("layer", "verify", "drafts, checked", *verified, 1.0),
-        _feed_gain(family, written, reading, feeds, costs, tolerance),
+        _ffn_gain(family, written, reading, ffn, costs, tolerance),
     )
 
 
-def _reached(evidence: Evidence, reading: IntArray, costs: Costs, layers: int, tolerance: float) -> tuple[float, float]:
+def _reached(table: ExitTable, reading: IntArray, costs: Costs, layers: int, tolerance: float) -> tuple[float, float]:
     """Time and agreement of rules that are chosen on half of the texts and stated for the other, both ways round."""
     spent, agrees = [], []
     for chosen_on, stated_for in ((reading[::2], reading[1::2]), (reading[1::2], reading[::2])):
-        known, fresh = evidence.of_texts(chosen_on), evidence.of_texts(stated_for)
+        known, fresh = table.of_texts(chosen_on), table.of_texts(stated_for)
         if not len(known.text) or not len(fresh.text):
             continue
         allowed = [
@@ -263,47 +263,47 @@ def _reached(evidence: Evidence, reading: IntArray, costs: Costs, layers: int, t
             spent.append(rule.cost(fresh, costs, layers))
             agrees.append(rule.outcome(fresh)[1])
         else:
-            spent.append(np.full(len(fresh.text), costs.dense(layers)))
+            spent.append(np.full(len(fresh.text), costs.full_model(layers)))
             agrees.append(np.ones(len(fresh.text), dtype=bool))
     if not spent:
         return 1.0, 1.0
-    return float(np.concatenate(spent).mean() / costs.dense(layers)), float(np.concatenate(agrees).mean())
+    return float(np.concatenate(spent).mean() / costs.full_model(layers)), float(np.concatenate(agrees).mean())
 
 
 def _verified(lens: Sequence[LensCheck], costs: Costs, layers: int) -> tuple[float, float]:
     """Drafts from one depth, checked by the whole model: with perfect drafts, and with those of the lens.
 
-    A round of k drafts takes k + 1 passes through the first layers, k looks, and one pass of k + 1 tokens through the
-    layers above and the head; if each draft is right with probability a, independently, it gives 1 + a + … + aᵏ tokens
-    (Leviathan et al. 2023, eq. 1).
+    A round of k drafts takes k + 1 passes through the first layers, k predictions, and one pass of k + 1 tokens through
+    the layers above and the head; if each draft is right with probability a, independently, it gives 1 + a + … + aᵏ
+    tokens (Leviathan et al. 2023, eq. 1).
     """
 
-    def share(depth: int, right: float, drafts: int, look: float) -> float:
+    def share(depth: int, right: float, drafts: int, prediction: float) -> float:
         wider = 1.0 + costs.completion * drafts
-        spent = (drafts + 1) * depth + drafts * look + (layers - depth + costs.head) * wider
+        spent = (drafts + 1) * depth + drafts * prediction + (layers - depth + costs.head) * wider
         tokens = sum(right**power for power in range(drafts + 1))
-        return spent / tokens / costs.dense(layers)
+        return spent / tokens / costs.full_model(layers)
 
     lengths = range(1, Policy.drafts + 1)
     fitted = [(each.depth, each.tuned) for each in lens if each.tuned is not None and each.depth < layers]
-    found = [share(depth, right, drafts, costs.look) for depth, right in fitted for drafts in lengths]
+    found = [share(depth, right, drafts, costs.prediction) for depth, right in fitted for drafts in lengths]
     best = min((share(1, 1.0, drafts, 0.0) for drafts in lengths), default=1.0)
     return min(best, 1.0), min((1.0, *found))
 
 
-def _feed_gain(
+def _ffn_gain(
     family: Family,
     written: Sequence[Continuation],
     reading: IntArray,
-    feeds: Sequence[FFNCheck],
+    ffn: Sequence[FFNCheck],
     costs: Costs,
     tolerance: float,
 ) -> Gain:
     """The same blocks left out for every token, as far as the tolerance allows; at best each where nothing changes."""
-    known = [(each.changed, each.layer) for each in feeds if each.changed is not None]
-    dense = costs.dense(family.depth)
+    known = [(each.changed, each.layer) for each in ffn if each.changed is not None]
+    full = costs.full_model(family.depth)
     spared = float(np.mean([1.0 - changed for changed, _ in known])) * family.depth
-    best = 1.0 - spared * costs.feed / dense
+    best = 1.0 - spared * costs.ffn / full
     taken: list[int] = []
     chosen_on = [written[index] for index in reading[:_BLOCK_TEXTS]]
     for changed, layer in sorted(known):
@@ -316,7 +316,7 @@ def _feed_gain(
     fresh = [written[index] for index in reading[_BLOCK_TEXTS : 2 * _BLOCK_TEXTS] if written[index].decided]
     if taken and fresh:
         agreement = replay(family.model, FixedFFNSkip(taken), fresh).agreement
-    return Gain("ffn", "exact", "feed-forward blocks", best, 1.0 - len(taken) * costs.feed / dense, agreement)
+    return Gain("ffn", "exact", "feed-forward blocks", best, 1.0 - len(taken) * costs.ffn / full, agreement)
 
 
 def _nothing(_done: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,19 +13,29 @@ from torch import Tensor
 
 from adapters.decoding.projection import Projection
 from adapters.families import Family
-from adapters.heads.exit_classifier import FeatureSet, feature_names, gate_features, states_needed
-from adapters.heads.fitted import Gate
+from adapters.heads.exit_classifier import FeatureSet, classifier_features, feature_names, states_needed
+from adapters.heads.fitted import ExitClassifier
 from adapters.heads.logistic import Logistic
 from adapters.heads.shortlist import ShortListHead
 from adapters.texts.reading import IntArray
 
-__all__ = ["Costs", "Measured", "measure_costs"]
+__all__ = ["SAVED_NAMES", "Costs", "Measured", "measure_costs"]
 
-# What is read from memory in the time of a gate.
-_GATE_BYTES = 1e7
+# What is read from memory in the time of an exit classifier.
+_CLASSIFIER_BYTES = 1e7
 _ATTENTIONS = ("self_attn", "attention", "attn")  # what families call it
 _LEAST, _MOST = 7, 25  # repetitions
 _SECONDS = 6.0  # after which the least number is enough
+
+# Name in a saved policy → field. Files keep the names that they were first written with.
+SAVED_NAMES = {
+    "head": "head",
+    "look": "prediction",
+    "gate": "classifier",
+    "feed": "ffn",
+    "completion": "completion",
+    "measured": "measured",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +49,12 @@ class Costs:
     ----------
     head : float
         The norm and the full head.
-    look : float
-        Translator, screen and candidates.
-    gate : float
-        Signals, windows and the gate, at one depth: some fifty small operations, which between layers take about half a
-        millisecond on a processor whatever the size of the model.
-    feed : float
+    prediction : float
+        One exit-head prediction: tuned lens, screen and candidates.
+    classifier : float
+        Signals, windows and the exit classifier, at one depth: some fifty small operations, which between layers take
+        about half a millisecond on a processor whatever the size of the model.
+    ffn : float
         The feed-forward block, of one layer.
     completion : float
         A layer for one token more in a pass that runs anyway.
@@ -53,9 +63,9 @@ class Costs:
     """
 
     head: float
-    look: float
-    gate: float = 0.5
-    feed: float = 0.7
+    prediction: float
+    classifier: float = 0.5
+    ffn: float = 0.7
     completion: float = 0.25
     measured: bool = False
 
@@ -82,17 +92,26 @@ class Costs:
         attending = sum(each.numel() for each in attention.parameters())
         vocabulary, width = int(family.config.vocab_size), family.width
         size = parameters[0].element_size()
-        look = vocabulary * rank / size + width * rank + candidates * width + width * width
+        prediction = vocabulary * rank / size + width * rank + candidates * width + width * width
         return cls(
             head=vocabulary * width / layer,
-            look=look / layer,
-            gate=min(0.5, _GATE_BYTES / (layer * size)),
-            feed=1.0 - attending / layer,
+            prediction=prediction / layer,
+            classifier=min(0.5, _CLASSIFIER_BYTES / (layer * size)),
+            ffn=1.0 - attending / layer,
         )
 
-    def dense(self, layers: int) -> float:
-        """A token through the whole model."""
+    def full_model(self, layers: int) -> float:
+        """A token through the full model."""
         return layers + self.head
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain numbers, under the names that saved policies have them by."""
+        return {name: getattr(self, field) for name, field in SAVED_NAMES.items()}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Costs:
+        """The inverse of :meth:`to_dict`."""
+        return cls(**{field: found[name] for name, field in SAVED_NAMES.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +149,13 @@ def measure_costs(
     family : Family
         The model.
     head : ShortListHead
-        What looks.
+        The short-listed head.
     tokens : ndarray of int64 of shape (tokens,)
         A text that stands in the cache meanwhile.
     window : int
         Layers in the gate's window.
     features : {"windowed", "raw", "both"}, default "both"
-        What the gate sees.
+        What the classifier sees.
 
     Returns
     -------
@@ -147,7 +166,7 @@ def measure_costs(
     cache = family.model(ids, use_cache=True, logits_to_keep=1)[family.convention.cache]
     step = _Step(family, cache, ids[:, -1:])
     middle = family.depth // 2
-    gate = Gate(Logistic(np.zeros(len(feature_names(features))), 0.0), 0.0)
+    classifier = ExitClassifier(Logistic(np.zeros(len(feature_names(features))), 0.0), 0.0)
     project = Projection(family)
     stacked = torch.stack([state[:, -1] for state in step.states(1)[-states_needed(window) :]], dim=1)
     newest = stacked[:, -1]
@@ -163,7 +182,7 @@ def measure_costs(
         "head": lambda: family.logits(family.finish(newest[:, None])),
         "look": look,
         "two": lambda: step.states(2),
-        "gate": lambda: gate.opens(gate_features(stacked, features=features)),
+        "gate": lambda: classifier.opens(classifier_features(stacked, features=features)),
         "attention": lambda: step.states(1, attend_only=True),
         "projection": lambda: project(middle, newest[:, None], rotary),
     }
@@ -182,9 +201,9 @@ def measure_costs(
     layer = found["one"] / family.depth
     costs = Costs(
         head=found["head"] / layer,
-        look=found["look"] / layer,
-        gate=found["gate"] / layer,
-        feed=float(np.clip(1.0 - found["attention"] / found["one"], 0.0, 1.0)),
+        prediction=found["look"] / layer,
+        classifier=found["gate"] / layer,
+        ffn=float(np.clip(1.0 - found["attention"] / found["one"], 0.0, 1.0)),
         completion=max(found["two"] / found["one"] - 1.0, 0.0),
         measured=True,
     )

@@ -14,14 +14,14 @@ from adapters.calibration.costs import Costs
 from adapters.calibration.result import Calibration, CalibrationConfig, new_calibration
 from adapters.calibration.risk import RiskControl, Target, learn_then_test
 from adapters.calibration.rules import Rule, choose_rules, losses_of
-from adapters.calibration.table import Evidence, gather, trajectories_of
+from adapters.calibration.table import ExitTable, gather, trajectories_of
 from adapters.errors import FullDepthWarning
 from adapters.families import Family
 from adapters.heads.exit_classifier import FeatureSet
 from adapters.heads.full import FullHead
 from adapters.heads.lens import LensMoments, TunedLens
 from adapters.heads.shortlist import ShortListHead
-from adapters.texts.continuations import Continuation, dense_continuations
+from adapters.texts.continuations import Continuation, full_model_continuations
 
 __all__ = [
     "LENS_SHARE",
@@ -35,14 +35,14 @@ __all__ = [
     "window_for",
 ]
 
-# Shares of the texts for translators and head, for gates and rules; the rest decides how far the thresholds go.
+# Shares of the texts for translators and head, for classifiers and rules; the rest decides how far the thresholds go.
 LENS_SHARE, RULE_SHARE = 0.3, 0.2
 _DEPTHS = 5
 _WINDOW = 8
 
 
 def candidate_depths(layers: int, window: int) -> tuple[int, ...]:
-    """Where rules may look: five depths from the middle on, and the last, where only the head can be saved."""
+    """Depths at which rules may predict: five from the middle on, and the last, where only the head can be saved."""
     first = max(window + 1, layers // 2)
     inner = np.unique(np.linspace(first, layers - 1, _DEPTHS).round().astype(int)).tolist() if first < layers else []
     return (*inner, layers)
@@ -65,13 +65,13 @@ def calibrate_exits(
     """Fit and test early exits; the arguments are those of :meth:`adapters.EWSExitPolicy.calibrate`."""
     window = window_for(family.depth)
     with reporting(progress, 3 * len(texts)) as advance:
-        written = dense_continuations(
+        written = full_model_continuations(
             family.model, texts, tokenizer=tokenizer, max_new_tokens=max_new_tokens, progress=advance
         )
         lens_part, rule_part, test_part = split(len(texts), seed)
         depths = candidate_depths(family.depth, window)
         head = fit_head(family, written, lens_part, depths, advance)
-        evidence = gather(
+        table = gather(
             family,
             written,
             head,
@@ -82,9 +82,9 @@ def calibrate_exits(
             progress=lambda done: advance(2 * done),
         )
     weighed = costs or Costs.of(family, rank=head.screen.rank, candidates=head.candidates)
-    rules = choose_rules(evidence.of_texts(rule_part), weighed, family.depth)
+    rules = choose_rules(table.of_texts(rule_part), weighed, family.depth)
     control, rule = test_rules(
-        rules, evidence.of_texts(test_part), test_part, risk, confidence, target, max_new_tokens, seed
+        rules, table.of_texts(test_part), test_part, risk, confidence, target, max_new_tokens, seed
     )
     expected = 1.0
     if rule is None:
@@ -95,7 +95,7 @@ def calibrate_exits(
             stacklevel=4,
         )
     else:
-        expected = rule.cost(evidence.of_texts(test_part), weighed, family.depth).mean() / weighed.dense(family.depth)
+        expected = rule.cost(table.of_texts(test_part), weighed, family.depth).mean() / weighed.full_model(family.depth)
     config = CalibrationConfig(
         risk=risk,
         confidence=confidence,
@@ -153,7 +153,7 @@ def fit_head(
 
 def test_rules(
     rules: Sequence[Rule],
-    evidence: Evidence,
+    table: ExitTable,
     texts: np.ndarray[Any, Any],
     risk: float,
     confidence: float,
@@ -161,9 +161,9 @@ def test_rules(
     max_new_tokens: int,
     seed: int,
 ) -> tuple[RiskControl, Rule | None]:
-    """From the most careful rule on, as far as the risk allows."""
+    """From the most conservative rule on, as far as the risk allows."""
     tried = rules or [Rule(0.0, ())]  # where nothing saves, the whole model, which never differs
-    losses, sizes = losses_of(tried, evidence, texts)
+    losses, sizes = losses_of(tried, table, texts)
     control = learn_then_test(
         losses, sizes, risk=risk, confidence=confidence, target=target, max_size=max_new_tokens - 1, seed=seed
     )

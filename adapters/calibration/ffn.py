@@ -1,7 +1,7 @@
 """Calibration of FFN skips, alone or beside early exits.
 
 What is left out changes the states that follow, so that a rule cannot be judged from one recording: each candidate is
-replayed on the texts that test it, from the careful to the bold, until one fails.
+replayed on the texts that test it, from the conservative to the aggressive, until one fails.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from adapters.calibration.costs import Costs
 from adapters.calibration.exits import fit_head, reporting, split, window_for
 from adapters.calibration.result import Calibration, CalibrationConfig, new_calibration
 from adapters.calibration.risk import Target, learn_then_test
-from adapters.calibration.rules import DepthRule, FeedRule, Rule, choose_rules
+from adapters.calibration.rules import DepthRule, Rule, SkipRule, choose_rules
 from adapters.calibration.table import gather
 from adapters.decoding.contract import Unit
 from adapters.errors import FullDepthWarning
 from adapters.families import Family
 from adapters.heads.early_warning import EarlyWarning
-from adapters.heads.exit_classifier import FeatureSet, gate_features, states_needed
+from adapters.heads.exit_classifier import FeatureSet, classifier_features, states_needed
 from adapters.heads.logistic import Logistic
 from adapters.heads.shortlist import ShortListHead
 from adapters.texts.ablation import ablate_ffn
-from adapters.texts.continuations import Continuation, dense_continuations
+from adapters.texts.continuations import Continuation, full_model_continuations
 from adapters.texts.reading import IntArray
 from adapters.texts.replaying import Replay, replay
 from ews.errors import ArgumentError, described
 
-__all__ = ["calibrate_ffn", "feed_groups", "feeds_for", "harmless_groups"]
+__all__ = ["calibrate_ffn", "ffn_groups", "harmless_groups", "skips_for"]
 
-# Share of the risk that the candidates aim at on the texts that they are chosen on, from careful to bold.
+# Share of the risk that the candidates aim at on the texts that they are chosen on, from conservative to aggressive.
 _AIMS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5)
 _MOST_TEXTS = 64  # on which groups are tried one by one
 
 
-def feed_groups(layers: int, window: int) -> list[tuple[int, ...]]:
+def ffn_groups(layers: int, window: int) -> list[tuple[int, ...]]:
     """Neighbouring layers that are decided on together, a tenth of the model each; a window must lie before each.
 
     Parameters
@@ -93,7 +93,7 @@ def harmless_groups(
     for found in ablate_ffn(family, texts, indices=indices, groups=groups):
         windows = [torch.stack(found.states[group[0] + 1 - needed : group[0] + 1], dim=1) for group in groups]
         harmless.append(~found.changed)
-        seen.append(np.stack([gate_features(each, features=features).cpu().numpy() for each in windows], axis=1))
+        seen.append(np.stack([classifier_features(each, features=features).cpu().numpy() for each in windows], axis=1))
     return np.concatenate(harmless), np.concatenate(seen)
 
 
@@ -114,14 +114,14 @@ def calibrate_ffn(
 ) -> Calibration:
     """Fit and test; the arguments are those of :func:`adapters.calibration.run.calibrate`."""
     window = window_for(family.depth)
-    groups = feed_groups(family.depth, window)
+    groups = ffn_groups(family.depth, window)
     if not groups:
         raise ArgumentError("model", described(f"one of {family.depth} layers"), f"{window + 4} layers or more")
     lens_part, rule_part, test_part = split(len(texts), seed)
     if unit == "ffn":  # no head is fitted, so that these texts are free
         rule_part = np.concatenate((lens_part, rule_part))
     with reporting(progress, len(texts) * (2 if unit == "ffn" else 3) + len(_AIMS) * len(test_part)) as advance:
-        written = dense_continuations(
+        written = full_model_continuations(
             family.model, texts, tokenizer=tokenizer, max_new_tokens=max_new_tokens, progress=advance
         )
         head: ShortListHead | None = None
@@ -132,7 +132,7 @@ def calibrate_ffn(
         depths = (*(depth for depth in depths if depth > window), family.depth)
         if unit == "both":
             head = fit_head(family, written, lens_part, depths, advance)
-            evidence = gather(family, written, head, indices=rule_part, depths=depths, window=window, features=features)
+            table = gather(family, written, head, indices=rule_part, depths=depths, window=window, features=features)
         weighed = costs or Costs.of(family, rank=1, candidates=1)
         if head is not None and costs is None:
             weighed = Costs.of(family, rank=head.screen.rank, candidates=head.candidates)
@@ -141,21 +141,21 @@ def calibrate_ffn(
             family, written, indices=tried, groups=groups, window=window, features=features
         )
         advance(len(texts))
-        gates = [Logistic.fit(seen[:, at], harmless[:, at]) for at in range(len(groups))]
-        scores = np.stack([gate.score(seen[:, at]) for at, gate in enumerate(gates)], axis=1)
+        classifiers = [Logistic.fit(seen[:, at], harmless[:, at]) for at in range(len(groups))]
+        scores = np.stack([classifier.score(seen[:, at]) for at, classifier in enumerate(classifiers)], axis=1)
         if head is not None:
-            exit_rules = choose_rules(evidence, weighed, family.depth)
-            exit_risks = [float((~rule.outcome(evidence)[1]).mean()) for rule in exit_rules]
+            exit_rules = choose_rules(table, weighed, family.depth)
+            exit_risks = [float((~rule.outcome(table)[1]).mean()) for rule in exit_rules]
         candidates: list[Rule] = []
         for aim in _AIMS:
             share = risk * aim * (0.5 if unit == "both" else 1.0)
-            feeds = feeds_for(groups, gates, scores, harmless, share)
+            skips = skips_for(groups, classifiers, scores, harmless, share)
             exits: tuple[DepthRule, ...] = ()
             if exit_rules:
-                bold = [rule for rule, found in zip(exit_rules, exit_risks, strict=True) if found <= share]
-                exits = bold[-1].exits if bold else ()
-            rule = Rule(share, exits, feeds)
-            if (feeds or exits) and (not candidates or (feeds, exits) != (candidates[-1].feeds, candidates[-1].exits)):
+                allowed = [rule for rule, found in zip(exit_rules, exit_risks, strict=True) if found <= share]
+                exits = allowed[-1].exits if allowed else ()
+            rule = Rule(share, exits, skips)
+            if (skips or exits) and (not candidates or (skips, exits) != (candidates[-1].skips, candidates[-1].exits)):
                 candidates.append(rule)
         config = CalibrationConfig(
             risk=risk,
@@ -228,26 +228,26 @@ def _test(
 
 def _cost(rule: Rule, seen: Replay, costs: Costs, family: Family) -> float:
     """Cost of a token under a rule, in units of one through the whole model."""
-    left_out = seen.depth - seen.feeds
-    looked = np.zeros(len(seen.depth))
+    left_out = seen.depth - seen.ffn_blocks
+    predicted = np.zeros(len(seen.depth))
     for each in rule.exits:
-        looked += seen.depth >= each.depth
+        predicted += seen.depth >= each.depth
     spoke = np.isin(seen.depth, [each.depth for each in rule.exits if each.depth < family.depth])
-    spent = seen.depth - costs.feed * left_out + costs.look * looked + costs.gate * len(rule.feeds)
-    return float((spent + costs.head * ~spoke).mean() / costs.dense(family.depth))
+    spent = seen.depth - costs.ffn * left_out + costs.prediction * predicted + costs.classifier * len(rule.skips)
+    return float((spent + costs.head * ~spoke).mean() / costs.full_model(family.depth))
 
 
-def feeds_for(
+def skips_for(
     groups: Sequence[tuple[int, ...]],
-    gates: Sequence[Logistic],
+    classifiers: Sequence[Logistic],
     scores: np.ndarray[Any, Any],
     harmless: np.ndarray[Any, Any],
     share: float,
-) -> tuple[FeedRule, ...]:
+) -> tuple[SkipRule, ...]:
     """Thresholds under which the groups change about this share of tokens, as far as each tried alone tells."""
     levels = np.unique(np.quantile(scores[np.isfinite(scores)], np.linspace(0, 1, 201)))[::-1]
     threshold = np.inf
-    for level in levels:  # from careful to bold
+    for level in levels:  # from conservative to aggressive
         opened = scores >= level
         if (opened & ~harmless).sum(axis=1).mean() > share:
             break
@@ -255,4 +255,4 @@ def feeds_for(
     if not np.isfinite(threshold):
         return ()
     used = np.flatnonzero((scores >= threshold).any(axis=0)).tolist()
-    return tuple(FeedRule(groups[at], gates[at], threshold) for at in used)
+    return tuple(SkipRule(groups[at], classifiers[at], threshold) for at in used)

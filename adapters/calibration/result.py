@@ -19,7 +19,7 @@ from adapters.decoding.contract import CacheMode, Unit
 from adapters.errors import PolicyDtypeWarning, PolicyMismatchError
 from adapters.families import Family
 from adapters.heads.exit_classifier import FeatureSet
-from adapters.heads.fitted import FittedExit, FittedFeeds, Gate
+from adapters.heads.fitted import ExitClassifier, FittedExit, FittedSkip
 from adapters.heads.full import FullHead
 from adapters.heads.shortlist import ShortListHead
 from ews.errors import described
@@ -41,7 +41,7 @@ class CalibrationConfig:
     unit, cache : str
         What is left out, and how the cache is kept.
     features : {"windowed", "raw", "both"}
-        What the gates see.
+        What the classifiers see.
     window : int
         Layers in their window.
     texts, tokens : int
@@ -83,7 +83,7 @@ class Calibration:
     fingerprint : str
         Of the model.
     rule : Rule or None
-        Gates and thresholds; None where nothing saves anything at this risk.
+        Classifiers and thresholds; None where nothing saves anything at this risk.
     tensors : mapping of str to Tensor
         Translators and screen, see ``adapters.heads.shortlist.ShortListHead.tensors``.
     control : mapping
@@ -106,8 +106,8 @@ class Calibration:
     _placed: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     _told: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
-    def bind(self, family: Family) -> tuple[dict[int, FittedExit], dict[int, FittedFeeds]]:
-        """Gates and looks for a model, after a look at whether it is the right one, as it was.
+    def bind(self, family: Family) -> tuple[dict[int, FittedExit], dict[int, FittedSkip]]:
+        """Exits and FFN skips for a model, once it is seen to be the right one, as it was.
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ class Calibration:
 
         Returns
         -------
-        (dict of int to FittedExit, dict of int to FittedFeeds)
+        (dict of int to FittedExit, dict of int to FittedSkip)
             By depth.
 
         Raises
@@ -128,19 +128,19 @@ class Calibration:
         require_model(self, family.model)
         self.warn_of_type(family.model)
         exits: dict[int, FittedExit] = {}
-        feeds: dict[int, FittedFeeds] = {}
+        skips: dict[int, FittedSkip] = {}
+        window, features = self.config.window, self.config.features
         if self.rule is not None:
             if self.rule.exits:
                 head = self._head(family)
             for each in self.rule.exits:
                 predict = partial(head.predict, depth=each.depth)
-                gate = Gate(each.gate, each.gate_threshold)
-                exits[each.depth] = FittedExit(gate, self.config.window, self.config.features, predict, each.threshold)
-            for group in self.rule.feeds:
-                gate = Gate(group.gate, group.gate_threshold)
-                fitted = FittedFeeds(gate, self.config.window, self.config.features, group.layers)
-                feeds[group.layers[0]] = fitted
-        return exits, feeds
+                classifier = ExitClassifier(each.classifier, each.classifier_threshold)
+                exits[each.depth] = FittedExit(classifier, window, features, predict, each.threshold)
+            for group in self.rule.skips:
+                classifier = ExitClassifier(group.classifier, group.classifier_threshold)
+                skips[group.layers[0]] = FittedSkip(classifier, window, features, group.layers)
+        return exits, skips
 
     def _head(self, family: Family) -> ShortListHead:
         """The short-listed head of a model; what was calibrated of it stays where it was moved to."""
@@ -198,6 +198,6 @@ def calibration_dict(calibration: Calibration) -> dict[str, Any]:
         "fingerprint": calibration.fingerprint,
         "rule": None if calibration.rule is None else calibration.rule.to_dict(),
         "control": dict(calibration.control),
-        "costs": asdict(calibration.costs),
+        "costs": calibration.costs.to_dict(),
         "expected": calibration.expected,
     }

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, get_args
 import torch
 from torch import Tensor
 
-from adapters.calibration.costs import Costs
+from adapters.calibration.costs import SAVED_NAMES, Costs
 from adapters.calibration.result import Calibration, CalibrationConfig
 from adapters.calibration.risk import RiskControl, RiskControlConfig, Target
 from adapters.calibration.rules import Rule
@@ -72,7 +72,7 @@ def calibration_from_dict(found: Any, tensors: Mapping[str, Tensor]) -> Calibrat
     if rule is not None:
         _check_rule(rule, len(feature_names(config.features)), config.unit)
     _check_control(control)
-    costs = dict(zip(_names_of(Costs), parts(costs_, _names_of(Costs), "costs"), strict=True))
+    costs = dict(zip(SAVED_NAMES, parts(costs_, tuple(SAVED_NAMES), "costs"), strict=True))
     for name, value in costs.items():
         if name == "measured":
             _bool("costs.measured", value)
@@ -85,7 +85,7 @@ def calibration_from_dict(found: Any, tensors: Mapping[str, Tensor]) -> Calibrat
         rule=None if rule is None else Rule.from_dict(rule),
         tensors=dict(tensors),
         control=control,
-        costs=Costs(**costs),
+        costs=Costs.from_dict(costs),
         expected=_within("expected", expected, 0.0),
     )
 
@@ -104,7 +104,7 @@ def require_fit(calibration: Calibration, family: Family) -> None:
     for each in () if rule is None else rule.exits:
         if not window < each.depth <= family.depth:
             refuse("rule.exits", each.depth, f"depths from {window + 1} to {family.depth}")
-    for group in () if rule is None else rule.feeds:
+    for group in () if rule is None else rule.skips:
         if not (window < group.layers[0] and group.layers[-1] < family.depth):
             refuse("rule.feeds", list(group.layers), f"layers from {window + 1} to {family.depth - 1}")
     if "lens.weight" in tensors:
@@ -149,40 +149,40 @@ def _config(found: Any) -> CalibrationConfig:
 
 def _check_rule(rule: Any, features: int, unit: str) -> None:
     """That a rule is what :meth:`adapters.calibration.rules.Rule.to_dict` gives, for this unit."""
-    tolerance, exits, feeds = parts(rule, ("tolerance", "exits", "feeds"), "rule")
+    tolerance, exits, skips = parts(rule, ("tolerance", "exits", "feeds"), "rule")
     _within("rule.tolerance", tolerance, 0.0, 1.0)
     depths, blocks = [], []
     for at, each in enumerate(_list("rule.exits", exits)):
         where = f"rule.exits[{at}]"
-        depth, gate, limit, threshold = parts(each, ("depth", "gate", "gate_threshold", "threshold"), where)
+        depth, classifier, limit, threshold = parts(each, ("depth", "gate", "gate_threshold", "threshold"), where)
         _count(f"{where}.depth", depth, 1)
         depths.append(depth)
         _within(f"{where}.threshold", threshold, 0.0, 1.0)
-        if (gate is None) != (limit is None):
+        if (classifier is None) != (limit is None):
             refuse(f"{where}.gate_threshold", limit, "a number where there is a gate, null where there is none")
-        if gate is not None:
-            _check_gate(f"{where}.gate", gate, features)
+        if classifier is not None:
+            _check_classifier(f"{where}.gate", classifier, features)
             _number(f"{where}.gate_threshold", limit)
-    for at, each in enumerate(_list("rule.feeds", feeds)):
+    for at, each in enumerate(_list("rule.feeds", skips)):
         where = f"rule.feeds[{at}]"
-        layers, gate, limit = parts(each, ("layers", "gate", "gate_threshold"), where)
+        layers, classifier, limit = parts(each, ("layers", "gate", "gate_threshold"), where)
         for index in _list(f"{where}.layers", layers):
             _count(f"{where}.layers", index, 0)
         if not layers:
             refuse(f"{where}.layers", layers, "indices of layers, at least one")
         blocks += layers
-        _check_gate(f"{where}.gate", gate, features)
+        _check_classifier(f"{where}.gate", classifier, features)
         _number(f"{where}.gate_threshold", limit)
     for name, found in (("rule.exits", depths), ("rule.feeds.layers", blocks)):
         if not all(earlier < later for earlier, later in pairwise(found)):
             refuse(name, found, "rising, each once")
-    if (unit == "layer" and feeds) or (unit == "ffn" and exits) or not (exits or feeds):
-        fitted = " and ".join(name for name, part in (("exits", exits), ("feeds", feeds)) if part) or "nothing"
+    if (unit == "layer" and skips) or (unit == "ffn" and exits) or not (exits or skips):
+        fitted = " and ".join(name for name, part in (("exits", exits), ("feeds", skips)) if part) or "nothing"
         refuse("config.unit", described(f"{unit!r} beside a rule with {fitted}"), "what the rule leaves out")
 
 
-def _check_gate(where: str, gate: Any, features: int) -> None:
-    weight, bias = parts(gate, ("weight", "bias"), where)
+def _check_classifier(where: str, classifier: Any, features: int) -> None:
+    weight, bias = parts(classifier, ("weight", "bias"), where)
     for each in _list(f"{where}.weight", weight):
         _number(f"{where}.weight", each)
     if len(weight) != features:

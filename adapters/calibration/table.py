@@ -1,4 +1,4 @@
-"""What gates and looks say of every token of texts that the whole model wrote, at each depth that could be asked."""
+"""The exit table: what classifiers and heads say of every token, at each depth that could be asked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from adapters.families import Family
-from adapters.heads.exit_classifier import FeatureSet, gate_features, states_needed
+from adapters.heads.exit_classifier import FeatureSet, classifier_features, states_needed
 from adapters.heads.full import top_tokens
 from adapters.heads.shortlist import ShortListHead
 from adapters.texts.batch import TextBatch, text_batches
@@ -19,13 +19,13 @@ from adapters.texts.continuations import Continuation
 from adapters.texts.reading import IntArray
 from adapters.texts.recording import listening
 
-__all__ = ["Evidence", "gather", "trajectories_of"]
+__all__ = ["ExitTable", "gather", "trajectories_of"]
 
 _ROWS = 512  # tokens whose vocabulary-wide scores are held at once
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class ExitTable:
     """One row for each token that a policy decides on, one column for each depth.
 
     Attributes
@@ -35,9 +35,9 @@ class Evidence:
     depths : tuple of int
         The depths.
     features : ndarray of float64 of shape (tokens, depths, features)
-        What the gate sees.
+        What the classifier sees.
     confidence : ndarray of float64 of shape (tokens, depths)
-        How sure the look is.
+        How sure the exit-head prediction is.
     correct : ndarray of bool of shape (tokens, depths)
         Whether its token is that of the whole model.
     """
@@ -48,10 +48,10 @@ class Evidence:
     confidence: np.ndarray[Any, np.dtype[np.float64]]
     correct: np.ndarray[Any, np.dtype[np.bool_]]
 
-    def of_texts(self, texts: Sequence[int] | IntArray) -> Evidence:
+    def of_texts(self, texts: Sequence[int] | IntArray) -> ExitTable:
         """Only the tokens of some texts."""
         kept = np.isin(self.text, np.asarray(texts))
-        return Evidence(self.text[kept], self.depths, self.features[kept], self.confidence[kept], self.correct[kept])
+        return ExitTable(self.text[kept], self.depths, self.features[kept], self.confidence[kept], self.correct[kept])
 
 
 @torch.no_grad()
@@ -104,8 +104,8 @@ def gather(
     window: int,
     features: FeatureSet = "both",
     progress: Callable[[int], None] | None = None,
-) -> Evidence:
-    """Ask gate and look about every token at every depth.
+) -> ExitTable:
+    """Fill an exit table: classifier features and exit-head prediction of every token at every depth.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def gather(
     texts : sequence of Continuation
         All texts.
     head : ShortListHead
-        What looks.
+        The short-listed head.
     indices : sequence of int
         Which texts.
     depths : sequence of int
@@ -122,13 +122,13 @@ def gather(
     window : int
         Layers in the gate's window.
     features : {"windowed", "raw", "both"}, default "both"
-        What the gate sees.
+        What the classifier sees.
     progress : callable, optional
         Called with the number of texts after each batch.
 
     Returns
     -------
-    Evidence
+    ExitTable
         Everything that rules are chosen by.
     """
     needed = states_needed(window)
@@ -138,7 +138,7 @@ def gather(
         seen, sure, right = [], [], []
         for depth in depths:
             stacked = torch.stack(states[depth + 1 - needed : depth + 1], dim=1)
-            seen.append(gate_features(stacked, features=features).cpu().numpy())
+            seen.append(classifier_features(stacked, features=features).cpu().numpy())
             predicted = [head.predict(part, depth) for part in torch.split(states[depth], _ROWS)]
             sure.append(torch.cat([each.confidence for each in predicted]).double().cpu().numpy())
             right.append((torch.cat([each.token for each in predicted]) == full).cpu().numpy())
@@ -147,4 +147,4 @@ def gather(
             progress(len(np.unique(text)))
     text, seen_, sure_, right_ = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.argsort(text, kind="stable")
-    return Evidence(text[order], tuple(depths), seen_[order], sure_[order], right_[order])
+    return ExitTable(text[order], tuple(depths), seen_[order], sure_[order], right_[order])

@@ -29,7 +29,8 @@ def assess(
     """Say whether leaving layers out of a model could pay on this machine.
 
     Takes about a minute for a small model. Prints the verdict, *worth calibrating* or *leave this model alone*, what
-    layers, head and looks cost here, how early heads are right, and what each way of leaving work out could save.
+    layers, head and exit-head predictions cost here, how early heads are right, and what each way of leaving work out
+    could save.
     """
     from adapters.cli.loading import load_model
     from adapters.cli.reporting import reported, require_places, written

@@ -56,7 +56,7 @@ def bench(
 
         from adapters.assessment.pareto import front, pareto, pareto_table
         from adapters.families import family_of
-        from adapters.texts.continuations import dense_continuations
+        from adapters.texts.continuations import full_model_continuations
 
         policies = {text: load_policy(text, loaded) for text in policy or _usual(family_of(loaded).depth)}
         ids = tokenised(lines, tokenizer, chat=chat)
@@ -64,7 +64,7 @@ def bench(
         timed = [ids[index] for index in order[:prompts]]
         seen = [ids[index] for index in order[::-1][:replayed]]
         with progress_bar("measuring") as report:
-            said = dense_continuations(loaded, seen, max_new_tokens=max_new_tokens) if seen else []
+            said = full_model_continuations(loaded, seen, max_new_tokens=max_new_tokens) if seen else []
             rows = pareto(
                 loaded,
                 policies,

@@ -86,13 +86,13 @@ def _report(found: dict[str, object]) -> str:
         return "\n".join([*lines, "nothing saves anything at this risk: the policy runs the whole model"])
     lines += [
         f"after {each['depth']} layers: "
-        + ("look at every token" if each["gate"] is None else "look where the gate opens")
+        + ("predict for every token" if each["gate"] is None else "predict where the exit classifier opens")
         + f", leave from a confidence of {each['threshold']:.3f} on"
         for each in rule["exits"]
     ]
     for each in rule["feeds"]:
         blocks = ", ".join(map(str, each["layers"]))
-        lines.append(f"feed-forward blocks {blocks}: left out where the gate opens")
+        lines.append(f"feed-forward blocks {blocks}: left out where the classifier opens")
     return "\n".join([*lines, f"expected: {found['expected']:.2f} of the whole model's work"])
 
 

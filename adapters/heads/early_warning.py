@@ -12,8 +12,8 @@ from torch import Tensor
 
 from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory, Unit
 from adapters.families import Family
-from adapters.heads.exit_classifier import gate_features, states_needed
-from adapters.heads.fitted import FittedExit, FittedFeeds
+from adapters.heads.exit_classifier import classifier_features, states_needed
+from adapters.heads.fitted import FittedExit, FittedSkip
 
 __all__ = ["EarlyWarning"]
 
@@ -33,7 +33,7 @@ class EarlyWarning(Policy):
 
     def __init__(
         self,
-        fitted: Callable[[Family], tuple[dict[int, FittedExit], dict[int, FittedFeeds]]],
+        fitted: Callable[[Family], tuple[dict[int, FittedExit], dict[int, FittedSkip]]],
         *,
         unit: Unit,
         cache: CacheMode,
@@ -41,20 +41,20 @@ class EarlyWarning(Policy):
         super().__init__(unit=unit, cache=cache)
         self._fitted = fitted
         self._exits: dict[int, FittedExit] = {}
-        self._feeds: dict[int, FittedFeeds] = {}
+        self._skips: dict[int, FittedSkip] = {}
         self._runs: dict[int, BoolArray] = {}
         self._plan = Plan()
 
     def bind(self, family: Family) -> None:
         """Meet the model: see that a calibration is of this one, or choose depths."""
         self._family = family
-        self._exits, self._feeds = self._fitted(family)
-        blocks = frozenset(index for feeds in self._feeds.values() for index in feeds.layers)
-        self._plan = Plan(checks=tuple(sorted({*self._exits, *self._feeds})), feeds=blocks)
+        self._exits, self._skips = self._fitted(family)
+        blocks = frozenset(index for skip in self._skips.values() for index in skip.layers)
+        self._plan = Plan(checks=tuple(sorted({*self._exits, *self._skips})), feeds=blocks)
 
     def unbind(self) -> None:
         """Forget the heads, whose weights are the model's."""
-        self._exits, self._feeds, self._runs = {}, {}, {}
+        self._exits, self._skips, self._runs = {}, {}, {}
 
     def plan(self, step: int) -> Plan:  # noqa: ARG002 (the contract's)
         """The same questions for every token; none where nothing was found that pays."""
@@ -62,7 +62,7 @@ class EarlyWarning(Policy):
         return self._plan
 
     def check(self, trajectory: Trajectory) -> Exit | None:
-        """Warn, and where that is so, look and confirm."""
+        """Warn by the exit classifier; where it does, predict and confirm."""
         depth = trajectory.depth
         left = self._leave(self._exits[depth], trajectory) if depth in self._exits else None
         staying = None if left is None or left.rows is None else ~np.asarray(left.rows)
@@ -70,10 +70,10 @@ class EarlyWarning(Policy):
             return left
         if staying is not None:  # what was decided for rows that leave here has no row any more
             self._runs = {index: runs[staying] for index, runs in self._runs.items()}
-        if depth in self._feeds:
-            runs = ~self._warned(self._feeds[depth], trajectory)
+        if depth in self._skips:
+            runs = ~self._warned(self._skips[depth], trajectory)
             runs = runs if staying is None else runs[staying]
-            self._runs |= dict.fromkeys(self._feeds[depth].layers, runs)
+            self._runs |= dict.fromkeys(self._skips[depth].layers, runs)
         return left
 
     def feeds(self, index: int, middle: Tensor) -> bool | BoolArray:  # noqa: ARG002 (the contract's)
@@ -81,17 +81,16 @@ class EarlyWarning(Policy):
         runs = self._runs.get(index)
         return True if runs is None else runs
 
-    def _warned(self, fitted: FittedExit | FittedFeeds, trajectory: Trajectory) -> BoolArray:
-        """Whether the gate opens, for each row; never where a statistic is undefined."""
+    def _warned(self, fitted: FittedExit | FittedSkip, trajectory: Trajectory) -> BoolArray:
+        """Whether the classifier opens, for each row; never where a statistic is undefined."""
         states = trajectory.window(states_needed(fitted.window))
-        return fitted.opens(gate_features(states, features=fitted.features))
+        return fitted.opens(classifier_features(states, features=fitted.features))
 
     def _leave(self, fitted: FittedExit, trajectory: Trajectory) -> Exit | None:
         rows: np.ndarray[Any, Any] | None = None
-        if fitted.is_gated:
-            opened = self._family.agreed(
-                self._warned(fitted, trajectory)
-            )  # a look may be one that all processes take part in
+        if fitted.has_classifier:
+            # All processes may take part in a prediction, so that they must agree for which rows there is one.
+            opened = self._family.agreed(self._warned(fitted, trajectory))
             if not opened.any():
                 return None
             rows = None if opened.all() else np.flatnonzero(opened)

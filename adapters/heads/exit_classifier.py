@@ -1,4 +1,4 @@
-"""Whether a look is worth its cost, from what the residual stream did over the last layers: no head is needed."""
+"""Features of exit classifiers: whether an exit-head prediction is worth its cost, from the residual stream alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from adapters.signals import SIGNALS
 from adapters.windows import last
 
-__all__ = ["FEATURES", "STATISTICS", "FeatureSet", "feature_names", "gate_features", "states_needed"]
+__all__ = ["FEATURES", "STATISTICS", "FeatureSet", "classifier_features", "feature_names", "states_needed"]
 
 FeatureSet = Literal["windowed", "raw", "both"]
 FEATURES = ("windowed", "raw", "both")
@@ -24,12 +24,12 @@ def states_needed(window: int) -> int:
 
 
 def feature_names(features: FeatureSet) -> tuple[str, ...]:
-    """What the columns of :func:`gate_features` are."""
+    """What the columns of :func:`classifier_features` are."""
     windowed = tuple(f"{signal} {statistic}" for signal in SIGNALS for statistic in STATISTICS)
     return {"windowed": windowed, "raw": SIGNALS, "both": windowed + SIGNALS}[features]
 
 
-def gate_features(states: Tensor, *, features: FeatureSet = "both") -> Tensor:
+def classifier_features(states: Tensor, *, features: FeatureSet = "both") -> Tensor:
     """Windowed statistics of the signals over the last layers, their newest values, or both.
 
     Parameters

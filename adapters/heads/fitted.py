@@ -1,4 +1,4 @@
-"""What was fitted for one depth: a gate and a look, or a gate and the blocks that it leaves out."""
+"""What was fitted for one depth: an exit classifier and a head, or a classifier and the FFN blocks that it skips."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from adapters.heads.exit_classifier import FeatureSet
 from adapters.heads.logistic import Logistic
 from adapters.heads.prediction import ExitPrediction
 
-__all__ = ["FittedExit", "FittedFeeds", "Gate"]
+__all__ = ["ExitClassifier", "FittedExit", "FittedSkip"]
 
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(slots=True)
-class Gate:
-    """A threshold on the log-odds of a logistic regression.
+class ExitClassifier:
+    """Exit classifier: a threshold on the log-odds of a logistic regression.
 
     Attributes
     ----------
     model : Logistic or None
-        Of the gate's features; None for a gate that is always open.
+        Of the gate's features; None for a classifier that is always open.
     threshold : float
         Log-odds from which it opens.
     """
@@ -47,12 +47,12 @@ class Gate:
 
 @dataclass(slots=True)
 class FittedExit:
-    """Whether to leave after some layers.
+    """Early exit: whether to leave after some layers.
 
     Attributes
     ----------
-    gate : Gate
-        When to look.
+    classifier : Gate
+        When to predict.
     window : int
         Layers in the gate's window.
     features : str
@@ -60,32 +60,32 @@ class FittedExit:
     predict : callable
         Exit-head prediction, from states of shape (rows, width).
     threshold : float
-        Confidence from which a look confirms.
+        Confidence from which a prediction confirms.
     """
 
-    gate: Gate
+    classifier: ExitClassifier
     window: int
     features: FeatureSet
     predict: Callable[[Tensor], ExitPrediction]
     threshold: float
 
     @property
-    def is_gated(self) -> bool:
-        """Whether there is anything to ask before a look."""
-        return self.gate.model is not None
+    def has_classifier(self) -> bool:
+        """Whether there is anything to ask before a prediction."""
+        return self.classifier.model is not None
 
     def opens(self, features: Tensor) -> BoolArray:
         """See :meth:`Gate.opens`."""
-        return self.gate.opens(features)
+        return self.classifier.opens(features)
 
 
 @dataclass(slots=True)
-class FittedFeeds:
-    """Whether to leave out a group of feed-forward blocks that lie ahead.
+class FittedSkip:
+    """FFN skip: whether to leave out a group of feed-forward blocks that lie ahead.
 
     Attributes
     ----------
-    gate : Gate
+    classifier : Gate
         When to leave them out.
     window : int
         Layers in the gate's window.
@@ -95,11 +95,11 @@ class FittedFeeds:
         The layers whose blocks these are.
     """
 
-    gate: Gate
+    classifier: ExitClassifier
     window: int
     features: FeatureSet
     layers: tuple[int, ...]
 
     def opens(self, features: Tensor) -> BoolArray:
         """See :meth:`Gate.opens`."""
-        return self.gate.opens(features)
+        return self.classifier.opens(features)

@@ -16,7 +16,7 @@ from adapters._common.checks import read_depths, read_share
 from adapters.decoding.contract import Unit
 from adapters.families import Family
 from adapters.heads.exit_classifier import FeatureSet, feature_names
-from adapters.heads.fitted import FittedExit, FittedFeeds, Gate
+from adapters.heads.fitted import ExitClassifier, FittedExit, FittedSkip
 from adapters.heads.prediction import predict_in_full
 from ews.errors import InputTypeError, ValueRangeError
 
@@ -29,7 +29,7 @@ _LEAVING_SHARE, _SKIPPING_SHARE = 0.5, 0.25
 
 
 @dataclass(slots=True)
-class _Unusual(Gate):
+class _Unusual(ExitClassifier):
     """Open for the tokens of this generation whose residual stream settles fastest."""
 
     model: Any = None
@@ -62,23 +62,23 @@ class _Unusual(Gate):
 
 
 @dataclass(slots=True)
-class _GatedExit(FittedExit):
-    """Always gated: the gate has no regression behind it."""
+class _ClassifiedExit(FittedExit):
+    """Always gated: the classifier has no regression behind it."""
 
     @property
-    def is_gated(self) -> bool:
+    def has_classifier(self) -> bool:
         return True
 
 
 class Untrained:
-    """Depths, gates and looks without a calibration.
+    """Training-free early exit: depths, classifiers and heads without a calibration.
 
     Parameters
     ----------
     depths : sequence of int or None
         After how many layers to ask.
     threshold : float
-        Probability from which a look confirms.
+        Probability from which a prediction confirms.
     window : int
         Layers in a window.
     warmup : int
@@ -101,9 +101,9 @@ class Untrained:
                 raise ValueRangeError(name, value, f"{least} or more")
         self.depths, self.window, self.warmup, self.unit = depths, window, warmup, unit
         self.threshold = read_share("threshold", threshold)
-        self._gates: list[_Unusual] = []
+        self._classifiers: list[_Unusual] = []
 
-    def bind(self, family: Family) -> tuple[dict[int, FittedExit], dict[int, FittedFeeds]]:
+    def bind(self, family: Family) -> tuple[dict[int, FittedExit], dict[int, FittedSkip]]:
         """Choose where to ask in a model."""
         layers = family.depth
         kind: FeatureSet = "windowed"
@@ -117,31 +117,33 @@ class Untrained:
                 "depths", depths[0], f"{least} or more: a window of {self.window} layers lies before it"
             )
         column = feature_names("windowed").index(_SETTLED)
-        self._gates = []
+        self._classifiers = []
         exits: dict[int, FittedExit] = {}
-        feeds: dict[int, FittedFeeds] = {}
+        skips: dict[int, FittedSkip] = {}
         if self.unit in ("layer", "both"):
             for depth in depths:
                 if depth < layers:
-                    gate = _Unusual(share=_LEAVING_SHARE, column=column)
-                    self._gates.append(gate)
-                    exits[depth] = _GatedExit(gate, self.window, kind, partial(predict_in_full, family), self.threshold)
+                    classifier = _Unusual(share=_LEAVING_SHARE, column=column)
+                    self._classifiers.append(classifier)
+                    exits[depth] = _ClassifiedExit(
+                        classifier, self.window, kind, partial(predict_in_full, family), self.threshold
+                    )
         if self.unit in ("ffn", "both"):
             # Groups of a tenth of the layers, between the first third and the last sixth, which are left alone.
             size = max(1, layers // 10)
             first, last = max(least, layers // 3), layers - max(1, layers // 6)
             for start in range(first, last - size + 1, 2 * size):
-                gate = _Unusual(share=_SKIPPING_SHARE, column=column)
-                self._gates.append(gate)
-                feeds[start] = FittedFeeds(gate, self.window, kind, tuple(range(start, start + size)))
-        return exits, feeds
+                classifier = _Unusual(share=_SKIPPING_SHARE, column=column)
+                self._classifiers.append(classifier)
+                skips[start] = FittedSkip(classifier, self.window, kind, tuple(range(start, start + size)))
+        return exits, skips
 
     def start(self) -> None:
         """Forget another generation."""
-        for gate in self._gates:
-            gate.forget()
+        for classifier in self._classifiers:
+            classifier.forget()
 
     def hear(self, step: int) -> None:
-        """The next token: while few were seen, gates hear and stay shut."""
-        for gate in self._gates:
-            gate.shut = step < self.warmup
+        """The next token: while few were seen, classifiers hear and stay shut."""
+        for classifier in self._classifiers:
+            classifier.shut = step < self.warmup

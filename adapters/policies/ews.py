@@ -28,13 +28,13 @@ class EWSExitPolicy(EarlyWarning):
     """Leave, or leave feed-forward blocks out, on an early warning that is then confirmed.
 
     *Warning.* At a few depths, variance, lag-1 autocorrelation, skewness and trend of four signals of the residual
-    stream over the last layers (and the signals themselves, where that is what was fitted) say whether a look is worth
-    its cost. No head is needed for that. *Confirmation.* The look sends the state through a translator and a
-    short-listed head, and a threshold on its confidence decides. What the look saw is what the token emits.
+    stream over the last layers (and the signals themselves, where that is what was fitted) say whether an exit-head
+    prediction is worth its cost; no head is needed for that. *Confirmation.* The state goes through a tuned lens and a
+    short-listed head, and a threshold on the confidence decides. What the head predicted is what the token emits.
 
-    Without a calibration the policy is training-free: it looks through the model's own head, and takes for settled what
-    changes less than most tokens of this generation did. :meth:`calibrate` fits translator, head, gate and thresholds
-    to a model, and sets them so that disagreement with the whole model stays below a stated risk.
+    Without a calibration the policy is training-free: it predicts through the model's own head, and takes for settled
+    what changes less than most tokens of this generation did. :meth:`calibrate` fits tuned lens, head, classifiers and
+    thresholds to a model, and sets them so that disagreement with the full model stays below a stated risk.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class EWSExitPolicy(EarlyWarning):
     depths : sequence of int, optional
         Training-free: after how many layers to ask (default: 3/4 and 7/8 of the model).
     threshold : float, default 0.9
-        Training-free: probability of the likeliest token above which a look confirms.
+        Training-free: probability of the likeliest token above which a prediction confirms.
     window : int, default 8
         Training-free: how many layers a window holds.
     warmup : int, default 16
@@ -81,8 +81,10 @@ class EWSExitPolicy(EarlyWarning):
     7
     """
 
-    promise = Promise(  # what is usual is learned from all rows together; it waits at its gate, and at the look again
-        {"window": 3, "depths": (4,), "warmup": 2, "threshold": 0.0}, row_by_row=False, waits=None
+    promise = (
+        Promise(  # what is usual is learned from all rows together; it waits at its classifier, and at the head again
+            {"window": 3, "depths": (4,), "warmup": 2, "threshold": 0.0}, row_by_row=False, waits=None
+        )
     )
 
     def __init__(
@@ -137,9 +139,9 @@ class EWSExitPolicy(EarlyWarning):
         seed: int = 0,
         progress: bool = True,
     ) -> EWSExitPolicy:
-        """Fit translators, head, gate and thresholds to a model, on text that it writes itself.
+        """Fit tuned lens, head, exit classifiers and thresholds to a model, on text that it writes itself.
 
-        The texts are split: on one part translators and head are fitted, on a second how sure a look can be and where
+        The texts are split: on one part lens and head are fitted, on a second how sure a prediction can be and where
         it is worth its cost; the third, which nothing was fitted to, decides how far the thresholds may go.
 
         Parameters
@@ -160,12 +162,12 @@ class EWSExitPolicy(EarlyWarning):
         unit : {"layer", "ffn", "both"}, default "layer"
             What is left out.
         features : {"windowed", "raw", "both"}, default "both"
-            What the gate sees; "raw" is the control without windows.
+            What the classifier sees; "raw" is the control without windows.
         max_new_tokens : int, default 64
             How long the continuations are.
         costs : Costs, optional
-            What layers, heads and looks cost on this machine, such as ``adapters.assess(...).costs`` (default: what
-            follows from the sizes of weights). They decide which rules are worth testing, not what is promised.
+            What layers, heads and predictions cost on this machine, such as ``adapters.assess(...).costs`` (default:
+            what follows from the sizes of weights). They decide which rules are worth testing, not what is promised.
         seed : int, default 0
             Of the split and of the test.
         progress : bool, default True

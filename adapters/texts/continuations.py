@@ -12,7 +12,7 @@ from adapters.families import family_of
 from adapters.texts.reading import IntArray, padded, read_texts
 from ews.errors import ValueRangeError
 
-__all__ = ["Continuation", "batches", "dense_continuations"]
+__all__ = ["Continuation", "batches", "full_model_continuations"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Continuation:
         return max(len(self.tokens) - self.prompt - 1, 0)
 
 
-def dense_continuations(
+def full_model_continuations(
     model: Any,
     texts: Sequence[Any],
     *,
@@ -80,7 +80,7 @@ def dense_continuations(
     ...     eos_token_id=None, pad_token_id=0,
     ... )
     >>> model = LlamaForCausalLM(config).eval()
-    >>> [first, second] = dense_continuations(model, [[1, 2, 3], [4, 5]], max_new_tokens=6)
+    >>> [first, second] = full_model_continuations(model, [[1, 2, 3], [4, 5]], max_new_tokens=6)
     >>> len(first.tokens), first.prompt, first.decided
     (9, 3, 5)
     """

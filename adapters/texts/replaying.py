@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adapters._common.deprecated import renamed_attribute
 from adapters._common.publish import public
 from adapters.decoding.contract import Policy, Trajectory
 from adapters.families import Family, family_of
@@ -42,11 +43,11 @@ class Replay:
         Whether the policy would emit the token that the whole model would.
     depth : ndarray of int64 of shape (tokens,)
         After how many layers.
-    feeds : ndarray of int64 of shape (tokens,)
+    ffn_blocks : ndarray of int64 of shape (tokens,)
         How many feed-forward blocks ran up to there.
     log_likelihood : ndarray of float64 of shape (tokens,)
         Natural logarithm of the probability that the policy gave to the token that follows in the text.
-    dense_log_likelihood : ndarray of float64 of shape (tokens,)
+    full_model_log_likelihood : ndarray of float64 of shape (tokens,)
         The same of the whole model.
     """
 
@@ -54,9 +55,13 @@ class Replay:
     text: IntArray
     agrees: np.ndarray[Any, np.dtype[np.bool_]]
     depth: IntArray
-    feeds: IntArray
+    ffn_blocks: IntArray
     log_likelihood: np.ndarray[Any, np.dtype[np.float64]]
-    dense_log_likelihood: np.ndarray[Any, np.dtype[np.float64]]
+    full_model_log_likelihood: np.ndarray[Any, np.dtype[np.float64]]
+
+    feeds = renamed_attribute("feeds", "ffn_blocks")
+    dense_log_likelihood = renamed_attribute("dense_log_likelihood", "full_model_log_likelihood")
+    dense_perplexity = renamed_attribute("dense_perplexity", "full_model_perplexity")
 
     @property
     def agreement(self) -> float:
@@ -69,9 +74,9 @@ class Replay:
         return float(np.exp(-self.log_likelihood.mean()))
 
     @property
-    def dense_perplexity(self) -> float:
+    def full_model_perplexity(self) -> float:
         """Of the text under the whole model."""
-        return float(np.exp(-self.dense_log_likelihood.mean()))
+        return float(np.exp(-self.full_model_log_likelihood.mean()))
 
     def counts(self) -> tuple[IntArray, IntArray]:
         """Of each text, how many tokens disagree and how many there are."""
@@ -91,7 +96,7 @@ def replay(model: Any, policy: Policy, texts: Sequence[Continuation], *, batch_s
         Whose plan does not depend on the step (its rows are the tokens here, and there is one step). With
         ``cache="verify"`` it is taken for what it drafts.
     texts : sequence of Continuation
-        See :func:`adapters.dense_continuations`.
+        See :func:`adapters.full_model_continuations`.
     batch_size : int, default 8
         How many texts in one pass.
 
@@ -108,8 +113,8 @@ def replay(model: Any, policy: Policy, texts: Sequence[Continuation], *, batch_s
     ...     eos_token_id=None, pad_token_id=0,
     ... )
     >>> model = LlamaForCausalLM(config).eval()
-    >>> from adapters import FixedExitPolicy, dense_continuations
-    >>> texts = dense_continuations(model, [[1, 2, 3], [4, 5]], max_new_tokens=6)
+    >>> from adapters import FixedExitPolicy, full_model_continuations
+    >>> texts = full_model_continuations(model, [[1, 2, 3], [4, 5]], max_new_tokens=6)
     >>> found = replay(model, FixedExitPolicy(depth=3), texts)
     >>> len(found.agrees), int(found.depth.max())
     (10, 3)
@@ -134,7 +139,7 @@ def _pass(family: Family, policy: Policy, batch: TextBatch) -> tuple[Any, ...]:
     whole = hidden  # the same text through the whole model, where the policy changes states on its way
     changes = bool(plan.feeds or plan.skip_layers) or policy.cache == "propagate"
     depth = np.full(rows, family.depth, dtype=np.int64)
-    feeds = np.zeros(rows, dtype=np.int64)
+    ffn_blocks = np.zeros(rows, dtype=np.int64)
     running = np.arange(rows)
     exits = np.full(rows, family.depth) if plan.exit is None else np.broadcast_to(np.asarray(plan.exit), (rows,))
     states = [batch.of_decided(hidden)]
@@ -162,10 +167,10 @@ def _pass(family: Family, policy: Policy, batch: TextBatch) -> tuple[Any, ...]:
             if runs[running].all():
                 policy.fed(index, newest.index_select(0, at), batch.of_decided(hidden).index_select(0, at))
             hidden = batch.put(hidden, middle, torch.as_tensor(np.flatnonzero(~runs), device=device))
-            feeds[running] += runs[running]
+            ffn_blocks[running] += runs[running]
         else:
             hidden = layers.run(index, hidden)
-            feeds[running] += 1
+            ffn_blocks[running] += 1
         if policy.cache == "propagate" and len(running) < rows:
             gone = np.setdiff1d(np.arange(rows), running)
             hidden = batch.put(hidden, entering, torch.as_tensor(gone, device=device))
@@ -193,7 +198,7 @@ def _pass(family: Family, policy: Policy, batch: TextBatch) -> tuple[Any, ...]:
     final = batch.of_decided(whole if changes else hidden)
     full, full_likelihood = _read(logits_in_parts(family, final), follows)
     agrees = (said == full).cpu().numpy()
-    return batch.text, agrees, depth, feeds, likelihood.cpu().numpy(), full_likelihood.cpu().numpy()
+    return batch.text, agrees, depth, ffn_blocks, likelihood.cpu().numpy(), full_likelihood.cpu().numpy()
 
 
 def _read(parts: Iterable[Tensor], follows: Tensor) -> tuple[Tensor, Tensor]:

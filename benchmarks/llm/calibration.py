@@ -43,8 +43,8 @@ def main() -> None:
                 "Looks after layers": "none"
                 if rule is None
                 else ", ".join(str(each.depth) for each in rule.exits) or "none",
-                "Gates of them": "" if rule is None else str(sum(each.gate is not None for each in rule.exits)),
-                "Feed-forward groups": "" if rule is None else str(len(rule.feeds)),
+                "Gates of them": "" if rule is None else str(sum(each.classifier is not None for each in rule.exits)),
+                "Feed-forward groups": "" if rule is None else str(len(rule.skips)),
                 "Expected cost, of the whole model's": f"{found.expected:.3f}",
             }
         )

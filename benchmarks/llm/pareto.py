@@ -22,7 +22,7 @@ import torch
 from adapters.assessment.pareto import ParetoRow, front, pareto
 from adapters.calibration.costs import Costs
 from adapters.calibration.exits import window_for
-from adapters.calibration.ffn import feed_groups, feeds_for, harmless_groups
+from adapters.calibration.ffn import ffn_groups, harmless_groups, skips_for
 from adapters.calibration.result import Calibration, CalibrationConfig, new_calibration
 from adapters.calibration.rules import DepthRule, Rule, choose_rules
 from adapters.decoding.contract import Policy
@@ -75,17 +75,17 @@ def ews_policies(
             found[f"EWS, layers, {risk:g}"] = EWSExitPolicy(calibration=replace(plain, rule=bold))
             columns = bold.outcome(evidence)[0]
             rate = float(((columns >= 0) & (columns < len(evidence.depths) - 1)).mean())
-            gated = _with_gates(bold, evidence)
+            classified = _with_classifiers(bold, evidence)
             if risk == RISKS[2]:
                 found[f"EWS, layers, gates at every look, {risk:g}"] = EWSExitPolicy(
-                    calibration=replace(plain, rule=gated)
+                    calibration=replace(plain, rule=classified)
                 )
     for depth in evidence.depths[1:-1]:  # every token leaves at the first look that it takes
         rule = Rule(1.0, (DepthRule(depth, None, -np.inf, 0.0),))
         calibration = replace(plain, rule=rule)
         found[f"EWS, layers, one look after {depth}"] = EWSExitPolicy(calibration=calibration, cache="monotone")
     if feeds:
-        found |= _feed_policies(family, recording, plain, rules, evidence)
+        found |= _ffn_policies(family, recording, plain, rules, evidence)
     return found, rate
 
 
@@ -94,32 +94,32 @@ def _boldest(rules: list[Rule], evidence: Any, risk: float) -> Rule | None:
     return within[-1] if within else None
 
 
-def _with_gates(rule: Rule, evidence: Any) -> Rule:
+def _with_classifiers(rule: Rule, evidence: Any) -> Rule:
     """The same looks, each behind a gate of windowed statistics that lets the likelier half through."""
     exits = []
     for each in rule.exits:
         at = evidence.depths.index(each.depth)
-        gate = Logistic.fit(evidence.features[:, at], evidence.correct[:, at])
-        scores = gate.score(evidence.features[:, at])
+        classifier = Logistic.fit(evidence.features[:, at], evidence.correct[:, at])
+        scores = classifier.score(evidence.features[:, at])
         limit = float(np.nanmedian(scores)) if at < len(evidence.depths) - 1 else -np.inf
-        exits.append(replace(each, gate=gate if np.isfinite(limit) else None, gate_threshold=limit))
+        exits.append(replace(each, classifier=classifier if np.isfinite(limit) else None, classifier_threshold=limit))
     return Rule(rule.tolerance, tuple(exits))
 
 
-def _feed_policies(
+def _ffn_policies(
     family: Family, recording: Recording, plain: Calibration, rules: list[Rule], evidence: Any
 ) -> dict[str, Policy]:
     window = plain.config.window
-    groups = feed_groups(family.depth, window)
+    groups = ffn_groups(family.depth, window)
     tried = recording.rule_part[:24]
     harmless, seen = harmless_groups(
         family, recording.written, indices=tried, groups=groups, window=window, features="both"
     )
-    gates = [Logistic.fit(seen[:, at], harmless[:, at]) for at in range(len(groups))]
-    scores = np.stack([gate.score(seen[:, at]) for at, gate in enumerate(gates)], axis=1)
+    classifiers = [Logistic.fit(seen[:, at], harmless[:, at]) for at in range(len(groups))]
+    scores = np.stack([classifier.score(seen[:, at]) for at, classifier in enumerate(classifiers)], axis=1)
     found: dict[str, Policy] = {}
     for share in (0.05, 0.2, 0.5):
-        feeds = feeds_for(groups, gates, scores, harmless, share)
+        feeds = skips_for(groups, classifiers, scores, harmless, share)
         config = replace(plain.config, unit="ffn", cache="exact")
         found[f"EWS, feed-forward, {share:g}"] = EWSExitPolicy(
             calibration=replace(plain, config=config, rule=Rule(share, (), feeds))

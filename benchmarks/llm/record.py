@@ -19,12 +19,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from adapters.calibration.exits import candidate_depths, fit_head, split, window_for
-from adapters.calibration.table import Evidence, gather, trajectories_of
+from adapters.calibration.table import ExitTable, gather, trajectories_of
 from adapters.families import Family, family_of
 from adapters.heads.full import FullHead
 from adapters.heads.shortlist import ShortListHead
 from adapters.signals import signals
-from adapters.texts.continuations import Continuation, dense_continuations
+from adapters.texts.continuations import Continuation, full_model_continuations
 from benchmarks.llm.models import load
 from benchmarks.llm.prompts import prompts, tokenised
 
@@ -43,7 +43,7 @@ class Recording:
         Prompts and what the whole model wrote.
     lens_part, rule_part, test_part : ndarray
         Indices of the texts that the head was fitted to, and of the others.
-    evidence : Evidence
+    evidence : ExitTable
         Gate and look at the candidate depths, of the texts that the head was not fitted to.
     raw_text : ndarray of int64 of shape (raw tokens,)
         Text of each token of the arrays below, which hold fewer texts.
@@ -61,7 +61,7 @@ class Recording:
     lens_part: np.ndarray
     rule_part: np.ndarray
     test_part: np.ndarray
-    evidence: Evidence
+    evidence: ExitTable
     raw_text: np.ndarray
     signals: np.ndarray
     raw_depths: tuple[int, ...]
@@ -85,7 +85,7 @@ def record(name: str, *, count: int, new_tokens: int, dtype: str, raw_texts: int
     family = family_of(model)
     started = time.perf_counter()
     texts = story_beginnings(count) if tokenizer is None else tokenised(prompts(count), tokenizer)
-    written = dense_continuations(model, texts, max_new_tokens=new_tokens, progress=_said(started, len(texts)))
+    written = full_model_continuations(model, texts, max_new_tokens=new_tokens, progress=_said(started, len(texts)))
     lens_part, rule_part, test_part = split(len(written), 0)
     depths = candidate_depths(family.depth, window_for(family.depth))
     head = fit_head(family, written, lens_part, depths, lambda _done: None)
@@ -167,7 +167,7 @@ def recorded(name: str) -> Recording:
         Continuation(arrays["tokens"][end - length : end], int(prompt))
         for end, length, prompt in zip(ends, arrays["lengths"], arrays["prompts"], strict=True)
     ]
-    evidence = Evidence(
+    evidence = ExitTable(
         arrays["text"],
         tuple(int(depth) for depth in arrays["depths"]),
         arrays["features"].astype(np.float64),

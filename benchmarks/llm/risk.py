@@ -69,7 +69,7 @@ def measure(name: str, target: Target, risk: float) -> dict[str, str]:
         binomial = np.sqrt(risk * (1 - risk) / (lengths.sum() if target == "agreement" else len(lengths)))
         found.append(share)
         exceeded += share > risk + 1.645 * binomial
-        spent.append(rule.cost(judged, costs, family.depth).mean() / costs.dense(family.depth))
+        spent.append(rule.cost(judged, costs, family.depth).mean() / costs.full_model(family.depth))
     allowed = 0.05 + 3 * np.sqrt(0.05 * 0.95 / SPLITS)
     return {
         "Model": name,

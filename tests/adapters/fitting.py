@@ -13,13 +13,13 @@ from adapters.calibration.costs import Costs
 from adapters.calibration.exits import fit_head
 from adapters.calibration.ffn import harmless_groups
 from adapters.calibration.result import Calibration, CalibrationConfig, new_calibration
-from adapters.calibration.rules import DepthRule, FeedRule, Rule
-from adapters.calibration.table import Evidence, gather
+from adapters.calibration.rules import DepthRule, Rule, SkipRule
+from adapters.calibration.table import ExitTable, gather
 from adapters.decoding.contract import Unit
 from adapters.families import family_of
 from adapters.heads.exit_classifier import FeatureSet
 from adapters.heads.logistic import Logistic
-from adapters.texts.continuations import Continuation, dense_continuations
+from adapters.texts.continuations import Continuation, full_model_continuations
 from tests.adapters.tiny import TINY, VOCABULARY
 
 __all__ = ["DEPTHS", "GROUPS", "LAYERS", "WINDOW", "between", "fitted", "model_of", "prompts", "seen", "written"]
@@ -43,7 +43,7 @@ def prompts(count: int, *, seed: int = 0, longest: int = 9) -> list[np.ndarray[A
 @cache
 def written(name: str, dtype: torch.dtype = torch.float64) -> tuple[Continuation, ...]:
     """What a tiny model goes on to write."""
-    return tuple(dense_continuations(model_of(name, dtype), prompts(5), max_new_tokens=12))
+    return tuple(full_model_continuations(model_of(name, dtype), prompts(5), max_new_tokens=12))
 
 
 def between(values: Any, share: float) -> float:
@@ -53,7 +53,7 @@ def between(values: Any, share: float) -> float:
     return float((ordered[at] + ordered[at + 1]) / 2)
 
 
-def _gate(features: Any, event: Any, share: float) -> tuple[Logistic, float]:
+def _classifier(features: Any, event: Any, share: float) -> tuple[Logistic, float]:
     """Open for all but a share of the rows."""
     fit = Logistic.fit(features, event)
     return fit, between(fit.score(features), share)
@@ -70,17 +70,17 @@ def fitted(
     head, exits, feeds = None, [], []
     if unit != "ffn":
         head = fit_head(family, texts, every[:2], DEPTHS, lambda _done: None)  # or it would know all that it sees
-        evidence = gather(family, texts, head, indices=every, depths=DEPTHS, window=WINDOW, features=features)
+        table = gather(family, texts, head, indices=every, depths=DEPTHS, window=WINDOW, features=features)
         for at, depth in enumerate(DEPTHS):
-            confidence = evidence.confidence[:, at]
-            gate, limit = (None, -np.inf)
+            confidence = table.confidence[:, at]
+            classifier, limit = (None, -np.inf)
             if depth < LAYERS:
-                gate, limit = _gate(evidence.features[:, at], confidence > np.median(confidence), 0.4)
-            exits.append(DepthRule(depth, gate, limit, between(confidence, 0.5)))
+                classifier, limit = _classifier(table.features[:, at], confidence > np.median(confidence), 0.4)
+            exits.append(DepthRule(depth, classifier, limit, between(confidence, 0.5)))
     if unit != "layer":
         _, found = harmless_groups(family, texts, indices=every, groups=GROUPS, window=WINDOW, features=features)
         event = np.random.default_rng(0).random(len(found)) < 0.5
-        feeds = [FeedRule(group, *_gate(found[:, at], event, 0.5)) for at, group in enumerate(GROUPS)]
+        feeds = [SkipRule(group, *_classifier(found[:, at], event, 0.5)) for at, group in enumerate(GROUPS)]
     config = CalibrationConfig(
         risk=0.05,
         confidence=0.95,
@@ -97,7 +97,9 @@ def fitted(
         model_type=model.config.model_type,
     )
     rule = Rule(0.05, tuple(exits), tuple(feeds))
-    return new_calibration(config, model, rule, head, {"index": 0, "risks": [0.0]}, Costs(head=8.0, look=1.0), 0.9)
+    return new_calibration(
+        config, model, rule, head, {"index": 0, "risks": [0.0]}, Costs(head=8.0, prediction=1.0), 0.9
+    )
 
 
 def seen(
@@ -108,8 +110,8 @@ def seen(
     features: int = 3,
     seed: int = 0,
     signal: float = 2.0,
-) -> Evidence:
-    """Evidence as a model would give it: deeper is more often right, and confidence and gate tell of it."""
+) -> ExitTable:
+    """ExitTable as a model would give it: deeper is more often right, and confidence and gate tell of it."""
     rng = np.random.default_rng(seed)
     text = np.repeat(np.arange(texts), tokens)
     ease = rng.normal(size=texts)[text] * 0.7 + rng.normal(size=len(text))
@@ -118,4 +120,4 @@ def seen(
     confidence = 1 / (1 + np.exp(-(signal * level + rng.normal(size=level.shape))))
     noise = rng.normal(size=(*level.shape, features))
     noise[..., 0] += level
-    return Evidence(text, tuple(depths), noise, confidence, correct)
+    return ExitTable(text, tuple(depths), noise, confidence, correct)

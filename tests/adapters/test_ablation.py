@@ -9,9 +9,9 @@ import torch
 from adapters.assessment.ffn import FixedFFNSkip, check_ffn
 from adapters.calibration.ffn import harmless_groups
 from adapters.families import family_of
-from adapters.heads.exit_classifier import gate_features, states_needed
+from adapters.heads.exit_classifier import classifier_features, states_needed
 from adapters.texts.ablation import ablate_ffn
-from adapters.texts.continuations import Continuation, dense_continuations
+from adapters.texts.continuations import Continuation, full_model_continuations
 from adapters.texts.replaying import replay
 from ews.errors import ArgumentError
 from tests.adapters.fitting import GROUPS, LAYERS, WINDOW, model_of, prompts
@@ -21,7 +21,7 @@ GROUP_SETS = ((0,), (3, 4, 5), (1, 7), *GROUPS)
 
 def texts_of(name: str) -> list[Continuation]:
     """Long prompts and short texts after them: what is left out of a prompt shows."""
-    return dense_continuations(model_of(name), prompts(6, seed=3, longest=20), max_new_tokens=9)
+    return full_model_continuations(model_of(name), prompts(6, seed=3, longest=20), max_new_tokens=9)
 
 
 @pytest.mark.parametrize("name", ["llama", "gpt2", "gpt_neox", "opt", "gemma3"])
@@ -61,7 +61,7 @@ def test_calibration_and_assessment_agree_with_decoding(group: tuple[int, ...]) 
     # What the classifier saw lies before the first block of the group.
     first = next(ablate_ffn(family, texts, indices=[order[0]], groups=[]))
     window = torch.stack(first.states[group[0] + 1 - states_needed(WINDOW) : group[0] + 1], dim=1)
-    np.testing.assert_allclose(seen[: len(window), 0], gate_features(window).numpy(), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(seen[: len(window), 0], classifier_features(window).numpy(), rtol=1e-6, atol=1e-9)
     assert len(first.states) == LAYERS + 1
 
 

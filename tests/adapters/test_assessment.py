@@ -12,11 +12,11 @@ import torch
 
 from adapters.assessment.ffn import FixedFFNSkip, check_ffn
 from adapters.assessment.result import LensCheck
-from adapters.assessment.run import LEAVE_ALONE, Assessment, Gain, _settled, _verified, assess
+from adapters.assessment.run import LEAVE_ALONE, Gain, Suitability, _settled, _verified, assess
 from adapters.calibration.costs import Costs
 from adapters.errors import UnsupportedModelError
 from adapters.families import family_of
-from adapters.texts.continuations import dense_continuations
+from adapters.texts.continuations import full_model_continuations
 from adapters.texts.replaying import replay
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError
 from tests.adapters.tiny import TINY
@@ -37,27 +37,27 @@ def texts() -> list[list[int]]:
 
 
 @pytest.fixture(scope="module")
-def found(model: Any, texts: list[list[int]]) -> Assessment:
+def found(model: Any, texts: list[list[int]]) -> Suitability:
     return assess(model, None, texts, max_new_tokens=16, progress=False)
 
 
-def test_costs_are_measured(found: Assessment) -> None:
+def test_costs_are_measured(found: Suitability) -> None:
     costs = found.costs
     assert costs.measured
     assert found.layer_seconds > 0
-    assert min(costs.head, costs.look, costs.gate) > 0
-    assert 0 <= costs.feed <= 1
+    assert min(costs.head, costs.prediction, costs.classifier) > 0
+    assert 0 <= costs.ffn <= 1
     assert costs.completion >= 0
 
 
-def test_lens_is_right_after_the_last_layer(found: Assessment) -> None:
+def test_lens_is_right_after_the_last_layer(found: Suitability) -> None:
     assert [each.depth for each in found.lens] == list(range(1, LAYERS + 1))
     assert found.lens[-1].raw == 1.0
     assert all(0.0 <= each.raw <= 1.0 for each in found.lens)
     assert all(each.tuned is not None for each in found.lens)  # a model of six layers has room for all depths
 
 
-def test_ways_are_bounded_by_foresight(found: Assessment) -> None:
+def test_ways_are_bounded_by_foresight(found: Suitability) -> None:
     ways = {(gain.way, gain.cache): gain for gain in found.gains}
     exits = ways["early exits", "deferred"]
     assert exits.best <= ways["short head alone", "deferred"].best
@@ -68,16 +68,16 @@ def test_ways_are_bounded_by_foresight(found: Assessment) -> None:
     assert ways["drafts, checked", "verify"].agreement == 1.0
 
 
-def test_what_was_done_is_recorded(found: Assessment) -> None:
+def test_what_was_done_is_recorded(found: Suitability) -> None:
     config = found.config
     assert (config.texts, config.tokens, config.layers, config.vocabulary) == (20, 20 * 15, LAYERS, 101)
     assert (config.model_type, config.dtype, config.device, config.seed) == ("llama", "float32", "cpu", 0)
     assert json.loads(json.dumps(found.to_dict()))["verdict"] == found.verdict
 
 
-def test_same_seed_same_figures(model: Any, texts: list[list[int]], found: Assessment) -> None:
+def test_same_seed_same_figures(model: Any, texts: list[list[int]], found: Suitability) -> None:
     again = assess(model, None, texts, max_new_tokens=16, progress=False)
-    assert (again.lens, again.feeds) == (found.lens, found.feeds)
+    assert (again.lens, again.ffn) == (found.lens, found.ffn)
 
 
 def test_model_is_as_before(model: Any, texts: list[list[int]]) -> None:
@@ -101,7 +101,7 @@ def test_model_is_as_before(model: Any, texts: list[list[int]]) -> None:
     ],
 )
 def test_verdict_goes_by_what_is_achievable(
-    found: Assessment, shares: Any, agreements: Any, verdict: str, way: int | None
+    found: Suitability, shares: Any, agreements: Any, verdict: str, way: int | None
 ) -> None:
     gains = tuple(
         Gain("layer", "deferred", f"way {place}", 0.1, share, agreement)
@@ -113,14 +113,14 @@ def test_verdict_goes_by_what_is_achievable(
     assert f"verdict: {verdict}" in other.summary()
 
 
-def test_summary_fits_a_terminal(found: Assessment) -> None:
+def test_summary_fits_a_terminal(found: Suitability) -> None:
     lines = found.summary().splitlines()
     assert max(map(len, lines)) <= 100
     assert any(line.startswith("costs, in layers of") for line in lines)
     assert sum(line.lstrip().startswith(str(LAYERS)) for line in lines) >= 1
 
 
-def test_figure_has_three_panels(found: Assessment) -> None:
+def test_figure_has_three_panels(found: Suitability) -> None:
     figure = found.plot()
     assert len(figure.axes) == 3
     assert found.verdict in figure.get_suptitle()
@@ -132,7 +132,7 @@ def test_settling_is_the_first_depth_from_which_all_are_right() -> None:
 
 
 def test_drafts_pay_where_they_are_cheap_and_right() -> None:
-    costs = Costs(head=4.0, look=0.5, completion=0.0)
+    costs = Costs(head=4.0, prediction=0.5, completion=0.0)
     sure = _verified([LensCheck(2, 0.0, 1.0), LensCheck(10, 1.0, 1.0)], costs, 10)[1]
     # Four drafts: 5 passes through 2 layers, 4 looks, one pass through 8 layers and the head, for 5 tokens.
     assert sure == pytest.approx((5 * 2 + 4 * 0.5 + 8 + 4) / 5 / 14)
@@ -140,7 +140,7 @@ def test_drafts_pay_where_they_are_cheap_and_right() -> None:
 
 
 def test_blocks_are_left_out_as_a_policy_would(model: Any, texts: list[list[int]]) -> None:
-    written = dense_continuations(model, texts[:5], max_new_tokens=8)
+    written = full_model_continuations(model, texts[:5], max_new_tokens=8)
     checks = check_ffn(family_of(model), written, indices=range(5), layers=(1, 4))
     assert [each.changed is None for each in checks] == [True, False, True, True, False, True]
     for layer in (1, 4):
@@ -149,7 +149,7 @@ def test_blocks_are_left_out_as_a_policy_would(model: Any, texts: list[list[int]
 
 
 def test_cosine_is_that_of_the_residual_stream(model: Any, texts: list[list[int]]) -> None:
-    written = dense_continuations(model, texts[:1], max_new_tokens=8)
+    written = full_model_continuations(model, texts[:1], max_new_tokens=8)
     checks = check_ffn(family_of(model), written, indices=[0], layers=())
     layer = model.model.layers[2]
     seen: dict[str, Any] = {}
@@ -199,4 +199,4 @@ def test_long_prompts_are_cut(texts: list[list[int]]) -> None:
 def test_other_architectures(name: str, texts: list[list[int]]) -> None:
     model = TINY[name](layers=5)
     found = assess(model, None, texts[:12], max_new_tokens=12, progress=False)
-    assert len(found.feeds) == len(found.lens) == 5
+    assert len(found.ffn) == len(found.lens) == 5

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from adapters import ConfidencePolicy, EWSExitPolicy, FixedExitPolicy, NeverExitPolicy, dense_continuations
+from adapters import ConfidencePolicy, EWSExitPolicy, FixedExitPolicy, NeverExitPolicy, full_model_continuations
 from adapters import replay as replayed
 from adapters.assessment.pareto import DENSE, ParetoRow, forced_replay, front, pareto, pareto_table
 from adapters.assessment.pareto_figure import draw_pareto
@@ -32,7 +32,7 @@ def prompts() -> list[list[int]]:
 
 @pytest.fixture(scope="module")
 def texts(model: Any, prompts: list[list[int]]) -> Any:
-    return dense_continuations(model, prompts, max_new_tokens=10)
+    return full_model_continuations(model, prompts, max_new_tokens=10)
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +105,10 @@ def test_progress_ends_at_its_total(model: Any, prompts: list[list[int]]) -> Non
 )
 def test_token_by_token_says_what_a_replay_says(model: Any, texts: Any, policy: Any) -> None:
     slow, fast = forced_replay(model, policy, texts), replayed(model, policy, texts)
-    for name in ("text", "agrees", "depth", "feeds"):
+    for name in ("text", "agrees", "depth", "ffn_blocks"):
         assert np.array_equal(getattr(slow, name), getattr(fast, name)), name
     assert slow.log_likelihood == pytest.approx(fast.log_likelihood, abs=1e-4)
-    assert slow.dense_log_likelihood == pytest.approx(fast.dense_log_likelihood, abs=1e-4)
+    assert slow.full_model_log_likelihood == pytest.approx(fast.full_model_log_likelihood, abs=1e-4)
 
 
 def test_token_by_token_refuses_drafts(model: Any, texts: Any) -> None:

@@ -23,7 +23,7 @@ from adapters.calibration.run import calibrate
 from adapters.errors import FullDepthWarning, UnsupportedModelError
 from adapters.families import family_of
 from adapters.policies.ews import EWSExitPolicy
-from adapters.texts.continuations import Continuation, dense_continuations
+from adapters.texts.continuations import Continuation, full_model_continuations
 from adapters.texts.replaying import replay
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError
 from tests.adapters.driving import plain, prompt
@@ -32,7 +32,7 @@ from tests.adapters.tiny import TINY
 
 RISK, CONFIDENCE, TEXTS = 0.25, 0.9, 60
 # Looks pay nearly everywhere, so that rules are found in a model that knows nothing.
-CHEAP = Costs(head=8.0, look=0.2, gate=0.02, completion=0.1)
+CHEAP = Costs(head=8.0, prediction=0.2, classifier=0.02, completion=0.1)
 
 
 @cache
@@ -73,7 +73,7 @@ def test_what_is_found() -> None:
 
 
 def test_the_policy_keeps_its_promise_on_fresh_texts() -> None:
-    fresh = dense_continuations(model(), prompts(100, seed=9), max_new_tokens=8)
+    fresh = full_model_continuations(model(), prompts(100, seed=9), max_new_tokens=8)
     found = replay(model(), EWSExitPolicy(calibration=usual()), fresh)
     assert found.agreement >= 1 - RISK
 
@@ -145,11 +145,11 @@ def test_texts_that_test_the_rules_take_no_part_in_choosing_them(unit: Any, monk
     """Or the stated risk is that of texts which the rules were fitted to."""
     fitted_on, rules_on, tested_on = split(TEXTS, 0)
     module = calibration if unit == "layer" else ffn
-    chosen = _watched(monkeypatch, module, "choose_rules", lambda evidence, *_rest: set(evidence.text.tolist()))
+    chosen = _watched(monkeypatch, module, "choose_rules", lambda table, *_rest: set(table.text.tolist()))
     heads = _watched(monkeypatch, calibration, "trajectories_of", lambda *_rest, indices: set(indices.tolist()))
     blocks = _watched(monkeypatch, ffn, "harmless_groups", lambda *_rest, indices, **_more: set(indices.tolist()))
     replayed = _watched(monkeypatch, ffn, "replay", lambda _model, _policy, texts: [id(each) for each in texts])
-    tested = _watched(monkeypatch, calibration, "test_rules", lambda _rules, evidence, texts, *_rest: (evidence, texts))
+    tested = _watched(monkeypatch, calibration, "test_rules", lambda _rules, table, texts, *_rest: (table, texts))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FullDepthWarning)
         run(unit=unit, model=TINY["llama"](layers=14, dtype=torch.float64), risk=0.3)
@@ -157,8 +157,8 @@ def test_texts_that_test_the_rules_take_no_part_in_choosing_them(unit: Any, monk
     assert all(each <= free for each in (*chosen, *blocks))
     assert len(chosen) == (unit != "ffn")
     assert all(each <= set(fitted_on.tolist()) for each in heads)
-    for evidence, texts in tested:
-        assert set(evidence.text.tolist()) == set(texts.tolist()) == set(tested_on.tolist())
+    for table, texts in tested:
+        assert set(table.text.tolist()) == set(texts.tolist()) == set(tested_on.tolist())
     assert len(tested) == (unit == "layer")
     assert all(len(each) == len(tested_on) for each in replayed)
     assert bool(replayed) == (unit != "layer")
@@ -195,7 +195,7 @@ def test_the_smallest_number_of_texts_is_enough() -> None:
 
 def test_full_depth_where_nothing_pays() -> None:
     with pytest.warns(FullDepthWarning, match="risk of 0.25 with confidence 0.9 on 30 texts"):
-        found = run(costs=Costs(head=0.01, look=50.0))
+        found = run(costs=Costs(head=0.01, prediction=50.0))
     whole_model(found)
 
 
@@ -339,5 +339,5 @@ def test_a_small_model_that_writes_stories(tmp_path: Path, stories15m: Path) -> 
     assert found.rule is not None
     policy = EWSExitPolicy(calibration=found)
     policy.save(tmp_path)
-    fresh = dense_continuations(stories, texts[130:], max_new_tokens=16)
+    fresh = full_model_continuations(stories, texts[130:], max_new_tokens=16)
     assert replay(stories, EWSExitPolicy.load(tmp_path, stories), fresh).agreement >= 0.95

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from adapters.texts.batch import TextBatch, text_batches
-from adapters.texts.continuations import Continuation, batches, dense_continuations
+from adapters.texts.continuations import Continuation, batches, full_model_continuations
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError
 from tests.adapters.driving import tiny
 from tests.adapters.fitting import prompts
@@ -30,7 +30,7 @@ def slow(model: Any, tokens: Any, count: int, ends: tuple[int, ...] = ()) -> lis
 @pytest.mark.parametrize("name", ["llama", "gpt2", "opt"])
 def test_each_text_as_if_it_were_alone(name: str) -> None:
     model, texts = tiny(name, torch.float64), prompts(7)
-    found = dense_continuations(model, texts, max_new_tokens=6, batch_size=3)
+    found = full_model_continuations(model, texts, max_new_tokens=6, batch_size=3)
     assert len(found) == 7
     for each, tokens in zip(found, texts, strict=True):
         assert each.prompt == len(tokens)
@@ -42,12 +42,12 @@ def test_each_text_as_if_it_were_alone(name: str) -> None:
 @pytest.mark.parametrize("several", [False, True])
 def test_texts_end_where_the_model_ends_them(several: bool) -> None:
     model, texts = copy.deepcopy(tiny("llama", torch.float64)), prompts(6)
-    plain = dense_continuations(model, texts, max_new_tokens=8)
+    plain = full_model_continuations(model, texts, max_new_tokens=8)
     end = int(plain[2].tokens[plain[2].prompt + 3])
     ends = (end, int(plain[4].tokens[plain[4].prompt])) if several else (end,)
     model.generation_config.eos_token_id = list(ends) if several else end
     model.generation_config.pad_token_id = None
-    found = dense_continuations(model, texts, max_new_tokens=8)
+    found = full_model_continuations(model, texts, max_new_tokens=8)
     lengths = set()
     for each, tokens in zip(found, texts, strict=True):
         assert each.tokens.tolist() == slow(model, tokens, 8, ends)  # the token that ends it is part of it
@@ -60,15 +60,15 @@ def test_texts_end_where_the_model_ends_them(several: bool) -> None:
 def test_padding_that_is_written_is_a_token() -> None:
     """Without a token that ends a text, the one used for padding may be written, and stays."""
     model = copy.deepcopy(tiny("llama", torch.float64))
-    plain = dense_continuations(model, prompts(3), max_new_tokens=6)
+    plain = full_model_continuations(model, prompts(3), max_new_tokens=6)
     model.generation_config.pad_token_id = int(plain[0].tokens[-2])
-    again = dense_continuations(model, prompts(3), max_new_tokens=6)
+    again = full_model_continuations(model, prompts(3), max_new_tokens=6)
     assert [each.tokens.tolist() for each in again] == [each.tokens.tolist() for each in plain]
 
 
 def test_strings_and_progress() -> None:
     told: list[int] = []
-    found = dense_continuations(
+    found = full_model_continuations(
         tiny("llama"),
         ["abc", "a"],
         tokenizer=lambda text: {"input_ids": [ord(each) - 90 for each in text]},
@@ -85,7 +85,7 @@ def test_settings_of_the_model_do_not_count() -> None:
     model = copy.deepcopy(tiny("llama", torch.float64))
     model.generation_config.update(do_sample=True, temperature=5.0, num_beams=3)
     before = model.generation_config.to_dict()
-    found = dense_continuations(model, prompts(3), max_new_tokens=5)
+    found = full_model_continuations(model, prompts(3), max_new_tokens=5)
     assert found[1].tokens.tolist() == slow(model, prompts(3)[1], 5)
     assert model.generation_config.to_dict() == before
 
@@ -105,7 +105,7 @@ def test_settings_of_the_model_do_not_count() -> None:
 def test_what_cannot_be_used(options: dict[str, Any], error: type[Exception], match: str) -> None:
     texts = options.pop("texts", [[1, 2]])
     with pytest.raises(error, match=match):
-        dense_continuations(tiny("llama"), texts, **{"max_new_tokens": 16, **options})
+        full_model_continuations(tiny("llama"), texts, **{"max_new_tokens": 16, **options})
 
 
 def test_decided_tokens_of_a_batch() -> None:

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import ews
-from adapters.calibration.table import Evidence, gather, trajectories_of
+from adapters.calibration.table import ExitTable, gather, trajectories_of
 from adapters.families import family_of
-from adapters.heads.exit_classifier import STATISTICS, feature_names, gate_features, states_needed
+from adapters.heads.exit_classifier import STATISTICS, classifier_features, feature_names, states_needed
 from adapters.heads.full import FullHead
 from adapters.heads.shortlist import ShortListHead
 from adapters.signals import SIGNALS, signals
@@ -22,7 +22,7 @@ from tests.adapters.fitting import DEPTHS, LAYERS, WINDOW, fitted, model_of, wri
 FAMILIES = ["llama", "gemma3", "gpt2"]
 
 
-def recorded(name: str, features: Any = "both", indices: Any = (0, 1, 2, 3, 4)) -> tuple[ShortListHead, Evidence]:
+def recorded(name: str, features: Any = "both", indices: Any = (0, 1, 2, 3, 4)) -> tuple[ShortListHead, ExitTable]:
     family = family_of(model_of(name))
     head = ShortListHead.from_tensors(FullHead.of(family), fitted(name).tensors)
     found = gather(
@@ -62,7 +62,9 @@ def test_evidence_by_hand(name: str) -> None:
             np.testing.assert_array_equal(found.correct[rows, at], look.token.numpy() == dense)
             np.testing.assert_allclose(found.confidence[rows, at], look.confidence.numpy(), rtol=1e-4, atol=1e-5)
             held = torch.stack(states[depth + 1 - states_needed(WINDOW) : depth + 1], 1)
-            np.testing.assert_allclose(found.features[rows, at], gate_features(held).numpy(), rtol=1e-3, atol=1e-5)
+            np.testing.assert_allclose(
+                found.features[rows, at], classifier_features(held).numpy(), rtol=1e-3, atol=1e-5
+            )
 
 
 @pytest.mark.parametrize("features", ["windowed", "raw", "both"])

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from adapters.calibration.result import Calibration
-from adapters.calibration.rules import DepthRule, FeedRule, Rule
+from adapters.calibration.rules import DepthRule, Rule, SkipRule
 from adapters.decoding.contract import Trajectory
 from adapters.errors import PolicyMismatchError
 from adapters.families import family_of
@@ -121,8 +121,8 @@ def states(rows: int, *, spoiled: tuple[int, ...] = (), value: float = torch.nan
 @torch.no_grad()
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_states_that_are_not_finite_never_leave(value: float) -> None:
-    gate = Logistic(np.zeros(20), 0.0)  # always open, were it not for NaN
-    calibration = with_rule(Rule(0.1, (DepthRule(8, gate, -1e300, 0.0),)))
+    classifier = Logistic(np.zeros(20), 0.0)  # always open, were it not for NaN
+    calibration = with_rule(Rule(0.1, (DepthRule(8, classifier, -1e300, 0.0),)))
     policy = EWSExitPolicy(calibration=calibration)
     policy.bind(family_of(model_of("llama")))
     policy.start(4, None)
@@ -149,8 +149,8 @@ def test_a_look_that_is_not_a_number_does_not_confirm() -> None:
 
 @torch.no_grad()
 def test_blocks_run_where_a_statistic_is_not_a_number() -> None:
-    gate = Logistic(np.zeros(20), 0.0)
-    policy = EWSExitPolicy(calibration=with_rule(Rule(0.1, (), (FeedRule((6, 7), gate, -1e300),)), "ffn"))
+    classifier = Logistic(np.zeros(20), 0.0)
+    policy = EWSExitPolicy(calibration=with_rule(Rule(0.1, (), (SkipRule((6, 7), classifier, -1e300),)), "ffn"))
     policy.bind(family_of(model_of("llama")))
     assert policy.plan(0).feeds == {6, 7}
     assert policy.check(Trajectory(states(3, spoiled=(1,), depth=6), None)) is None
@@ -184,7 +184,7 @@ def test_rows_that_stay_keep_their_own_decision_on_blocks() -> None:
     weight = np.zeros(20)
     weight[column] = 1.0
     exits = (DepthRule(7, Logistic(weight, 0.0), 0.0, 0.0),)
-    feeds = (FeedRule((7,), Logistic(-weight, 0.0), -1e300),)
+    feeds = (SkipRule((7,), Logistic(-weight, 0.0), -1e300),)
     drawn = states(5, spoiled=(4,), depth=7)
     drawn[-1][:2] = -drawn[-2][:2]  # cosine −1: gate shut
     policy = EWSExitPolicy(calibration=with_rule(Rule(0.1, exits, feeds), "both"))

@@ -41,7 +41,7 @@ class Decoded:
         self.text: list[int] = []
         self.said: list[int] = []
         self.depth: list[int] = []
-        self.feeds: list[int] = []
+        self.ffn_blocks: list[int] = []
         self.likelihood: list[float] = []
 
 
@@ -62,7 +62,7 @@ def decode(model: Any, policy: Policy, texts: Sequence[Continuation]) -> Decoded
                 found.text.append(index)
                 found.said.append(int(logits.argmax()))
                 found.depth.append(depth)
-                found.feeds.append(ledger.layers - ledger.completed - ledger.attentions_only - ran)
+                found.ffn_blocks.append(ledger.layers - ledger.completed - ledger.attentions_only - ran)
                 found.likelihood.append(float(logits.double().log_softmax(-1)[ids[0, place + 1]]))
     return found
 
@@ -88,10 +88,10 @@ def same(model: Any, policy: Callable[[], Policy], texts: Sequence[Continuation]
     dense, likelihood = whole(model, texts)
     assert replayed.text.tolist() == decoded.text
     assert replayed.depth.tolist() == decoded.depth
-    assert replayed.feeds.tolist() == decoded.feeds
+    assert replayed.ffn_blocks.tolist() == decoded.ffn_blocks
     assert replayed.agrees.tolist() == (np.array(decoded.said) == dense).tolist()
     np.testing.assert_allclose(replayed.log_likelihood, decoded.likelihood, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(replayed.dense_log_likelihood, likelihood, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(replayed.full_model_log_likelihood, likelihood, rtol=1e-4, atol=1e-4)
     return replayed
 
 
@@ -184,7 +184,7 @@ def test_never() -> None:
     found = same(model_of("gemma3"), NeverExitPolicy, written("gemma3"))
     assert found.agreement == 1
     assert set(found.depth.tolist()) == {LAYERS}
-    np.testing.assert_array_equal(found.log_likelihood, found.dense_log_likelihood)
+    np.testing.assert_array_equal(found.log_likelihood, found.full_model_log_likelihood)
 
 
 @pytest.mark.parametrize("name", ["llama", "gpt2"])
@@ -201,7 +201,7 @@ def test_layers_in_between(name: str) -> None:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_feed_forward_blocks(name: str, cache: CacheMode) -> None:
     found = same(model_of(name), lambda: HalfFed(cache), written(name))
-    assert len(np.unique(found.feeds)) > 2
+    assert len(np.unique(found.ffn_blocks)) > 2
 
 
 @pytest.mark.parametrize("unit", ["ffn", "both"])
@@ -209,7 +209,7 @@ def test_feed_forward_blocks(name: str, cache: CacheMode) -> None:
 def test_early_warning_over_blocks(name: str, unit: Any) -> None:
     calibration = fitted(name, unit)
     found = same(model_of(name), lambda: EWSExitPolicy(calibration=calibration), written(name))
-    assert len(np.unique(found.depth - found.feeds)) > 1
+    assert len(np.unique(found.depth - found.ffn_blocks)) > 1
     assert (len(np.unique(found.depth)) > 1) == (unit == "both")
 
 
@@ -221,13 +221,13 @@ def test_outcome_of_a_rule_on_evidence_is_its_replay(name: str) -> None:
     model, texts, calibration = model_of(name), written(name), fitted(name)
     family: Family = family_of(model)
     head = ShortListHead.from_tensors(FullHead.of(family), calibration.tensors)
-    evidence = gather(family, texts, head, indices=np.arange(len(texts)), depths=DEPTHS, window=WINDOW, features="both")
+    table = gather(family, texts, head, indices=np.arange(len(texts)), depths=DEPTHS, window=WINDOW, features="both")
     assert calibration.rule is not None
-    column, agrees, _, _ = calibration.rule.outcome(evidence)
+    column, agrees, _, _ = calibration.rule.outcome(table)
     found = replay(model, EWSExitPolicy(calibration=calibration), texts)
     np.testing.assert_array_equal(np.array((*DEPTHS, LAYERS))[column], found.depth)
     np.testing.assert_array_equal(agrees, found.agrees)
-    np.testing.assert_array_equal(evidence.text, found.text)
+    np.testing.assert_array_equal(table.text, found.text)
 
 
 # ---- what is counted -----------------------------------------------------------------------------------------------
@@ -250,13 +250,13 @@ def test_figures_of_a_replay() -> None:
     assert found.policy == "FixedExitPolicy"
     assert found.agreement == pytest.approx(np.mean(found.agrees))
     assert found.perplexity == pytest.approx(np.exp(-np.mean(found.log_likelihood)))
-    assert found.dense_perplexity == pytest.approx(np.exp(-np.mean(found.dense_log_likelihood)))
-    assert found.dense_perplexity < found.perplexity  # the text is the likeliest under the whole model
+    assert found.full_model_perplexity == pytest.approx(np.exp(-np.mean(found.full_model_log_likelihood)))
+    assert found.full_model_perplexity < found.perplexity  # the text is the likeliest under the whole model
 
 
 def test_parts_of_a_batch_do_not_matter() -> None:
     texts = written("gpt2")
     one = replay(model_of("gpt2"), EWSExitPolicy(calibration=fitted("gpt2", "both")), texts, batch_size=1)
     many = replay(model_of("gpt2"), EWSExitPolicy(calibration=fitted("gpt2", "both")), texts, batch_size=5)
-    for name in ("text", "agrees", "depth", "feeds"):
+    for name in ("text", "agrees", "depth", "ffn_blocks"):
         np.testing.assert_array_equal(getattr(one, name), getattr(many, name))

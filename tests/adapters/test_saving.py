@@ -428,7 +428,31 @@ def test_rules_survive_infinite_thresholds() -> None:
     """A look at every token has a gate threshold of −∞, which JSON does not have."""
     rule = fitted("llama").rule
     assert rule is not None
-    assert np.isneginf(rule.exits[-1].gate_threshold)
+    assert np.isneginf(rule.exits[-1].classifier_threshold)
     again = Rule.from_dict(json.loads(json.dumps(rule.to_dict(), allow_nan=False)))
-    assert np.isneginf(again.exits[-1].gate_threshold)
+    assert np.isneginf(again.exits[-1].classifier_threshold)
     assert again.to_dict() == rule.to_dict()
+
+
+# ---- what an earlier version wrote ---------------------------------------------------------------------------------
+
+
+def test_saved_names_stay_what_they_were() -> None:
+    """Fields were renamed since; files keep the names that the first version of the format has."""
+    found = calibration_dict(fitted("llama", "both"))
+    assert set(found) == {"config", "fingerprint", "rule", "control", "costs", "expected"}
+    assert found["costs"] == {
+        "head": 8.0,
+        "look": 1.0,
+        "gate": 0.5,
+        "feed": 0.7,
+        "completion": 0.25,
+        "measured": False,
+    }
+    assert set(found["rule"]) == {"tolerance", "exits", "feeds"}
+    assert all(set(each) == {"depth", "gate", "gate_threshold", "threshold"} for each in found["rule"]["exits"])
+    assert all(set(each) == {"layers", "gate", "gate_threshold"} for each in found["rule"]["feeds"])
+    assert found["rule"]["feeds"]
+    again = calibration_from_dict(json.loads(json.dumps(found)), fitted("llama", "both").tensors)
+    assert calibration_dict(again) == found
+    assert (again.costs.prediction, again.costs.classifier, again.costs.ffn) == (1.0, 0.5, 0.7)
