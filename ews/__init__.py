@@ -21,6 +21,8 @@ _HOMES: dict[str, str | None] = {
     "DetectConfig": "ews.results",
     "Detections": "ews.results",
     "Significance": "ews.results",
+    "SpreadWithLevel": "ews._common.values",
+    "ValueCounts": "ews._common.values",
     "Recognised": "ews._tables.result",
     "Table": "ews._tables.result",
     "bifurcations": None,
@@ -145,9 +147,11 @@ __all__ = [
     "Significance",
     "SpatialConfig",
     "SpatialDetection",
+    "SpreadWithLevel",
     "Table",
     "TimeVaryingAutoregression",
     "TrendScore",
+    "ValueCounts",
     "__version__",
     "abrupt_shift",
     "autocorrelation",
@@ -243,6 +247,7 @@ if TYPE_CHECKING:
     from ews._analysis.spatial.run import detect_spatial
     from ews._common.ages import Ages
     from ews._common.false_discovery import false_discovery
+    from ews._common.values import SpreadWithLevel, ValueCounts
     from ews._evaluation.benchmark.result import Benchmark, BenchmarkCell, BenchmarkConfig
     from ews._evaluation.benchmark.run import benchmark
     from ews._evaluation.evaluate.lead_times import LeadTimes

@@ -17,6 +17,7 @@ from ews._common.layout import Report
 from ews._common.plain import plain
 from ews._common.publish import public
 from ews._common.result import Result, ResultsByColumn
+from ews._common.values import SpreadWithLevel, ValueCounts
 from ews._common.words import number_text, p_clause, p_text, sentence
 from ews.series import Series, TimeArray
 
@@ -77,6 +78,8 @@ class DetectConfig:
         Period taken out first, in samples.
     seed : int
         Seed of every random number in the result.
+    transform : str or None
+        What the values were transformed by before detrending: a name, or the qualified name of a function.
     """
 
     window: int
@@ -94,6 +97,7 @@ class DetectConfig:
     duplicates: str
     season: int | None
     seed: int
+    transform: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -293,6 +297,10 @@ class Detection(TrendsOfIndicators):
         Every choice and the seed.
     detrend_sentence, null_sentence : str
         What was taken out (and whether that looked ahead), and what it was tested against.
+    counts : ValueCounts or None
+        Zeros, ties and distinct values of the series, before any transform.
+    spread : SpreadWithLevel or None
+        How the spread of the residual scales with the level; None for a transformed series, or one without a level.
     """
 
     verdict: Verdict
@@ -312,6 +320,8 @@ class Detection(TrendsOfIndicators):
     config: DetectConfig
     detrend_sentence: str
     null_sentence: str
+    counts: ValueCounts | None = None
+    spread: SpreadWithLevel | None = None
 
     @cached_property
     def changepoints(self) -> ChangePoints:

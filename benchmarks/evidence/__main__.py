@@ -21,6 +21,7 @@ ALL = (
     "multivariate",
     "stock",
     "flip_rule",
+    "transforms",
     "chick_heart",
     "peers",
     "verdict_power",

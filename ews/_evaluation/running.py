@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.progress import ProgressOption
 from ews._evaluation.scores import Method
-from ews._significance.pipeline import CHUNK_SAMPLES, Pipeline, Progress, in_chunks
+from ews._significance.pipeline import CHUNK_SAMPLES, Pipeline, in_chunks
 from ews._significance.resolve import resolve_pipeline
 from ews.errors import ArgumentError, InputTypeError, described
 from ews.series import Series
@@ -72,7 +73,7 @@ def running_scores(
     lengths: IntArray,
     analysis: Analysis,
     *,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> dict[str, FloatArray]:
     """Score the first ``lengths[i, j]`` samples of series i, for every j, by every method.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._common.alarms import upper
+from ews._common.progress import ProgressOption
 from ews._monitor.engine import Engine, smoother_weights
 from ews._monitor.result import MonitorCalibration, MonitorConfig
 from ews.errors import ArgumentError, SeriesTooShortError, described
@@ -51,6 +52,7 @@ def calibrated(
     false_alarm_rate: float,
     n_simulations: int,
     seed: int,
+    progress: ProgressOption = None,
 ) -> tuple[MonitorCalibration, Engine]:
     """Fit noise to the reference, send it through the monitor, and keep how far its statistics go.
 
@@ -60,7 +62,7 @@ def calibrated(
         What the monitor does.
     reference : ndarray of shape (n,)
         Samples in which nothing changes, all finite.
-    horizon, false_alarm_rate, n_simulations, seed
+    horizon, false_alarm_rate, n_simulations, seed, progress
         See :meth:`ews.Monitor.calibrate`.
 
     Returns
@@ -90,6 +92,7 @@ def calibrated(
         warm_up = min(warm_up, engine.settled + config.history)
     kept = engine.raw.size + engine.residual.size + max(engine.past.size, engine.average.size)
     rows = int(np.clip(_MOST_KEPT // kept, 1, n_simulations))
+    starts = range(0, n_simulations, rows)
     maxima = np.concatenate(
         [
             _simulate(
@@ -100,8 +103,9 @@ def calibrated(
                 mean=float(reference.mean()),
                 warm_up=warm_up,
                 horizon=horizon,
+                report=_counting(progress, place, len(starts) * (warm_up + horizon)),
             )
-            for first in range(0, n_simulations, rows)
+            for place, first in enumerate(starts)
         ],
         axis=1,
     )
@@ -339,10 +343,11 @@ def _simulate(
     mean: float,
     warm_up: int,
     horizon: int,
+    report: Callable[[int, int], None],
 ) -> FloatArray:
     """The largest statistic of each of `rows` horizons, of shape (indicators, rows); NaN where there was none."""
     engine = Engine(config, rows)
-    samples = noise.samples(generator, rows, mean)
+    samples = _told(noise.samples(generator, rows, mean), report, warm_up + horizon)
     tally = _Tally(engine.average.shape)
     for values in islice(samples, warm_up):
         step = engine.advance(values)
@@ -351,6 +356,23 @@ def _simulate(
     engine.start_level(tally.centre, tally.spread)
     largest = _largest(engine, islice(samples, horizon))
     return np.where(np.isneginf(largest), np.nan, largest)
+
+
+def _told(samples: Iterator[FloatArray], report: Callable[[int, int], None], total: int) -> Iterator[FloatArray]:
+    """The same samples; each says how many came before it."""
+    for done, values in enumerate(samples, start=1):
+        report(done, total)
+        yield values
+
+
+def _counting(progress: ProgressOption, place: int, total: int) -> Callable[[int, int], None]:
+    """What the simulation in this place reports to, sample by sample."""
+
+    def report(done: int, of: int) -> None:
+        if callable(progress):
+            progress(place * of + done, total)
+
+    return report
 
 
 def _threshold(ordered: FloatArray, smallest: FloatArray, rate: float) -> float:

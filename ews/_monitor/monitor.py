@@ -8,11 +8,14 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ews._common import checks
+from ews._common.progress import ProgressOption, reported
 from ews._common.publish import public
 from ews._common.seeds import resolve_seed
 from ews._common.times import as_times
+from ews._common.transforms import NAMES, Transform, name_of, transformed
 from ews._monitor import saving
 from ews._monitor.calibration import calibrated, calibrated_on_runs, levels_from, signed
 from ews._monitor.engine import MEASURES, Engine
@@ -29,6 +32,8 @@ from ews.errors import (
 from ews.indicators import registry
 
 __all__ = ["Monitor"]
+
+FloatArray = npt.NDArray[np.float64]
 
 _SMOOTHERS = ("gaussian", "running_mean")
 _RULES: tuple[Rule, ...] = ("level", "trend")
@@ -61,6 +66,9 @@ class Monitor:
         for the newest value), in standard deviations of the reference about its mean; defined once calibrated.
         ``"trend"``: Kendall's τ-b of the last `history` values against time, the field's statistic. Watched without
         end, noise reaches nearly any τ at some time, so that this rule sees far less at the same rate of false alarms.
+    transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
+        Applied to each value first (see :func:`ews.detect`); a function gets an array and must give each value the same
+        whatever stands beside it.
 
     Attributes
     ----------
@@ -121,6 +129,7 @@ class Monitor:
         indicators: Sequence[str] | str = ("variance", "ac1", "skewness"),
         history: int | None = None,
         rule: Rule = "level",
+        transform: Transform = None,
     ) -> None:
         names = checks.names("indicators", indicators, MEASURES)
         shortest = max(2, *(registry.get(name).shortest_window for name in names))
@@ -135,7 +144,9 @@ class Monitor:
             indicators=names,
             history=max(3, length) if history is None else checks.whole("history", history, least=3, most=LONGEST),
             rule=rule,
+            transform=name_of(transform),
         )
+        self._transform = transform
         self._calibration: MonitorCalibration | None = None
         self._engine = Engine(self._config, 1)
         self._state: MonitorState | None = None
@@ -187,7 +198,7 @@ class Monitor:
         >>> monitor.update(1.0).indicators["variance"], monitor.update(3.0).indicators["variance"]
         (nan, 2.0)
         """
-        number = read_value(value)
+        number = float(self._on_scale("value", np.array([read_value(value)]))[0])
         moment = None if time is None else self._read_times([time], 1)[0]
         self._check_clock(time is not None)
         return self._advance(number, moment)
@@ -221,12 +232,13 @@ class Monitor:
         >>> [state.indicators["mean"] for state in monitor.update_many([1.0, 3.0, 5.0])]
         [nan, 2.0, 4.0]
         """
-        samples = read_values("values", values)
+        samples = self._on_scale("values", read_values("values", values))
         moments = [None] * samples.size if time is None else self._read_times(time, samples.size)
         if samples.size:
             self._check_clock(time is not None)
         return tuple(self._advance(float(sample), moment) for sample, moment in zip(samples, moments, strict=True))
 
+    @reported("simulating")
     def calibrate(
         self,
         reference: Any,
@@ -235,6 +247,7 @@ class Monitor:
         false_alarm_rate: float = 0.05,
         n_simulations: int = 999,
         seed: int | np.random.Generator | None = 0,
+        progress: ProgressOption = None,
     ) -> MonitorCalibration:
         r"""Find the thresholds from a stretch in which nothing changes.
 
@@ -258,6 +271,8 @@ class Monitor:
             How many horizons are simulated.
         seed : int, numpy.random.Generator or None, default 0
             Seed of the simulations.
+        progress : None, True or callable, default None
+            A bar, or a function called as ``progress(done, total)`` (see :func:`ews.detect`).
 
         Returns
         -------
@@ -297,6 +312,7 @@ class Monitor:
         if not np.isfinite(samples).all():
             given = described(f"{int((~np.isfinite(samples)).sum())} missing or infinite value(s)")
             raise MissingValuesError("reference", given, "a stretch without gaps")
+        samples = self._on_scale("reference", samples)
         n = checks.draws("n_simulations", n_simulations, least=1)
         watched = checks.whole("horizon", horizon, least=1, most=LONGEST)
         rate = read_rate(false_alarm_rate, n)
@@ -307,6 +323,7 @@ class Monitor:
             false_alarm_rate=rate,
             n_simulations=n,
             seed=resolve_seed(seed),
+            progress=progress,
         )
         self._calibration, self._engine, self._state = calibration, engine, None
         self._watched, self._timed = 0, False
@@ -355,6 +372,7 @@ class Monitor:
         'a run like the 50 watched sets off an alarm within 60 samples in at most 0.05 of cases'
         """
         rows = read_runs(runs, horizon)
+        rows = self._on_scale("runs", rows.ravel()).reshape(len(rows), -1)
         rate = read_rate(false_alarm_rate, rows.shape[0] - levels_from(self._config, rows.shape[0]), "runs")
         self._calibration = calibrated_on_runs(self._config, rows, false_alarm_rate=rate)
         self.reset()
@@ -412,13 +430,15 @@ class Monitor:
         }
 
     @classmethod
-    def from_dict(cls, saved: dict[str, Any]) -> Monitor:
+    def from_dict(cls, saved: dict[str, Any], *, transform: Transform = None) -> Monitor:
         """Make the monitor that was saved.
 
         Parameters
         ----------
         saved : dict
             What :meth:`to_dict` gave.
+        transform : callable, optional
+            The function that the monitor transforms by, if it was given one: it cannot be saved but by name.
 
         Returns
         -------
@@ -442,9 +462,14 @@ class Monitor:
             raise ArgumentError(
                 "saved", described("a dictionary that lacks a part, or has others"), "what to_dict gave"
             )
-        if set(saved["config"]) != set(MonitorConfig.__dataclass_fields__):
+        config = {"transform": None, **saved["config"]}  # version 0.1 had none
+        if set(config) != set(MonitorConfig.__dataclass_fields__):
             raise ArgumentError("saved", described("a configuration of other fields"), "what to_dict gave")
-        monitor = cls(**saved["config"])
+        name = config.pop("transform")
+        if name is not None and name not in NAMES and name_of(transform) != name:
+            given = "no function" if transform is None else name_of(transform)
+            raise ArgumentError("transform", described(str(given)), f"{name}, the function that this monitor had")
+        monitor = cls(**config, transform=name if name in NAMES else transform if name is not None else None)
         if saved["calibration"] is not None:
             monitor._calibration = saving.loaded_calibration(saved["calibration"], monitor._config)
         saving.read_engine(monitor._engine, saved["engine"])
@@ -460,6 +485,9 @@ class Monitor:
         seen = f"{self._engine.seen} observations"
         tied = "not calibrated" if self._calibration is None else "calibrated"
         return f"<Monitor window={self._config.window} rule={self._config.rule!r}: {seen}, {tied}>"
+
+    def _on_scale(self, argument: str, values: FloatArray) -> FloatArray:
+        return values if self._transform is None else transformed(values, self._transform, argument=argument)[0]
 
     def _advance(self, value: float, moment: float | np.datetime64 | None) -> MonitorState:
         engine, config, calibration = self._engine, self._config, self._calibration

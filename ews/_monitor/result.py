@@ -42,6 +42,8 @@ class MonitorConfig:
         Over how many values of an indicator the running statistic looks back.
     rule : {"level", "trend"}
         Which running statistic is held against its threshold.
+    transform : str or None
+        What each value is transformed by first: a name, or the qualified name of a function.
     """
 
     window: int
@@ -50,6 +52,7 @@ class MonitorConfig:
     indicators: tuple[str, ...]
     history: int
     rule: Rule
+    transform: str | None = None
 
 
 @public("ews")

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._common.alarms import Statistic, count_warnings
-from ews._significance.pipeline import Pipeline, Progress, Stages, in_chunks
+from ews._common.progress import ProgressOption
+from ews._significance.pipeline import Pipeline, Stages, in_chunks
 from ews.nulls.autoregressive import AR1, LARGEST_COEFFICIENT, draw_autoregression
 
 __all__ = ["drift", "positive_control", "power", "share_warned", "tau_intervals"]
@@ -66,7 +67,7 @@ def power(
     seed: int,
     innovation_sd: float = 1.0,
     controls: int | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> float:
     """Share of positive controls that the test of :func:`ews.detect`, at the same level, answers with a warning."""
 
@@ -104,7 +105,7 @@ def share_warned(
     seed: int,
     innovation_sd: float = 1.0,
     controls: int | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> float:
     """Share of the drawn series that a joint test of several statistics answers with a warning.
 
@@ -205,7 +206,7 @@ def tau_intervals(
     *,
     alpha: float,
     seed: int,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> list[tuple[float, float]]:
     """Central 1 − alpha interval of each trend, by parametric bootstrap from the drift estimated in the residual.
 

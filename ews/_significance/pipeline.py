@@ -11,12 +11,13 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ews import trends
+from ews._common.progress import Progress, ProgressOption
 from ews.errors import ValueRangeError
 from ews.indicators.fused import fused
 
@@ -24,10 +25,9 @@ if TYPE_CHECKING:
     from ews.detrend import DetrendPlan
     from ews.indicators.registry import Indicator
 
-__all__ = ["Pipeline", "Progress", "Stages", "in_chunks"]
+__all__ = ["Pipeline", "Progress", "Stages", "TrendPipeline", "in_chunks"]
 
 FloatArray = npt.NDArray[np.float64]
-Progress = Callable[[int, int], object]
 Measured = TypeVar("Measured")
 
 # 32 rows of 1,000 samples fill 256 KiB: a chunk and its indicators stay in the second-level cache, and what Python does
@@ -35,8 +35,41 @@ Measured = TypeVar("Measured")
 CHUNK_SAMPLES = 32_768
 
 
+class TrendPipeline:
+    """What the pipelines of one series and of several share: from residuals to trends, surrogates like the data."""
+
+    if TYPE_CHECKING:
+        indicators: Sequence[Any]
+        window: int
+        trend: trends.TrendMethod
+        step: float
+
+    @property
+    def n(self) -> int:
+        """Length of the record."""
+        raise NotImplementedError
+
+    @property
+    def chunk_length(self) -> int:
+        """Numbers that one row takes while it is measured, for cutting surrogates into chunks."""
+        return self.n
+
+    def measure_surrogates(self, surrogates: FloatArray) -> tuple[FloatArray, list[FloatArray]]:
+        """Residuals and indicators of surrogates of the residual."""
+        raise NotImplementedError
+
+    def tau(self, measured: Sequence[FloatArray]) -> FloatArray:
+        """Trend statistics, of shape (indicators, rows)."""
+        taus = np.stack([trends.rows(values[:, self.window - 1 :], method=self.trend) for values in measured])
+        return taus / self.step if self.trend == "theil_sen" else taus  # a slope per unit of time, not per sample
+
+    def surrogate_tau(self, surrogates: FloatArray) -> FloatArray:
+        """Trend statistics of surrogates of the residual, through detrending and windows again."""
+        return self.tau(self.measure_surrogates(surrogates)[1])
+
+
 @dataclass(frozen=True, eq=False)
-class Pipeline:
+class Pipeline(TrendPipeline):
     """Detrending, windows and trend, resolved for series of one length.
 
     Attributes
@@ -63,6 +96,11 @@ class Pipeline:
     level: FloatArray
 
     @property
+    def n(self) -> int:
+        """Length of the record."""
+        return self.level.size
+
+    @property
     def drawn(self) -> int:
         """Length of a surrogate: that of the residual."""
         return self.level.size - (self.plan.method == "difference")
@@ -83,15 +121,6 @@ class Pipeline:
         """Indicators of rows, each of shape (rows, n)."""
         return fused(residual, window=self.window, indicators=self.indicators, raw=raw, step=self.step)
 
-    def tau(self, measured: Sequence[FloatArray]) -> FloatArray:
-        """Trend statistics, of shape (indicators, rows)."""
-        taus = np.stack([trends.rows(values[:, self.window - 1 :], method=self.trend) for values in measured])
-        return taus / self.step if self.trend == "theil_sen" else taus  # a slope per unit of time, not per sample
-
-    def surrogate_tau(self, surrogates: FloatArray) -> FloatArray:
-        """Trend statistics of surrogates of the residual, through detrending and windows again."""
-        return self.tau(self.measure_surrogates(surrogates)[1])
-
     def measure_surrogates(self, surrogates: FloatArray) -> tuple[FloatArray, list[FloatArray]]:
         """Residuals and indicators of surrogates of the residual."""
         residual = self.residual(surrogates)
@@ -99,7 +128,7 @@ class Pipeline:
 
 
 def in_chunks(
-    task: Callable[[int, int], Measured], total: int, *, n: int, progress: Progress | None = None
+    task: Callable[[int, int], Measured], total: int, *, n: int, progress: ProgressOption = None
 ) -> list[Measured]:
     """Run ``task(first, count)`` over `total` rows of length `n`, in order, on several threads.
 
@@ -130,8 +159,12 @@ def in_chunks(
         ]
     with ThreadPoolExecutor(threads) as pool:
         results = []
-        for first, count, result in zip(starts, counts, pool.map(task, starts, counts), strict=True):
-            results.append(_reported(result, first + count, total, progress))
+        try:
+            for first, count, result in zip(starts, counts, pool.map(task, starts, counts), strict=True):
+                results.append(_reported(result, first + count, total, progress))
+        except BaseException:  # Ctrl-C waits for the chunks at work, not for those that wait
+            pool.shutdown(cancel_futures=True)
+            raise
         return results
 
 
@@ -146,16 +179,16 @@ class Stages:
         Number of rows in all stages together.
     """
 
-    def __init__(self, progress: Progress | None, total: int) -> None:
+    def __init__(self, progress: ProgressOption, total: int) -> None:
         self._progress = progress
         self._total = total
         self._done = 0
 
     def next(self) -> Progress | None:
         """The function that the next stage reports to."""
-        if self._progress is None:
-            return None
         progress, before = self._progress, self._done
+        if not callable(progress):
+            return None
 
         def report(done: int, _: int) -> None:
             self._done = before + done
@@ -164,8 +197,8 @@ class Stages:
         return report
 
 
-def _reported(result: Measured, done: int, total: int, progress: Progress | None) -> Measured:
-    if progress is not None:
+def _reported(result: Measured, done: int, total: int, progress: ProgressOption) -> Measured:
+    if callable(progress):
         progress(done, total)
     return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy.typing as npt
 from ews import trends
 from ews._common import checks
 from ews._common.seeds import resolve_seed
+from ews._common.transforms import Transform, transformed
+from ews._common.values import count_values
 from ews._significance.pipeline import Pipeline
 from ews.detrend import plan as plan_detrending
 from ews.errors import (
@@ -19,8 +22,9 @@ from ews.errors import (
     described,
 )
 from ews.indicators import registry
+from ews.series import Series
 
-__all__ = ["resolve_indicators", "resolve_pipeline", "resolve_seed", "resolve_window"]
+__all__ = ["on_scale", "resolve_indicators", "resolve_pipeline", "resolve_seed", "resolve_window"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -49,6 +53,16 @@ def resolve_window(window: Any, n: int, *, shortest: int = 2, positions: int = F
         asked = window if samples == length else described(f"{window!r}, which is {samples} samples")
         raise WindowError("window", asked, allowed)
     return samples
+
+
+def on_scale(series: Series, transform: Transform, *, argument: str = "series") -> Series:
+    """The series as it is analysed: transformed where that was asked for, with notes on zeros, ties and the scale."""
+    notes = (*series.notes, *count_values(series.values).notes())
+    if transform is None:
+        return replace(series, notes=notes)
+    values, note = transformed(series.values, transform, argument=argument)
+    values.setflags(write=False)
+    return replace(series, values=values, notes=(*notes, note))
 
 
 def resolve_indicators(indicators: Any) -> list[registry.Indicator]:

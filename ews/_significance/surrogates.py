@@ -10,12 +10,14 @@ import numpy.typing as npt
 
 from ews import nulls
 from ews._common.alarms import Statistic, westfall_young
-from ews._significance.pipeline import Pipeline, Progress, in_chunks
+from ews._common.progress import ProgressOption
+from ews._significance.pipeline import TrendPipeline, in_chunks
 from ews.errors import ArgumentError, described
+from ews.multivariate.nulls import MultivariateNull
 from ews.results import Significance, SurrogateBand
 from ews.series import real_numbers
 
-__all__ = ["hold_against", "significance"]
+__all__ = ["hold_against", "significance", "untested"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -98,6 +100,7 @@ def significance(
     from ews._significance.resolve import resolve_pipeline, resolve_seed
 
     nulls.check(null=null, n_surrogates=n_surrogates)
+    n_surrogates = int(n_surrogates)
     values = real_numbers("residual", residual)
     lost = int(detrend == "difference")  # the first difference is undefined, whether it was handed over or not
     if lost and values.size and np.isnan(values[0]):
@@ -121,7 +124,7 @@ def significance(
     )
     rows = np.concatenate([np.full(lost, np.nan), values]).reshape(1, -1)
     tau = pipeline.tau(pipeline.measure(rows, rows + base))[:, 0]
-    return hold_against(pipeline, tau, fitted, n_surrogates=int(n_surrogates), seed=resolve_seed(seed))[0]
+    return hold_against(pipeline, tau, fitted, n_surrogates=n_surrogates, seed=resolve_seed(seed), banded=0)[0]
 
 
 def _level(level: Any, n: int) -> FloatArray:
@@ -132,23 +135,29 @@ def _level(level: Any, n: int) -> FloatArray:
 
 
 def hold_against(
-    pipeline: Pipeline,
+    pipeline: TrendPipeline,
     tau: FloatArray,
-    null: nulls.Null,
+    null: nulls.Null | MultivariateNull,
     *,
     n_surrogates: int,
     seed: int,
-    progress: Progress | None = None,
+    banded: int = BAND_SURROGATES,
+    progress: ProgressOption = None,
 ) -> tuple[Significance, dict[str, SurrogateBand]]:
-    """p-values of observed trends under a fitted null, and the band of each indicator over its first surrogates."""
-    points = _points(pipeline)
+    """p-values of observed trends under a fitted null, and where the indicators lie under it.
+
+    The bands are pointwise, over the first surrogates. Quantiles are taken at up to 400 times and joined by straight
+    lines: a band of overlapping windows is smooth.
+    """
+    n, first_window = pipeline.n, pipeline.window - 1
+    points = np.unique(np.linspace(first_window, n - 1, min(BAND_POINTS, n - first_window)).astype(np.int64))
 
     def measured(first: int, count: int) -> tuple[FloatArray, FloatArray]:
         values = pipeline.measure_surrogates(null.draw(first, count, seed=seed))[1]
-        kept = max(0, BAND_SURROGATES - first)
-        return pipeline.tau(values), np.stack([one[:kept, points] for one in values])
+        kept = slice(0, max(0, min(banded - first, count)))
+        return pipeline.tau(values), np.stack([value[kept, points] for value in values])
 
-    parts = in_chunks(measured, n_surrogates, n=pipeline.level.size, progress=progress)
+    parts = in_chunks(measured, n_surrogates, n=pipeline.chunk_length, progress=progress)
     surrogate = np.concatenate([part[0] for part in parts], axis=1) if parts else np.empty((tau.size, 0))
     single, adjusted = westfall_young(tau, surrogate, [Statistic(one.alarm) for one in pipeline.indicators])
     names = [indicator.name for indicator in pipeline.indicators]
@@ -161,27 +170,30 @@ def hold_against(
         n_surrogates=n_surrogates,
         seed=seed,
     )
-    return tested, _bands(pipeline, points, np.concatenate([part[1] for part in parts], axis=1)) if parts else {}
+    if not parts or not banded:
+        return tested, {}
+    stacked = np.concatenate([part[1] for part in parts], axis=1)
+    return tested, dict(zip(names, (_band(table, points, n) for table in stacked), strict=True))
 
 
-def _points(pipeline: Pipeline) -> npt.NDArray[np.int64]:
-    """Where bands are measured: at up to 400 times, joined by straight lines; one of overlapping windows is smooth."""
-    n, first = pipeline.level.size, pipeline.window - 1
-    return np.unique(np.linspace(first, n - 1, min(BAND_POINTS, n - first)).astype(np.int64))
+def untested(pipeline: TrendPipeline, tau: FloatArray, seed: int) -> Significance:
+    """What stands where p-values would, without surrogates."""
+    names = [indicator.name for indicator in pipeline.indicators]
+    nothing = dict.fromkeys(names, np.nan)
+    observed = dict(zip(names, map(float, tau), strict=True))
+    empty = {name: np.empty(0) for name in names}
+    return Significance(observed, nothing, nothing, empty, "no surrogates were drawn", 0, seed)
 
 
-def _bands(pipeline: Pipeline, points: npt.NDArray[np.int64], drawn: FloatArray) -> dict[str, SurrogateBand]:
-    """Pointwise 95 % band of each indicator, from its values in surrogates: (indicators, surrogates, points)."""
-    n, first = pipeline.level.size, pipeline.window - 1
-    drawn.sort(axis=1)  # NaN last: a window that is undefined in some surrogates keeps the band of the others
-    bands = {}
-    for indicator, table in zip(pipeline.indicators, drawn, strict=True):
-        defined = np.maximum((~np.isnan(table)).sum(axis=0), 1)
-        curves = []
-        for level in (0.025, 0.5, 0.975):
-            row = np.minimum((level * defined).astype(np.int64), defined - 1)
-            curve = np.full(n, np.nan)
-            curve[first:] = np.interp(np.arange(first, n), points, table[row, np.arange(points.size)])
-            curves.append(curve)
-        bands[indicator.name] = SurrogateBand(*curves)
-    return bands
+def _band(table: FloatArray, points: npt.NDArray[np.int64], n: int) -> SurrogateBand:
+    """Pointwise 95 % band of values of shape (surrogates, points)."""
+    table = np.sort(table, axis=0)  # NaN last: a window that is undefined in some surrogates keeps the band of others
+    defined = np.maximum((~np.isnan(table)).sum(axis=0), 1)
+    curves = []
+    for level in (0.025, 0.5, 0.975):
+        row = np.minimum((level * defined).astype(np.int64), defined - 1)
+        curve = np.full(n, np.nan)
+        at = np.arange(points[0], n)
+        curve[points[0] :] = np.interp(at, points, table[row, np.arange(points.size)])
+        curves.append(curve)
+    return SurrogateBand(*curves)

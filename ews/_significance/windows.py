@@ -12,8 +12,10 @@ import numpy.typing as npt
 from ews import nulls, trends
 from ews._common import checks
 from ews._common.alarms import two_sided
+from ews._common.progress import ProgressOption
+from ews._common.transforms import Transform, name_of
 from ews._significance.pipeline import Pipeline, in_chunks
-from ews._significance.resolve import resolve_window
+from ews._significance.resolve import on_scale, resolve_window
 from ews.detrend import plan as plan_detrending
 from ews.errors import ValueRangeError, described
 from ews.series import Duplicates, Missing, Series, TimeArray, as_series
@@ -51,6 +53,8 @@ class WindowedConfig:
         Whether only past samples were used at each time.
     season : int or None
         Period taken out first, in samples.
+    transform : str or None
+        What the values were transformed by before that: a name, or the qualified name of a function.
     n_surrogates : int
         How many surrogates.
     alpha : float
@@ -68,6 +72,7 @@ class WindowedConfig:
     bandwidth: float | None
     causal: bool
     season: int | None
+    transform: str | None
     n_surrogates: int
     alpha: float
     until: str | None
@@ -88,12 +93,15 @@ class Prepared:
         Detrending and window, resolved for its length.
     trend, residual : ndarray of shape (n,)
         What detrending took out and left, in the series' units.
+    transform : str or None
+        What the values were transformed by first.
     """
 
     series: Series
     pipeline: Pipeline
     trend: FloatArray
     residual: FloatArray
+    transform: str | None = None
 
     @property
     def window(self) -> int:
@@ -119,10 +127,12 @@ def prepare(
     season: int | None,
     window: float,
     shortest: int,
+    transform: Transform = None,
 ) -> Prepared:
     """Check the input, resolve window and detrending, and detrend."""
     causal = checks.flag("causal", causal)
     series = as_series(data, time=time, until=until, missing=missing, duplicates=duplicates, causal=causal)
+    series = on_scale(series, transform)
     n = len(series)
     if n >= 2 and np.ptp(series.values) == 0:
         raise ValueRangeError("series", described(f"{n} equal values ({series.values[0]:g})"), "values that vary")
@@ -135,7 +145,7 @@ def prepare(
         given = described(f"values that detrending leaves {spread:.1g} of, in a series of size {size:.3g}")
         raise ValueRangeError("series", given, "values that vary about their trend; or another way to detrend")
     pipeline = Pipeline(plan, (), samples, "kendall", series.step, trend)
-    return Prepared(series, pipeline, trend, residual)
+    return Prepared(series, pipeline, trend, residual, name_of(transform))
 
 
 def check_test(*, null: Any, n_surrogates: Any, alpha: Any) -> None:
@@ -153,6 +163,7 @@ def config_fields(prepared: Prepared, *, until: Any, missing: str, duplicates: s
         "bandwidth": plan.bandwidth,
         "causal": plan.causal if plan.method is not None else True,
         "season": plan.season,
+        "transform": prepared.transform,
         "until": None if until is None else str(until),
         "missing": missing,
         "duplicates": duplicates,
@@ -182,7 +193,14 @@ class TrendTest:
 
 
 def trend_test(
-    values: FloatArray, measure: Measure, prepared: Prepared, *, null: nulls.NullName, n_surrogates: int, seed: int
+    values: FloatArray,
+    measure: Measure,
+    prepared: Prepared,
+    *,
+    null: nulls.NullName,
+    n_surrogates: int,
+    seed: int,
+    progress: ProgressOption = None,
 ) -> TrendTest:
     """Test the trend of a statistic: each surrogate of the residual is detrended and measured as the series was.
 
@@ -200,6 +218,8 @@ def trend_test(
         How many surrogates.
     seed : int
         Their seed.
+    progress : callable, optional
+        Called as ``progress(done, total)``.
 
     Returns
     -------
@@ -207,7 +227,13 @@ def trend_test(
         τ, p and the surrogates' τ.
     """
     return trend_tests(
-        [values], lambda rows: [measure(rows)], prepared, null=null, n_surrogates=n_surrogates, seed=seed
+        [values],
+        lambda rows: [measure(rows)],
+        prepared,
+        null=null,
+        n_surrogates=n_surrogates,
+        seed=seed,
+        progress=progress,
     )[0]
 
 
@@ -219,6 +245,7 @@ def trend_tests(
     null: nulls.NullName,
     n_surrogates: int,
     seed: int,
+    progress: ProgressOption = None,
 ) -> list[TrendTest]:
     """:func:`trend_test` of several statistics that are measured together, each for itself."""
     taus = [float(trends.rows(one.reshape(1, -1), method="kendall")[0]) for one in values]
@@ -230,7 +257,9 @@ def trend_tests(
         rows = prepared.pipeline.residual(fitted.draw(first, count, seed=seed))
         return np.stack([trends.rows(one, method="kendall") for one in measure(rows)])
 
-    surrogate = np.concatenate(in_chunks(surrogate_taus, n_surrogates, n=len(prepared.series)), axis=1)
+    surrogate = np.concatenate(
+        in_chunks(surrogate_taus, n_surrogates, n=len(prepared.series), progress=progress), axis=1
+    )
     return [
         TrendTest(tau, float(two_sided(np.array([tau]), drawn)[0]), drawn, fitted.sentence)
         for tau, drawn in zip(taus, surrogate, strict=True)

@@ -33,13 +33,14 @@ def run(methods: str | None, output: Path | None, options: dict[str, Any], *, as
     force : bool
         Whether files that are there may be replaced.
     """
-    from ews._evaluation.benchmark.run import DEFAULT_METHODS, benchmark_with_progress
+    from ews._evaluation.benchmark.run import DEFAULT_METHODS
+    from ews._evaluation.benchmark.run import benchmark as run_benchmark
 
     if output is not None:
         check_folder("--output", output, FILES, force=force)
     chosen = DEFAULT_METHODS if methods is None else _methods(methods)
     with progress_bar("scoring") as report:
-        found = benchmark_with_progress(methods=chosen, progress=report, **options)
+        found = run_benchmark(methods=chosen, progress=report, **options)
     if as_json:
         typer.echo(found.to_json())
     else:

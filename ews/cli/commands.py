@@ -135,6 +135,13 @@ def detect(
         int | None,
         typer.Option(help="Period of a seasonal cycle, in samples.", show_default="none", rich_help_panel=_ANALYSIS),
     ] = None,
+    transform: Annotated[
+        str,
+        typer.Option(
+            help="Scale of the values: log, log1p, sqrt or anscombe (counts), before anything is taken out.",
+            show_default="none", rich_help_panel=_ANALYSIS,
+        ),
+    ] = "none",
     window: Annotated[
         float,
         typer.Option(
@@ -235,6 +242,7 @@ def detect(
             "missing": missing,
             "duplicates": duplicates,
             "season": season,
+            "transform": None if transform.lower() == "none" else transform,
             "method": method,
             "seed": seed,
         }
@@ -247,10 +255,10 @@ def detect(
 
 
 def _detect(table: Any, label: str, options: dict[str, Any]) -> Any:
-    from ews._analysis.detect.run import detect_with_progress
+    from ews import detect
 
     with progress_bar(label) as report:
-        return detect_with_progress(table, progress=report, **options)
+        return detect(table, progress=report, **options)
 
 
 def _names(indicators: str) -> tuple[str, ...]:

@@ -44,8 +44,7 @@ def run(output: Path, *, n_surrogates: int, seed: int, force: bool) -> None:
     """
     import pandas as pd
 
-    from ews import models
-    from ews._analysis.detect.run import detect_with_progress
+    from ews import detect, models
     from ews.results import Detections
 
     check_folder("--output", output, FILES, force=force)
@@ -57,7 +56,7 @@ def run(output: Path, *, n_surrogates: int, seed: int, force: bool) -> None:
     )
     before = math.floor(rising.transition or OBSERVATIONS)
     with progress_bar("testing both") as report:
-        result = detect_with_progress(table, until=before, n_surrogates=n_surrogates, seed=seed, progress=report)
+        result = detect(table, until=before, n_surrogates=n_surrogates, seed=seed, progress=report)
     assert isinstance(result, Detections)  # two columns
     show(INTRODUCTION.format(transition=rising.transition))
     show(result["rising harvest"].summary())

@@ -6,8 +6,8 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from ews._common.progress import Progress, bar
 from ews.cli.files import check_files, write_file
 from ews.errors import EWSError, UnknownNameError, described
 
@@ -136,31 +137,9 @@ def _fail(message: str) -> None:
     raise typer.Exit(BAD_INPUT)
 
 
-@contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error while something long runs; nothing where that is no terminal.
-
-    Yields
-    ------
-    callable
-        ``report(done, total)``.
-    """
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    terminal = messages()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
-        task = bar.add_task(label, total=None)
-
-        def report(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield report
+def progress_bar(label: str) -> AbstractContextManager[Progress]:
+    """A bar on standard error while something long runs; nothing where that is no terminal."""
+    return bar(label, messages())
 
 
 def check_outputs(

@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 import ews
-from ews._evaluation.benchmark.run import benchmark_with_progress
 from ews._evaluation.benchmark.stock import NULLS, POSITIVES, draw_null
 from ews.cli.commands import app
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError
@@ -149,9 +148,7 @@ def test_result_leaves_as_text_json_and_figures(found):
 
 def test_progress_counts_to_the_end():
     reports = []
-    benchmark_with_progress(
-        positives="fold", nulls="white", progress=lambda done, total: reports.append((done, total)), **SMALL
-    )
+    ews.benchmark(positives="fold", nulls="white", progress=lambda done, total: reports.append((done, total)), **SMALL)
     assert reports[-1][0] == reports[-1][1] > 0
 
 

@@ -96,13 +96,14 @@ def test_every_option_reaches_the_library(lake):
     result = ews(
         "detect", lake, "--time", "day", "--value", "chl", "--detrend", "lowess", "--bandwidth", 0.4, "--window", 15,
         "--indicators", "std, ac1", "--trend", "spearman", "--null", "fourier", "--alpha", 0.1, "--causal", "--until",
-        "2015-06-05", "--missing", "interpolate", "--duplicates", "mean", "--seed", 3, *FAST, "--json", "-",
+        "2015-06-05", "--missing", "interpolate", "--duplicates", "mean", "--transform", "none", "--seed", 3,
+        *FAST, "--json", "-",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["config"] == {
         "window": 15, "window_fraction": 15 / 36, "detrend": "lowess", "bandwidth": 0.4, "indicators": ["std", "ac1"],
         "trend": "spearman", "null": "fourier", "n_surrogates": 0, "alpha": 0.1, "causal": True, "until": "2015-06-05",
-        "missing": "interpolate", "duplicates": "mean", "season": None, "seed": 3,
+        "missing": "interpolate", "duplicates": "mean", "season": None, "seed": 3, "transform": None,
     }  # fmt: skip
 
 
@@ -111,7 +112,7 @@ def test_options_are_those_of_the_library():
 
     import ews as library
 
-    known = set(inspect.signature(library.detect).parameters) - {"series"}
+    known = set(inspect.signature(library.detect).parameters) - {"series", "progress"}
     command = typer.main.get_command(app).commands["detect"]
     known |= set(inspect.signature(library.read_table).parameters) - {"path"}
     assert known <= {parameter.name for parameter in command.params}

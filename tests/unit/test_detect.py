@@ -10,7 +10,6 @@ import pytest
 from scipy import stats
 
 import ews
-from ews._analysis.detect.run import detect_with_progress
 from ews.results import Detection
 
 # Thousands of simulated series: too many for kernels in plain Python; test_detect_plain.py runs one there.
@@ -220,7 +219,7 @@ def test_the_band_holds_most_surrogates() -> None:
 
 def test_progress_counts_to_the_end() -> None:
     seen: list[tuple[int, int]] = []
-    detect_with_progress(X, n_surrogates=50, progress=lambda done, total: seen.append((done, total)))
+    ews.detect(X, n_surrogates=50, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1][0] == seen[-1][1]
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert len({total for _, total in seen}) == 1

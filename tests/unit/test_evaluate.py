@@ -11,7 +11,7 @@ import pytest
 
 import ews
 from ews._evaluation.evaluate.lead_times import lead_times, stays_above
-from ews._evaluation.evaluate.run import evaluate_with_progress, whole_and_earlier
+from ews._evaluation.evaluate.run import whole_and_earlier
 from ews._evaluation.scores import SCORERS
 from ews.errors import (
     ArgumentError,
@@ -281,7 +281,7 @@ def test_result_leaves_as_tables_json_text_and_figure():
 
 def test_progress_counts_to_the_end():
     reports = []
-    evaluate_with_progress(noises(4), [1, 0, 1, 0], progress=lambda done, total: reports.append((done, total)), **FAST)
+    ews.evaluate(noises(4), [1, 0, 1, 0], progress=lambda done, total: reports.append((done, total)), **FAST)
     assert reports[-1][0] == reports[-1][1]
     assert [done for done, _ in reports] == sorted(done for done, _ in reports)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import ews
-from ews._evaluation.sensitivity.run import _median, sensitivity_with_progress
+from ews._evaluation.sensitivity.run import _median
 from ews.errors import (
     ArgumentError,
     InputTypeError,
@@ -133,7 +133,7 @@ def test_result_leaves_as_table_json_text_and_figure():
 
 def test_input_is_left_alone_and_progress_counts():
     before, reports = X.copy(), []
-    sensitivity_with_progress(X, n_surrogates=6, progress=lambda done, total: reports.append((done, total)), **GRID)
+    ews.sensitivity(X, n_surrogates=6, progress=lambda done, total: reports.append((done, total)), **GRID)
     np.testing.assert_array_equal(X, before)
     assert reports[-1] == (6, 6)
 

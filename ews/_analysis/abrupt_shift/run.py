@@ -9,6 +9,7 @@ import numpy as np
 from ews import nulls
 from ews._analysis.abrupt_shift.result import AbruptShift, AbruptShiftConfig
 from ews._common import checks
+from ews._common.progress import ProgressOption, reported
 from ews._significance.pipeline import in_chunks
 from ews._significance.resolve import resolve_seed
 from ews._significance.windows import FloatArray, check_test
@@ -23,6 +24,7 @@ NORMAL_MAD = 1.4826
 ROUNDING = 1e-12
 
 
+@reported("drawing surrogates")
 def abrupt_shift(
     series: Any,
     *,
@@ -37,6 +39,7 @@ def abrupt_shift(
     missing: Missing = "raise",
     duplicates: Duplicates = "raise",
     seed: int | np.random.Generator | None = 0,
+    progress: ProgressOption = None,
 ) -> AbruptShift:
     r"""Score in [−1, 1] of how abruptly a series shifts at each time, and whether noise does the same.
 
@@ -69,6 +72,8 @@ def abrupt_shift(
         What to do with several observations at one time.
     seed : int, numpy.random.Generator or None, default 0
         Seed of the surrogates.
+    progress : None, True or callable, default None
+        A bar, or a function called as ``progress(done, total)`` (see :func:`ews.detect`).
 
     Returns
     -------
@@ -135,7 +140,7 @@ def abrupt_shift(
                 found = scores(fitted.draw(first, rows, seed=resolved), lengths, threshold)
                 return np.asarray(np.abs(found).max(axis=1), dtype=np.float64)
 
-            drawn = np.concatenate(in_chunks(largest, count, n=len(cleaned)))
+            drawn = np.concatenate(in_chunks(largest, count, n=len(cleaned), progress=progress))
     # Scores are multiples of one over the number of lengths: ties count for the null, whatever the rounding.
     reached = drawn >= statistic - 0.5 / len(lengths)
     return AbruptShift(

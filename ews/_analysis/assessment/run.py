@@ -11,14 +11,16 @@ import numpy.typing as npt
 from ews import nulls
 from ews._analysis.assessment.controls import CONTROLS, SENTENCES, draw_control
 from ews._analysis.assessment.result import Assessment, Kind
-from ews._common.alarms import SUFFICIENT_POWER, Statistic, westfall_young
+from ews._common.alarms import Statistic, westfall_young
+from ews._common.progress import ProgressOption
 from ews._significance import controls as _controls
-from ews._significance.pipeline import Pipeline, Progress, Stages, in_chunks
+from ews._significance.pipeline import Pipeline, Stages, in_chunks
+from ews._significance.verdict import in_sentence, verdict_of
 from ews.bifurcations import classifier, jacobian, restoring, spectral
 from ews.bifurcations._classifier.features import SHORTEST
 from ews.bifurcations._classifier.run import evidence_of
 from ews.errors import EWSError, SeriesTooShortError, described
-from ews.results import Detection, Verdict
+from ews.results import Detection
 
 __all__ = ["assess", "beyond_trends", "bimodality", "check_length", "joint_statistics"]
 
@@ -29,7 +31,7 @@ LABELS = {EVIDENCE: "Evidence of the classifier", BIMODALITY: "Bimodality of the
 MEMORY = ("ac1", "ac2", "ac3", "return_rate", "decay_time", "restoring_rate", "corrected_autocorrelation")
 
 
-def assess(detection: Detection, pipeline: Pipeline, *, progress: Progress | None = None) -> Assessment:
+def assess(detection: Detection, pipeline: Pipeline, *, progress: ProgressOption = None) -> Assessment:
     """Add the classifier, a test for two states and the detectors to a detection, and test all together.
 
     Parameters
@@ -77,10 +79,11 @@ def assess(detection: Detection, pipeline: Pipeline, *, progress: Progress | Non
     clean = {"time": detection.series.time, "missing": "drop", **options}
     classification = classifier(detection.series.values, n_surrogates=0, seed=config.seed, **clean)
     detectors, votes, notes = _detectors(detection, clean, classification)
-    notes = (*_ties(detection.series.values), *notes)
     kind = _kind(warned, config.indicators)
+    obstacles = () if detection.counts is None else detection.counts.obstacles(config.window)
+    hints = (detection.spread.sentence(),) if detection.spread is not None and detection.spread.matters else ()
     return Assessment(
-        verdict=_verdict(warned, power),
+        verdict=verdict_of(bool(warned), min(power.values(), default=None), obstacles),
         kind=kind,
         bifurcation=classification.bifurcation if kind == "slowing down" else None,
         probability=classification.probability,
@@ -91,7 +94,7 @@ def assess(detection: Detection, pipeline: Pipeline, *, progress: Progress | Non
         power=power,
         power_sentences=dict(SENTENCES),
         warned=tuple(warned),
-        reasons=_reasons(names, observed, adjusted, warned, pipeline, power, detection),
+        reasons=(*obstacles, *_reasons(names, observed, adjusted, warned, pipeline, power, detection), *hints),
         votes=votes,
         notes=notes,
         detectors=detectors,
@@ -154,17 +157,6 @@ def bimodality(residual: FloatArray) -> FloatArray:
         excess = (square * square).mean(axis=1) / variance**2 - 3.0
         kurtosis = (n - 1.0) / ((n - 2.0) * (n - 3.0)) * ((n + 1.0) * excess + 6.0)
         return np.asarray((skewness**2 + 1.0) / (kurtosis + 3.0 * (n - 1.0) ** 2 / ((n - 2.0) * (n - 3.0))))
-
-
-def _ties(values: FloatArray) -> tuple[str, ...]:
-    """A caution where no surrogate resembles the series: of white counts that are mostly 0 p ≤ 0.05 came in half."""
-    share = np.unique(values, return_counts=True)[1].max() / values.size
-    if share <= 0.5:
-        return ()
-    return (
-        f"{100 * share:.0f} % of the values are equal, which no surrogate of a detrended series keeps: the p-values "
-        "are too small; sum the counts over longer steps",
-    )
 
 
 def _row(residual: FloatArray) -> FloatArray:
@@ -264,12 +256,6 @@ def _kind(warned: list[str], indicators: tuple[str, ...]) -> Kind:
     return "variance only" if warned else "none"
 
 
-def _verdict(warned: list[str], power: dict[str, float]) -> Verdict:
-    if warned:
-        return "warning"
-    return "no warning" if power and min(power.values()) >= SUFFICIENT_POWER else "inconclusive"
-
-
 def _reasons(
     names: tuple[str, ...],
     observed: FloatArray,
@@ -285,11 +271,11 @@ def _reasons(
     sentences = []
     for name, value, p in sorted(zip(names, observed, adjusted, strict=True), key=lambda one: one[0] not in warned):
         if np.isnan(value):
-            sentences.append(f"{labels[name].lower()} is undefined in this record")
+            sentences.append(f"{in_sentence(labels[name])} is undefined in this record")
             continue
         what = "τ" if name in detection.tau else "value"
         mark = "warns" if name in warned else "does not warn"
-        sentences.append(f"{labels[name].lower()} {mark} ({what} = {value:+.2f}, adjusted p = {p:.3g})")
+        sentences.append(f"{in_sentence(labels[name])} {mark} ({what} = {value:+.2f}, adjusted p = {p:.3g})")
     # A trend beyond all surrogates has p = 2/(1 + n); at its share of the level that is what is left of it.
     smallest = 2.0 * sum(one.weight for one in joint_statistics(pipeline)) / (1.0 + detection.config.n_surrogates)
     if smallest > detection.config.alpha:

@@ -50,6 +50,8 @@ class CompositeConfig:
         Whether only past samples were used at each time.
     season : int or None
         Period taken out first, in samples.
+    transform : str or None
+        What the values were transformed by before that.
     null : str
         Null model of the surrogates.
     n_surrogates : int
@@ -73,6 +75,7 @@ class CompositeConfig:
     bandwidth: float | None
     causal: bool
     season: int | None
+    transform: str | None
     null: str
     n_surrogates: int
     alpha: float

@@ -10,6 +10,8 @@ import numpy as np
 from ews import nulls
 from ews._analysis.composite.result import Composite, CompositeConfig
 from ews._common import checks
+from ews._common.progress import ProgressOption, reported
+from ews._common.transforms import Transform
 from ews._significance.pipeline import in_chunks
 from ews._significance.resolve import resolve_indicators, resolve_seed
 from ews._significance.windows import FloatArray, Prepared, check_test, prepare
@@ -23,6 +25,7 @@ __all__ = ["composite"]
 _SIGNS = {"up": 1.0, "down": -1.0, "both": 1.0}
 
 
+@reported("drawing surrogates")
 def composite(
     series: Any,
     *,
@@ -42,7 +45,9 @@ def composite(
     missing: Missing = "raise",
     duplicates: Duplicates = "raise",
     season: int | None = None,
+    transform: Transform = None,
     seed: int | np.random.Generator | None = 0,
+    progress: ProgressOption = None,
 ) -> Composite:
     r"""Expanding-window composite: each indicator as a z-score against its own history, added up.
 
@@ -88,8 +93,12 @@ def composite(
         What to do with several observations at one time.
     season : int, optional
         Period in samples of a seasonal cycle that is taken out first.
+    transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
+        Applied to the values before anything is taken out of them (see :func:`ews.detect`).
     seed : int, numpy.random.Generator or None, default 0
         Seed of the surrogates.
+    progress : None, True or callable, default None
+        A bar, or a function called as ``progress(done, total)`` (see :func:`ews.detect`).
 
     Returns
     -------
@@ -149,6 +158,7 @@ def composite(
         bandwidth=bandwidth,
         causal=causal,
         season=season,
+        transform=transform,
         window=first,
         shortest=shortest,
     )
@@ -158,7 +168,9 @@ def composite(
     held = _held(strength[0], consecutive)
     where = np.flatnonzero(held > threshold)
     statistic = _strongest(strength, consecutive)[0]
-    drawn, sentence = _surrogates(prepared, chosen, first, span, consecutive, null, int(n_surrogates), resolved)
+    drawn, sentence = _surrogates(
+        prepared, chosen, first, span, consecutive, null, int(n_surrogates), resolved, progress
+    )
     reached = float((1 + (drawn >= statistic).sum()) / (1 + drawn.size)) if drawn.size else np.nan
     times = prepared.series.time
     plan = prepared.pipeline.plan
@@ -192,6 +204,7 @@ def composite(
             bandwidth=plan.bandwidth,
             causal=plan.causal if plan.method is not None else True,
             season=plan.season,
+            transform=prepared.transform,
             null=null,
             n_surrogates=int(n_surrogates),
             alpha=float(alpha),
@@ -279,6 +292,7 @@ def _surrogates(
     null: nulls.NullName,
     count: int,
     seed: int,
+    progress: ProgressOption,
 ) -> tuple[FloatArray, str]:
     """The strongest run of each surrogate, detrended and measured as the series was."""
     if count == 0:
@@ -289,4 +303,4 @@ def _surrogates(
         residual = prepared.pipeline.residual(fitted.draw(start, rows, seed=seed))
         return _strongest(_strength(_measured(prepared, residual, chosen, first, window), chosen)[1], consecutive)
 
-    return np.concatenate(in_chunks(strongest, count, n=len(prepared.series))), fitted.sentence
+    return np.concatenate(in_chunks(strongest, count, n=len(prepared.series), progress=progress)), fitted.sentence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -14,14 +13,17 @@ from ews import nulls, trends
 from ews._analysis.assessment.result import Assessment, Assessments
 from ews._common import checks
 from ews._common.ages import Ages
-from ews._common.alarms import SUFFICIENT_POWER, Statistic
+from ews._common.progress import ProgressOption, reported
+from ews._common.transforms import Transform, name_of
+from ews._common.values import count_values, spread_with_level
 from ews._significance import controls as _controls
 from ews._significance import surrogates as _significance
-from ews._significance.pipeline import Pipeline, Progress, Stages
-from ews._significance.resolve import resolve_pipeline, resolve_seed
+from ews._significance.pipeline import Pipeline, Stages
+from ews._significance.resolve import on_scale, resolve_pipeline, resolve_seed
+from ews._significance.verdict import TestedTrend, decide
 from ews._tables.result import Table
 from ews.errors import ArgumentError, DuplicatedTimesError, MissingValuesError, ValueRangeError, described
-from ews.results import ARROWS, DetectConfig, Detection, Detections, IndicatorSeries, Significance, Verdict
+from ews.results import DetectConfig, Detection, Detections, IndicatorSeries, Significance
 from ews.series import Duplicates, Missing, Series, as_series, split_columns
 
 __all__ = ["DEFAULT_INDICATORS", "detect"]
@@ -37,6 +39,7 @@ ROUNDING = 1e-13
 SMALLEST, LARGEST = 1e-70, 1e70
 
 
+@reported("testing")
 def detect(
     series: Any,
     *,
@@ -54,8 +57,10 @@ def detect(
     missing: Missing = "raise",
     duplicates: Duplicates = "raise",
     season: int | None = None,
+    transform: Transform = None,
     method: Method = "indicators",
     seed: int | np.random.Generator | None = 0,
+    progress: ProgressOption = None,
 ) -> Detection | Detections | Assessment | Assessments:
     """Ask of a series whether its system is losing resilience, and test the answer.
 
@@ -64,7 +69,9 @@ def detect(
     residual, each of which goes through detrending and windows again.
 
     The verdict is *warning* where the min-p-adjusted p of an indicator in its alarm direction is ≤ `alpha`; else
-    *no warning* where the power on a positive control of this length is ≥ 0.8; else *inconclusive*.
+    *no warning* where the power on a positive control of this length is ≥ 0.8; else *inconclusive*. It is
+    *inconclusive* too where the values allow no answer: most of them equal, five distinct ones or fewer, or one value
+    throughout half of a window.
 
     Parameters
     ----------
@@ -105,6 +112,10 @@ def detect(
         What to do with several observations at one time.
     season : int, optional
         Period in samples of a seasonal cycle that is taken out first.
+    transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
+        Applied to the values before anything is taken out of them: "log" where the spread grows with the level, as of
+        biomass, "log1p" where there are zeros too, "sqrt" or "anscombe" (2 √(x + 3/8)) for counts, or a function from
+        an array of values to as many (:doc:`/guide/transforms`).
     method : {"indicators", "auto"}, default "indicators"
         "indicators" tests the trends of the indicators. "auto" tests with them the evidence of a learned classifier
         (:func:`ews.bifurcations.classifier`) and the bimodality of the last half, runs the detectors of
@@ -113,6 +124,9 @@ def detect(
     seed : int, numpy.random.Generator or None, default 0
         Seed of every random number; the same seed gives the same result on any number of threads. None draws a fresh
         one, which the result records.
+    progress : None, True or callable, default None
+        True draws a bar on standard error; a function is called as ``progress(done, total)``, on the calling thread.
+        For a table it counts each column anew; with method="auto", the indicators and then the detectors.
 
     Returns
     -------
@@ -140,59 +154,27 @@ def detect(
     >>> ews.detect(population, until=population.transition).verdict
     'warning'
     """
-    return detect_with_progress(
-        series,
-        time=time,
-        detrend=detrend,
-        bandwidth=bandwidth,
-        window=window,
-        indicators=indicators,
-        trend=trend,
-        null=null,
-        n_surrogates=n_surrogates,
-        alpha=alpha,
-        causal=causal,
-        until=until,
-        missing=missing,
-        duplicates=duplicates,
-        season=season,
-        method=method,
-        seed=seed,
-    )
-
-
-def detect_with_progress(
-    series: Any, *, progress: Progress | None = None, **options: Any
-) -> Detection | Detections | Assessment | Assessments:
-    """:func:`detect`, calling ``progress(done, total)`` as simulated series are done, for each column anew."""
-    chosen = {**_DEFAULTS, **options}
-    chosen["seed"] = resolve_seed(chosen["seed"])
+    options = dict(locals())  # every choice as it was given
+    del options["series"], options["progress"]
+    options["seed"] = resolve_seed(seed)
     columns: Mapping[str, Any] | None
     if isinstance(series, Table):
-        if chosen["time"] is not None:
+        if time is not None:
             raise ArgumentError("time", described("times beside a table that has its own"), "None")
-        columns, chosen["table"] = series, series
+        columns, options["table"] = series, series
     else:
-        columns, chosen["time"] = split_columns(series, time=chosen["time"])
+        columns, options["time"] = split_columns(series, time=time)
     if columns is None:
-        return _detect_one(series, name=None, progress=progress, **chosen)
-    results = {name: _detect_column(column, name, progress, chosen) for name, column in columns.items()}
+        return _detect_one(series, name=None, progress=progress, **options)
+    results = {name: _detect_column(column, name, progress, options) for name, column in columns.items()}
     if len(results) == 1:
         return next(iter(results.values()))
-    if chosen["method"] == "auto":
+    if method == "auto":
         return Assessments({name: one for name, one in results.items() if isinstance(one, Assessment)})
     return Detections({name: one for name, one in results.items() if isinstance(one, Detection)})
 
 
-# The defaults stand in the signature of `detect` and nowhere else.
-_DEFAULTS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(detect).parameters.items()
-    if parameter.kind is parameter.KEYWORD_ONLY
-}
-
-
-def _detect_column(data: Any, name: str, progress: Progress | None, options: dict[str, Any]) -> Detection | Assessment:
+def _detect_column(data: Any, name: str, progress: ProgressOption, options: dict[str, Any]) -> Detection | Assessment:
     """One column of a table; what is wrong with its values is said of the column."""
     try:
         return _detect_one(data, name=name, progress=progress, **options)
@@ -207,7 +189,7 @@ def _detect_one(
     *,
     time: Any,
     name: str | None,
-    progress: Progress | None,
+    progress: ProgressOption,
     seed: int,
     detrend: str | None,
     bandwidth: float | None,
@@ -222,6 +204,7 @@ def _detect_one(
     missing: Missing,
     duplicates: Duplicates,
     season: int | None,
+    transform: Transform,
     method: Any,
     table: Table | None = None,
 ) -> Detection | Assessment:
@@ -234,7 +217,10 @@ def _detect_one(
     if season is not None and missing == "drop":
         raise ArgumentError("missing", missing, '"interpolate" with a season: leaving samples out shifts its phase')
     n = len(cleaned)
-    _check_size(cleaned.values)
+    check_size(cleaned.values)
+    counted, original = count_values(cleaned.values), cleaned.values
+    cleaned = on_scale(cleaned, transform)
+    check_size(cleaned.values)
     if method == "auto":
         from ews._analysis.assessment.run import check_length
 
@@ -251,9 +237,11 @@ def _detect_one(
         causal=causal,
         season=season,
     )
-    _announce_compilation()
+    from ews._kernels.jit import announce_compilation
+
+    announce_compilation()
     trend_values = pipeline.plan.rows(cleaned.values.reshape(1, -1))[0]
-    residual = _residual(cleaned.values, trend_values)
+    residual = residual_of(cleaned.values, trend_values)
     pipeline = Pipeline(pipeline.plan, pipeline.indicators, pipeline.window, trend, cleaned.step, trend_values)
     measured = pipeline.measure(residual.reshape(1, -1), cleaned.values.reshape(1, -1).copy())
     tau = pipeline.tau(measured)[:, 0]
@@ -274,8 +262,21 @@ def _detect_one(
         duplicates=duplicates,
         season=None if season is None else int(season),
         seed=seed,
+        transform=name_of(transform),
     )
-    verdict, reasons = _decide(pipeline, tested, power, alpha)
+    spread = spread_with_level(original, residual) if transform is None else None
+    trends_tested = [
+        TestedTrend(one.label, one.alarm, tested.tau[one.name], tested.pvalue_adjusted[one.name])
+        for one in pipeline.indicators
+    ]
+    verdict, reasons = decide(
+        trends_tested,
+        alpha=alpha,
+        n_surrogates=tested.n_surrogates,
+        power=power,
+        obstacles=counted.obstacles(pipeline.window),
+        hints=[spread.sentence()] if spread is not None and spread.matters else [],
+    )
     detection = Detection(
         verdict=verdict,
         reasons=reasons,
@@ -297,6 +298,8 @@ def _detect_one(
         config=config,
         detrend_sentence=pipeline.plan.sentence,
         null_sentence=tested.null_sentence,
+        counts=counted,
+        spread=spread,
     )
     if method == "indicators":
         return detection
@@ -330,12 +333,7 @@ def _cleaned(data: Any, table: Table | None, **how: Any) -> Series:
     return replace(series, notes=(*table.notes, *series.notes), time_name=table.time_name)
 
 
-def _shown(p: float) -> str:
-    """A p-value as the tables show it: never 0, never more digits than the surrogates give."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
-
-
-def _check_size(values: FloatArray) -> None:
+def check_size(values: FloatArray) -> None:
     """Refuse what has nothing to measure, or whose fourth powers overflow."""
     if values.size >= 2 and (values == values[0]).all():
         raise ValueRangeError("series", described(f"{values.size} equal values ({values[0]:g})"), "values that vary")
@@ -343,7 +341,7 @@ def _check_size(values: FloatArray) -> None:
         raise ValueRangeError("series", described(f"values up to {size:.3g}"), f"at most {LARGEST:g}: change the unit")
 
 
-def _residual(values: FloatArray, trend: FloatArray) -> FloatArray:
+def residual_of(values: FloatArray, trend: FloatArray) -> FloatArray:
     """What detrending leaves; where that is rounding, zero, so that no indicator takes it for a signal."""
     residual = values - trend
     residual[np.abs(residual) <= 8 * np.finfo(np.float64).eps * np.abs(values)] = 0.0
@@ -366,16 +364,11 @@ def _test(
     n_surrogates: int,
     alpha: float,
     seed: int,
-    progress: Progress | None,
+    progress: ProgressOption,
 ) -> tuple[Significance, list[tuple[float, float]], dict[str, Any], float | None]:
     """p-values, intervals, bands and power; all empty where no surrogates are asked for."""
     if n_surrogates == 0:
-        names = [indicator.name for indicator in pipeline.indicators]
-        nothing = dict.fromkeys(names, np.nan)
-        empty = {name: np.empty(0) for name in names}
-        observed = dict(zip(names, map(float, tau), strict=True))
-        tested = Significance(observed, nothing, nothing, empty, "no surrogates were drawn", 0, seed)
-        return tested, [(np.nan, np.nan)] * tau.size, {}, None
+        return _significance.untested(pipeline, tau, seed), [(np.nan, np.nan)] * tau.size, {}, None
     finite = residual[np.isfinite(residual)]
     fitted = nulls.fit(finite, null=null)
     stages = Stages(progress, n_surrogates + _controls.INTERVAL_SERIES + _controls.power_series(n_surrogates, alpha))
@@ -394,40 +387,3 @@ def _test(
         progress=stages.next(),
     )
     return tested, intervals, bands, power
-
-
-def _decide(
-    pipeline: Pipeline, tested: Significance, power: float | None, alpha: float
-) -> tuple[Verdict, tuple[str, ...]]:
-    """The verdict's rule, as documented in :func:`detect`, and why it came out so."""
-    if power is None:
-        return "inconclusive", ("no surrogates were drawn, so no trend was tested",)
-    alarms, others = [], []
-    for indicator in pipeline.indicators:
-        tau, p = tested.tau[indicator.name], tested.pvalue_adjusted[indicator.name]
-        if np.isnan(tau):
-            others.append(f"{indicator.label.lower()} is undefined in this record")
-            continue
-        way = "rises" if tau > 0 else "falls" if tau < 0 else "has no trend"
-        sentence = f"{indicator.label.lower()} {way} (τ = {tau:+.2f}, adjusted {_shown(p)})"
-        if Statistic(indicator.alarm).warns(np.array(tau), np.array(p), alpha):
-            alarms.append(sentence)
-        elif p <= alpha:
-            others.append(f"{sentence}, against its direction of alarm ({ARROWS[indicator.alarm]})")
-        else:
-            others.append(f"{sentence}, within what the null gives")
-    found = f"{100 * power:.0f} % of positive controls of this length got a warning"
-    smallest = 2.0 / (1.0 + tested.n_surrogates)
-    if smallest > alpha:
-        others.append(f"{tested.n_surrogates} surrogates cannot give a p below {smallest:.3g}: draw more")
-    if alarms:
-        return "warning", (*alarms, *others)
-    if power >= SUFFICIENT_POWER:
-        return "no warning", (*others, f"{found}, so a loss of resilience like theirs would probably have shown")
-    return "inconclusive", (*others, f"only {found}: too few to take silence for safety")
-
-
-def _announce_compilation() -> None:
-    from ews._kernels.jit import announce_compilation
-
-    announce_compilation()

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from ews._analysis.multivariate.pipeline import MultivariatePipeline
 from ews._common.alarms import Statistic, westfall_young
 from ews._significance.controls import positive_control
-from ews._significance.pipeline import in_chunks
+from ews._significance.pipeline import Stages, in_chunks
 from ews.multivariate.nulls import VAR1, draw_vector_autoregression, fit_rows
 
 __all__ = ["POWER_SENTENCE", "driven", "power"]
@@ -75,6 +75,7 @@ def power(
     alpha: float,
     n_surrogates: int,
     seed: int,
+    stages: Stages | None = None,
 ) -> float:
     """Share of positive controls that the same test, at the same level, answers with a warning.
 
@@ -91,7 +92,8 @@ def power(
         return pipeline.tau(pipeline.measure(residual)), fitted[0], fitted[1]
 
     controls, surrogates = _sizes(n_surrogates, alpha)
-    parts = in_chunks(control, controls, n=pipeline.chunk_length)
+    stages = Stages(None, 0) if stages is None else stages
+    parts = in_chunks(control, controls, n=pipeline.chunk_length, progress=stages.next())
     taus = np.concatenate([part[0] for part in parts], axis=1)
     fitted = np.concatenate([part[1] for part in parts])
     covariance = np.concatenate([part[2] for part in parts])
@@ -104,9 +106,15 @@ def power(
         def null_taus(first: int, count: int, typical: VAR1 = typical, place: int = place) -> FloatArray:
             return pipeline.surrogate_tau(typical.draw(first, count, seed=null_seeds[place]))
 
-        drawn = in_chunks(null_taus, surrogates, n=pipeline.chunk_length)
+        drawn = in_chunks(null_taus, surrogates, n=pipeline.chunk_length, progress=stages.next())
         warned += _warnings(taus[:, group], np.concatenate(drawn, axis=1), pipeline, alpha)
     return warned / controls
+
+
+def power_series(n_surrogates: int, alpha: float) -> int:
+    """How many series :func:`power` simulates."""
+    controls, surrogates = _sizes(n_surrogates, alpha)
+    return controls + GROUPS * surrogates
 
 
 def _sizes(n_surrogates: int, alpha: float) -> tuple[int, int]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ews import trends
+from ews._significance.pipeline import TrendPipeline
 from ews.multivariate.windows import Windows
 
 if TYPE_CHECKING:
+    from ews import trends
     from ews.detrend import DetrendPlan
     from ews.multivariate import MultivariateIndicator
 
@@ -22,7 +23,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class MultivariatePipeline:
+class MultivariatePipeline(TrendPipeline):
     """Detrending, standardising, windows and trend, resolved for series of one length.
 
     Attributes
@@ -37,7 +38,7 @@ class MultivariatePipeline:
         Trend statistic.
     step : float
         Sampling step.
-    n, variables : int
+    samples, variables : int
         Shape of the data.
     standardize : bool
         Whether each residual is divided by its standard deviation.
@@ -50,10 +51,15 @@ class MultivariatePipeline:
     window: int
     trend: trends.TrendMethod
     step: float
-    n: int
+    samples: int
     variables: int
     standardize: bool
     causal: bool
+
+    @property
+    def n(self) -> int:
+        """Length of the record."""
+        return self.samples
 
     @property
     def chunk_length(self) -> int:
@@ -96,11 +102,7 @@ class MultivariatePipeline:
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             return [indicator.compute(windows) for indicator in self.indicators]
 
-    def tau(self, measured: Sequence[FloatArray]) -> FloatArray:
-        """Trend statistics, of shape (indicators, rows)."""
-        taus = np.stack([trends.rows(values[:, self.window - 1 :], method=self.trend) for values in measured])
-        return taus / self.step if self.trend == "theil_sen" else taus
-
-    def surrogate_tau(self, surrogates: FloatArray) -> FloatArray:
-        """Trend statistics of surrogates of the residual, through detrending and windows again."""
-        return self.tau(self.measure(self.surrogate_residual(surrogates)))
+    def measure_surrogates(self, surrogates: FloatArray) -> tuple[FloatArray, list[FloatArray]]:
+        """Residuals and indicators of surrogates of the residuals."""
+        residual = self.surrogate_residual(surrogates)
+        return residual, self.measure(residual)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ews._common.plain import ALLOWED, plain
 from ews._common.publish import public
+from ews._common.values import SpreadWithLevel, ValueCounts
 from ews.errors import ArgumentError, described
 from ews.results import DetectConfig, IndicatorSeries, SurrogateBand, TrendsOfIndicators, Verdict
 from ews.series import Series
@@ -40,7 +41,7 @@ class MultivariateConfig(DetectConfig):
         Whether each residual was divided by its standard deviation.
     """
 
-    standardize: bool
+    standardize: bool = True
 
 
 @public("ews")
@@ -76,6 +77,10 @@ class MultivariateDetection(TrendsOfIndicators):
         Every choice and the seed.
     detrend_sentence, scale_sentence, null_sentence : str
         What was taken out, what it was divided by, and what it was tested against.
+    counts : dict of str to ValueCounts
+        Zeros, ties and distinct values of each variable, before any transform.
+    spread : dict of str to SpreadWithLevel or None
+        How the spread of each residual scales with the level of its variable.
     """
 
     verdict: Verdict
@@ -96,6 +101,8 @@ class MultivariateDetection(TrendsOfIndicators):
     detrend_sentence: str
     scale_sentence: str
     null_sentence: str
+    counts: Mapping[str, ValueCounts] = field(default_factory=dict)
+    spread: Mapping[str, SpreadWithLevel | None] = field(default_factory=dict)
 
     _keys: ClassVar = {**TrendsOfIndicators._keys, "scale_sentence": "scale_sentence"}
 

@@ -10,17 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls, trends
-from ews._analysis.detect.run import _announce_compilation, _check_size, _residual
+from ews._analysis.detect.run import check_size, residual_of
 from ews._analysis.multivariate import controls as _multivariate_control
 from ews._analysis.multivariate.pipeline import MultivariatePipeline
 from ews._analysis.multivariate.result import MultivariateConfig, MultivariateDetection
 from ews._common import checks
-from ews._common.alarms import SUFFICIENT_POWER, Statistic, westfall_young
 from ews._common.gaps import consecutive
-from ews._common.words import p_clause
-from ews._significance.pipeline import in_chunks
-from ews._significance.resolve import resolve_seed, resolve_window
-from ews._significance.surrogates import BAND_SURROGATES
+from ews._common.progress import ProgressOption, reported
+from ews._common.transforms import Transform, name_of
+from ews._common.values import count_values, spread_with_level
+from ews._significance.pipeline import Stages
+from ews._significance.resolve import on_scale, resolve_seed, resolve_window
+from ews._significance.surrogates import hold_against, untested
+from ews._significance.verdict import TestedTrend, decide
 from ews.detrend import plan as plan_detrending
 from ews.errors import (
     ArgumentError,
@@ -30,8 +32,8 @@ from ews.errors import (
 )
 from ews.multivariate import nulls as joint_nulls
 from ews.multivariate.reading import as_columns, of_variable
-from ews.multivariate.registry import MULTIVARIATE, MultivariateIndicator, get
-from ews.results import ARROWS, IndicatorSeries, Significance, SurrogateBand, Verdict
+from ews.multivariate.registry import MULTIVARIATE, get
+from ews.results import IndicatorSeries, Significance, SurrogateBand
 from ews.series import Duplicates, Missing, Series, as_series
 
 __all__ = ["DEFAULT_INDICATORS", "detect_multivariate", "resolve"]
@@ -41,6 +43,7 @@ FloatArray = npt.NDArray[np.float64]
 DEFAULT_INDICATORS = ("mean_variance", "jacobian_eigenvalue")
 
 
+@reported("testing")
 def detect_multivariate(
     data: Any,
     *,
@@ -58,8 +61,10 @@ def detect_multivariate(
     missing: Missing = "raise",
     duplicates: Duplicates = "raise",
     season: int | None = None,
+    transform: Transform = None,
     standardize: bool = True,
     seed: int | np.random.Generator | None = 0,
+    progress: ProgressOption = None,
 ) -> MultivariateDetection:
     """Ask of several variables of one system, together, whether it is losing resilience, and test the answer.
 
@@ -109,12 +114,16 @@ def detect_multivariate(
         What to do with several observations at one time.
     season : int, optional
         Period in samples of a seasonal cycle that is taken out of each variable first.
+    transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
+        Applied to the values of each variable before anything is taken out of them (see :func:`ews.detect`).
     standardize : bool, default True
         Divide each residual by its standard deviation over the record, so that no variable leads by its unit.
         Surrogates are divided by their own.
     seed : int, numpy.random.Generator or None, default 0
         Seed of every random number; the same seed gives the same result on any number of threads. None draws a fresh
         one, which the result records.
+    progress : None, True or callable, default None
+        A bar, or a function called as ``progress(done, total)`` (see :func:`ews.detect`).
 
     Returns
     -------
@@ -147,6 +156,11 @@ def detect_multivariate(
     causal, standardize = checks.flag("causal", causal), checks.flag("standardize", standardize)
     alpha, resolved = checks.alpha(alpha), resolve_seed(seed)
     variables = _clean(data, time=time, until=until, missing=missing, duplicates=duplicates, causal=causal)
+    counted = {name: count_values(series.values) for name, series in variables.items()}
+    original = [series.values for series in variables.values()]
+    for name, series in variables.items():
+        variables[name] = _checked(on_scale, name, series, transform)
+        _checked(check_size, name, variables[name].values)
     one = next(iter(variables.values()))
     if season is not None and missing == "drop":
         raise ArgumentError("missing", missing, '"interpolate" with a season: leaving samples out shifts its phase')
@@ -163,15 +177,31 @@ def detect_multivariate(
         season=season,
         standardize=standardize,
     )
-    _announce_compilation()
+    from ews._kernels.jit import announce_compilation
+
+    announce_compilation()
     trend_values = pipeline.plan.rows(values)
     residual = np.stack(
-        [_checked(_residual, name, *each) for name, *each in zip(variables, values, trend_values, strict=True)]
+        [_checked(residual_of, name, *each) for name, *each in zip(variables, values, trend_values, strict=True)]
     )
     measured = pipeline.measure(residual[None])
     tau = pipeline.tau(measured)[:, 0]
-    tested, bands, power = _test(pipeline, tau, residual, null, int(n_surrogates), alpha, resolved)
-    verdict, reasons = _decide(pipeline.indicators, tested, power, alpha)
+    tested, bands, power = _test(pipeline, tau, residual, null, int(n_surrogates), alpha, resolved, progress)
+    spread = {
+        name: spread_with_level(*each) if transform is None else None
+        for name, *each in zip(variables, original, residual, strict=True)
+    }
+    verdict, reasons = decide(
+        [
+            TestedTrend(each.label, each.alarm, tested.tau[each.name], tested.pvalue_adjusted[each.name])
+            for each in pipeline.indicators
+        ],
+        alpha=alpha,
+        n_surrogates=tested.n_surrogates,
+        power=power,
+        obstacles=[f"{name}: {said}" for name, each in counted.items() for said in each.obstacles(pipeline.window)],
+        hints=[f"{name}: {each.sentence()}" for name, each in spread.items() if each is not None and each.matters],
+    )
     return MultivariateDetection(
         verdict=verdict,
         reasons=reasons,
@@ -207,10 +237,13 @@ def detect_multivariate(
             season=None if season is None else int(season),
             seed=resolved,
             standardize=standardize,
+            transform=name_of(transform),
         ),
         detrend_sentence=pipeline.plan.sentence,
         scale_sentence=_scale_sentence(pipeline),
         null_sentence=tested.null_sentence,
+        counts=counted,
+        spread=spread,
     )
 
 
@@ -231,7 +264,7 @@ def _clean(data: Any, *, time: Any, **options: Any) -> dict[str, Series]:
             raise IrregularSpacingError("time", described("variables of unlike times"), "one time axis for all")
         cleaned = {name: _at(series, common, options["missing"]) for name, series in cleaned.items()}
     for name, series in cleaned.items():
-        _checked(_check_size, name, series.values)
+        _checked(check_size, name, series.values)
     return cleaned
 
 
@@ -248,7 +281,7 @@ def _at(series: Series, common: Any, missing: str) -> Series:
     return replace(series, values=values, time=common, step=step, notes=notes)
 
 
-def _checked(function: Any, name: str, *values: FloatArray) -> Any:
+def _checked(function: Any, name: str, *values: Any) -> Any:
     try:
         return function(*values)
     except ArgumentError as error:
@@ -284,39 +317,6 @@ def resolve(
     return MultivariatePipeline(plan, chosen, samples, trend, step, n, variables, standardize, causal)
 
 
-def _decide(
-    indicators: Sequence[MultivariateIndicator], tested: Significance, power: float | None, alpha: float
-) -> tuple[Verdict, tuple[str, ...]]:
-    """The rule of :func:`ews.detect`, and why it came out so."""
-    if power is None:
-        return "inconclusive", ("no surrogates were drawn, so no trend was tested",)
-    alarms, others = [], []
-    for indicator in indicators:
-        tau, p = tested.tau[indicator.name], tested.pvalue_adjusted[indicator.name]
-        proper = indicator.label.startswith(("Fisher", "Jacobian"))
-        name = indicator.label if proper else indicator.label[0].lower() + indicator.label[1:]
-        if np.isnan(tau):
-            others.append(f"{name} is undefined in this record")
-            continue
-        way = "rises" if tau > 0 else "falls" if tau < 0 else "has no trend"
-        sentence = f"{name} {way} (τ = {tau:+.2f}, adjusted {p_clause(p)})"
-        if Statistic(indicator.alarm).warns(np.array(tau), np.array(p), alpha):
-            alarms.append(sentence)
-        elif p <= alpha:
-            others.append(f"{sentence}, against its direction of alarm ({ARROWS[indicator.alarm]})")
-        else:
-            others.append(f"{sentence}, within what the null gives")
-    smallest = 2.0 / (1.0 + tested.n_surrogates)
-    if smallest > alpha:
-        others.append(f"{tested.n_surrogates} surrogates cannot give a p below {smallest:.3g}: draw more")
-    found = f"{100 * power:.0f} % of positive controls of this length got a warning"
-    if alarms:
-        return "warning", (*alarms, *others)
-    if power >= SUFFICIENT_POWER:
-        return "no warning", (*others, f"{found}, so a loss of resilience like theirs would probably have shown")
-    return "inconclusive", (*others, f"only {found}: too few to take silence for safety")
-
-
 def _scale_sentence(pipeline: MultivariatePipeline) -> str:
     if not pipeline.standardize:
         return "residuals measured in their own units"
@@ -332,52 +332,19 @@ def _test(
     n_surrogates: int,
     alpha: float,
     seed: int,
+    progress: ProgressOption,
 ) -> tuple[Significance, dict[str, SurrogateBand], float | None]:
     """p-values, bands and power; all empty where no surrogates are asked for."""
-    names = [indicator.name for indicator in pipeline.indicators]
-    observed = dict(zip(names, map(float, tau), strict=True))
     if n_surrogates == 0:
-        nothing = dict.fromkeys(names, np.nan)
-        empty = {name: np.empty(0) for name in names}
-        return Significance(observed, nothing, nothing, empty, "no surrogates were drawn", 0, seed), {}, None
+        return untested(pipeline, tau, seed), {}, None
     finite = np.ascontiguousarray(residual[:, pipeline.lost :])
     fitted = joint_nulls.fit(finite, null=null)
     if isinstance(fitted, joint_nulls.VAR1):
         fitted = fitted.calibrated(pipeline.refitted, seed=seed)
-
-    def measured(first: int, count: int) -> tuple[FloatArray, FloatArray]:
-        rows = pipeline.surrogate_residual(fitted.draw(first, count, seed=seed))
-        found = pipeline.measure(rows)
-        return pipeline.tau(found), np.stack(found)[:, : max(0, BAND_SURROGATES - first)]
-
-    parts = in_chunks(measured, n_surrogates, n=pipeline.chunk_length)
-    surrogate = np.concatenate([part[0] for part in parts], axis=1)
-    single, adjusted = westfall_young(tau, surrogate)
-    tested = Significance(
-        tau=observed,
-        pvalue=dict(zip(names, map(float, single), strict=True)),
-        pvalue_adjusted=dict(zip(names, map(float, adjusted), strict=True)),
-        surrogate_tau=dict(zip(names, surrogate, strict=True)),
-        null_sentence=fitted.sentence,
-        n_surrogates=n_surrogates,
-        seed=seed,
-    )
-    bands = _bands(np.concatenate([part[1] for part in parts], axis=1), names, pipeline.window)
+    stages = Stages(progress, n_surrogates + _multivariate_control.power_series(n_surrogates, alpha))
+    tested, bands = hold_against(pipeline, tau, fitted, n_surrogates=n_surrogates, seed=seed, progress=stages.next())
     memory = joint_nulls.VAR1.fit(finite)
-    power = _multivariate_control.power(pipeline, memory, alpha=alpha, n_surrogates=n_surrogates, seed=seed)
+    power = _multivariate_control.power(
+        pipeline, memory, alpha=alpha, n_surrogates=n_surrogates, seed=seed, stages=stages
+    )
     return tested, bands, power
-
-
-def _bands(values: FloatArray, names: Sequence[str], window: int) -> dict[str, SurrogateBand]:
-    """Pointwise 95 % band of each indicator over the first surrogates, (indicators, surrogates, n)."""
-    bands = {}
-    for name, table in zip(names, np.sort(values, axis=1), strict=True):  # NaN last
-        defined = np.maximum((~np.isnan(table)).sum(axis=0), 1)
-        curves = []
-        for level in (0.025, 0.5, 0.975):
-            row = np.minimum((level * defined).astype(np.int64), defined - 1)
-            curve = np.take_along_axis(table, row[None], axis=0)[0]
-            curve[: window - 1] = np.nan
-            curves.append(curve)
-        bands[name] = SurrogateBand(*curves)
-    return bands

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from ews import trends
 from ews._analysis.spatial.result import SpatialConfig, SpatialDetection
 from ews._common import checks
-from ews._common.alarms import SUFFICIENT_POWER, Statistic, westfall_young
+from ews._common.alarms import westfall_young
+from ews._common.progress import ProgressOption, reported
 from ews._common.seeds import resolve_seed
-from ews._common.words import p_clause
 from ews._significance.pipeline import in_chunks
+from ews._significance.verdict import TestedTrend, decide
 from ews.errors import SeriesTooShortError, ValueRangeError, described
-from ews.results import ARROWS, IndicatorSeries, Verdict
+from ews.results import IndicatorSeries
 from ews.spatial import linear_field, registry, surrogates
 from ews.spatial.coarsening import block_means
 from ews.spatial.grids import FloatArray, Grids, MissingCells, as_grids
@@ -37,6 +37,7 @@ CONTROL_SURROGATES = 199
 CONTROL_SIDE = 32
 
 
+@reported("positive controls")
 def detect_spatial(
     grids: Any,
     *,
@@ -51,6 +52,7 @@ def detect_spatial(
     coarse_grain: int = 1,
     missing: MissingCells = "raise",
     seed: int | np.random.Generator | None = 0,
+    progress: ProgressOption = None,
 ) -> SpatialDetection:
     """Ask of maps over time whether the system is losing resilience, and test the answer.
 
@@ -90,6 +92,8 @@ def detect_spatial(
         Whether NaN cells are refused or left out; the low-frequency ratio allows for none.
     seed : int, numpy.random.Generator or None, default 0
         Seed of every random number in the result.
+    progress : None, True or callable, default None
+        A bar, or a function called as ``progress(done, total)`` (see :func:`ews.detect`).
 
     Returns
     -------
@@ -150,8 +154,15 @@ def detect_spatial(
     single, adjusted = _pvalues(tau, drawn)
     power = None
     if count and defined.all() and np.isfinite(tau).any():
-        power = _power(measured_on, chosen, trend, null, alpha, min(count, CONTROL_SURROGATES), resolved)
-    verdict, reasons = _decide(chosen, tau, adjusted, power, count, alpha)
+        power = _power(measured_on, chosen, trend, null, alpha, min(count, CONTROL_SURROGATES), resolved, progress)
+    verdict, reasons = decide(
+        [TestedTrend(one.label, one.alarm, *each) for one, *each in zip(chosen, tau, adjusted, strict=True)],
+        alpha=alpha,
+        n_surrogates=count,
+        power=power,
+        symbol="trend",
+        undefined="is undefined in some maps, or the same in all",
+    )
     return SpatialDetection(
         verdict=verdict,
         reasons=reasons,
@@ -253,6 +264,7 @@ def _power(
     alpha: float,
     n_surrogates: int,
     seed: int,
+    progress: ProgressOption,
 ) -> float:
     """Share of positive controls that the same test answers with a warning."""
     recovery, diffusion = linear_field.estimate(values)
@@ -268,56 +280,11 @@ def _power(
             table = np.stack([one.compute(field) for one in chosen])
             tau = _trend(table, trend, 1.0)
             adjusted = _pvalues(tau, _surrogate_trends(table, trend, null, n_surrogates, seed + control, 1.0))[1]
-            found += bool(_warns(chosen, tau, adjusted, alpha).any())
+            trends_found = zip(chosen, tau, adjusted, strict=True)
+            found += any(TestedTrend(one.label, one.alarm, *each).warns(alpha) for one, *each in trends_found)
         return found
 
-    return sum(in_chunks(warned, CONTROLS, n=n * shape[0] * shape[1])) / CONTROLS
-
-
-def _warns(
-    chosen: list[SpatialIndicator], tau: FloatArray, adjusted: FloatArray, alpha: float
-) -> npt.NDArray[np.bool_]:
-    """Which indicators warn: adjusted p at most alpha, in the direction of alarm."""
-    cells = zip(chosen, tau, adjusted, strict=True)
-    return np.array([bool(Statistic(one.alarm).warns(np.array(t), np.array(p), alpha)) for one, t, p in cells])
-
-
-def _decide(
-    chosen: list[SpatialIndicator],
-    tau: FloatArray,
-    adjusted: FloatArray,
-    power: float | None,
-    n_surrogates: int,
-    alpha: float,
-) -> tuple[Verdict, tuple[str, ...]]:
-    """The verdict's rule, as documented in :func:`detect_spatial`, and why it came out so."""
-    if n_surrogates == 0:
-        return "inconclusive", ("no surrogates were drawn, so no trend was tested",)
-    alarms, others = [], []
-    warns = _warns(chosen, tau, adjusted, alpha)
-    for one, t, p, alarm in zip(chosen, tau, adjusted, warns, strict=True):
-        label = one.label if one.label.startswith("Moran") else one.label.lower()
-        if np.isnan(t):
-            others.append(f"{label} is undefined in some maps, or the same in all")
-            continue
-        way = "rises" if t > 0 else "falls" if t < 0 else "has no trend"
-        sentence = f"{label} {way} (trend {t:+.2f}, adjusted {p_clause(p)})"
-        if alarm:
-            alarms.append(sentence)
-        elif p <= alpha:
-            others.append(f"{sentence}, against its direction of alarm ({ARROWS[one.alarm]})")
-        else:
-            others.append(f"{sentence}, within what the null gives")
-    if (smallest := 2.0 / (1.0 + n_surrogates)) > alpha:
-        others.append(f"{n_surrogates} surrogates cannot give a p below {smallest:.3g}: draw more")
-    if alarms:
-        return "warning", (*alarms, *others)
-    if power is None:
-        return "inconclusive", (*others, "the power is not known where an indicator is undefined")
-    found = f"{100 * power:.0f} % of positive controls of this length got a warning"
-    if power >= SUFFICIENT_POWER:
-        return "no warning", (*others, f"{found}, so a loss of resilience like theirs would probably have shown")
-    return "inconclusive", (*others, f"only {found}: too few to take silence for safety")
+    return sum(in_chunks(warned, CONTROLS, n=n * shape[0] * shape[1], progress=progress)) / CONTROLS
 
 
 def _by_name(names: tuple[str, ...], values: FloatArray) -> dict[str, float]:

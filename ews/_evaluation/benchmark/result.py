@@ -54,6 +54,8 @@ class BenchmarkConfig:
         Level of the intervals.
     n_bootstrap, seed : int
         Size of the bootstrap; seed of records and bootstrap.
+    transform : str or None
+        What the values were transformed by before detrending.
     """
 
     n: int
@@ -69,6 +71,7 @@ class BenchmarkConfig:
     level: float
     n_bootstrap: int
     seed: int
+    transform: str | None = None
 
 
 @public("ews")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
+from ews._common.progress import ProgressOption, reported
 from ews._common.seeds import resolve_seed
+from ews._common.transforms import Transform, name_of
 from ews._evaluation.benchmark.result import Benchmark, BenchmarkCell, BenchmarkConfig
 from ews._evaluation.benchmark.stock import CONSTANT, NULLS, POSITIVES, draw_null
 from ews._evaluation.evaluate.lead_times import lead_times
@@ -18,16 +19,17 @@ from ews._evaluation.evaluate.run import check_running, whole_and_earlier
 from ews._evaluation.roc import run as curves
 from ews._evaluation.running import Analysis, running_scores
 from ews._evaluation.scores import TrendScore, resolve_methods
-from ews._significance.pipeline import Progress
+from ews._significance.resolve import on_scale
 from ews.series import Series, as_series
 from ews.trends import TrendMethod
 
-__all__ = ["DEFAULT_METHODS", "benchmark", "benchmark_with_progress"]
+__all__ = ["DEFAULT_METHODS", "benchmark"]
 
 FloatArray = npt.NDArray[np.float64]
 DEFAULT_METHODS = ("variance", "ac1", TrendScore("ac1", "both"), "skewness")
 
 
+@reported("scoring")
 def benchmark(
     *,
     n: int = 500,
@@ -45,7 +47,9 @@ def benchmark(
     burn_in: float = 0.5,
     level: float = 0.95,
     n_bootstrap: int = 500,
+    transform: Transform = None,
     seed: int | np.random.Generator | None = 0,
+    progress: ProgressOption = None,
 ) -> Benchmark:
     """Run methods on positive controls beside nulls, and say what each tells from what.
 
@@ -89,8 +93,12 @@ def benchmark(
         Level of the intervals.
     n_bootstrap : int, default 500
         How many bootstrap samples for each area.
+    transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
+        Applied to the values before anything is taken out of them (see :func:`ews.detect`).
     seed : int, numpy.random.Generator or None, default 0
         Seed of the records and of the bootstrap.
+    progress : None, True or callable, default None
+        A bar, or a function called as ``progress(done, total)`` (see :func:`ews.detect`).
 
     Returns
     -------
@@ -120,59 +128,41 @@ def benchmark(
     >>> found.to_frame().shape
     (8, 14)
     """
-    return benchmark_with_progress(
-        n=n,
-        replicates=replicates,
-        methods=methods,
-        positives=positives,
-        nulls=nulls,
-        detrend=detrend,
-        bandwidth=bandwidth,
-        window=window,
-        trend=trend,
-        causal=causal,
-        false_alarm_rate=false_alarm_rate,
-        n_times=n_times,
-        burn_in=burn_in,
-        level=level,
-        n_bootstrap=n_bootstrap,
-        seed=seed,
-    )
-
-
-def benchmark_with_progress(*, progress: Progress | None = None, **options: Any) -> Benchmark:
-    """:func:`benchmark`, calling ``progress(done, total)`` as scores are made."""
-    chosen = {**_DEFAULTS, **options}
-    named = resolve_methods(chosen["methods"])
-    positives = checks.names("positives", chosen["positives"], POSITIVES)
-    nulls = checks.names("nulls", chosen["nulls"], (CONSTANT, *NULLS))
-    n = checks.whole("n", chosen["n"], least=20)
-    replicates = checks.draws("replicates", chosen["replicates"], least=2)
-    check_running(chosen["false_alarm_rate"], chosen["n_times"], chosen["burn_in"])
-    curves.check_bootstrap(level=chosen["level"], n_bootstrap=chosen["n_bootstrap"], least=1)
-    seed = resolve_seed(chosen["seed"])
+    chosen = dict(locals())  # every choice as it was given
+    named = resolve_methods(methods)
+    positives = checks.names("positives", positives, POSITIVES)
+    nulls = checks.names("nulls", nulls, (CONSTANT, *NULLS))
+    n = checks.whole("n", n, least=20)
+    replicates = checks.draws("replicates", replicates, least=2)
+    check_running(false_alarm_rate, n_times, burn_in)
+    curves.check_bootstrap(level=level, n_bootstrap=n_bootstrap, least=1)
+    seed = resolve_seed(seed)
     analysis = Analysis(
         season=None, **{name: chosen[name] for name in ("window", "detrend", "bandwidth", "trend", "causal")}
     )
     records = _records(positives, nulls, n=n, replicates=replicates, seed=seed)
     series = [one for rows in records.values() for one in rows]
-    lengths = whole_and_earlier([n] * len(series), int(chosen["n_times"]), float(chosen["burn_in"]))
+    if transform is not None:
+        for place, one in enumerate(series):
+            series[place] = on_scale(one, transform, argument=f"transform, records of {one.name}")
+    lengths = whole_and_earlier([n] * len(series), int(n_times), float(burn_in))
     scores = running_scores(series, named, lengths, analysis, progress=progress)
     times = np.stack([one.time[row - 1] for one, row in zip(series, lengths, strict=True)])
     config = BenchmarkConfig(
         n=n,
         replicates=replicates,
-        window=chosen["window"],
-        detrend=chosen["detrend"],
-        bandwidth=chosen["bandwidth"],
-        trend=chosen["trend"],
-        causal=bool(chosen["causal"]),
-        false_alarm_rate=float(chosen["false_alarm_rate"]),
-        n_times=int(chosen["n_times"]),
-        burn_in=float(chosen["burn_in"]),
-        level=float(chosen["level"]),
-        n_bootstrap=int(chosen["n_bootstrap"]),
+        window=window,
+        detrend=detrend,
+        bandwidth=bandwidth,
+        trend=trend,
+        causal=bool(causal),
+        false_alarm_rate=float(false_alarm_rate),
+        n_times=int(n_times),
+        burn_in=float(burn_in),
+        level=float(level),
+        n_bootstrap=int(n_bootstrap),
         seed=seed,
+        transform=name_of(transform),
     )
     first = {key: place * replicates for place, key in enumerate(records)}
     cells = {}
@@ -183,14 +173,6 @@ def benchmark_with_progress(*, progress: Progress | None = None, **options: Any)
             for name, values in scores.items():
                 cells[positive, null, name] = _cell(values[rows], times[rows], config)
     return Benchmark(positives=positives, nulls=nulls, methods=tuple(named), cells=cells, config=config)
-
-
-# The defaults stand in the signature of `benchmark` and nowhere else.
-_DEFAULTS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(benchmark).parameters.items()
-    if parameter.kind is parameter.KEYWORD_ONLY
-}
 
 
 def _records(

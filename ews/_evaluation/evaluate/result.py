@@ -56,6 +56,8 @@ class EvaluationConfig:
         Level of intervals and bands.
     n_bootstrap, seed : int
         Size and seed of the bootstrap.
+    transform : str or None
+        What the values were transformed by before detrending.
     """
 
     window: float
@@ -70,6 +72,7 @@ class EvaluationConfig:
     level: float
     n_bootstrap: int
     seed: int
+    transform: str | None = None
 
 
 @public("ews")

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import inspect
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
+from ews._common.progress import ProgressOption, reported
 from ews._common.seeds import resolve_seed
 from ews._common.times import numeric
+from ews._common.transforms import Transform, name_of
 from ews._evaluation.collection import Records, read_collection
 from ews._evaluation.evaluate.lead_times import LeadTimes, lead_times
 from ews._evaluation.evaluate.result import Evaluation, EvaluationConfig
 from ews._evaluation.roc import run as curves
 from ews._evaluation.running import Analysis, running_scores
 from ews._evaluation.scores import Method, resolve_methods
-from ews._significance.pipeline import Progress
+from ews._significance.resolve import on_scale
 from ews.series import Duplicates, Missing
 from ews.trends import TrendMethod
 
-__all__ = ["evaluate", "evaluate_with_progress", "whole_and_earlier"]
+__all__ = ["evaluate", "whole_and_earlier"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 
+@reported("scoring")
 def evaluate(
     collection: Any,
     labels: Any = None,
@@ -50,7 +53,9 @@ def evaluate(
     burn_in: float = 0.5,
     level: float = 0.95,
     n_bootstrap: int = 2000,
+    transform: Transform = None,
     seed: int | np.random.Generator | None = 0,
+    progress: ProgressOption = None,
 ) -> Evaluation:
     """Measure how well methods tell series before a transition from series that go nowhere, and how early.
 
@@ -107,8 +112,12 @@ def evaluate(
         Level of intervals and bands.
     n_bootstrap : int, default 2000
         How many bootstrap samples, stratified by label and drawn by group.
+    transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
+        Applied to the values before anything is taken out of them (see :func:`ews.detect`).
     seed : int, numpy.random.Generator or None, default 0
         Seed of the bootstrap.
+    progress : None, True or callable, default None
+        A bar, or a function called as ``progress(done, total)`` (see :func:`ews.detect`).
 
     Returns
     -------
@@ -146,74 +155,41 @@ def evaluate(
     >>> bool(found.roc["ac1"].auc > 0.7)
     True
     """
-    return evaluate_with_progress(
-        collection,
-        labels,
-        methods=methods,
-        time=time,
-        until=until,
-        transition=transition,
-        groups=groups,
-        reference=reference,
-        detrend=detrend,
-        bandwidth=bandwidth,
-        window=window,
-        trend=trend,
-        causal=causal,
-        season=season,
-        missing=missing,
-        duplicates=duplicates,
-        false_alarm_rate=false_alarm_rate,
-        n_times=n_times,
-        burn_in=burn_in,
-        level=level,
-        n_bootstrap=n_bootstrap,
-        seed=seed,
-    )
-
-
-def evaluate_with_progress(
-    collection: Any, labels: Any = None, *, progress: Progress | None = None, **options: Any
-) -> Evaluation:
-    """:func:`evaluate`, calling ``progress(done, total)`` as scores are made."""
-    chosen = {**_DEFAULTS, **options}
-    named = resolve_methods(chosen["methods"])
-    reference = next(iter(named)) if chosen["reference"] is None else chosen["reference"]
+    chosen = dict(locals())  # every choice as it was given
+    named = resolve_methods(methods)
+    reference = next(iter(named)) if reference is None else reference
     reference = checks.choice("reference", reference, named)
-    check_running(chosen["false_alarm_rate"], chosen["n_times"], chosen["burn_in"])
-    curves.check_bootstrap(level=chosen["level"], n_bootstrap=chosen["n_bootstrap"], least=1)
-    seed = resolve_seed(chosen["seed"])
+    check_running(false_alarm_rate, n_times, burn_in)
+    curves.check_bootstrap(level=level, n_bootstrap=n_bootstrap, least=1)
+    seed = resolve_seed(seed)
     records = read_collection(
         collection,
         labels,
         **{name: chosen[name] for name in ("time", "until", "transition", "groups", "missing", "duplicates", "causal")},
     )
+    scaled = []
+    for key, one in zip(records.names, records.series, strict=True):
+        scaled.append(on_scale(one, transform, argument=f"collection, {key!r}"))
+    records = replace(records, series=tuple(scaled))
     analysis = Analysis(
         **{name: chosen[name] for name in ("window", "detrend", "bandwidth", "trend", "causal", "season")}
     )
     config = EvaluationConfig(
-        window=chosen["window"],
-        detrend=chosen["detrend"],
-        bandwidth=chosen["bandwidth"],
-        trend=chosen["trend"],
-        causal=bool(chosen["causal"]),
-        season=chosen["season"],
-        false_alarm_rate=float(chosen["false_alarm_rate"]),
-        n_times=int(chosen["n_times"]),
-        burn_in=float(chosen["burn_in"]),
-        level=float(chosen["level"]),
-        n_bootstrap=int(chosen["n_bootstrap"]),
+        window=window,
+        detrend=detrend,
+        bandwidth=bandwidth,
+        trend=trend,
+        causal=bool(causal),
+        season=season,
+        false_alarm_rate=float(false_alarm_rate),
+        n_times=int(n_times),
+        burn_in=float(burn_in),
+        level=float(level),
+        n_bootstrap=int(n_bootstrap),
         seed=seed,
+        transform=name_of(transform),
     )
     return _measure(records, named, analysis, config, reference, progress)
-
-
-# The defaults stand in the signature of `evaluate` and nowhere else.
-_DEFAULTS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(evaluate).parameters.items()
-    if parameter.kind is parameter.KEYWORD_ONLY
-}
 
 
 def _measure(
@@ -222,7 +198,7 @@ def _measure(
     analysis: Analysis,
     config: EvaluationConfig,
     reference: str,
-    progress: Progress | None,
+    progress: ProgressOption,
 ) -> Evaluation:
     lengths = whole_and_earlier([len(one) for one in records.series], config.n_times, config.burn_in)
     running = running_scores(records.series, methods, lengths, analysis, progress=progress)

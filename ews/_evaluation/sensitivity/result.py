@@ -55,6 +55,8 @@ class SensitivityConfig:
         Period taken out first, in samples.
     seed : int
         Seed of the surrogates.
+    transform : str or None
+        What the values were transformed by before detrending.
     """
 
     detrend: str | None
@@ -68,6 +70,7 @@ class SensitivityConfig:
     duplicates: str
     season: int | None
     seed: int
+    transform: str | None = None
 
 
 @public("ews")

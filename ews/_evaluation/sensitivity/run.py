@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,14 +12,16 @@ import numpy.typing as npt
 from ews import nulls, trends
 from ews._common import checks
 from ews._common.alarms import two_sided, westfall_young
+from ews._common.progress import ProgressOption, reported
+from ews._common.transforms import Transform, name_of
 from ews._evaluation.running import cleaned
 from ews._evaluation.sensitivity.result import SensitivityConfig, SensitivityMap
-from ews._significance.pipeline import Pipeline, Progress, in_chunks
-from ews._significance.resolve import resolve_pipeline, resolve_seed, resolve_window
+from ews._significance.pipeline import Pipeline, in_chunks
+from ews._significance.resolve import on_scale, resolve_pipeline, resolve_seed, resolve_window
 from ews.errors import InputTypeError, ValueRangeError, described
 from ews.series import Duplicates, Missing, Series, as_series
 
-__all__ = ["sensitivity", "sensitivity_with_progress"]
+__all__ = ["sensitivity"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -38,6 +39,7 @@ class _Row:
     null: nulls.Null | None
 
 
+@reported("drawing surrogates")
 def sensitivity(
     series: Any,
     *,
@@ -55,7 +57,9 @@ def sensitivity(
     missing: Missing = "raise",
     duplicates: Duplicates = "raise",
     season: int | None = None,
+    transform: Transform = None,
     seed: int | np.random.Generator | None = 0,
+    progress: ProgressOption = None,
 ) -> SensitivityMap:
     """Trends of indicators over a grid of windows and bandwidths, and one test of the whole grid.
 
@@ -96,8 +100,12 @@ def sensitivity(
         What to do with several observations at one time.
     season : int, optional
         Period in samples of a seasonal cycle that is taken out first.
+    transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
+        Applied to the values before anything is taken out of them (see :func:`ews.detect`).
     seed : int, numpy.random.Generator or None, default 0
         Seed of the surrogates.
+    progress : None, True or callable, default None
+        A bar, or a function called as ``progress(done, total)`` (see :func:`ews.detect`).
 
     Returns
     -------
@@ -130,38 +138,17 @@ def sensitivity(
     >>> found.tau["ac1"].shape
     (2, 3)
     """
-    return sensitivity_with_progress(
-        series,
-        time=time,
-        windows=windows,
-        bandwidths=bandwidths,
-        indicators=indicators,
-        detrend=detrend,
-        trend=trend,
-        null=null,
-        n_surrogates=n_surrogates,
-        alpha=alpha,
-        causal=causal,
-        until=until,
-        missing=missing,
-        duplicates=duplicates,
-        season=season,
-        seed=seed,
-    )
-
-
-def sensitivity_with_progress(data: Any, *, progress: Progress | None = None, **options: Any) -> SensitivityMap:
-    """:func:`sensitivity`, calling ``progress(done, total)`` as surrogates are done."""
-    chosen = {**_DEFAULTS, **options}
-    nulls.check(null=chosen["null"], n_surrogates=chosen["n_surrogates"])
-    alpha = checks.alpha(chosen["alpha"])
-    seed = resolve_seed(chosen["seed"])
-    series = as_series(data, **{name: chosen[name] for name in ("time", "until", "missing", "duplicates", "causal")})
-    if chosen["season"] is not None and chosen["missing"] == "drop":
+    chosen = dict(locals())  # every choice as it was given
+    nulls.check(null=null, n_surrogates=n_surrogates)
+    alpha = checks.alpha(alpha)
+    seed = resolve_seed(seed)
+    series = as_series(series, **{name: chosen[name] for name in ("time", "until", "missing", "duplicates", "causal")})
+    if season is not None and missing == "drop":
         allowed = '"interpolate" with a season: leaving samples out shifts its phase'
-        raise ValueRangeError("missing", chosen["missing"], allowed)
-    bandwidths = _listed("bandwidths", _bandwidths(chosen["bandwidths"], chosen["detrend"]))
-    windows = _listed("windows", chosen["windows"])
+        raise ValueRangeError("missing", missing, allowed)
+    series = on_scale(series, transform)
+    bandwidths = _listed("bandwidths", _bandwidths(bandwidths, detrend))
+    windows = _listed("windows", windows)
     rows = [_row(series, windows[0], bandwidth, chosen) for bandwidth in bandwidths]
     names = [indicator.name for indicator in rows[0].pipeline.indicators]
     samples = [_window(window, len(series), rows[0].pipeline) for window in windows]
@@ -177,7 +164,7 @@ def sensitivity_with_progress(data: Any, *, progress: Progress | None = None, **
     def surrogates(first: int, count: int) -> FloatArray:
         return np.stack([_surrogate_taus(row, first, count, samples, seed) for row in rows], axis=1)
 
-    total = int(chosen["n_surrogates"])
+    total = int(n_surrogates)
     chunks = in_chunks(surrogates, total, n=len(series), progress=progress)
     drawn = np.concatenate(chunks, axis=3) if chunks else np.empty((*observed.shape, 0))
     pvalue = np.empty(observed.shape)
@@ -203,27 +190,20 @@ def sensitivity_with_progress(data: Any, *, progress: Progress | None = None, **
         null_sentences=tuple("no surrogates were drawn" if row.null is None else row.null.sentence for row in rows),
         detrend_sentences=tuple(row.pipeline.plan.sentence for row in rows),
         config=SensitivityConfig(
-            detrend=chosen["detrend"],
-            trend=chosen["trend"],
-            null=chosen["null"],
+            detrend=detrend,
+            trend=trend,
+            null=null,
             n_surrogates=total,
             alpha=float(alpha),
-            causal=bool(chosen["causal"]),
-            until=None if chosen["until"] is None else str(chosen["until"]),
-            missing=chosen["missing"],
-            duplicates=chosen["duplicates"],
-            season=None if chosen["season"] is None else int(chosen["season"]),
+            causal=bool(causal),
+            until=None if until is None else str(until),
+            missing=missing,
+            duplicates=duplicates,
+            season=None if season is None else int(season),
             seed=seed,
+            transform=name_of(transform),
         ),
     )
-
-
-# The defaults stand in the signature of `sensitivity` and nowhere else.
-_DEFAULTS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(sensitivity).parameters.items()
-    if parameter.kind is parameter.KEYWORD_ONLY
-}
 
 
 def _bandwidths(given: Any, detrend: Any) -> Any:

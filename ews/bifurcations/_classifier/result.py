@@ -46,6 +46,8 @@ class ClassifierConfig:
         Whether only past samples were used at each time.
     season : int or None
         Period taken out first, in samples.
+    transform : str or None
+        What the values were transformed by before that.
     until : str or None
         Last time used, as given.
     missing, duplicates : str
@@ -63,6 +65,7 @@ class ClassifierConfig:
     bandwidth: float | None
     causal: bool
     season: int | None
+    transform: str | None
     until: str | None
     missing: str
     duplicates: str

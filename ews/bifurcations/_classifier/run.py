@@ -8,6 +8,8 @@ import numpy as np
 
 from ews import nulls
 from ews._common import checks
+from ews._common.progress import ProgressOption, reported
+from ews._common.transforms import Transform
 from ews._significance.pipeline import in_chunks
 from ews._significance.resolve import resolve_seed
 from ews._significance.windows import FloatArray, Prepared, check_test, prepare
@@ -24,6 +26,7 @@ __all__ = ["classifier", "evidence_of"]
 TRAINED_PREVALENCE = 0.5
 
 
+@reported("drawing surrogates")
 def classifier(
     series: Any,
     *,
@@ -40,7 +43,9 @@ def classifier(
     missing: Missing = "raise",
     duplicates: Duplicates = "raise",
     season: int | None = None,
+    transform: Transform = None,
     seed: int | np.random.Generator | None = 0,
+    progress: ProgressOption = None,
 ) -> Classification:
     r"""Probabilities that a record approaches a fold, transcritical, pitchfork, Hopf or flip bifurcation, or none.
 
@@ -85,8 +90,12 @@ def classifier(
         What to do with several observations at one time.
     season : int, optional
         Period in samples of a seasonal cycle that is taken out first.
+    transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
+        Applied to the values before anything is taken out of them (see :func:`ews.detect`).
     seed : int, numpy.random.Generator or None, default 0
         Seed of the surrogates.
+    progress : None, True or callable, default None
+        A bar, or a function called as ``progress(done, total)`` (see :func:`ews.detect`).
 
     Returns
     -------
@@ -140,6 +149,7 @@ def classifier(
             bandwidth=bandwidth,
             causal=causal,
             season=season,
+            transform=transform,
             window=0.5,
             shortest=SHORTEST // 2,
         )
@@ -151,7 +161,7 @@ def classifier(
     log_odds = np.log(prevalence / (1.0 - prevalence) * (1.0 - TRAINED_PREVALENCE) / TRAINED_PREVALENCE)
     log_probabilities = shipped().log_probabilities(features(prepared.drawn.reshape(1, -1)))
     evidence = float(_evidence(log_probabilities)[0])
-    surrogate, sentence = _surrogate_scores(prepared, null, int(n_surrogates), resolved)
+    surrogate, sentence = _surrogate_scores(prepared, null, int(n_surrogates), resolved, progress)
     places, through_time = _history(prepared, int(history), log_odds)
     plan = prepared.pipeline.plan
     return Classification(
@@ -176,6 +186,7 @@ def classifier(
             bandwidth=plan.bandwidth,
             causal=plan.causal if plan.method is not None else True,
             season=plan.season,
+            transform=prepared.transform,
             until=None if until is None else str(until),
             missing=missing,
             duplicates=duplicates,
@@ -204,7 +215,9 @@ def _with_prior(log_probabilities: FloatArray, log_odds: float) -> FloatArray:
     return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
 
-def _surrogate_scores(prepared: Prepared, null: nulls.NullName, n_surrogates: int, seed: int) -> tuple[FloatArray, str]:
+def _surrogate_scores(
+    prepared: Prepared, null: nulls.NullName, n_surrogates: int, seed: int, progress: ProgressOption
+) -> tuple[FloatArray, str]:
     """Evidence of surrogates of the residual, each detrended again."""
     if n_surrogates == 0:
         return np.empty(0), "no surrogates were drawn"
@@ -215,7 +228,7 @@ def _surrogate_scores(prepared: Prepared, null: nulls.NullName, n_surrogates: in
         rows = prepared.pipeline.residual(fitted.draw(first, count, seed=seed))[:, lost:]
         return evidence_of(rows)
 
-    return np.concatenate(in_chunks(scores, n_surrogates, n=len(prepared.series))), fitted.sentence
+    return np.concatenate(in_chunks(scores, n_surrogates, n=len(prepared.series), progress=progress)), fitted.sentence
 
 
 def _history(prepared: Prepared, history: int, log_odds: float) -> tuple[Any, FloatArray]:

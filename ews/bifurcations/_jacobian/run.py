@@ -8,6 +8,8 @@ import numpy as np
 
 from ews import nulls
 from ews._common import checks
+from ews._common.progress import ProgressOption, reported
+from ews._common.transforms import Transform
 from ews._significance.resolve import resolve_seed
 from ews._significance.windows import FloatArray, check_test, config_fields, prepare, trend_tests
 from ews.bifurcations._jacobian.maps import IntArray, Strengths, eigenvalues
@@ -24,6 +26,7 @@ SHORTEST_WINDOW = 20
 POINTS_PER_COLUMN = 3  # local fits with fewer points for each of their coefficients are noise
 
 
+@reported("drawing surrogates")
 def jacobian(
     series: Any,
     *,
@@ -43,7 +46,9 @@ def jacobian(
     missing: Missing = "raise",
     duplicates: Duplicates = "raise",
     season: int | None = None,
+    transform: Transform = None,
     seed: int | np.random.Generator | None = 0,
+    progress: ProgressOption = None,
 ) -> JacobianEigenvalue:
     r"""Leading eigenvalue of the S-map Jacobian in a rolling window: how close to a bifurcation, and to which.
 
@@ -91,8 +96,12 @@ def jacobian(
         What to do with several observations at one time.
     season : int, optional
         Period in samples of a seasonal cycle that is taken out first.
+    transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
+        Applied to the values before anything is taken out of them (see :func:`ews.detect`).
     seed : int, numpy.random.Generator or None, default 0
         Seed of the surrogates.
+    progress : None, True or callable, default None
+        A bar, or a function called as ``progress(done, total)`` (see :func:`ews.detect`).
 
     Returns
     -------
@@ -145,6 +154,7 @@ def jacobian(
         bandwidth=bandwidth,
         causal=causal,
         season=season,
+        transform=transform,
         window=window,
         shortest=SHORTEST_WINDOW,
     )
@@ -159,7 +169,13 @@ def jacobian(
 
     found = eigenvalues(prepared.residual, length, ends, dimensions, delays, strengths)
     approach, modulus = trend_tests(
-        [found.approach, found.modulus], measure, prepared, null=null, n_surrogates=int(n_surrogates), seed=resolved
+        [found.approach, found.modulus],
+        measure,
+        prepared,
+        null=null,
+        n_surrogates=int(n_surrogates),
+        seed=resolved,
+        progress=progress,
     )
     return JacobianEigenvalue(
         series=prepared.series,

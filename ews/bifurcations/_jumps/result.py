@@ -54,6 +54,8 @@ class JumpsConfig:
         Whether detrending used past samples only.
     season : int or None
         Period taken out first, in samples.
+    transform : str or None
+        What the values were transformed by before that.
     until : str or None
         Last time used, as given.
     missing, duplicates : str
@@ -71,6 +73,7 @@ class JumpsConfig:
     alpha: float
     causal: bool
     season: int | None
+    transform: str | None
     until: str | None
     missing: str
     duplicates: str

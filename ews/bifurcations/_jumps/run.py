@@ -10,8 +10,10 @@ import numpy.typing as npt
 from ews import nulls, trends
 from ews._common import checks
 from ews._common.alarms import westfall_young
+from ews._common.progress import ProgressOption, reported
+from ews._common.transforms import Transform, name_of
 from ews._significance.pipeline import Pipeline, in_chunks
-from ews._significance.resolve import resolve_seed
+from ews._significance.resolve import on_scale, resolve_seed
 from ews._significance.windows import check_test
 from ews.bifurcations._jumps.moments import NAMES, components, in_time
 from ews.bifurcations._jumps.result import DriftDiffusionJump, JumpsConfig
@@ -26,6 +28,7 @@ FloatArray = npt.NDArray[np.float64]
 FEWEST_VALUES = 20  # a sixth moment of fewer increments is that of the largest
 
 
+@reported("drawing surrogates")
 def jumps(
     series: Any,
     *,
@@ -42,7 +45,9 @@ def jumps(
     missing: Missing = "raise",
     duplicates: Duplicates = "raise",
     season: int | None = None,
+    transform: Transform = None,
     seed: int | np.random.Generator | None = 0,
+    progress: ProgressOption = None,
 ) -> DriftDiffusionJump:
     r"""Drift, diffusion and jumps of an unknown process, as functions of the state and in time, and their trends.
 
@@ -88,8 +93,12 @@ def jumps(
         What to do with several observations at one time.
     season : int, optional
         Period in samples of a seasonal cycle that is taken out first.
+    transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
+        Applied to the values before anything is taken out of them (see :func:`ews.detect`).
     seed : int, numpy.random.Generator or None, default 0
         Seed of the surrogates.
+    progress : None, True or callable, default None
+        A bar, or a function called as ``progress(done, total)`` (see :func:`ews.detect`).
 
     Returns
     -------
@@ -133,6 +142,7 @@ def jumps(
     causal = checks.flag("causal", causal)
     resolved = resolve_seed(seed)
     cleaned = as_series(series, time=time, until=until, missing=missing, duplicates=duplicates, causal=causal)
+    cleaned = on_scale(cleaned, transform)
     n = len(cleaned)
     if n < FEWEST_VALUES:
         raise SeriesTooShortError("series", described(f"{n} values"), f"at least {FEWEST_VALUES} values")
@@ -148,7 +158,9 @@ def jumps(
     found = components(drawn, **options)
     timed = in_time(drawn, found)
     tau = _trends(timed)[:, 0]
-    surrogate, null_sentence = _surrogate_trends(pipeline, drawn[0], null, int(n_surrogates), resolved, options)
+    surrogate, null_sentence = _surrogate_trends(
+        pipeline, drawn[0], null, int(n_surrogates), resolved, options, progress
+    )
     single, adjusted = westfall_young(tau, surrogate) if n_surrogates else (np.full(4, np.nan), np.full(4, np.nan))
     lost = np.full((len(NAMES), n - drawn.shape[1]), np.nan)  # the sample that differencing costs
     return DriftDiffusionJump(
@@ -176,6 +188,7 @@ def jumps(
             alpha=float(alpha),
             causal=plan.causal if plan.method is not None else True,
             season=plan.season,
+            transform=name_of(transform),
             until=None if until is None else str(until),
             missing=missing,
             duplicates=duplicates,
@@ -185,7 +198,13 @@ def jumps(
 
 
 def _surrogate_trends(
-    pipeline: Pipeline, drawn: FloatArray, null: nulls.NullName, n_surrogates: int, seed: int, options: dict[str, Any]
+    pipeline: Pipeline,
+    drawn: FloatArray,
+    null: nulls.NullName,
+    n_surrogates: int,
+    seed: int,
+    options: dict[str, Any],
+    progress: ProgressOption,
 ) -> tuple[FloatArray, str]:
     """τ of each component of each surrogate, of shape (4, n_surrogates), and what the null is."""
     if not n_surrogates:
@@ -196,7 +215,7 @@ def _surrogate_trends(
         rows = np.ascontiguousarray(pipeline.residual(fitted.draw(first, count, seed=seed))[:, -drawn.size :])
         return _trends(in_time(rows, components(rows, **options)))
 
-    return np.concatenate(in_chunks(taus, n_surrogates, n=drawn.size), axis=1), fitted.sentence
+    return np.concatenate(in_chunks(taus, n_surrogates, n=drawn.size, progress=progress), axis=1), fitted.sentence
 
 
 def _trends(timed: FloatArray) -> FloatArray:

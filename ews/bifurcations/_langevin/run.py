@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from ews import nulls
+from ews._common.progress import ProgressOption, reported
+from ews._common.transforms import Transform
 from ews._significance.resolve import resolve_seed
 from ews._significance.windows import FloatArray, check_test, config_fields, prepare, trend_test
 from ews.bifurcations._langevin.result import LangevinConfig, LangevinSlope
@@ -19,6 +21,7 @@ PRIOR_PRECISION = (0.0, 0.0, 3.0, 15.0)
 SHORTEST_WINDOW = 12
 
 
+@reported("drawing surrogates")
 def langevin(
     series: Any,
     *,
@@ -34,7 +37,9 @@ def langevin(
     missing: Missing = "raise",
     duplicates: Duplicates = "raise",
     season: int | None = None,
+    transform: Transform = None,
     seed: int | np.random.Generator | None = 0,
+    progress: ProgressOption = None,
 ) -> LangevinSlope:
     r"""Slope of the drift of a Langevin equation in a rolling window, with its credible band.
 
@@ -71,8 +76,12 @@ def langevin(
         What to do with several observations at one time.
     season : int, optional
         Period in samples of a seasonal cycle that is taken out first.
+    transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
+        Applied to the values before anything is taken out of them (see :func:`ews.detect`).
     seed : int, numpy.random.Generator or None, default 0
         Seed of the surrogates. The posterior needs no random numbers.
+    progress : None, True or callable, default None
+        A bar, or a function called as ``progress(done, total)`` (see :func:`ews.detect`).
 
     Returns
     -------
@@ -126,6 +135,7 @@ def langevin(
         bandwidth=bandwidth,
         causal=causal,
         season=season,
+        transform=transform,
         window=window,
         shortest=SHORTEST_WINDOW,
     )
@@ -139,7 +149,13 @@ def langevin(
         return slopes
 
     tested = trend_test(
-        location[window_samples - 1 :], measure, prepared, null=null, n_surrogates=int(n_surrogates), seed=resolved
+        location[window_samples - 1 :],
+        measure,
+        prepared,
+        null=null,
+        n_surrogates=int(n_surrogates),
+        seed=resolved,
+        progress=progress,
     )
     return LangevinSlope(
         series=prepared.series,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
+from ews._common.progress import ProgressOption, reported
 from ews._common.seeds import resolve_seed
 from ews._common.times import numeric
 from ews.bifurcations._likelihood.result import (
@@ -40,6 +40,7 @@ _NOISES = ("demographic", "additive")
 _SAMPLES_PER_VALUE = 64
 
 
+@reported("bootstrap")
 def likelihood(
     series: Any,
     *,
@@ -53,7 +54,7 @@ def likelihood(
     missing: Missing = "raise",
     duplicates: Duplicates = "raise",
     seed: int | np.random.Generator | None = 0,
-    progress: Callable[[int, int], object] | None = None,
+    progress: ProgressOption = None,
 ) -> LikelihoodRatio:
     """Test a linearised bifurcation that is being approached against an Ornstein–Uhlenbeck process.
 
@@ -93,8 +94,8 @@ def likelihood(
         What to do with several observations at one time.
     seed : int, numpy.random.Generator or None, default 0
         Seed of the bootstrap. Series k depends on the seed and on k only, whatever the number of threads.
-    progress : callable, optional
-        Called as ``progress(done, total)`` while the bootstrap runs.
+    progress : None, True or callable, default None
+        A bar, or a function called as ``progress(done, total)`` (see :func:`ews.detect`).
 
     Returns
     -------
@@ -244,7 +245,7 @@ class _Problem:
         power: int,
         fit: FloatArray,
         seed: int,
-        progress: Callable[[int, int], object] | None,
+        progress: ProgressOption,
         done: int,
     ) -> FloatArray:
         """Ratios of series drawn from a fit; `done` series were counted before."""
@@ -271,7 +272,7 @@ class _Problem:
             return out
 
         def report(now: int, _: int) -> None:
-            if progress is not None:
+            if callable(progress):
                 progress(done + now, 2 * count)
 
         return np.concatenate(in_chunks(chunk, count, n=_SAMPLES_PER_VALUE * self.x.size, progress=report))

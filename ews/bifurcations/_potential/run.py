@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from ews import nulls
 from ews._common import checks
-from ews._significance.pipeline import in_chunks
+from ews._common.progress import ProgressOption, reported
+from ews._common.transforms import Transform
+from ews._significance.pipeline import Stages, in_chunks
 from ews._significance.resolve import resolve_seed
 from ews._significance.windows import Prepared, check_test, config_fields, prepare
 from ews.bifurcations._potential.result import PotentialConfig, PotentialWells
@@ -26,6 +28,7 @@ GRID_POINTS = 512
 MARGIN = 3.0  # bandwidths beyond the extremes
 
 
+@reported("drawing surrogates")
 def potential(
     series: Any,
     *,
@@ -45,7 +48,9 @@ def potential(
     missing: Missing = "raise",
     duplicates: Duplicates = "raise",
     season: int | None = None,
+    transform: Transform = None,
     seed: int | np.random.Generator | None = 0,
+    progress: ProgressOption = None,
 ) -> PotentialWells:
     r"""Potential analysis: how many wells the potential has, where, and how sure that is, over the record and in time.
 
@@ -100,8 +105,12 @@ def potential(
         What to do with several observations at one time.
     season : int, optional
         Period in samples of a seasonal cycle that is taken out first.
+    transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
+        Applied to the values before anything is taken out of them (see :func:`ews.detect`).
     seed : int, numpy.random.Generator or None, default 0
         Seed of resamples and surrogates.
+    progress : None, True or callable, default None
+        A bar, or a function called as ``progress(done, total)`` (see :func:`ews.detect`).
 
     Returns
     -------
@@ -150,6 +159,7 @@ def potential(
         bandwidth=bandwidth,
         causal=causal,
         season=season,
+        transform=transform,
         window=window,
         shortest=SHORTEST_WINDOW,
     )
@@ -160,8 +170,11 @@ def potential(
     whole = find_wells(values.reshape(1, -1), kernel_bandwidth, lowest)
     found = whole.places[0][np.isfinite(whole.places[0])]
     count, highest = int(whole.count[0]), float(whole.barrier[0])
-    share, bootstrap_sentence = _bootstrap(values, kernel_bandwidth, lowest, int(n_bootstrap), resolved)
-    pvalue, null_sentence = _one_well(prepared, null, kernel_bandwidth, lowest, highest, int(n_surrogates), resolved)
+    stages = Stages(progress, int(n_bootstrap) + int(n_surrogates))
+    share, bootstrap_sentence = _bootstrap(values, kernel_bandwidth, lowest, int(n_bootstrap), resolved, stages.next())
+    pvalue, null_sentence = _one_well(
+        prepared, null, kernel_bandwidth, lowest, highest, int(n_surrogates), resolved, stages.next()
+    )
     rolling = _rolling(prepared, kernel_bandwidth, lowest)
     with np.errstate(divide="ignore"):
         landscape = -unit * np.log(density)
@@ -207,7 +220,7 @@ def _check_numbers(*, kernel_bandwidth: Any, barrier: Any, noise: Any, n_bootstr
 
 
 def _bootstrap(
-    values: FloatArray, bandwidth: float | None, barrier: float, n_bootstrap: int, seed: int
+    values: FloatArray, bandwidth: float | None, barrier: float, n_bootstrap: int, seed: int, progress: ProgressOption
 ) -> tuple[dict[int, float], str]:
     """Share of resamples in blocks with each number of wells."""
     if not n_bootstrap:
@@ -217,7 +230,7 @@ def _bootstrap(
     def counts(first: int, count: int) -> FloatArray:
         return find_wells(blocks.draw(first, count, seed=seed), bandwidth, barrier).count
 
-    drawn = np.concatenate(in_chunks(counts, n_bootstrap, n=values.size))
+    drawn = np.concatenate(in_chunks(counts, n_bootstrap, n=values.size, progress=progress))
     numbers_found, times = np.unique(drawn[np.isfinite(drawn)].astype(np.int64), return_counts=True)
     share = {int(k): float(m) / n_bootstrap for k, m in zip(numbers_found, times, strict=True)}
     return share, blocks.sentence.replace("of the residual ", "")
@@ -231,6 +244,7 @@ def _one_well(
     highest: float,
     n_surrogates: int,
     seed: int,
+    progress: ProgressOption,
 ) -> tuple[float, str]:
     """How often a record with a single well shows a barrier as high."""
     if not n_surrogates:
@@ -241,7 +255,7 @@ def _one_well(
         rows = prepared.pipeline.residual(fitted.draw(first, count, seed=seed))[:, -size:]
         return find_wells(rows, bandwidth, barrier).barrier
 
-    drawn = np.concatenate(in_chunks(barriers, n_surrogates, n=size))
+    drawn = np.concatenate(in_chunks(barriers, n_surrogates, n=size, progress=progress))
     return float((1 + np.sum(drawn >= highest)) / (1 + n_surrogates)), fitted.sentence
 
 

@@ -9,10 +9,13 @@ import numpy as np
 
 from ews import nulls
 from ews._common import checks
+from ews._common.progress import ProgressOption, reported
+from ews._common.transforms import Transform
+from ews._significance.pipeline import Stages
 from ews._significance.resolve import resolve_seed
 from ews._significance.windows import FloatArray, Prepared, TrendTest, check_test, config_fields, prepare, trend_test
 from ews.bifurcations._restoring.result import RestoringConfig, RestoringTrend
-from ews.bifurcations._restoring.threshold import Threshold, extrapolate
+from ews.bifurcations._restoring.threshold import Threshold, drawn_series, extrapolate
 from ews.series import Duplicates, Missing
 
 __all__ = ["restoring"]
@@ -26,6 +29,7 @@ ITERATIONS = 10
 TOLERANCE = 1e-4
 
 
+@reported("drawing surrogates")
 def restoring(
     series: Any,
     *,
@@ -44,7 +48,9 @@ def restoring(
     missing: Missing = "raise",
     duplicates: Duplicates = "raise",
     season: int | None = None,
+    transform: Transform = None,
     seed: int | np.random.Generator | None = 0,
+    progress: ProgressOption = None,
 ) -> RestoringTrend:
     r"""Trend of the restoring rate, its significance, and the time until it would reach 0.
 
@@ -90,8 +96,12 @@ def restoring(
         What to do with several observations at one time.
     season : int, optional
         Period in samples of a seasonal cycle that is taken out first.
+    transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
+        Applied to the values before anything is taken out of them (see :func:`ews.detect`).
     seed : int, numpy.random.Generator or None, default 0
         Seed of surrogates and bootstrap.
+    progress : None, True or callable, default None
+        A bar, or a function called as ``progress(done, total)`` (see :func:`ews.detect`).
 
     Returns
     -------
@@ -147,6 +157,7 @@ def restoring(
         bandwidth=bandwidth,
         causal=causal,
         season=season,
+        transform=transform,
         window=window,
         shortest=SHORTEST_WINDOW,
     )
@@ -157,8 +168,17 @@ def restoring(
         found: FloatArray = _rates(rows, prepared.window, errors)[:, first:]
         return found
 
+    stages = Stages(progress, len(names) * int(n_surrogates) + drawn_series(int(n_bootstrap)))
     tests = {
-        name: trend_test(rates[first:], measure, prepared, null=name, n_surrogates=int(n_surrogates), seed=resolved)
+        name: trend_test(
+            rates[first:],
+            measure,
+            prepared,
+            null=name,
+            n_surrogates=int(n_surrogates),
+            seed=resolved,
+            progress=stages.next(),
+        )
         for name in names
     }
     threshold = extrapolate(
@@ -170,6 +190,7 @@ def restoring(
         blocks=innovations == "blocks",
         n_bootstrap=int(n_bootstrap),
         seed=_own_stream(resolved),
+        stages=stages,
     )
     config = RestoringConfig(
         **config_fields(prepared, until=until, missing=missing, duplicates=duplicates),

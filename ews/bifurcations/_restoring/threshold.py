@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ews._significance.pipeline import Pipeline, in_chunks
+from ews._significance.pipeline import Pipeline, Stages, in_chunks
 from ews._significance.windows import FloatArray
 from ews.nulls.null import generator_of
 from ews.nulls.resampling import StationaryBootstrap
@@ -155,6 +155,7 @@ def extrapolate(
     blocks: bool,
     n_bootstrap: int,
     seed: int,
+    stages: Stages | None = None,
 ) -> Threshold:
     """Correct the line for its bias, and find how far it is known.
 
@@ -176,12 +177,15 @@ def extrapolate(
         Simulated series; 0 for the line alone.
     seed : int
         Their seed.
+    stages : Stages, optional
+        What the simulations report to.
 
     Returns
     -------
     Threshold
         Lines and times.
     """
+    stages = Stages(None, 0) if stages is None else stages
     observed = fit_line(rates.reshape(1, -1), pipeline.window)[0]
     if n_bootstrap == 0 or not np.isfinite(observed).all():
         line = Line(*map(float, observed))
@@ -194,10 +198,10 @@ def extrapolate(
             drawn = simulate(line, noise, residual.size, first, rows, blocks=blocks, seed=seed)
             return fit_line(measure(pipeline.residual(drawn)), pipeline.window)
 
-        return np.concatenate(in_chunks(lines, count, n=residual.size))
+        return np.concatenate(in_chunks(lines, count, n=residual.size, progress=stages.next()))
 
     corrected = observed
-    few = max(20, round(CORRECTION_SHARE * n_bootstrap))
+    few = _few(n_bootstrap)
     for _ in range(CORRECTIONS):  # the same random numbers each time, so that the steps settle
         mean = np.nanmean(simulated(Line(*map(float, corrected)), few), axis=0)
         corrected = corrected + (observed - mean)
@@ -207,6 +211,15 @@ def extrapolate(
     lines = corrected - (spread - np.nanmean(spread, axis=0))
     lines = lines[np.isfinite(lines).all(axis=1)]
     return Threshold(Line(*map(float, observed)), line, lines, time_to_threshold(lines[:, 0], lines[:, 1]))
+
+
+def drawn_series(n_bootstrap: int) -> int:
+    """How many series :func:`extrapolate` simulates."""
+    return CORRECTIONS * _few(n_bootstrap) + n_bootstrap if n_bootstrap else 0
+
+
+def _few(n_bootstrap: int) -> int:
+    return max(20, round(CORRECTION_SHARE * n_bootstrap))
 
 
 def simulate(line: Line, noise: Noise, n: int, first: int, count: int, *, blocks: bool, seed: int) -> FloatArray:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.progress import ProgressOption, reported
+from ews._common.transforms import Transform
 from ews._significance.pipeline import in_chunks
 from ews._significance.resolve import resolve_seed
 from ews._significance.windows import check_test, config_fields, prepare
@@ -25,6 +27,7 @@ FloatArray = npt.NDArray[np.float64]
 SHORTEST_SEGMENT = 16
 
 
+@reported("drawing surrogates")
 def spectral(
     series: Any,
     *,
@@ -42,7 +45,9 @@ def spectral(
     missing: Missing = "raise",
     duplicates: Duplicates = "raise",
     season: int | None = None,
+    transform: Transform = None,
     seed: int | np.random.Generator | None = 0,
+    progress: ProgressOption = None,
 ) -> SpectralClassification:
     r"""Classify the bifurcation ahead by the shape of the power spectrum: fold, flip, Hopf or none.
 
@@ -89,8 +94,12 @@ def spectral(
         What to do with several observations at one time.
     season : int, optional
         Period in samples of a seasonal cycle that is taken out first.
+    transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
+        Applied to the values before anything is taken out of them (see :func:`ews.detect`).
     seed : int, numpy.random.Generator or None, default 0
         Seed of the surrogates; the fits need no random numbers.
+    progress : None, True or callable, default None
+        A bar, or a function called as ``progress(done, total)`` (see :func:`ews.detect`).
 
     Returns
     -------
@@ -155,6 +164,7 @@ def spectral(
         bandwidth=bandwidth,
         causal=causal,
         season=season,
+        transform=transform,
         window=window,
         shortest=SHORTEST_SEGMENT,
     )
@@ -183,7 +193,9 @@ def spectral(
         fitted={name: models.spectrum(found, name, whole.omega) * step for name in models.MODELS},
         rolling_weight=dict(zip(models.MODELS, rolling.weight, strict=True)),
         rolling_parameters=models.named(rolling, step),
-        pvalue=rival_pvalues(prepared, welch, found, kind, n_surrogates=int(n_surrogates), seed=resolved),
+        pvalue=rival_pvalues(
+            prepared, welch, found, kind, n_surrogates=int(n_surrogates), seed=resolved, progress=progress
+        ),
         series=prepared.series,
         trend=prepared.trend,
         residual=prepared.residual,

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from ews._significance.pipeline import in_chunks
+from ews._common.progress import ProgressOption
+from ews._significance.pipeline import Stages, in_chunks
 from ews._significance.windows import Prepared
 from ews.bifurcations._spectral.fit import MODELS, Classified, FloatArray, Kind, Welch, classify
 from ews.nulls.null import generator_of
@@ -15,7 +16,14 @@ __all__ = ["multiplier", "rival_pvalues"]
 
 
 def rival_pvalues(
-    prepared: Prepared, welch: Welch, found: Classified, kind: Kind, *, n_surrogates: int, seed: int
+    prepared: Prepared,
+    welch: Welch,
+    found: Classified,
+    kind: Kind,
+    *,
+    n_surrogates: int,
+    seed: int,
+    progress: ProgressOption = None,
 ) -> dict[str, float]:
     """p-value of each rival of `kind`: how often its surrogates favour some other model over it as much.
 
@@ -37,6 +45,8 @@ def rival_pvalues(
         How many for each rival.
     seed : int
         Surrogate k of model i has random numbers of its own.
+    progress : callable, optional
+        Called as ``progress(done, total)`` over all rivals.
 
     Returns
     -------
@@ -46,6 +56,7 @@ def rival_pvalues(
     drawn = prepared.pipeline.drawn
     names: tuple[str, ...] = MODELS
     pvalue = dict.fromkeys(names, math.nan)
+    stages = Stages(progress, (len(MODELS) - 1) * n_surrogates)
     for code, name in enumerate(MODELS):
         if name == kind or not n_surrogates:
             continue
@@ -57,7 +68,7 @@ def rival_pvalues(
             aic = classify(welch.whole(prepared.pipeline.residual(rows)[:, -drawn:])).aic
             return np.asarray(aic[code] - aic.min(axis=0), dtype=np.float64)
 
-        margin = np.concatenate(in_chunks(margins, n_surrogates, n=drawn))
+        margin = np.concatenate(in_chunks(margins, n_surrogates, n=drawn, progress=stages.next()))
         observed = found.aic[code, 0] - found.aic[:, 0].min()
         pvalue[name] = float((1 + np.sum(margin >= observed)) / (1 + n_surrogates))
     return pvalue

@@ -1,0 +1,137 @@
+"""One rule from tested trends to a verdict, and the sentences that say why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ews._common.alarms import SUFFICIENT_POWER, Alarm, Statistic
+from ews._common.words import p_clause
+from ews.results import ARROWS, Verdict
+
+__all__ = ["TestedTrend", "decide", "in_sentence", "verdict_of"]
+
+PROPER = ("Fisher", "Hurst", "Jacobian", "Lempel", "Moran")
+
+
+@dataclass(frozen=True, slots=True)
+class TestedTrend:
+    """The trend of one indicator and what its test gave.
+
+    Attributes
+    ----------
+    label : str
+        What a figure calls the indicator.
+    alarm : {"up", "down", "both"}
+        The direction that warns.
+    trend, pvalue : float
+        Trend statistic, and its p adjusted over all indicators; NaN where they are undefined.
+    """
+
+    label: str
+    alarm: Alarm
+    trend: float
+    pvalue: float
+
+    def warns(self, alpha: float) -> bool:
+        """Whether it makes for a warning at this level."""
+        return bool(Statistic(self.alarm).warns(np.array(self.trend), np.array(self.pvalue), alpha))
+
+
+def in_sentence(label: str) -> str:
+    """A label inside a sentence: names of persons and abbreviations keep their capital."""
+    keeps = label.startswith(PROPER) or label[1:2].isupper()
+    return label if keeps else label[:1].lower() + label[1:]
+
+
+def verdict_of(warned: bool, power: float | None, obstacles: Sequence[str] = ()) -> Verdict:
+    """The verdict: *inconclusive* where the data allow none, else *warning*, else by the power of the test.
+
+    Parameters
+    ----------
+    warned : bool
+        Whether a statistic warns.
+    power : float or None
+        Share of positive controls that get a warning; None where it is not known.
+    obstacles : sequence of str
+        Why nothing can be told from these values, whatever the test says.
+
+    Returns
+    -------
+    {"warning", "no warning", "inconclusive"}
+        The answer.
+    """
+    if obstacles:
+        return "inconclusive"
+    if warned:
+        return "warning"
+    return "no warning" if power is not None and power >= SUFFICIENT_POWER else "inconclusive"
+
+
+def decide(
+    trends: Sequence[TestedTrend],
+    *,
+    alpha: float,
+    n_surrogates: int,
+    power: float | None,
+    symbol: str = "τ =",
+    undefined: str = "is undefined in this record",
+    obstacles: Sequence[str] = (),
+    hints: Sequence[str] = (),
+) -> tuple[Verdict, tuple[str, ...]]:
+    """Apply the rule of :func:`ews.detect` and say why it came out so.
+
+    Parameters
+    ----------
+    trends : sequence of TestedTrend
+        What was tested, together.
+    alpha : float
+        Level of the joint test.
+    n_surrogates : int
+        How many surrogates; 0 for none, which leaves the verdict open.
+    power : float or None
+        Share of positive controls that get a warning; None where an indicator is undefined.
+    symbol : str, default "τ ="
+        What stands before a trend.
+    undefined : str
+        What is said of an indicator without a trend.
+    obstacles, hints : sequence of str
+        Why nothing can be told from the values, and what a reader should know beside the answer.
+
+    Returns
+    -------
+    verdict : {"warning", "no warning", "inconclusive"}
+        The answer.
+    reasons : tuple of str
+        What keeps it open comes first, then what warns, then the rest.
+    """
+    if n_surrogates == 0:
+        return "inconclusive", (*obstacles, "no surrogates were drawn, so no trend was tested", *hints)
+    alarms, others = [], []
+    for one in trends:
+        name = in_sentence(one.label)
+        if np.isnan(one.trend):
+            others.append(f"{name} {undefined}")
+            continue
+        way = "rises" if one.trend > 0 else "falls" if one.trend < 0 else "has no trend"
+        said = f"{name} {way} ({symbol} {one.trend:+.2f}, adjusted {p_clause(one.pvalue)})"
+        if one.warns(alpha):
+            alarms.append(said)
+        elif one.pvalue <= alpha:
+            others.append(f"{said}, against its direction of alarm ({ARROWS[one.alarm]})")
+        else:
+            others.append(f"{said}, within what the null gives")
+    if (smallest := 2.0 / (1.0 + n_surrogates)) > alpha:
+        others.append(f"{n_surrogates} surrogates cannot give a p below {smallest:.3g}: draw more")
+    verdict = verdict_of(bool(alarms), power, obstacles)
+    reasons = (*obstacles, *alarms, *others)
+    if verdict == "warning" or obstacles:
+        return verdict, (*reasons, *hints)
+    if power is None:
+        return verdict, (*reasons, "the power is not known where an indicator is undefined", *hints)
+    found = f"{100 * power:.0f} % of positive controls of this length got a warning"
+    if verdict == "no warning":
+        return verdict, (*reasons, f"{found}, so a loss of resilience like theirs would probably have shown", *hints)
+    return verdict, (*reasons, f"only {found}: too few to take silence for safety", *hints)
