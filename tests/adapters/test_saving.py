@@ -72,7 +72,7 @@ def test_a_policy_comes_back_as_it_was(unit: Any, tmp_path: Path) -> None:
         assert after.tensors[name].dtype == tensor.dtype
     policies = [EWSExitPolicy(calibration=each) for each in (before, after)]
     one, other = (replay(model_of("llama"), policy, written("llama")) for policy in policies)
-    for column in ("agrees", "depth", "feeds", "log_likelihood"):
+    for column in ("agrees", "depth", "ffn_blocks", "log_likelihood"):
         np.testing.assert_array_equal(getattr(one, column), getattr(other, column))
 
 
