@@ -32,6 +32,7 @@ __all__ = [
     "Detection",
     "Detections",
     "IndicatorSeries",
+    "Report",
     "Result",
     "Significance",
     "SurrogateBand",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 from adapters._common.deprecated import renamed_attribute
 from adapters._common.publish import public
 from adapters.assessment.ffn import FFNCheck
 from adapters.calibration.costs import Costs
+from ews.results import Report, Result
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 __all__ = ["LEAVE_ALONE", "Suitability", "SuitabilityConfig", "Gain", "LensCheck"]
@@ -103,8 +105,8 @@ class Gain:
 
 
 @public("adapters")
-@dataclass(frozen=True)
-class Suitability:
+@dataclass(frozen=True, eq=False)
+class Suitability(Result):
     """Suitability of a model for early exit and layer skipping, on the machine at hand.
 
     Attributes
@@ -133,6 +135,8 @@ class Suitability:
     gains: tuple[Gain, ...]
     seconds: float
 
+    _derived: ClassVar = ("verdict", "recommended")
+
     feeds = renamed_attribute("feeds", "ffn")
 
     @property
@@ -153,14 +157,32 @@ class Suitability:
         """Either "worth calibrating" or "leave this model alone"."""
         return "leave this model alone" if self.recommended is None else "worth calibrating"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers and strings, for :func:`json.dumps`."""
-        recommended = self.recommended
-        return {
-            "verdict": self.verdict,
-            "recommended": None if recommended is None else asdict(recommended),
-            **asdict(self),
-        }
+    def _report(self) -> Report:
+        report = Report(f"Suitability of {self.config.model_type}", self.verdict)
+        rows = [
+            [gain.way, gain.unit, gain.cache, *map(_shown, (gain.best, gain.achievable, gain.agreement))]
+            for gain in self.gains
+        ]
+        header = ["way", "unit", "cache", "best", "achievable", "agreement"]
+        report.table(header, rows, strong=[gain == self.recommended for gain in self.gains])
+        rows = [
+            [str(seen.depth), *map(_shown, (seen.raw, seen.tuned, block.cosine, block.changed))]
+            for seen, block in zip(self.lens, self.ffn, strict=True)
+        ]
+        report.table(["layer", "own head", "tuned", "cosine", "changed if left out"], rows)
+        return report
+
+    def to_frame(self) -> pd.DataFrame:
+        """What each way of leaving work out could save.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a way: unit, cache, way, best, achievable and agreement.
+        """
+        import pandas as pd
+
+        return pd.DataFrame([asdict(gain) for gain in self.gains])
 
     def summary(self) -> str:
         """The verdict, its reasons and the figures behind it, as text.
@@ -241,3 +263,7 @@ class Suitability:
             changed = "" if block.changed is None else f"{block.changed:.0%}"
             lines.append(f"  {seen.depth:>5}{seen.raw:>10.0%}{tuned:>8}{block.cosine:>10.3f}{changed:>21}")
         return lines
+
+
+def _shown(share: float | None) -> str:
+    return "–" if share is None else f"{share:.2f}"

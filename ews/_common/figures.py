@@ -146,7 +146,8 @@ def frame_figure(title: str, frame: pd.DataFrame) -> ResultFigure:
             low, high = (numbers[bound].to_numpy(float) for bound in bounds)
             axes.fill_between(frame.index, low, high, facecolor=BAND, edgecolor="none")
         marker = "." if len(frame) <= SPARSE else ""
-        axes.plot(frame.index, numbers[name].to_numpy(float), color=BLUE, lw=1.2, marker=marker, ms=4,
+        joined = "-" if frame.index.dtype.kind in "fiuM" else "none"  # names have no order to follow
+        axes.plot(frame.index, numbers[name].to_numpy(float), color=BLUE, lw=1.2, ls=joined, marker=marker, ms=4,
                   rasterized=len(frame) > RASTERIZE_ABOVE)  # fmt: skip
         style(axes)
         axes.set_ylabel(name.replace("_", "\n", 1), parse_math=False)

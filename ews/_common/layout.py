@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
+from ews._common.publish import public
 from ews._common.words import sentence, series_text
 
 __all__ = ["WIDTH", "Report", "Table", "fitting_table", "section", "shortened", "table", "wrap"]
@@ -92,6 +93,7 @@ class Table:
         return title + lines + textwrap.wrap(self.below, WIDTH)
 
 
+@public("ews.results")
 @dataclass
 class Report:
     """What a result says: a title, a verdict or answers, then sections and tables in their order.

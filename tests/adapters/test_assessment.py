@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -118,6 +118,19 @@ def test_summary_fits_a_terminal(found: Suitability) -> None:
     assert max(map(len, lines)) <= 100
     assert any(line.startswith("costs, in layers of") for line in lines)
     assert sum(line.lstrip().startswith(str(LAYERS)) for line in lines) >= 1
+
+
+def test_comes_back_from_json_and_leaves_as_table_and_page(found: Suitability) -> None:
+    text = found.to_json()
+    assert json.loads(text)["recommended"] == (None if found.recommended is None else asdict(found.recommended))
+    assert Suitability.from_json(text) == found
+    assert len(found.to_frame()) == len(found.gains)
+    page = found.to_html()
+    assert found.gains[0].way in page
+    assert "<pre" not in page
+    assert found._repr_html_()
+    with pytest.raises(ArgumentError, match="result 'ews"):
+        Suitability.from_json(text.replace('"adapters.Suitability"', '"ews.Detection"'))
 
 
 def test_figure_has_three_panels(found: Suitability) -> None:

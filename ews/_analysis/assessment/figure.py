@@ -25,9 +25,8 @@ def assessment_figure(result: Assessment) -> Figure:
     names = list(result.statistic)
     figure = new_figure(5.6)
     towards = f", towards {result.bifurcation}" if result.bifurcation else ""
-    figure.suptitle(
-        f"{result.verdict.capitalize()}: {result.kind}{towards}", fontsize=FONT + 2, fontweight="bold", color=INK
-    )
+    title = result.verdict.capitalize() + ("" if result.kind == "none" else f": {result.kind}{towards}")
+    figure.suptitle(title, fontsize=FONT + 2, fontweight="bold", color=INK)
     grid = figure.add_gridspec(3, len(names), height_ratios=[1.2, 1.2, 1.0])
     top = figure.add_subplot(grid[0, :])
     below = figure.add_subplot(grid[1, :], sharex=top)
