@@ -75,14 +75,17 @@ class Notation:
 
     Attributes
     ----------
-    columns : dict of str to Marks
-        By column.
-    unclear : dict of str to str
+    columns : dict of int to Marks
+        By place of the column.
+    unclear : dict of int to str
         Columns whose notation cannot be told, with what was found.
+    usual : set of int
+        Columns in which no cell tells, and the usual decimal sign of such a file was taken.
     """
 
     columns: Mapping[int, Marks]
     unclear: Mapping[int, str]
+    usual: frozenset[int] = frozenset()
 
 
 def option(name: str, value: str) -> str:
@@ -119,7 +122,7 @@ class _Evidence:
 
     decimal: dict[str, int]  # signs that must be decimal, or whose other must separate thousands
     either: dict[str, int]  # 1.001 and 1,001
-    small: bool = False  # whole numbers below 1000
+    small: bool = False  # whole numbers from 1 to 999
     large: bool = False  # whole numbers above it without groups
 
 
@@ -164,16 +167,18 @@ def notation(grid: Grid, *, decimal: Any, thousands: Any, missing: Codes) -> Not
     found = {place: _evidence(cells, missing) for place, cells in enumerate(grid.columns)}
     pooled = {sign for one in found.values() if one is not None and len(one.decimal) == 1 for sign in one.decimal}
     either = {sign for one in found.values() if one is not None for sign in one.either}
-    columns, unclear = {}, {}
+    columns, unclear, usual = {}, {}, set()
     for place, one in found.items():
         chosen = _decided(one, pooled, either, grid.separator)
         if isinstance(chosen, str) and one is not None:
             columns[place] = Marks(chosen, thousands)
+            if one.either and not one.decimal and not pooled:
+                usual.add(place)
         elif one is not None:
             unclear[place] = _contradiction(grid, place, one)
         else:
             columns[place] = Marks(next(iter(pooled)) if len(pooled) == 1 else ".", thousands)
-    return Notation(columns, unclear)
+    return Notation(columns, unclear, frozenset(usual))
 
 
 def _decided(one: _Evidence | None, pooled: set[str], either: set[str], separator: str | None) -> str | None:
@@ -189,8 +194,6 @@ def _decided(one: _Evidence | None, pooled: set[str], either: set[str], separato
     if len(either) > 1:
         return None
     sign = next(iter(either))
-    if separator == "," and sign == ".":
-        return "."  # where commas separate cells, numbers have points
     if one.small and not one.large:
         return None  # 984 beside 1,001
     # With three digits after every sign the two readings differ in unit only; the usual sign of such a file is taken.
@@ -205,7 +208,8 @@ def _evidence(cells: Sequence[str], missing: Codes) -> _Evidence | None:
             return _Evidence({".": joined.count("\n", 0, point.start())}, {})
         if "." not in joined:
             sizes = np.abs(floats[np.isfinite(floats)])
-            return _Evidence({}, {}, bool((sizes < 1000).any()), bool((sizes >= 1000).any())) if sizes.size else None
+            small, large = bool(((sizes > 0) & (sizes < 1000)).any()), bool((sizes >= 1000).any())
+            return _Evidence({}, {}, small, large) if sizes.size else None
     found = _Evidence({}, {})
     first: dict[str, int] = {}
     for row, cell in enumerate(cells):
@@ -222,7 +226,7 @@ def _evidence(cells: Sequence[str], missing: Codes) -> _Evidence | None:
         for sign, kind in _signs(body, bool(exponent)):
             (found.decimal if kind == "decimal" else found.either).setdefault(sign, row)
         if body.isdigit():
-            found.small |= len(body) <= 3
+            found.small |= len(body) <= 3 and body.strip("0") != ""
             found.large |= len(body) > 3
     # Dates such as 31.12.1999 and versions such as 1.2.3 are no numbers.
     return found if numbers and 2 * numbers >= sum(not missing.match(cell) for cell in first) else None
@@ -320,6 +324,11 @@ def numbers(
         )
         raise ArgumentError(argument, described(how.unclear[place]), allowed)
     marks = how.columns[place]
+    if place in how.usual:
+        remarks.append(
+            f"in column {name!r} three digits follow every {marks.decimal!r}, which was taken for the decimal sign; "
+            f"{option('thousands', marks.decimal)} if it separates thousands"
+        )
     usual = marks == Marks(".", None) and not any(map(looks_like_number, missing.texts))
     floats = plain_floats(cells) if usual else None
     if floats is not None:
@@ -420,6 +429,14 @@ def _check_codes(grid: Grid, place: int, argument: str, values: FloatArray, miss
             raise ValueRangeError(argument, described(given), allowed)
         remarks.append(given)
     _note_far_out(grid, place, {value for value in times if value not in found}, times, remarks)
+    # Among other values a code shows by repeating only, or by being whole.
+    broken = bool((rest % 1 != 0).mean() > 0.9) if rest.size else False
+    remarks += [
+        f"{value:g} stands in {times[value]} cell{'s' * (times[value] > 1)} of column {grid.names[place]!r}; "
+        f"{option('na', f'{value:g}')} if it is a code for a missing value"
+        for value in unique[usual].tolist()
+        if value not in found and not _is_weak(value) and broken and value % 1 == 0
+    ]
 
 
 def _note_far_out(grid: Grid, place: int, kept: set[float], times: Mapping[float, int], remarks: list[str]) -> None:
@@ -438,8 +455,7 @@ def _note_far_out(grid: Grid, place: int, kept: set[float], times: Mapping[float
 
 
 def is_numeric(cells: Sequence[str], missing: Codes) -> bool:
-    """Whether a column is meant to hold numbers: at least half of what it holds looks like one."""
+    """Whether a column may be meant to hold numbers: a cell looks like one, whatever the others hold."""
     if (floats := plain_floats(cells)) is not None:
         return bool(np.isfinite(floats).any())
-    present = [cell for cell in cells if not missing.match(cell)]
-    return bool(present) and 2 * sum(map(looks_like_number, present)) >= len(present)
+    return any(looks_like_number(cell) and not missing.match(cell) for cell in cells)

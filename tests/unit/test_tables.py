@@ -304,6 +304,7 @@ def test_notations_of_numbers(cells, expected, separator):
         ("year;chl\n1900;984\n1901;1,001\n", 1.001, 1001),
         ("year;chl\n1900;984\n1901;1.001\n", 1001, 1.001),
         ('year,chl\n1900,984\n1901,"1,001"\n', 1.001, 1001),
+        ("year,chl\n1900,984\n1901,1.001\n", 1001, 1.001),
     ],
 )
 def test_a_sign_that_may_be_decimal_or_not_is_asked_for(text, decimal, thousands):
@@ -326,8 +327,11 @@ def test_both_signs_alike_are_refused_until_one_cell_tells():
 
 
 def test_decimal_points_of_three_digits_between_commas_need_no_question():
-    assert values("t,x\n1,7.123\n2,8\n3,9.456\n", time="t") == [7.123, 8, 9.456]
-    assert values("t\tx\n1\t7.123\n2\t8.250\n", time="t") == [7.123, 8.25]
+    assert values("t,x\n1,7.123\n2,8.250\n3,9.456\n4,0\n", time="t") == [7.123, 8.25, 9.456, 0]
+    assert values("t,x\n1,7.123\n2,8\n3,9.45\n", time="t") == [7.123, 8, 9.45]
+    table = read("t\tx\n1\t7.123\n2\t8.250\n", time="t")
+    assert table["x"].tolist() == [7.123, 8.25]
+    assert "three digits follow every '.'" in " ".join(table.notes)
     assert values("t;x\n1;7,123\n2;8,250\n", time="t") == [7.123, 8.25]
 
 
@@ -386,6 +390,11 @@ def test_codes_within_the_others_and_single_extremes_are_values():
     text = "t,x\n" + "".join(f"{t},{value}\n" for t, value in enumerate([999, 99, *range(400, 1600, 100)]))
     assert values(text, time="t")[:2] == [999, 99]
     assert max(values("t,x\n" + "".join(f"{t},{v}\n" for t, v in enumerate([*TWENTY, 55])), time="t")) == 55
+
+
+def test_a_whole_code_among_values_with_decimals_is_said():
+    text = "t,x\n" + "".join(f"{t},{-999 if t in (3, 9) else 400 * value - 1500.5}\n" for t, value in enumerate(TWENTY))
+    assert "-999 stands in 2 cells of column 'x'" in " ".join(read(text, time="t").notes)
 
 
 def test_another_value_that_repeats_far_outside_is_said():
@@ -673,6 +682,8 @@ def test_values_by_pattern():
     assert list(read("t,x [mg]\n1,2\n", value="x [mg]")) == ["x [mg]"]
     for wrong in ("chk*", "ch", ["temp", "temp"], "t", "chl [note]", 3, {"a"}, [3], ""):
         refused(text, "value: got", time="t", value=wrong)
+    refused("t,a1,a2\n1,-,3\n2,-,4\n3,-,6\n4,5,7\n", "'-' in column 'a1', row 1", value="a*", time="t")
+    refused("t,a1,a2\n1,-,3\n2,-,4\n3,-,6\n4,5,7\n", "the file has several", "'-' in row 1", time="t")
     refused("t,a1,a2\n1,2,3\n2,<0.5,4\n3,5,6\n", "'<0.5' in column 'a1', row 2", value="a*", time="t")
 
 
