@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -147,6 +147,39 @@ class Promise:
     waits: int | None = 1
 
 
+class Deciding(Protocol):
+    """What the engine asks of whatever decides; see :class:`Policy` for what each means."""
+
+    unit: Unit
+    cache: CacheMode
+    promise: ClassVar[Promise]
+    drafts: int
+    looking: float
+    events: list[str]
+    _report: Report | None
+
+    def bind(self, family: Family) -> None: ...
+    def unbind(self) -> None: ...
+    def start(self, rows: int, input_ids: Tensor | None) -> None: ...
+    def taken(self, input_ids: Tensor) -> None: ...
+    def plan(self, step: int) -> Plan: ...
+    def check(self, trajectory: Trajectory) -> Exit | None: ...
+    def feeds(self, index: int, middle: Tensor) -> bool | BoolArray: ...
+    def fed(self, index: int, middle: Tensor, after: Tensor) -> None: ...
+    def emitted(self, logits: Tensor) -> None: ...
+
+
+class _AskedByGenerate:
+    """The signature of a policy, which ``generate`` looks at; that of the class is as ever."""
+
+    def __get__(self, policy: Policy | None, owner: type[Policy]) -> Any:
+        if policy is None:
+            raise AttributeError("__signature__")
+        from adapters.decoding.generation import signature_for_generate
+
+        return signature_for_generate(policy.__call__)
+
+
 @public("adapters")
 class Policy(ABC):
     """Which layers, or which feed-forward blocks, a token runs.
@@ -181,6 +214,7 @@ class Policy(ABC):
         self.events: list[str] = []  # what the report should say; the engine takes them when a generation ends
         self._report: Report | None = None
 
+    __signature__ = _AskedByGenerate()
     promise: ClassVar[Promise] = Promise()
     drafts: int = 4  # tokens drafted at most before the whole model checks, with cache="verify"
 
@@ -278,7 +312,9 @@ class Policy(ABC):
 
     @contextmanager
     def attach(self, model: Any) -> Iterator[Engine]:
-        """Let the policy decide for every call of `model` within the block.
+        """Let the policy decide for every call of `model` that this thread makes within the block.
+
+        Calls from other threads go through the whole model, or follow a policy of theirs.
 
         Parameters
         ----------
@@ -295,9 +331,9 @@ class Policy(ABC):
         adapters.errors.UnsupportedModelError
             If layers cannot be left out of this model.
         """
-        from adapters.decoding.engine import Engine
+        from adapters.decoding.generation import attached
 
-        with Engine(model, self).attached() as engine:
+        with attached(self, model) as engine:
             yield engine
 
     def __call__(
@@ -307,12 +343,14 @@ class Policy(ABC):
         logits_processor: Any,
         stopping_criteria: Any,
         generation_config: Any,
+        tokenizer: Any = None,
         **model_kwargs: Any,
     ) -> Any:
         """What ``generate(custom_generate=policy)`` calls; not for direct use."""
         from adapters.decoding.generation import decode
 
-        return decode(self, model, input_ids, logits_processor, stopping_criteria, generation_config, **model_kwargs)
+        options = {"tokenizer": tokenizer, **model_kwargs}
+        return decode(self, model, input_ids, logits_processor, stopping_criteria, generation_config, **options)
 
     def report(self) -> Report:
         """What the last generation ran and took.

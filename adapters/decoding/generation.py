@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor
-from transformers import GenerationMixin
+from transformers import GenerationMixin, StoppingCriteriaList
 from transformers.generation.configuration_utils import GenerationMode
 
+from adapters.decoding.contract import Deciding
+from adapters.decoding.engine import Engine
+from adapters.decoding.plugging import plugged, require_free, turn
 from adapters.errors import UnsupportedGenerationError
 from adapters.families.convention import OF_MODELS
 from ews.errors import ArgumentError, described
@@ -18,32 +21,53 @@ from ews.errors import ArgumentError, described
 if TYPE_CHECKING:
     import torch
 
-    from adapters.decoding.contract import Policy
-    from adapters.decoding.engine import Engine
-
-__all__ = ["decode", "watched"]
+__all__ = ["attached", "decode", "signature_for_generate"]
 
 _MODES = (GenerationMode.GREEDY_SEARCH, GenerationMode.SAMPLE)
 
 
-def watched(engine: Engine, generate: Callable[..., Any]) -> Callable[..., Any]:
-    """The model's ``generate``, which tells the engine where a generation begins and ends.
+@contextmanager
+def attached(policy: Deciding, model: Any) -> Iterator[Engine]:
+    """Let a policy decide for the calls of a model that come from this thread.
 
     Parameters
     ----------
-    engine : Engine
-        Attached to the model.
-    generate : callable
-        The bound method.
+    policy : Deciding
+        What decides.
+    model : transformers.PreTrainedModel
+        A causal language model.
 
-    Returns
-    -------
-    callable
-        In its place.
+    Yields
+    ------
+    Engine
+        What runs the layers.
     """
+    with turn(policy, ends=False), _plugged(policy, model) as engine:
+        yield engine
+        engine.finish()
+        engine.say_if_nothing_was_decided("block")
 
-    @functools.wraps(generate)
-    def generate_under_policy(*args: Any, **kwargs: Any) -> Any:
+
+@contextmanager
+def _plugged(policy: Deciding, model: Any) -> Iterator[Engine]:
+    require_free(model)
+    engine = Engine(model, policy)
+    instead = {
+        "forward": lambda engine, own, *args, **kwargs: engine.call(own, args, kwargs),
+        "generate": _generate,
+        "_prefill": _prefill,
+        "_get_stopping_criteria": _stopping_criteria,
+    }
+    try:
+        with plugged(engine, instead):
+            yield engine
+    finally:
+        policy.unbind()
+
+
+def _generate(engine: Engine, own: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The model's ``generate``, of which the engine is told where it begins and ends."""
+    with engine.lock:
         if callable(kwargs.get("custom_generate")):
             raise ArgumentError(
                 "custom_generate", described("a policy within attach"), "one of the two ways to plug a policy in"
@@ -56,29 +80,61 @@ def watched(engine: Engine, generate: Callable[..., Any]) -> Callable[..., Any]:
         _require_cache(engine.policy, keep)
         engine.begin()
         # Layers that run or not are nothing to compile, as generate would with a cache of fixed size on a GPU.
-        found = generate(*args, **{**kwargs, "disable_compile": True})
+        found = own(*args, **{**kwargs, "disable_compile": True})
         engine.finish(keep_cache=keep)
+        engine.say_if_nothing_was_decided("generation")
+    return found
+
+
+def _prefill(engine: Engine, own: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What ``generate`` reads the prompt with."""
+    with engine.reading():
+        return own(*args, **kwargs)
+
+
+def _stopping_criteria(engine: Engine, own: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The criteria that ``generate`` asks after each token."""
+    return _Overheard.of(own(*args, **kwargs), engine)
+
+
+class _Overheard(StoppingCriteriaList):
+    """Stopping criteria that tell an engine which rows have ended and are padded from then on."""
+
+    engine: Engine
+
+    @classmethod
+    def of(cls, criteria: StoppingCriteriaList, engine: Engine) -> StoppingCriteriaList:
+        """The same criteria, overheard; as they are where rows are not padded, but written on."""
+        if not any(hasattr(each, "eos_token_id") for each in criteria):
+            return criteria
+        found = cls(criteria)
+        found.engine = engine
         return found
 
-    return generate_under_policy
+    def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:
+        """As the criteria say."""
+        done: Tensor = super().__call__(input_ids, scores, **kwargs)
+        self.engine.rows_ended(done)
+        return done
 
 
 def decode(
-    policy: Policy,
+    policy: Deciding,
     model: Any,
     input_ids: Tensor,
     logits_processor: Any,
     stopping_criteria: Any,
     generation_config: Any,
+    tokenizer: Any = None,  # noqa: ARG001 - generate has made its criterion of it
     **model_kwargs: Any,
 ) -> Any:
     """The decoding loop that ``generate(custom_generate=policy)`` runs: the model's own, with the engine attached.
 
     Parameters
     ----------
-    policy : Policy
+    policy : Deciding
         What decides.
-    model, input_ids, logits_processor, stopping_criteria, generation_config, model_kwargs
+    model, input_ids, logits_processor, stopping_criteria, generation_config, tokenizer, model_kwargs
         As ``generate`` prepared them.
 
     Returns
@@ -88,22 +144,54 @@ def decode(
     """
     _require_plain(generation_config, _of_caller("assistant_model"))
     cache = next((model_kwargs[name] for name in OF_MODELS if name in model_kwargs), None)
-    keep = bool(generation_config.return_dict_in_generate) or bool(getattr(cache, "_is_user_defined", False))
+    given = _of_caller("kwargs") or {}
+    keep = bool(generation_config.return_dict_in_generate) or any(given.get(name) is not None for name in OF_MODELS)
     _require_cache(policy, keep and cache is not None)
     model_kwargs.pop("synced_gpus", None)
     generation_config.disable_compile = True  # generate's own copy; layers that run or not are nothing to compile
-    with policy.attach(model) as engine:
+    with turn(policy, ends=True), _plugged(policy, model) as engine:
+        engine.begin()
         found = GenerationMixin._sample(
             model,
             cast("torch.LongTensor", input_ids),
             logits_processor=logits_processor,
-            stopping_criteria=stopping_criteria,
+            stopping_criteria=_Overheard.of(stopping_criteria, engine),
             generation_config=generation_config,
             streamer=_of_caller("streamer"),
             **model_kwargs,
         )
         engine.finish(keep_cache=keep)
+        engine.say_if_nothing_was_decided("generation")
     return found
+
+
+def signature_for_generate(call: Callable[..., Any]) -> inspect.Signature:
+    """What a policy says it takes; ``generate`` asks this before it makes its stopping criteria.
+
+    Up to transformers 5.24 ``generate`` takes the tokenizer out of its options and, where it is given a callable, does
+    not hand it on, not even to the criterion of ``stop_strings``. It does with arguments that the callable names, and
+    looks for these among the same options: so the tokenizer is put back there.
+
+    Parameters
+    ----------
+    call : callable
+        The policy's own ``__call__``.
+
+    Returns
+    -------
+    inspect.Signature
+        Its signature, with a tokenizer.
+    """
+    frame = inspect.currentframe()
+    extracting = inspect.unwrap(GenerationMixin._extract_generation_mode_kwargs).__code__
+    while frame is not None:
+        if frame.f_code is extracting:
+            tokenizer = (frame.f_locals.get("generation_mode_kwargs") or {}).get("tokenizer")
+            if tokenizer is not None:
+                frame.f_locals["kwargs"]["tokenizer"] = tokenizer
+            break
+        frame = frame.f_back
+    return inspect.signature(call)
 
 
 def _require_plain(config: Any, assistant_model: Any) -> None:
@@ -123,7 +211,7 @@ def _require_plain(config: Any, assistant_model: Any) -> None:
             )
 
 
-def _require_cache(policy: Policy, keep: bool) -> None:
+def _require_cache(policy: Deciding, keep: bool) -> None:
     if keep and policy.cache == "monotone":
         raise UnsupportedGenerationError(
             "past_key_values",

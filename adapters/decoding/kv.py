@@ -31,7 +31,18 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer, St
 from adapters.errors import UnsupportedGenerationError
 from ews.errors import described
 
-__all__ = ["RaggedSlots", "crop", "layer_lengths", "require_known_cache", "settle", "show_length"]
+__all__ = [
+    "Drafted",
+    "RaggedSlots",
+    "Visible",
+    "is_as_seen",
+    "layer_lengths",
+    "require_known_cache",
+    "require_level",
+    "settle",
+    "show_length",
+    "stamps",
+]
 
 _LAYERS = (DynamicLayer, DynamicSlidingWindowLayer, StaticLayer, StaticSlidingWindowLayer)
 
@@ -72,13 +83,107 @@ def layer_lengths(cache: Cache) -> list[int]:
     return [int(layer.get_seq_length()) for layer in layers]
 
 
-def crop(cache: Cache, index: int, *, now: int, then: int) -> None:
-    """Take one layer from `now` tokens back to `then`; a sliding layer must have kept what came before them."""
-    layer: Any = cache.layers[index]
-    if isinstance(layer, StaticLayer):
-        layer.cumulative_length.fill_(then)  # what stands beyond is masked, and overwritten by what comes
-    else:
-        layer.crop(then - now)
+def require_level(lengths: list[int]) -> None:
+    """Refuse a cache whose layers hold different numbers of tokens.
+
+    Raises
+    ------
+    adapters.errors.UnsupportedGenerationError
+        If they do.
+    """
+    if len(set(lengths)) > 1:
+        raise UnsupportedGenerationError(
+            "past_key_values",
+            described(f"a cache whose layers hold {min(lengths)} to {max(lengths)} tokens"),
+            "one whose layers hold the same: tokens waited in it when it was copied or changed layer by layer",
+        )
+
+
+def stamps(cache: Cache) -> list[tuple[Any, ...]]:
+    """What every layer holds now: compared with the same at another time, whether anything was done to it."""
+    return [
+        (layer.keys, _version(layer.keys), _version(layer.values), _told(getattr(layer, "cumulative_length", None)))
+        for layer in cache.layers
+    ]
+
+
+def is_as_seen(cache: Cache, seen: list[tuple[Any, ...]]) -> bool:
+    """Whether the layers hold what they held when `seen` was taken."""
+    if len(cache.layers) != len(seen):
+        return False
+    for layer, (keys, of_keys, of_values, told) in zip(cache.layers, seen, strict=True):
+        if layer.keys is not keys or _version(keys) != of_keys or _version(layer.values) != of_values:
+            return False
+        if told is not None and _told(layer.cumulative_length) != told:
+            return False
+    return True
+
+
+def _version(held: Any) -> int:
+    """How often a tensor was written to; those of inference mode do not say."""
+    return -1 if held is None or held.is_inference() else int(held._version)
+
+
+def _told(length: Any) -> Any:
+    """A count of tokens, or how often it was written to: to read it would wait for the device."""
+    return _version(length) if isinstance(length, Tensor) else length
+
+
+class Drafted:
+    """Entries of tokens that were drafted: all are held, and shown as far as the caller has asked for them.
+
+    Parameters
+    ----------
+    cache : transformers.Cache
+        Into which drafts go from now on. Sliding layers keep what their windows pass until :meth:`show`.
+    """
+
+    def __init__(self, cache: Cache) -> None:
+        self._recorded = [getattr(layer, "record_past", None) for layer in cache.layers]
+        self._full: list[Any] = []
+        cache.activate_past_recording()
+
+    def show(self, cache: Cache, length: int) -> None:
+        """Leave a cache with `length` tokens, as the plain model would: what is drafted beyond is put aside."""
+        if not self._full:
+            self._full = [
+                None if isinstance(layer, StaticLayer) else (layer.keys, layer.values, int(layer.get_seq_length()))
+                for layer in cache.layers
+            ]
+        for layer, full, recorded in zip(cache.layers, self._full, self._recorded, strict=True):
+            if full is None:
+                layer.cumulative_length.fill_(length)  # what stands beyond is masked, and overwritten by what comes
+                continue
+            keys, values, end = full
+            last = length - end + keys.shape[2]
+            first = 0
+            if recorded is not None:
+                layer.record_past = recorded
+                layer.cumulative_length = length
+                first = 0 if recorded else max(0, last - layer.sliding_window + 1)
+            layer.keys, layer.values = keys[:, :, first:last], values[:, :, first:last]
+
+
+class Visible:
+    """A cache that hands attention what the mask speaks of, also where sliding layers hold more for the time being.
+
+    Parameters
+    ----------
+    cache : transformers.Cache
+        The cache of the generation.
+    """
+
+    is_compileable = False
+
+    def __init__(self, cache: Cache) -> None:
+        self.cache = cache
+
+    def update(self, keys: Tensor, values: Tensor, layer_idx: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        """What attention calls."""
+        layer = self.cache.layers[layer_idx]
+        visible, _offset = layer.get_mask_sizes(keys.shape[2])
+        held = layer.update(keys, values)
+        return (held[0][:, :, -visible:], held[1][:, :, -visible:])
 
 
 def show_length(cache: Cache, length: int) -> None:

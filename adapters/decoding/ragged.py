@@ -8,7 +8,7 @@ only where rows have different numbers of tokens to complete.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,13 +16,12 @@ from torch import Tensor
 
 from adapters.decoding.contract import Plan, Trajectory
 from adapters.decoding.kv import RaggedSlots, require_known_cache, settle, show_length
+from adapters.decoding.level import complete as complete_level
 from adapters.decoding.masks import block_mask, filled_slots
+from adapters.decoding.runner import Runner
 from adapters.decoding.session import Session, joined
 from adapters.families import Rotary, at_hand
 from ews.errors import ArgumentError, described
-
-if TYPE_CHECKING:
-    from adapters.decoding.engine import Engine
 
 __all__ = ["Ragged", "complete", "ragged_step"]
 
@@ -41,19 +40,22 @@ class Ragged:
         What attention needs of these.
     depth : ndarray of int64 of shape (rows, tokens)
         After how many layers; it never rises along a row.
+    counts : ndarray of bool of shape (rows, tokens)
+        Whether it counts in the report: not where its row has ended.
     """
 
     hidden: Tensor
     positions: Tensor
     rotary: Rotary
     depth: np.ndarray[Any, np.dtype[np.int64]]
+    counts: np.ndarray[Any, np.dtype[np.bool_]]
 
 
 class _Run:
     """One pass over tokens that rows are not equally far with."""
 
-    def __init__(self, engine: Engine, session: Session, tokens: Ragged, *, level: bool) -> None:
-        self.engine, self.session, self.family, self.tokens = engine, session, engine.family, tokens
+    def __init__(self, runner: Runner, session: Session, tokens: Ragged, *, level: bool) -> None:
+        self.runner, self.session, self.family, self.tokens = runner, session, runner.family, tokens
         self.rows = tokens.hidden.shape[0]
         self.end = session.length
         self.device = tokens.hidden.device
@@ -70,7 +72,7 @@ class _Run:
 
     def layer(self, index: int, rows: np.ndarray[Any, Any], *, decided: bool = False) -> None:
         """Run one layer for some rows, with all tokens that they miss there."""
-        tokens, family, ledger = self.tokens, self.family, self.engine.ledger
+        tokens, family, ledger = self.tokens, self.family, self.runner.ledger
         everyone = len(rows) == self.rows
         missing = (tokens.depth[rows] <= index).sum(axis=1)
         width = int(missing.max())
@@ -110,7 +112,7 @@ class _Run:
         block = family.placed(index, block)
         if decided:
             with at_hand((family.layers[index],)):
-                after = self._decided(index, block, context)
+                after = self._decided(index, rows, block, context)
         else:
             after = family.run(index, block, **context)
         after = after.to(self.device)
@@ -120,19 +122,25 @@ class _Run:
             tokens.hidden = tokens.hidden.clone()
             tokens.hidden[target, source[1] + (tokens.hidden.shape[1] - width)] = after[source]
         tokens.depth[rows[of_row], of_token + tokens.depth.shape[1] - width] = index + 1
-        ledger.layers += len(of_row)
-        ledger.completed += len(of_row) - len(rows)
+        ran = int(tokens.counts[rows[of_row], of_token + tokens.counts.shape[1] - width].sum())
+        ledger.layers += ran
+        ledger.completed += ran - int(tokens.counts[rows, -1].sum())
 
-    def _decided(self, index: int, block: Tensor, context: dict[str, Any]) -> Tensor:
-        engine, family = self.engine, self.family
+    def _decided(self, index: int, rows: np.ndarray[Any, Any], block: Tensor, context: dict[str, Any]) -> Tensor:
+        """A layer whose feed-forward block may be left out; that of a row which has ended runs along."""
+        runner, family = self.runner, self.family
         middle = family.attend(index, block, **context)
-        runs = engine.feeds(index, middle)
-        engine.ledger.attentions_only += int(len(runs) - runs.sum())
+        live = self.tokens.counts[rows, -1]
+        asked = None if live.all() else torch.as_tensor(np.flatnonzero(live), device=middle.device)
+        runs = np.ones(len(rows), dtype=bool)
+        runs[live] = runner.feeds(index, middle if asked is None else middle.index_select(0, asked))
+        runner.ledger.attentions_only += int((~runs).sum())
         if not runs.any():
             return middle
         if runs.all():
             after = family.feed(index, middle, block)
-            engine.fed(index, middle, after)
+            told = (middle, after) if asked is None else (middle.index_select(0, asked), after.index_select(0, asked))
+            runner.fed(index, *told)
             return after
         kept = torch.as_tensor(np.flatnonzero(runs), device=middle.device)
         after = middle.clone()
@@ -152,7 +160,7 @@ class _Run:
                 for kind, (c, s) in rotary.items()
             }
         slot = torch.full_like(picked, self.end - 1)
-        for index, (keys, values) in enumerate(self.engine.projection(first, newest, rotary, last), start=first):
+        for index, (keys, values) in enumerate(self.runner.projection(first, newest, rotary, last), start=first):
             self.slots.reach(index, self.end)
             self.slots.write(index, picked, slot, keys[:, :, 0], values[:, :, 0])
         self.tokens.depth[rows, -1] = last
@@ -167,7 +175,11 @@ class _Run:
             if rotary is not None:
                 rotary = {kind: (c[:, first:], s[:, first:]) for kind, (c, s) in rotary.items()}
             session.ragged = Ragged(
-                tokens.hidden[:, first:], tokens.positions[:, first:], rotary, tokens.depth[:, first:]
+                tokens.hidden[:, first:],
+                tokens.positions[:, first:],
+                rotary,
+                tokens.depth[:, first:],
+                tokens.counts[:, first:],
             )
             show_length(session.cache, self.end)
             return
@@ -176,42 +188,49 @@ class _Run:
         session.lengths = [self.end] * depth
 
 
-def ragged_step(engine: Engine, session: Session, input_ids: Tensor, position_ids: Tensor, plan: Plan) -> Tensor:
-    """One token in each row; logits of shape (rows, 1, vocabulary)."""
-    family, policy = engine.family, engine.policy
+def ragged_step(runner: Runner, session: Session, input_ids: Tensor, position_ids: Tensor, plan: Plan) -> Tensor:
+    """One token in each row; logits of shape (rows, 1, vocabulary).
+
+    Rows that have ended are not asked: they leave with the first that does, and nobody reads their logits.
+    """
+    family, policy = runner.family, runner.policy
     if policy.cache == "monotone":
         raise ArgumentError(
             "cache", described("'monotone' and rows that leave after different layers"), "'deferred' or 'propagate'"
         )
     require_known_cache(session.cache, level=False)
-    if session.kept:
-        engine.complete(session)
+    complete_level(runner, session)
     rows = len(input_ids)
     hidden = family.embed(input_ids, position_ids)
     places = position_ids.expand(rows, 1)
-    tokens = Ragged(hidden, places, family.rotary(hidden, places), np.zeros((rows, 1), dtype=np.int64))
+    live = np.ones(rows, dtype=bool) if session.ended is None else ~session.ended
+    tokens = Ragged(
+        hidden, places, family.rotary(hidden, places), np.zeros((rows, 1), dtype=np.int64), live[:, None].copy()
+    )
     before = session.ragged
     if before is not None:
         tokens.hidden = torch.cat((before.hidden, hidden), dim=1)
         tokens.positions = torch.cat((before.positions, tokens.positions), dim=1)
         tokens.rotary = joined((before.rotary, tokens.rotary))
         tokens.depth = np.concatenate((before.depth, tokens.depth), axis=1)
+        tokens.counts = np.concatenate((before.counts, tokens.counts), axis=1)
     session.length += 1
-    run = _Run(engine, session, tokens, level=before is None)
-    running = np.arange(rows)
+    run = _Run(runner, session, tokens, level=before is None)
+    running, following = np.flatnonzero(live), np.flatnonzero(~live)
     exits = np.full(rows, family.depth) if plan.exit is None else np.broadcast_to(plan.exit, (rows,))
     states = [hidden[:, -1]]
-    trajectory = Trajectory(states, None)
+    trajectory = Trajectory(states, running if len(following) else None)
     emitted: list[tuple[np.ndarray[Any, Any], Tensor]] = []
     for index in range(family.depth):
+        going = np.sort(np.concatenate((running, following))) if len(following) else running
         if index in plan.skip_layers:
             run.level = False
-            run.fill(index, index + 1, running)
+            run.fill(index, index + 1, going)
         else:
-            run.layer(index, running, decided=index in plan.feeds)
+            run.layer(index, going, decided=index in plan.feeds)
         states.append(run.tokens.hidden[:, -1])
         depth = index + 1
-        found = engine.ask(trajectory) if depth in plan.checks else None
+        found = runner.ask(trajectory) if depth in plan.checks else None
         asked = np.zeros(len(running), dtype=bool)
         if found is not None:
             asked = ~asked if found.rows is None else np.asarray(found.rows, dtype=bool)
@@ -224,23 +243,30 @@ def ragged_step(engine: Engine, session: Session, input_ids: Tensor, position_id
                 continue
             which = running[leaving]
             if logits is None:
-                logits = engine.head(run.tokens.hidden[:, -1:].index_select(0, run._index(which)))[:, 0]
+                newest = run.tokens.hidden[:, -1:].index_select(0, run._index(which))
+                logits = runner.head(newest, len(which))[:, 0]
             emitted.append((which, logits))
             gone |= leaving
         if gone.any():
-            engine.ledger.exits[depth] += int(gone.sum())
+            runner.ledger.exits[depth] += int(gone.sum())
+            left = np.sort(np.concatenate((running[gone], following)))
             if policy.cache == "propagate":
-                run.fill(depth, family.depth, running[gone])
+                run.fill(depth, family.depth, left)
+            if len(following):
+                spoken = emitted[-1][1]
+                emitted.append((following, spoken.new_zeros((len(following), spoken.shape[-1]))))
+                following = following[:0]
             running = running[~gone]
             trajectory = Trajectory(states, running)
             run.level = False
         if not len(running):
             break
     if len(running):
-        engine.ledger.exits[family.depth] += len(running)
+        runner.ledger.exits[family.depth] += len(running)
+        going = np.sort(np.concatenate((running, following)))
         newest = run.tokens.hidden[:, -1:]
-        whole = newest if len(running) == rows else newest.index_select(0, run._index(running))
-        emitted.append((running, engine.head(whole)[:, 0]))
+        whole = newest if len(going) == rows else newest.index_select(0, run._index(going))
+        emitted.append((going, runner.head(whole, len(running))[:, 0]))
     run.close()
     if len(emitted) == 1:
         return emitted[0][1][:, None]
@@ -249,13 +275,13 @@ def ragged_step(engine: Engine, session: Session, input_ids: Tensor, position_id
     return torch.cat([logits.to(run.device, dtype) for _, logits in emitted])[run._index(order)][:, None]
 
 
-def complete(engine: Engine, session: Session) -> None:
+def complete(runner: Runner, session: Session) -> None:
     """Run what rows have not finished, so that the cache is that of the whole model."""
     tokens: Ragged = session.ragged
-    run = _Run(engine, session, tokens, level=False)
-    for index in range(engine.family.depth):
+    run = _Run(runner, session, tokens, level=False)
+    for index in range(runner.family.depth):
         rows = np.flatnonzero(tokens.depth[:, -1] <= index)
         if len(rows):
             run.layer(index, rows)
-            engine.ledger.completed += len(rows)
+            runner.ledger.completed += int(tokens.counts[rows, -1].sum())
     run.close()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import Cache
@@ -30,12 +32,15 @@ class Kept:
         some models stretch them as the text grows.
     depth : int
         After how many layers.
+    counted : int
+        How many of them, over all rows, count in the report.
     """
 
     hidden: Tensor
     positions: Tensor
     rotary: Rotary
     depth: int
+    counted: int
 
 
 def joined(parts: Sequence[Rotary]) -> Rotary:
@@ -49,14 +54,14 @@ def joined(parts: Sequence[Rotary]) -> Rotary:
     }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Session:
     """One generation: its cache, and what is still missing in it.
 
     Attributes
     ----------
-    cache : transformers.Cache
-        The user's, or the one that ``generate`` made.
+    held : weakref to transformers.Cache
+        The user's, or the one that ``generate`` made. It is not kept alive.
     rows : int
         Size of the batch.
     lengths : list of int
@@ -74,15 +79,21 @@ class Session:
         The same for rows that are not equally far; see :mod:`adapters.decoding.ragged`.
     ahead : list
         Tokens that were drafted and checked, for what comes; see :mod:`adapters.decoding.verify`.
-    recorded : list of bool or None
-        Whether each layer kept what its window has passed before drafts began, which need it; empty without drafts.
+    drafted : Drafted or None
+        What the cache holds of them, and does not show.
+    seen : list
+        What the layers held when the last token had been answered: whether the caller changed them since.
+    ended : ndarray of bool of shape (rows,) or None
+        Rows that have come to their end; None where none has.
     attention_mask : object
         Of the newest step, as ``generate`` made it.
     masked : int
         How many slots it speaks of.
+    begun : int
+        How many tokens there were before the newest.
     """
 
-    cache: Cache
+    held: weakref.ref[Cache]
     rows: int
     lengths: list[int]
     length: int = 0
@@ -91,17 +102,37 @@ class Session:
     gaps: set[int] = field(default_factory=set)
     ragged: Any = None
     ahead: list[Any] = field(default_factory=list)
-    recorded: list[bool | None] = field(default_factory=list)
+    drafted: Any = None
+    seen: list[Any] = field(default_factory=list)
+    ended: np.ndarray[Any, np.dtype[np.bool_]] | None = None
     attention_mask: Any = None
     masked: int = 0
+    begun: int = 0
 
     def __post_init__(self) -> None:
         self.length = self.begin = self.lengths[0]
 
     @property
+    def cache(self) -> Cache:
+        """The cache, which a caller holds while anything is done with it."""
+        cache = self.held()
+        assert cache is not None
+        return cache
+
+    @property
+    def counted(self) -> int:
+        """How many rows have not ended."""
+        return self.rows if self.ended is None else int(self.rows - self.ended.sum())
+
+    @property
     def is_level(self) -> bool:
         """Whether every layer holds the same tokens, so that the model's own masks are right."""
         return not self.kept and not self.gaps
+
+    @property
+    def waits(self) -> bool:
+        """Whether some layer lacks a token."""
+        return bool(self.kept) or bool(self.gaps) or self.ragged is not None
 
     def valid_slots(self, read: Callable[[Any], Tensor | None]) -> Tensor | None:
         """Which slots hold no padding; None where all do."""

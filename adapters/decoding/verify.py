@@ -10,84 +10,79 @@ is what it would have been (Leviathan et al. 2023, for a draft that is certain).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from transformers.cache_utils import StaticLayer
 
 from adapters.decoding.contract import Plan
-from adapters.decoding.kv import crop, show_length
+from adapters.decoding.kv import Drafted
+from adapters.decoding.level import level_step
+from adapters.decoding.runner import Runner
 from adapters.decoding.session import Session
 from adapters.errors import FullDepthWarning
 
-if TYPE_CHECKING:
-    from adapters.decoding.engine import Engine
-
-__all__ = ["stop_recording", "verified_step", "withdraw"]
+__all__ = ["verified_step", "withdraw"]
 
 _EVERYTHING = Plan()
 
 
-def verified_step(engine: Engine, session: Session, input_ids: Tensor, position_ids: Tensor) -> Tensor:
+def verified_step(runner: Runner, session: Session, input_ids: Tensor, position_ids: Tensor) -> Tensor:
     """Logits of the whole model after the caller's token, shape (rows, 1, vocabulary)."""
     if session.rows > 1:
         note = "cache='verify' drafts for one row only: a batch runs at full depth (cache='deferred' does not)"
-        if note not in engine.ledger.events:
-            engine.ledger.events.append(note)
+        if note not in runner.ledger.events:
+            runner.ledger.events.append(note)
             warnings.warn(note, FullDepthWarning, stacklevel=2)
-        return engine.step(session, input_ids, position_ids, _EVERYTHING)
+        return level_step(runner, session, input_ids, position_ids, _EVERYTHING)
     if session.ahead:
-        logits: Tensor
         drafted, logits = session.ahead[0]
         if int(input_ids) == drafted:
             session.ahead.pop(0)
-            session.length += 1
-            show_length(session.cache, session.length)
-            engine.ledger.accepted += 1
+            _show(session, session.length + 1)
+            runner.ledger.accepted += 1
             return logits
     withdraw(session)
-    return _round(engine, session, input_ids, position_ids)
+    return _round(runner, session, input_ids, position_ids)
 
 
-def _round(engine: Engine, session: Session, input_ids: Tensor, position_ids: Tensor) -> Tensor:
+def _round(runner: Runner, session: Session, input_ids: Tensor, position_ids: Tensor) -> Tensor:
     """Draft until a token goes through all layers; keep what is known of the drafts for the calls to come."""
     begin = session.length
-    room = min(engine.policy.drafts, _room(engine, session))
+    room = min(runner.policy.drafts, _room(runner, session))
     drafts: list[int] = []
-    while True:
-        plan = _EVERYTHING if len(drafts) >= room else None
-        logits = engine.step(session, input_ids, position_ids, plan)
-        if not session.kept:
-            break
-        drafts.append(int(logits.argmax()))
-        input_ids, position_ids = input_ids.new_tensor([[drafts[-1]]]), position_ids + 1
-    engine.ledger.drafted += len(drafts)
+    session.drafted = Drafted(session.cache)
+    try:
+        while True:
+            plan = _EVERYTHING if len(drafts) >= room else runner.plan(session)
+            logits = level_step(runner, session, input_ids, position_ids, plan)
+            if not session.kept:
+                break
+            drafts.append(int(logits.argmax()))
+            input_ids, position_ids = input_ids.new_tensor([[drafts[-1]]]), position_ids + 1
+    except BaseException:
+        session.kept.clear()
+        _show(session, begin)
+        raise
+    runner.ledger.drafted += len(drafts)
     session.ahead = [(token, logits[:, at : at + 1]) for at, token in enumerate(drafts, start=1)]
-    session.length = begin + 1
-    show_length(session.cache, session.length)
+    _show(session, begin + 1)
     return logits[:, :1]
 
 
+def _show(session: Session, length: int) -> None:
+    """Leave the cache with so many tokens, whatever was drafted beyond."""
+    session.drafted.show(session.cache, length)
+    session.length = length
+    session.lengths = [length] * len(session.lengths)
+
+
 def withdraw(session: Session) -> None:
-    """Take drafts that were not asked for out of the cache."""
-    if session.rows > 1:
-        return
-    for index, length in enumerate(session.lengths):
-        crop(session.cache, index, now=length, then=session.length)
-        session.lengths[index] = session.length
+    """Forget drafts that were not asked for: the cache does not show them."""
     session.ahead = []
+    session.drafted = None
 
 
-def stop_recording(session: Session) -> None:
-    """Let sliding layers forget again, as before the drafts."""
-    layers: Sequence[Any] = session.cache.layers
-    for layer, before in zip(layers, session.recorded, strict=False):
-        if before is not None:
-            layer.record_past = before
-
-
-def _room(engine: Engine, session: Session) -> int:
+def _room(runner: Runner, session: Session) -> int:
     """How many tokens may be drafted behind the newest: as many as fit, and none that would change the frequencies.
 
     Models of kind "longrope" (Phi-3) change them once, and ``generate`` then reads in the whole text again, which it
@@ -96,7 +91,7 @@ def _room(engine: Engine, session: Session) -> int:
     """
     sizes = [layer.max_cache_len for layer in session.cache.layers if isinstance(layer, StaticLayer)]
     room = min(sizes, default=1 << 30) - session.length - 1
-    for kind, first in engine.family.stretches:
+    for kind, first in runner.family.stretches:
         if session.length < first:
             room = min(room, first - session.length - 1)
         elif kind == "dynamic":

@@ -560,26 +560,22 @@ def test_the_block_goes_on_after_a_failure(where: str, rows: int) -> None:
     assert "forward" not in model.__dict__
 
 
-def test_what_stood_in_place_of_forward_stands_there_again() -> None:
-    config = LlamaConfig(
-        vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=5, num_attention_heads=2
-    )
+def test_what_stood_in_place_of_generate_stands_there_again() -> None:
+    sizes = {"vocab_size": 64, "hidden_size": 16, "intermediate_size": 32}
+    config = LlamaConfig(**sizes, num_hidden_layers=5, num_attention_heads=2, eos_token_id=None)
     model = LlamaForCausalLM(config).eval()
-    original, calls = model.forward, []
+    original, calls = model.generate, []
 
     def mine(*args: Any, **kwargs: Any) -> Any:
         calls.append(1)
         return original(*args, **kwargs)
 
-    model.forward = mine
-    cache = DynamicCache(config=config)
-    broken = pytest.raises(RuntimeError, match="broke in check")
-    with broken, torch.no_grad(), Breaking("check").attach(model):
-        model(torch.tensor([[1, 2]]), past_key_values=cache)
-        for token in (1, 2, 3):
-            model(torch.tensor([[token]]), past_key_values=cache)
+    model.generate = mine
+    with pytest.raises(RuntimeError, match="broke in check"), Breaking("check").attach(model):
+        model.generate(torch.tensor([[1, 2]]), max_new_tokens=8, do_sample=False)
     assert calls == [1]
-    assert model.__dict__["forward"] is mine
+    assert model.__dict__["generate"] is mine
+    assert "forward" not in model.__dict__
 
 
 def test_other_ways_to_run_out_of_a_generation() -> None:

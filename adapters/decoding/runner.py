@@ -1,0 +1,123 @@
+"""What a pass through the layers asks for: the policy's answers, the feed-forward blocks, the head and projections."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from torch import Tensor
+
+from adapters.decoding.agreement import agreed_exit, agreed_feeds, agreed_plan
+from adapters.decoding.contract import BoolArray, Deciding, Exit, Plan, Trajectory
+from adapters.decoding.heads import HeadCount
+from adapters.decoding.projection import Projection
+from adapters.decoding.report import Ledger
+from adapters.decoding.session import Session
+from adapters.families import Family
+from adapters.families.surroundings import require_plain_layers
+from ews.errors import ArgumentError, ValueRangeError
+
+__all__ = ["Runner"]
+
+
+class Runner:
+    """Asks one policy, and runs parts of one model that are no layers; counts both.
+
+    Parameters
+    ----------
+    family : Family
+        The model.
+    policy : Deciding
+        What decides.
+    """
+
+    def __init__(self, family: Family, policy: Deciding) -> None:
+        self.family = family
+        self.policy = policy
+        self.heads = HeadCount(family.head)
+        self.ledger = self.new_ledger()
+        self._projection: Projection | None = None
+
+    def new_ledger(self) -> Ledger:
+        """Counts of nothing yet."""
+        return Ledger(type(self.policy).__name__, self.policy.unit, self.policy.cache, self.family.depth)
+
+    # ---- the policy -----------------------------------------------------------------------------------------------
+
+    def plan(self, session: Session) -> Plan:
+        """Ask the policy what it knows beforehand, and see that the cache can be kept right under it."""
+        started = time.perf_counter()
+        plan = self.policy.plan(session.length - session.begin)
+        if self.family.processes is not None:
+            plan = agreed_plan(self.family.processes, plan, rows=session.rows, depth=self.family.depth)
+        if plan.skip_layers and self.policy.cache not in ("monotone", "propagate"):
+            raise ArgumentError(
+                "cache", self.policy.cache, "'monotone' or 'propagate' for a policy that leaves out layers in between"
+            )
+        if plan.feeds and self.policy.cache in ("deferred", "verify"):
+            raise ArgumentError(
+                "cache",
+                self.policy.cache,
+                "'exact', 'monotone' or 'propagate' for a policy that leaves out feed-forward blocks",
+            )
+        if plan.exit is not None and self.policy.cache == "exact":
+            raise ArgumentError("cache", "exact", "another mode for a policy that leaves layers out")
+        if plan.exit is not None and not (np.min(plan.exit) >= 1 and np.max(plan.exit) <= self.family.depth):
+            raise ValueRangeError("exit", plan.exit, f"1 to {self.family.depth}, the layers of this model")
+        if plan.feeds and self.policy.unit == "layer":
+            require_plain_layers(self.family)
+        self.ledger.deciding += time.perf_counter() - started
+        return plan
+
+    def ask(self, trajectory: Trajectory) -> Exit | None:
+        """The policy's answer at a check, the same on every process that shares the model."""
+        started = time.perf_counter()
+        looked = self.policy.looking
+        with self.heads.counting() as heads:
+            leaving = self.policy.check(trajectory)
+        if self.family.processes is not None:
+            leaving = agreed_exit(self.family.processes, leaving, rows=len(trajectory.state()))
+        if leaving is not None and leaving.rows is not None and not np.any(leaving.rows):
+            leaving = None
+        if leaving is not None and self.policy.cache == "exact" and trajectory.depth < self.family.depth:
+            raise ArgumentError("cache", "exact", "another mode for a policy that leaves layers out")
+        looked = max(self.policy.looking - looked, heads.seconds)  # the policy's time may hold that of the head
+        self.ledger.looking += looked
+        self.ledger.heads += heads.rows
+        self.ledger.deciding += time.perf_counter() - started - looked
+        return leaving
+
+    def feeds(self, index: int, middle: Tensor) -> BoolArray:
+        """The policy's answer at a feed-forward block, for each row, the same on every process that shares a model."""
+        started = time.perf_counter()
+        rows = len(middle)
+        runs = self.policy.feeds(index, middle[:, -1].to(self.family.home))
+        if self.family.processes is not None:
+            runs = agreed_feeds(self.family.processes, runs, rows=rows)
+        self.ledger.deciding += time.perf_counter() - started
+        return np.broadcast_to(runs, (rows,))
+
+    def fed(self, index: int, middle: Tensor, after: Tensor) -> None:
+        """Tell the policy what a feed-forward block did."""
+        started = time.perf_counter()
+        home = self.family.home
+        self.policy.fed(index, middle[:, -1].to(home), after[:, -1].to(home))
+        self.ledger.deciding += time.perf_counter() - started
+
+    # ---- the model ------------------------------------------------------------------------------------------------
+
+    def head(self, hidden: Tensor, counted: int) -> Tensor:
+        """The model's own norm and head, on states of which some count in the report."""
+        self.ledger.heads += counted
+        return self.family.logits(self.family.finish(hidden))
+
+    @property
+    def projection(self) -> Projection:
+        """Key and value projections of all layers, stacked at first use in a generation."""
+        if self._projection is None:
+            self._projection = Projection(self.family)
+        return self._projection
+
+    def forget_weights(self) -> None:
+        """Weights may have changed since: read them anew."""
+        self._projection = None
