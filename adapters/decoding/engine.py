@@ -267,8 +267,9 @@ class Engine:
         if input_ids is not None:
             self.ledger.prompt_tokens += input_ids.numel()
             if isinstance(cache, Cache):
-                whole = self._reads and before is not None  # the next piece of it
-                self._prompts[cache] = torch.cat((before, input_ids), dim=1) if whole else input_ids
+                if self._reads and before is not None:  # the next piece of it
+                    input_ids = torch.cat((before, input_ids), dim=1)
+                self._prompts[cache] = input_ids
         if self._reads and isinstance(cache, Cache):
             self._main = weakref.ref(cache)
         elif not self._generates:

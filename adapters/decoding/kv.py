@@ -101,17 +101,19 @@ def require_level(lengths: list[int]) -> None:
 
 def stamps(cache: Cache) -> list[tuple[Any, ...]]:
     """What every layer holds now: compared with the same at another time, whether anything was done to it."""
+    layers: Sequence[Any] = cache.layers
     return [
         (layer.keys, _version(layer.keys), _version(layer.values), _told(getattr(layer, "cumulative_length", None)))
-        for layer in cache.layers
+        for layer in layers
     ]
 
 
 def is_as_seen(cache: Cache, seen: list[tuple[Any, ...]]) -> bool:
     """Whether the layers hold what they held when `seen` was taken."""
-    if len(cache.layers) != len(seen):
+    layers: Sequence[Any] = cache.layers
+    if len(layers) != len(seen):
         return False
-    for layer, (keys, of_keys, of_values, told) in zip(cache.layers, seen, strict=True):
+    for layer, (keys, of_keys, of_values, told) in zip(layers, seen, strict=True):
         if layer.keys is not keys or _version(keys) != of_keys or _version(layer.values) != of_values:
             return False
         if told is not None and _told(layer.cumulative_length) != told:
@@ -138,19 +140,20 @@ class Drafted:
         Into which drafts go from now on. Sliding layers keep what their windows pass until :meth:`show`.
     """
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Any) -> None:
         self._recorded = [getattr(layer, "record_past", None) for layer in cache.layers]
         self._full: list[Any] = []
         cache.activate_past_recording()
 
     def show(self, cache: Cache, length: int) -> None:
         """Leave a cache with `length` tokens, as the plain model would: what is drafted beyond is put aside."""
+        layers: Sequence[Any] = cache.layers
         if not self._full:
             self._full = [
                 None if isinstance(layer, StaticLayer) else (layer.keys, layer.values, int(layer.get_seq_length()))
-                for layer in cache.layers
+                for layer in layers
             ]
-        for layer, full, recorded in zip(cache.layers, self._full, self._recorded, strict=True):
+        for layer, full, recorded in zip(layers, self._full, self._recorded, strict=True):
             if full is None:
                 layer.cumulative_length.fill_(length)  # what stands beyond is masked, and overwritten by what comes
                 continue
@@ -180,7 +183,7 @@ class Visible:
 
     def update(self, keys: Tensor, values: Tensor, layer_idx: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         """What attention calls."""
-        layer = self.cache.layers[layer_idx]
+        layer: Any = self.cache.layers[layer_idx]
         visible, _offset = layer.get_mask_sizes(keys.shape[2])
         held = layer.update(keys, values)
         return (held[0][:, :, -visible:], held[1][:, :, -visible:])

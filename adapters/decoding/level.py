@@ -174,7 +174,8 @@ class LevelRun:
         family, session = self.family, self.session
         if self.plain is not None and tokens == 1:
             return self.plain[family.kinds[index]]
-        length, offset = session.cache.layers[index].get_mask_sizes(tokens)
+        layer: Any = session.cache.layers[index]
+        length, offset = layer.get_mask_sizes(tokens)
         end = session.lengths[index] + tokens
         window = family.windows[index]
         key = (window, tokens, length, offset, end)

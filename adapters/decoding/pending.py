@@ -46,7 +46,8 @@ def guard(cache: Cache, complete: Callable[[], None]) -> None:
     """
     held = cache.__dict__
     held["_complete"] = complete
-    cache.__class__ = _guarded(type(cache))
+    kind: Any = type(cache)
+    cache.__class__ = _guarded(kind)
 
 
 def unguard(cache: Cache) -> None:
@@ -57,7 +58,7 @@ def unguard(cache: Cache) -> None:
 
 
 @remembered
-def _guarded(plain: type[Cache]) -> type[Cache]:
+def _guarded(plain: Any) -> type[Cache]:
     """The class of a cache of some class while tokens wait in it."""
 
     def layers(self: Any) -> Any:
@@ -91,8 +92,8 @@ def _guarded(plain: type[Cache]) -> type[Cache]:
 
 def _as_it_stands(plain: type[Cache], name: str) -> Any:
     """A method or property that does not complete anything."""
-    member = next(each.__dict__[name] for each in plain.__mro__ if name in each.__dict__)
-    function = member.fget if isinstance(member, property) else member
+    member: Any = next(each.__dict__[name] for each in plain.__mro__ if name in each.__dict__)
+    function: Any = member.fget if isinstance(member, property) else member
 
     def asked(self: Any, *args: Any, **kwargs: Any) -> Any:
         before = self.__dict__.get("_asked")

@@ -35,6 +35,7 @@ def verified_step(runner: Runner, session: Session, input_ids: Tensor, position_
             warnings.warn(note, FullDepthWarning, stacklevel=2)
         return level_step(runner, session, input_ids, position_ids, _EVERYTHING)
     if session.ahead:
+        logits: Tensor
         drafted, logits = session.ahead[0]
         if int(input_ids) == drafted:
             session.ahead.pop(0)
