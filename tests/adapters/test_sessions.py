@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from transformers import Cache, DynamicCache, StaticCache
 
+from adapters import ConfidencePolicy
 from adapters.errors import MonotonicityError, NothingDecidedWarning, UnsupportedGenerationError
 from adapters.policies import FixedExitPolicy, NeverExitPolicy, Policy, RandomExitPolicy
 from ews.errors import ArgumentError
@@ -49,7 +50,7 @@ def test_four_threads_with_four_policies() -> None:
     policies: list[Callable[[], Policy]] = [
         lambda: FixedExitPolicy(depth=2, cache="verify"),
         lambda: FixedExitPolicy(depth=3, cache="deferred"),
-        lambda: RandomExitPolicy(rate=0.6, cache="propagate"),
+        lambda: ConfidencePolicy(threshold=0.3, cache="propagate"),
         lambda: FixedExitPolicy(depth=4, cache="monotone"),
     ]
     prompts = [prompt(seed=seed) for seed in range(5)]
