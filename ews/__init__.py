@@ -35,7 +35,11 @@ _HOMES: dict[str, str | None] = {
     "models": None,
     "nulls": None,
     "read_table": "ews._tables.run",
+    "ScoreTest": "ews._analysis.score_tests.result",
+    "ScoreTests": "ews._analysis.score_tests.result",
+    "ScoreTestsConfig": "ews._analysis.score_tests.result",
     "rolling": "ews._analysis.rolling",
+    "score_tests": "ews._analysis.score_tests.run",
     "significance": "ews._significance.surrogates",
     "trends": None,
     # several variables
@@ -142,6 +146,9 @@ __all__ = [
     "Roc",
     "RocDifference",
     "Score",
+    "ScoreTest",
+    "ScoreTests",
+    "ScoreTestsConfig",
     "SensitivityConfig",
     "SensitivityMap",
     "Significance",
@@ -194,6 +201,7 @@ __all__ = [
     "rolling",
     "rosa",
     "sample_entropy",
+    "score_tests",
     "sensitivity",
     "significance",
     "skewness",
@@ -243,6 +251,8 @@ if TYPE_CHECKING:
     from ews._analysis.multivariate.result import MultivariateConfig, MultivariateDetection
     from ews._analysis.multivariate.run import detect_multivariate
     from ews._analysis.rolling import rolling
+    from ews._analysis.score_tests.result import ScoreTest, ScoreTests, ScoreTestsConfig
+    from ews._analysis.score_tests.run import score_tests
     from ews._analysis.spatial.result import SpatialConfig, SpatialDetection
     from ews._analysis.spatial.run import detect_spatial
     from ews._common.ages import Ages

@@ -17,7 +17,7 @@ from ews._common.transforms import Transform, name_of
 from ews._significance.pipeline import Pipeline, in_chunks
 from ews._significance.resolve import on_scale, resolve_window
 from ews.detrend import plan as plan_detrending
-from ews.errors import ValueRangeError, described
+from ews.errors import SeriesTooShortError, ValueRangeError, described
 from ews.series import Duplicates, Missing, Series, TimeArray, as_series
 
 __all__ = [
@@ -125,18 +125,20 @@ def prepare(
     bandwidth: float | None,
     causal: bool,
     season: int | None,
-    window: float,
+    window: float | None,
     shortest: int,
     transform: Transform = None,
 ) -> Prepared:
-    """Check the input, resolve window and detrending, and detrend."""
+    """Check the input, resolve window (None: the whole record) and detrending, and detrend."""
     causal = checks.flag("causal", causal)
     series = as_series(data, time=time, until=until, missing=missing, duplicates=duplicates, causal=causal)
     series = on_scale(series, transform)
     n = len(series)
     if n >= 2 and np.ptp(series.values) == 0:
         raise ValueRangeError("series", described(f"{n} equal values ({series.values[0]:g})"), "values that vary")
-    samples = resolve_window(window, n, shortest=shortest)
+    if window is None and n < shortest:
+        raise SeriesTooShortError("series", described(f"{n} observation(s)"), f"at least {shortest} for this test")
+    samples = n if window is None else resolve_window(window, n, shortest=shortest)
     plan = plan_detrending(detrend, n=n, bandwidth=bandwidth, causal=causal, season=season)
     trend = plan.rows(series.values.reshape(1, -1))[0]
     residual = series.values - trend

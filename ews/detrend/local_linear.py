@@ -109,7 +109,7 @@ def plan_local_linear(n: int, *, bandwidth: float | None, causal: bool) -> Detre
     sd = bandwidths.samples(bandwidth, n)
     if int(_CUT * sd) < 1:
         raise ValueRangeError("bandwidth", bandwidth, "wide enough to reach a neighbour: at least 0.25 samples")
-    how = f"local linear regression, Gaussian kernel with an SD of {bandwidths.in_words(bandwidth)}"
+    how = f"local linear regression, Gaussian kernel with an SD of {sd:.4g} samples"
     smooth = smoother_of(np.ones(n, dtype=np.bool_), sd, causal=causal)
     return DetrendPlan("local_linear", n, bandwidth, causal, f"{how}, {direction(causal)}", smooth)
 

@@ -94,6 +94,7 @@ MAKERS: dict[str, Callable[[], Result]] = {
     "RestoringTrend": lambda: bifurcations.restoring(noise(), n_bootstrap=0, **FAST),
     "Roc": lambda: ews.roc([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1], n_bootstrap=20),
     "RocDifference": lambda: ews.compare_roc([1, 2, 3, 4], [4, 1, 2, 3], [0, 1, 0, 1], n_bootstrap=20),
+    "ScoreTests": lambda: ews.score_tests(noise(), **FAST),
     "SensitivityMap": lambda: ews.sensitivity(noise(), windows=(0.3, 0.5), bandwidths=(0.2, 0.4), **FAST),
     "Significance": lambda: ews.significance(noise().to_numpy(), window=20, indicators=("ac1", "variance"), **FAST),
     "SpatialDetection": lambda: ews.detect_spatial(
@@ -142,7 +143,7 @@ def _is_ours(kind: type) -> bool:
 
 def test_every_public_answer_is_a_result() -> None:
     """What the packages export, is frozen, and is neither a choice nor an input."""
-    inputs = PARTS | {"Grids", "TrendScore"}
+    inputs = PARTS | {"Ages", "Grids", "ScoreTest", "TrendScore"}
     for package in (ews, bifurcations, ews.trends, ews.changepoints, ews.detrend, ews.spatial):
         for name in package.__all__:
             one = getattr(package, name)

@@ -1,0 +1,1 @@
+"""Do the coefficients of an autoregression drift."""

@@ -1,0 +1,230 @@
+"""``ews.score_tests``: do the coefficients of an autoregression drift, and towards which instability."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ews import nulls
+from ews._analysis.score_tests.paths import Path, memory_path, modulus_path, spread_path
+from ews._analysis.score_tests.result import ScoreTest, ScoreTests, ScoreTestsConfig
+from ews._analysis.score_tests.shapes import SHAPES, weights
+from ews._analysis.score_tests.statistics import FAR, STATISTICS, bounded, robust_residual, score
+from ews._common import checks
+from ews._common.alarms import westfall_young
+from ews._common.progress import ProgressOption, reported
+from ews._common.seeds import resolve_seed
+from ews._common.transforms import Transform
+from ews._significance.pipeline import in_chunks
+from ews._significance.windows import FloatArray, check_test, prepare
+from ews.errors import ArgumentError
+from ews.series import Duplicates, Missing
+
+__all__ = ["score_tests"]
+
+# The regression of damping has four coefficients; from fewer samples its scores are noise.
+FEWEST = 20
+
+
+@reported("drawing surrogates")
+def score_tests(
+    series: Any,
+    *,
+    time: Any = None,
+    transform: Transform = None,
+    detrend: str | None = "local_linear",
+    bandwidth: float | None = None,
+    limit: float | None = 2.5,
+    null: nulls.NullName = "ar1",
+    n_surrogates: int = 1000,
+    alpha: float = 0.05,
+    causal: bool = False,
+    until: Any = None,
+    missing: Missing = "raise",
+    duplicates: Duplicates = "raise",
+    season: int | None = None,
+    seed: int | np.random.Generator | None = 0,
+    progress: ProgressOption = None,
+) -> ScoreTests:
+    r"""Score tests of a drifting linear map: memory, damping and variance, each in its direction.
+
+    No window: the whole record is tested at once for a coefficient that changes with time, which sees far more than the
+    trend of a windowed indicator, and by where the eigenvalue goes it tells the bifurcations apart.
+
+    Parameters
+    ----------
+    series : array_like of shape (n,)
+        List, numpy array, pandas Series, polars Series or 1-D xarray DataArray; at least 20 samples.
+    time : array_like of shape (n,), optional
+        Numbers or dates (default: the index of `series`, else 0, 1, …).
+    transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
+        What the values are transformed by first (see :func:`ews.detect`).
+    detrend : {"local_linear", "gaussian", "lowess", "loess", "linear", ...} or None, default "local_linear"
+        What is taken out first (see :data:`ews.detrend.METHODS`). A smoother that lags behind a moving mean at the end
+        of the record, as a weighted mean does, leaves there what passes for memory.
+    bandwidth : float or int, optional
+        Its bandwidth or span (default: the method's own).
+    limit : float or None, default 2.5
+        Outliers are pulled in to this many robust standard deviations before memory and damping are measured, and left
+        out beyond 5 of them, so that a few samples neither make nor hide a drift; None leaves them.
+    null : {"ar1", "arma", "fourier", "aaft", "iaaft", "block", "permutation"}, default "ar1"
+        Null model of the surrogates. The scores of memory and damping have nearly the same distribution under all.
+    n_surrogates : int, default 1000
+        How many surrogates; 0 for no p-values.
+    alpha : float, default 0.05
+        Family-wise level over the four tests; the intervals hold 1 − `alpha`.
+    causal : bool, default False
+        Use present and past samples only, in detrending and in filling gaps.
+    until : number or date, optional
+        Last time used, for example a known transition.
+    missing : {"raise", "interpolate", "drop"}, default "raise"
+        What to do with NaN and with uneven spacing.
+    duplicates : {"raise", "mean"}, default "raise"
+        What to do with several observations at one time.
+    season : int, optional
+        Period in samples of a seasonal cycle that is taken out first.
+    seed : int, numpy.random.Generator or None, default 0
+        Seed of the surrogates.
+    progress : None, True or callable, default None
+        A bar, or a function called as ``progress(done, total)`` (see :func:`ews.detect`).
+
+    Returns
+    -------
+    ScoreTests
+        Scores and p-values, and the paths of what drifts with their intervals.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        For any input that cannot be used.
+
+    Notes
+    -----
+    With w the shape of a drift (linear; fold-like, −√(1 − u); late, −log(1 − u + 0.02); u the time from 0 to 1),
+    centred and of unit length, and e the residual under the null:
+
+    - *memory*: :math:`r_t = (\varphi + \beta w_t) r_{t-1} + e_t`. The score
+      :math:`z = \sum \tilde w_t r_{t-1} e_t / \sqrt{\sum (\tilde w_t r_{t-1} e_t)^2}`, with
+      :math:`\tilde w = w - \sum w r_{t-1}^2 / \sum r_{t-1}^2` the part of the drift that a constant coefficient cannot
+      take up. Towards +1 the largest over the three shapes counts, towards −1 that of the linear one.
+    - *damping*: :math:`r_t = (a + \alpha w_t) r_{t-1} + (b - \beta w_t) r_{t-2} + e_t`, the score of β with a, b and α
+      as nuisances. −b is the squared modulus of a complex pair of eigenvalues.
+    - *variance*: :math:`\sum w_t \log(r_t^2 / v + 0.05)`, centred, v the variance of the residual.
+
+    White's denominators hold under unequal variances, so that noise that grows is no drift of memory. The four are
+    tested together by min-p over joint surrogates, with weights 2 (towards +1), 0.5 (towards −1), 1.5 and 1.
+
+    References
+    ----------
+    Nyblom, J. (1989). Testing for the constancy of parameters over time. JASA 84, 223–230. White, H. (1980). A
+    heteroskedasticity-consistent covariance matrix estimator and a direct test for heteroskedasticity. Econometrica
+    48, 817–838. Lin, C.-F. J. & Teräsvirta, T. (1994). Testing the constancy of regression parameters against
+    continuous structural change. J. Econometrics 62, 211–228. Boettiger, C. & Hastings, A. (2012). Quantifying limits
+    to detection of early warning for critical transitions. J. R. Soc. Interface 9, 2527–2539: drifting coefficients
+    against constant ones. Westfall, P. H. & Young, S. S. (1993). Resampling-based multiple testing, ch. 2. Wiley.
+
+    Examples
+    --------
+    >>> import ews
+    >>> population = ews.models.harvested_population(n=400, seed=3)
+    >>> found = ews.score_tests(population, until=population.transition, n_surrogates=199)
+    >>> found.kinds
+    ('memory towards +1',)
+    >>> bool(found.memory[-1] > found.memory[0])
+    True
+    """
+    check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
+    reach = (
+        math.inf if limit is None else checks.number("limit", limit, above=0.0, allowed="a positive number, or None")
+    )
+    if detrend == "difference":
+        allowed = "a smoother, a line or None: differences keep nothing of the memory that could drift"
+        raise ArgumentError("detrend", detrend, allowed)
+    resolved = resolve_seed(seed)
+    prepared = prepare(
+        series,
+        time=time,
+        until=until,
+        missing=missing,
+        duplicates=duplicates,
+        detrend=detrend,
+        bandwidth=bandwidth,
+        causal=causal,
+        season=season,
+        transform=transform,
+        window=None,
+        shortest=FEWEST,
+    )
+    n = len(prepared.series)
+    shapes = weights(n)
+    pipeline, values = prepared.pipeline, prepared.series.values
+
+    def residual_of(rows: FloatArray) -> FloatArray:
+        return pipeline.residual(rows) if limit is None else robust_residual(rows, pipeline.residual)
+
+    residual = residual_of(values[None])
+    observed, scores = score(residual, shapes, reach)
+    fitted = nulls.fit(bounded(residual, reach)[0], null=null)
+
+    def of_surrogates(first: int, count: int) -> FloatArray:
+        return score(residual_of(fitted.draw(first, count, seed=resolved)), shapes, reach)[0]
+
+    drawn = in_chunks(of_surrogates, int(n_surrogates), n=n, progress=progress)
+    surrogate = np.concatenate(drawn, axis=1) if drawn else np.empty((len(STATISTICS), 0))
+    single, adjusted = westfall_young(observed[:, 0], surrogate, [one.tested for one in STATISTICS])
+    from scipy.stats import norm
+
+    x = bounded(residual, reach, far=FAR)[0]
+    quantile = float(norm.isf(0.5 * float(alpha)))
+    best = int(np.argmax(np.abs(scores[0, 0]))) if np.isfinite(scores[0, 0]).all() else 0
+    memory = memory_path(x, shapes[best], shape=SHAPES[best], quantile=quantile)
+    modulus = modulus_path(x, shapes[0], shape=SHAPES[0], quantile=quantile)
+    spread = spread_path(residual[0], shapes[0], shape=SHAPES[0], quantile=quantile)
+    paths = (memory, memory, modulus, spread)
+    return ScoreTests(
+        series=prepared.series,
+        trend=values - residual[0],
+        residual=residual[0],
+        tests=tuple(
+            ScoreTest(
+                name=one.name,
+                score=float(observed[i, 0]),
+                shape=SHAPES[max(one.shapes, key=(one.sign * scores[0, one.row]).__getitem__)],
+                pvalue=float(single[i]),
+                adjusted=float(adjusted[i]),
+                start=float(path.value[0]),
+                end=float(path.value[-1]),
+                warns=one.warns,
+            )
+            for i, (one, path) in enumerate(zip(STATISTICS, paths, strict=True))
+        ),
+        **_fields(memory=memory, modulus=modulus, spread=spread),
+        detrend_sentence=pipeline.plan.sentence,
+        null_sentence=fitted.sentence,
+        config=ScoreTestsConfig(
+            transform=prepared.transform,
+            detrend=pipeline.plan.method,
+            bandwidth=pipeline.plan.bandwidth,
+            causal=pipeline.plan.causal,
+            season=pipeline.plan.season,
+            limit=None if limit is None else reach,
+            null=null,
+            n_surrogates=int(n_surrogates),
+            alpha=float(alpha),
+            until=None if until is None else str(until),
+            missing=missing,
+            duplicates=duplicates,
+            seed=resolved,
+        ),
+    )
+
+
+def _fields(**paths: Path) -> dict[str, FloatArray]:
+    """The paths as fields of the result: value, lower and upper of each."""
+    return {
+        name + end: getattr(path, part)
+        for name, path in paths.items()
+        for end, part in (("", "value"), ("_lower", "lower"), ("_upper", "upper"))
+    }

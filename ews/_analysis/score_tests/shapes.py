@@ -1,0 +1,33 @@
+"""Shapes of a drift over the record: what a coefficient does on its way to a bifurcation."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["SHAPES", "weights"]
+
+FloatArray = npt.NDArray[np.float64]
+
+# In time u from 0 to 1: steadily; as the recovery rate of a fold that is reached at the end at constant speed; late.
+SHAPES = ("linear", "fold-like", "late")
+_LATE = 0.02  # of the record: where the late shape stops growing
+
+
+def weights(n: int) -> FloatArray:
+    """The shapes at `n` even times, rising, each centred and of unit length.
+
+    Parameters
+    ----------
+    n : int
+        Length of the record.
+
+    Returns
+    -------
+    ndarray of shape (3, n)
+        In the order of :data:`SHAPES`.
+    """
+    u = (np.arange(n) + 0.5) / n
+    shapes = np.stack([u, -np.sqrt(1.0 - u), -np.log(1.0 - u + _LATE)])
+    centred = shapes - shapes.mean(axis=1, keepdims=True)
+    return np.asarray(centred / np.linalg.norm(centred, axis=1, keepdims=True))
