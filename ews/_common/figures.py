@@ -154,7 +154,7 @@ def frame_figure(title: str, frame: pd.DataFrame) -> ResultFigure:
         axes.tick_params(labelbottom=row == len(names) - 1)
         put_letter(axes, "abcdefgh"[row])
     if panels:
-        panels[-1].set_xlabel(str(frame.index.name or "position"), parse_math=False)
+        panels[-1].set_xlabel("position" if frame.index.name is None else str(frame.index.name), parse_math=False)
         figure.align_ylabels(panels)
     return figure
 

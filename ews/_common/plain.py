@@ -11,6 +11,7 @@ import dataclasses
 import datetime as dt
 import enum
 import functools
+import inspect
 import math
 import re
 import types
@@ -23,7 +24,7 @@ import numpy.typing as npt
 
 from ews.errors import ArgumentError, InputTypeError, described
 
-__all__ = ["annotations", "plain", "read", "same"]
+__all__ = ["field_types", "plain", "read", "same"]
 
 ALLOWED = "what to_json or to_dict of a result gave"
 _INFINITIES = ("inf", "-inf")
@@ -158,7 +159,7 @@ def _read_as(kind: type, saved: Any, where: str) -> Any:
     if hasattr(kind, "from_dict") and kind is not float:
         return kind.from_dict(saved)
     if dataclasses.is_dataclass(kind):
-        hints = annotations(kind)
+        hints = field_types(kind)
         if not isinstance(saved, dict) or (absent := [name for name in hints if name not in saved]):
             raise _refused(where, described(f"something without {absent[0]!r}") if isinstance(saved, dict) else saved)
         return kind(**{name: _read(part, saved[name], f"{where}.{name}") for name, part in hints.items()})
@@ -229,7 +230,7 @@ def _numbers(saved: Any, where: str) -> Any:
 
 
 @functools.cache
-def annotations(kind: type) -> Mapping[str, Any]:
+def field_types(kind: type) -> Mapping[str, Any]:
     """The types of a dataclass's fields, as they were meant where each class was written.
 
     :func:`typing.get_type_hints` would look in the module that a class says it is from, which is the public one.
@@ -239,7 +240,7 @@ def annotations(kind: type) -> Mapping[str, Any]:
     for base in reversed(kind.__mro__):
         if "__dataclass_fields__" not in vars(base):
             continue
-        written = vars(base).get("__annotations__", {})
+        written = inspect.get_annotations(base)
         holder: Any = types.SimpleNamespace(__annotations__={name: written[name] for name in written if name in own})
         found |= typing.get_type_hints(holder, globalns=vars(base)["__init__"].__globals__)
     return {field.name: found[field.name] for field in dataclasses.fields(kind)}

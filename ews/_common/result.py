@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, get_args
 import numpy as np
 
 from ews._common.layout import Report
-from ews._common.plain import ALLOWED, annotations, plain, read, same
+from ews._common.plain import ALLOWED, field_types, plain, read, same
 from ews._common.publish import public
 from ews._common.words import number_text, time_text
 from ews.errors import ArgumentError, InputTypeError, described
@@ -97,7 +97,7 @@ class Result:
             fields = [field.name for field in dataclasses.fields(self) if field.name != "config"]  # type: ignore[arg-type]
             parts = [part for name in (*fields, *self._derived) for part in _parts(name, getattr(self, name))]
             return pd.DataFrame({name: [plain(one)] for name, one in parts if not isinstance(one, np.ndarray)})
-        series = getattr(self, "series", None)
+        series: Any = getattr(self, "series", None)
         if self._axis or series is not None:
             name = self._axis or series.time_name or "time"
             index = pd.Index(getattr(self, self._axis) if self._axis else series.time, name=name)
@@ -296,14 +296,15 @@ class Result:
 
     @classmethod
     def _read_fields(cls, saved: Mapping[str, Any]) -> dict[str, Any]:
-        hints, kind = annotations(cls), _measured(cls)
+        own: Any = cls
+        hints, kind = field_types(own), _measured(own)
         fields: dict[str, Any] = {}
         for name, hint in hints.items():
             if name in _SPREAD:
-                parts = annotations(hint)
+                parts = field_types(hint)
                 fields[name] = hint(**{part: _taken(parts[part], saved, _spread(part)) for part in parts})
             elif name == "indicators" and kind is not None:
-                parts = annotations(kind)
+                parts = field_types(kind)
                 time = _taken(parts["time"], saved, "time")
                 fields[name] = {
                     one: kind(
@@ -333,7 +334,7 @@ _SAID = ("label", "alarm")
 
 def _measured(kind: type) -> Any:
     """The class of the indicators over time that results of a kind hold by name; None where they hold none."""
-    parts = get_args(annotations(kind).get("indicators"))
+    parts = get_args(field_types(kind).get("indicators"))
     return parts[1] if len(parts) == 2 and dataclasses.is_dataclass(parts[1]) else None
 
 
@@ -385,7 +386,7 @@ class ResultsByColumn(Result, Mapping[str, One]):
         ews.errors.ArgumentError
             If it holds something else or another version.
         """
-        (hint,) = annotations(cls).values()
+        (hint,) = field_types(cls).values()
         return cls(read(hint, saved))  # type: ignore[call-arg]
 
 
@@ -410,7 +411,7 @@ def _spread(name: str) -> str:
     return "value" if name == "values" else name
 
 
-def _taken(hint: Any, saved: Mapping[str, Any], key: str) -> Any:
+def _taken(hint: Any, saved: Any, key: str) -> Any:
     if not isinstance(saved, Mapping) or key not in saved:
         raise ArgumentError("saved", described(f"something without {key!r}"), ALLOWED)
     return read(hint, saved[key], where=key)

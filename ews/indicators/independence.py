@@ -84,13 +84,12 @@ class IndependenceTest(Result):
             "one series and are not corrected for their number"
         )
         report = Report("Independence of residuals", answers=[answer])
-        report.table(
-            ["dimension", "distance", "statistic", "p"],
-            [
-                [f"{row.dimension:.0f}", f"{row.distance:g} SD", f"{row.statistic:.2f}", p_text(row.pvalue)]
-                for row in self.to_frame().itertuples()
-            ],
-        )
+        rows = [
+            [str(dimension), f"{distance:g} SD", f"{self.statistic[i, j]:.2f}", p_text(self.pvalue[i, j])]
+            for i, dimension in enumerate(self.dimensions)
+            for j, distance in enumerate(self.distances)
+        ]
+        report.table(["dimension", "distance", "statistic", "p"], rows)
         return report
 
     def to_frame(self) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,8 +30,9 @@ def abrupt_shift_figure(result: AbruptShift) -> Figure:
     bottom.set_ylabel("Score")
     bottom.set_ylim(-1.05, 1.05)
     if result.statistic > 0:
+        at: Any = result.location  # dates too, which matplotlib's types leave out
         for axes in panels:
-            axes.axvline(result.location, color=draw.VERMILLION, lw=1.0, ls=":")
+            axes.axvline(at, color=draw.VERMILLION, lw=1.0, ls=":")
     text = f"score {number_text(result.score[result.position], 2)}"
     draw.say(bottom, text + (f",  {p_clause(result.pvalue)}" if config.n_surrogates else ""), strong=result.warning)
     return draw.finish(figure, panels, [], result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,8 +32,9 @@ def composite_figure(result: Composite) -> Figure:
     bottom.plot(time, crossed, "o", ms=3, color=draw.VERMILLION, label="crosses")
     bottom.set_ylabel("Composite")
     if result.alarm_time is not None:
+        at: Any = result.alarm_time  # dates too, which matplotlib's types leave out
         for axes in panels:
-            axes.axvline(result.alarm_time, color=draw.VERMILLION, lw=1.0, ls=":")
+            axes.axvline(at, color=draw.VERMILLION, lw=1.0, ls=":")
     text = "no alarm" if result.alarm_time is None else f"alarm at {time_text(result.alarm_time)}"
     draw.say(bottom, text + (f",  {p_clause(result.pvalue)}" if config.n_surrogates else ""), strong=result.warning)
     return draw.finish(figure, panels, [], result)

@@ -127,7 +127,7 @@ class Benchmark(Result):
         ndarray of shape (positives, nulls)
             AUC of each transition against each null.
         """
-        return self._table(method, lambda cell: cell.roc.auc)
+        return self._by_cell(method, lambda cell: cell.roc.auc)
 
     def detection_rate(self, method: str) -> FloatArray:
         """Detection rates of one method at the false-alarm rate.
@@ -142,9 +142,9 @@ class Benchmark(Result):
         ndarray of shape (positives, nulls)
             Share of the positive records whose score is above all but that share of the null records.
         """
-        return self._table(method, lambda cell: cell.roc.detection_rate(self.config.false_alarm_rate))
+        return self._by_cell(method, lambda cell: cell.roc.detection_rate(self.config.false_alarm_rate))
 
-    def _table(self, method: str, of: Any) -> FloatArray:
+    def _by_cell(self, method: str, of: Any) -> FloatArray:
         from ews.errors import UnknownNameError
 
         if method not in self.methods:
