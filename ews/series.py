@@ -290,7 +290,8 @@ def _unpack(data: Any, time: Any) -> tuple[Any, Any, str | None, str | None, tup
     if isinstance(data, np.ma.MaskedArray) and data.dtype.kind in "fiub":
         return np.ma.filled(data.astype(np.float64), np.nan), None, None, None, ()
     if isinstance(data, str | bytes | Mapping):
-        raise InputTypeError("series", data, "a one-dimensional series of real numbers")
+        way = "; ews.read_table reads files" if isinstance(data, str) else ""
+        raise InputTypeError("series", data, f"a one-dimensional series of real numbers{way}")
     own_name = getattr(data, "name", getattr(data, "model", None))
     return data, getattr(data, "time", None), own_name if isinstance(own_name, str) else None, None, ()
 

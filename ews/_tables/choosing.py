@@ -15,7 +15,18 @@ from ews._tables.grid import Grid
 from ews._tables.numbers import Codes, Marks, Notation, is_numeric, number, option
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError, described
 
-__all__ = ["column", "columns", "filtered", "groups", "listed", "months_of", "overlooked", "telling", "values_of"]
+__all__ = [
+    "blocks",
+    "column",
+    "columns",
+    "filtered",
+    "groups",
+    "listed",
+    "months_of",
+    "overlooked",
+    "telling",
+    "values_of",
+]
 
 _OPERATORS = ("!=", ">=", "<=", "==", "=", ">", "<")
 _MANY = 12
@@ -321,6 +332,18 @@ def telling(grid: Grid, times: Sequence[Any], taken: Sequence[int]) -> tuple[str
             if len(rows) == len(times):
                 return tuple(grid.names[place] for place in chosen)
     return ()
+
+
+def blocks(grid: Grid, taken: Sequence[int]) -> str | None:
+    """A column of words each of which fills a stretch of several rows, as in tables of one series below the other."""
+    for place, name in enumerate(grid.names):
+        cells = grid.columns[place]
+        if place in taken or any(looks_like_number(cell) or has_date(cell) for cell in set(cells)):
+            continue
+        stretches = 1 + sum(before != after for before, after in pairwise(cells))
+        if 1 < stretches == len(set(cells)) <= len(cells) / 3:
+            return name
+    return None
 
 
 def _quoted(names: Sequence[str], most: int = _MANY) -> str:

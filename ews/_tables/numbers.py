@@ -17,7 +17,7 @@ from ews._tables.cells import NUMBER, has_date, is_excel_error, is_missing, look
 from ews._tables.grid import Grid
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
 
-__all__ = ["Codes", "Marks", "Notation", "codes", "notation", "numbers", "option"]
+__all__ = ["Codes", "Marks", "Notation", "codes", "decimal_sign", "notation", "numbers", "option"]
 
 FloatArray = npt.NDArray[np.float64]
 _OTHER = {".": ",", ",": "."}
@@ -116,6 +116,20 @@ def codes(na: Any) -> Codes:
 # ---- decimal sign and thousands -------------------------------------------------------------------------------------
 
 
+def decimal_sign(decimal: Any, thousands: Any) -> str | None:
+    """The decimal sign that the user named, or that follows from what separates thousands."""
+    if decimal is not None and decimal not in (".", ","):
+        raise ArgumentError("decimal", decimal, "'.' or ','")
+    if thousands is not None:
+        if not isinstance(thousands, str) or len(thousands) != 1 or thousands.isalnum() or thousands in '+-"':
+            raise ArgumentError("thousands", thousands, "one sign that separates groups of thousands: , . ' or a space")
+        if decimal == thousands:
+            raise ArgumentError("thousands", thousands, "another sign than the decimal one")
+        if decimal is None:
+            decimal = _OTHER.get(thousands)
+    return decimal if decimal is None else str(decimal)
+
+
 @dataclass
 class _Evidence:
     """What the cells of a column say of the two signs; each with the row where it was met first."""
@@ -126,7 +140,7 @@ class _Evidence:
     large: bool = False  # whole numbers above it without groups
 
 
-def notation(grid: Grid, *, decimal: Any, thousands: Any, missing: Codes) -> Notation:
+def notation(grid: Grid, *, decimal: str | None, thousands: str | None, missing: Codes) -> Notation:
     """Find the decimal sign of each column of numbers.
 
     A cell such as ``1,5`` or ``1.234,5`` tells; ``1,001`` does not. A column in which no cell tells is read as the
@@ -145,21 +159,7 @@ def notation(grid: Grid, *, decimal: Any, thousands: Any, missing: Codes) -> Not
     -------
     Notation
         By column; what cannot be told is refused only where the column is used.
-
-    Raises
-    ------
-    ews.errors.ArgumentError
-        If the options are no such signs.
     """
-    if decimal is not None and decimal not in (".", ","):
-        raise ArgumentError("decimal", decimal, "'.' or ','")
-    if thousands is not None:
-        if not isinstance(thousands, str) or len(thousands) != 1 or thousands.isalnum() or thousands in '+-"':
-            raise ArgumentError("thousands", thousands, "one sign that separates groups of thousands: , . ' or a space")
-        if decimal == thousands:
-            raise ArgumentError("thousands", thousands, "another sign than the decimal one")
-        if decimal is None:
-            decimal = _OTHER.get(thousands)
     if decimal is None and grid.typed:
         decimal = "."
     if decimal is not None:

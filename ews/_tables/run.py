@@ -19,7 +19,7 @@ from ews._tables.dates import Times, read_times
 from ews._tables.decoding import Source, decoded, opened
 from ews._tables.grid import Grid
 from ews._tables.heading import grid as laid_out
-from ews._tables.numbers import Codes, Notation, codes, notation, numbers, option
+from ews._tables.numbers import Codes, Notation, codes, decimal_sign, notation, numbers, option
 from ews._tables.result import Recognised, Table
 from ews._tables.splitting import rows_of_text
 from ews.errors import ArgumentError, InputTypeError, described
@@ -127,6 +127,7 @@ def read_table(
         ages = checks.flag("ages", ages)
     if skip is not None:
         skip = checks.whole("skip", skip, least=0)
+    decimal = decimal_sign(decimal, thousands)
     missing = codes(na)
     source = opened(path)
     cells, encoded, sheet_name = _cells(source, encoding, sep, decimal, skip, comment, sheet)
@@ -152,10 +153,13 @@ def read_table(
             _note_total(columns, remarks)
         series, rows = _series(used, columns, read, keys)
         missed = None if read else choosing.overlooked(used, [*places, *keys], missing)
-        told = choosing.telling(used, read.values.tolist(), [*places, *times, *keys]) if read and not keys else ()
-        if told:
-            repeated = len(used) - len(set(read.values.tolist())) if read else 0
-            remarks.append(_told(repeated, told))
+        if read is not None:
+            instants = list(zip(read.values.tolist(), *(used.columns[place] for place in keys), strict=True))
+            told = choosing.telling(used, instants, [*places, *times, *keys])
+            if told:
+                remarks.append(_told(len(instants) - len(set(instants)), told))
+        elif not keys and (block := choosing.blocks(used, places)):
+            remarks.append(f"rows are taken as one series, though column {block!r} groups them: {option('by', block)}")
         if missed is not None:
             remarks.append(f"rows are taken as consecutive, though column {missed!r} looks like their times")
     marks = [how.columns[place] for place in places if place in how.columns]
@@ -185,7 +189,7 @@ def _cells(
         from ews._tables.sheets import rows_of_sheet
 
         assert isinstance(source.content, bytes)
-        rows, name = rows_of_sheet(source.content, sheet=sheet)
+        rows, name = rows_of_sheet(source.content, sheet=sheet, decimal=decimal or ".")
         left_out = []
         if skip:
             left_out.append(f"the first {skip} rows" if skip > 1 else "the first row")

@@ -15,7 +15,7 @@ from ews.errors import ArgumentError, UnknownNameError, described
 __all__ = ["rows_of_sheet"]
 
 
-def rows_of_sheet(content: bytes, *, sheet: str | int | None) -> tuple[list[Row], str]:
+def rows_of_sheet(content: bytes, *, sheet: str | int | None, decimal: str) -> tuple[list[Row], str]:
     """Read one sheet of a workbook.
 
     Parameters
@@ -24,6 +24,8 @@ def rows_of_sheet(content: bytes, *, sheet: str | int | None) -> tuple[list[Row]
         Of the file.
     sheet : str, int or None
         Name, or place counted from 1; None for the only one that holds something.
+    decimal : str
+        Decimal sign that numbers are written with, which is that of cells of text.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def rows_of_sheet(content: bytes, *, sheet: str | int | None) -> tuple[list[Row]
         raise ArgumentError("sheet", described("none, and several sheets hold something"), f"one of {shown}")
     name = filled[0] if filled else next(iter(tables))
     rows = tables[name].itertuples(index=False, name=None)
-    return [Row(place, [_cell(value) for value in row]) for place, row in enumerate(rows, 1)], name
+    return [Row(place, [_cell(value, decimal) for value in row]) for place, row in enumerate(rows, 1)], name
 
 
 def _named(names: list[str], sheet: str | int | None) -> str | None:
@@ -77,7 +79,7 @@ def _named(names: list[str], sheet: str | int | None) -> str | None:
     return names[place - 1]
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, decimal: str) -> str:
     """A cell as text that reads in one way."""
     if value is None or value != value or isinstance(value, bool):  # NaN is not itself
         return "" if not isinstance(value, bool) else str(value).upper()
@@ -85,4 +87,5 @@ def _cell(value: Any) -> str:
         return value.isoformat(sep=" ").removesuffix(" 00:00:00")
     if isinstance(value, float) and math.isfinite(value) and value == int(value) and abs(value) < 1e15:
         return str(int(value))
-    return plain(" ".join(str(value).split()))
+    text = plain(" ".join(str(value).split()))
+    return text.replace(".", decimal) if isinstance(value, float) else text

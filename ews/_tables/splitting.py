@@ -98,12 +98,10 @@ def _named(sep: Any) -> str | None:
     return chosen
 
 
-def _without_comments(
-    lines: list[str], comment: str | None, left_out: list[str]
-) -> tuple[list[str], list[tuple[int, str]]]:
+def _without_comments(lines: list[str], comment: Any, left_out: list[str]) -> tuple[list[str], list[tuple[int, str]]]:
     """Lines with comments made blank; and those that begin with ``#``, with their places."""
     if comment is not None:
-        if not comment or comment.isspace() or '"' in comment:
+        if not isinstance(comment, str) or not comment.strip() or '"' in comment:
             raise ArgumentError("comment", comment, "a text with which comments begin, such as '#'")
         inside = re.compile(rf'((?:[^"]|"[^"]*")*?){re.escape(comment)}')
         shortened = [found[1] if comment in line and (found := inside.match(line)) else line for line in lines]

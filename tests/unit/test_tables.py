@@ -153,7 +153,8 @@ def test_a_heading_that_is_a_comment():
 
 def test_comments_of_another_kind_are_named():
     assert values("% one\nt,x\n1,2 % odd\n2,3\n", comment="%", time="t") == [2, 3]
-    refused("t,x\n1,2\n", "comment: got", comment="")
+    for wrong in ("", " ", '"', 3):
+        refused("t,x\n1,2\n", "comment: got", comment=wrong)
 
 
 def test_errors_of_a_spreadsheet_are_no_comments():
@@ -632,6 +633,15 @@ def test_columns_that_tell_rows_apart_are_named(lakes, tmp_path):
     assert read(lakes, time=["Year", "DoY"], value="BGA").telling == ("Lake",)
 
 
+def test_groups_below_each_other_are_said_where_rows_are_consecutive(lakes):
+    assert "column 'Lake' groups them: by='Lake'" in " ".join(read(lakes, value="BGA").notes)
+    assert "groups them" not in " ".join(read(lakes, value="BGA", where="Lake=Paul").notes)
+    by_year = read(lakes, time="DoY", value="BGA", by="Year")
+    assert by_year.telling == ("Lake",)
+    with pytest.raises(DuplicatedTimesError, match="'Lake', which tell"):
+        ews.detect(by_year, n_surrogates=0)
+
+
 def test_groups_become_series_in_order(lakes):
     table = read(lakes, time=("Year", "DoY"), value="BGA", by="Lake")
     assert list(table) == ["Paul", "Peter", "Tuesday"]
@@ -710,6 +720,14 @@ def test_workbooks(tmp_path, ending):
         ews.read_table(path)
     assert ews.read_table(path, sheet="two", time="day", value="chl").recognised.sheet == "two"
     assert ews.read_table(path, sheet=1, time="day", value="chl").recognised.sheet == "one"
+    text = pd.DataFrame({"day": days, "chl": [984, 1.001, 2.5, "1.234,5"]})
+    text.to_excel(path, index=False)  # one cell of text among numbers
+    with pytest.raises(ArgumentError, match=r"'1\.234,5' in column 'chl', row 4 .*decimal=','"):
+        ews.read_table(path, time="day")
+    assert ews.read_table(path, time="day", decimal=",")["chl"].tolist() == [984, 1.001, 2.5, 1234.5]
+    with pd.ExcelWriter(path) as book:
+        table.to_excel(book, sheet_name="one", index=False)
+        table.to_excel(book, sheet_name="two", index=False)
     with pytest.raises(UnknownNameError, match="did you mean 'two'"):
         ews.read_table(path, sheet="twoo")
 
