@@ -20,6 +20,9 @@ FloatArray = npt.NDArray[np.float64]
 # Standard errors by which two lines must disagree for a step. High, since the memory behind them is estimated too.
 ABRUPT = 4.0
 
+# Share of ties among the steps from which the noise is measured by mean squares, segment by segment.
+MANY_TIES = 0.25
+
 # The search takes time with the square of the length: a third of a second here, half a minute at 100,000.
 LONGEST_SEARCHED = 20_000
 
@@ -55,6 +58,9 @@ def change_points(series: Any, *, time: Any = None, penalty: float | None = None
     Optimal partitioning with the least-squares cost cuts a gradual change into a staircase. So each step that it
     finds is held against two lines, fitted to the segments at its sides: it stays where they disagree at the step by
     more than 4 standard errors; the weakest goes first, and its neighbours are fitted again.
+
+    Where over a quarter of the steps are ties, as in counts with zeros or rounded values, the noise is measured in each
+    segment by itself: it may differ, and be none.
 
     Series of more than 20,000 samples are searched as means of blocks, and each shift found is then placed to the
     sample.
@@ -155,21 +161,36 @@ def _penalty(values: FloatArray) -> float:
 def _long_run_variance(values: FloatArray) -> float:
     """σ² (1 + φ) / (1 − φ) of AR(1) noise; differences keep shifts out of the estimate."""
     # For AR(1) noise: var(x_t − x_{t−1}) = 2 σ² (1 − φ) and var(x_t − x_{t−2}) = 2 σ² (1 − φ²).
-    one = _scale(np.diff(values)) ** 2
-    two = _scale(values[2:] - values[:-2]) ** 2
-    if one < _ROUNDING**2:  # more than half of the steps are equal: they say nothing of the noise
-        return float(np.var(values))
+    steps, over_two = np.diff(values), values[2:] - values[:-2]
+    tied = _tied(values)
+    one, two = map(_trimmed_square, (steps, over_two)) if tied else (_scale(steps) ** 2, _scale(over_two) ** 2)
+    if one < _ROUNDING**2:  # levels without noise, or steps that are all alike and say nothing of it
+        return 0.0 if tied else float(np.var(values))
     coefficient = float(np.clip(two / one - 1.0, 0.0, 0.95))
     return one / (2 * (1 - coefficient)) * (1 + coefficient) / (1 - coefficient)
+
+
+def _tied(values: FloatArray) -> bool:
+    """Whether so many steps are ties that the median step says little of the noise, or nothing."""
+    return float(np.mean(np.abs(np.diff(values)) <= _ROUNDING)) > MANY_TIES
+
+
+def _trimmed_square(steps: FloatArray) -> float:
+    """Mean square without the largest tenth, where the shifts are."""
+    ordered = np.sort(np.abs(steps))
+    return float(np.mean(ordered[: max(1, steps.size - -(-steps.size // 10))] ** 2))
 
 
 def _abrupt(values: FloatArray, found: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """The steps that no pair of lines at their sides explains, weakest taken out first."""
     variance = max(_long_run_variance(values), _ROUNDING)
+    # Where most steps are ties, the noise may differ from one segment to the next: 30 zeros, then counts.
+    tied = _tied(values)
 
     def strength(a: int, b: int, c: int) -> float:
         step = _edge(values[a:b], b - a) - _edge(values[b:c], 0.0)
-        return abs(step) / float(np.sqrt(variance * (4 / (b - a) + 4 / (c - b))))
+        before, after = ((max(_ROUNDING, _spread(values[i:j])) if tied else variance) for i, j in ((a, b), (b, c)))
+        return abs(step) / float(np.sqrt(4 * before / (b - a) + 4 * after / (c - b)))
 
     edges = [0, *map(int, found), values.size]
     strengths = [strength(*edges[place : place + 3]) for place in range(len(edges) - 2)]
@@ -187,6 +208,18 @@ def _edge(segment: FloatArray, at: float) -> float:
     position = np.arange(segment.size) - (segment.size - 1) / 2
     slope = float(position @ segment) / float(position @ position)
     return float(segment.mean()) + slope * (at - segment.size / 2)
+
+
+def _spread(segment: FloatArray) -> float:
+    """Long-run variance about the line fitted to a segment."""
+    position = np.arange(segment.size) - (segment.size - 1) / 2
+    left = segment - segment.mean()
+    left = left - position * (float(position @ left) / float(position @ position))
+    square = float(left @ left)
+    if square == 0.0 or segment.size < 3:
+        return 0.0
+    memory = float(np.clip(left[1:] @ left[:-1] / square + 4 / segment.size, 0.0, 0.95))  # two coefficients were fitted
+    return square / max(segment.size - 2, 1) * (1 + memory) / (1 - memory)
 
 
 def _scale(x: FloatArray) -> float:

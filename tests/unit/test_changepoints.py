@@ -90,3 +90,47 @@ def test_short_and_broken_series_are_refused() -> None:
         change_points(np.arange(9.0))
     with pytest.raises(errors.MissingValuesError):
         change_points([1.0, np.nan] * 10)
+
+
+GENERATOR = np.random.default_rng(12)
+TIED: dict[str, tuple[Any, list[int]]] = {
+    "two levels without noise": (np.repeat([500.0, 1100.0], [22, 13]), [22]),
+    "down": (np.repeat([1100.0, 500.0], [9, 30]), [9]),
+    "three levels": (np.repeat([5.0, 9.0, 2.0], 10), [10, 20]),
+    "a short stay": (np.repeat([5.0, 9.0, 5.0], [40, 6, 40]), [40, 46]),
+    "a small step on a large offset": (np.repeat([1e8, 1e8 + 1.0], 50), [50]),
+    "zeros, then counts": (np.concatenate([np.zeros(30), GENERATOR.poisson(10.0, 30)]), [30]),
+    "counts, then zeros": (np.concatenate([np.tile([9.0, 12.0, 8.0, 10.0, 11.0, 10.0], 5), np.zeros(40)]), [30]),
+    "few values beside the levels": (
+        np.where(GENERATOR.random(100) < 0.2, GENERATOR.integers(-1, 2, 100), 0) + np.repeat([5.0, 9.0], 50),
+        [50],
+    ),
+    "rarely, then often": ((GENERATOR.random(120) < np.repeat([0.02, 0.98], 60)).astype(float), [60]),
+}
+
+
+@pytest.mark.parametrize("kind", TIED)
+def test_shifts_are_found_where_most_steps_are_ties(kind: str) -> None:
+    x, expected = TIED[kind]
+    assert change_points(x).index.tolist() == expected
+
+
+def test_ties_without_a_shift_have_none() -> None:
+    spikes = np.zeros(200)
+    spikes[[50, 120]] = 3.0, 5.0
+    assert len(change_points(spikes)) == 0
+    kinds: tuple[Any, ...] = (
+        lambda generator: (generator.random(150) < 0.3).astype(float),
+        lambda generator: generator.poisson(0.3, 150).astype(float),
+        lambda generator: np.where(generator.random(150) < 0.7, 0.0, generator.lognormal(size=150)),
+        lambda generator: np.round(0.5 * generator.standard_normal(150)),
+    )
+    for make in kinds:
+        found = [len(change_points(make(np.random.default_rng([13, seed])))) > 0 for seed in range(60)]
+        assert np.mean(found) <= 0.1
+
+
+def test_counts_after_zeros_are_found_whatever_the_draw() -> None:
+    draws = [np.random.default_rng([14, seed]).poisson(10.0, 30) for seed in range(100)]
+    found = [change_points(np.concatenate([np.zeros(30), counts])).index for counts in draws]
+    assert np.mean([one.size == 1 and one[0] in (30, 31) for one in found]) >= 0.85
