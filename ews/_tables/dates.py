@@ -145,7 +145,6 @@ def _one(grid: Grid, place: int, how: Notation, missing: Codes, remarks: list[st
     import pandas as pd
 
     name, cells = grid.names[place], grid.columns[place]
-    first = cells[0]
     if all(re.fullmatch(r"(1[6-9]|2[0-2])[0-9]{2}(0[1-9]|1[0-2])[0-9]{2}", cell) for cell in cells):
         values = pd.to_datetime(pd.Series(cells, dtype=object), format="%Y%m%d", errors="coerce")
         if values.notna().all():
@@ -156,15 +155,15 @@ def _one(grid: Grid, place: int, how: Notation, missing: Codes, remarks: list[st
     try:
         found = pd.Series(numbers(grid, place, "time", how, missing, Counter(), remarks))
     except InputTypeError as error:
-        shape = _TWO_DIGITS.fullmatch(first) or (_YEAR_LAST.fullmatch(first) is not None)
-        hint = f"{_ALLOWED}; {option('date_format', '%d/%m/%Y')} names another notation" if shape else _ALLOWED
-        raise InputTypeError("time", error.given, f"{hint}, alike in all rows") from None
+        hint = f"{_ALLOWED}, alike in all rows; {option('date_format', '%d/%m/%Y')} names another notation"
+        raise InputTypeError("time", error.given, hint) from None
     return Times(found, name, "numbers")
 
 
 def _dates(grid: Grid, place: int) -> tuple[Any, str] | None:
     """Dates of one notation, with the notation in words; None where the cells are none."""
     cells = grid.columns[place]
+    _refuse_seasons(grid, place)
     if _mostly(cells, _ISO):
         return _iso(grid, place, cells), "dates in ISO 8601"
     if _mostly(cells, _YEAR_FIRST):
@@ -188,6 +187,16 @@ def _mostly(cells: Sequence[str], shape: re.Pattern[str]) -> bool:
 def _dashed(found: re.Match[str]) -> str:
     year, month, day = found.groups()
     return f"{year}-{int(month):02d}" + (f"-{int(day):02d}" if day else "")
+
+
+def _refuse_seasons(grid: Grid, place: int) -> None:
+    """Refuse 2001/02, 2002/03, …: winters that look like months."""
+    cells = grid.columns[place]
+    parts = [re.fullmatch(r"([0-9]{4})[-/]([0-9]{2})", cell) for cell in cells]
+    if len(cells) > 1 and all(one and (int(one[1]) + 1) % 100 == int(one[2]) for one in parts):
+        given = described(f"{cells[0]!r}, {cells[1]!r}, …, which may be months, or years that begin in another month")
+        allowed = f"one year, or {option('date_format', f'%Y{cells[0][4]}%m')} if they are months"
+        raise ValueRangeError("time", given, allowed)
 
 
 def _iso(grid: Grid, place: int, cells: Sequence[str]) -> Any:

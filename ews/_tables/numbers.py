@@ -378,6 +378,8 @@ def _remedy(cell: str, marks: Marks) -> str:
         return f"{plain}, with {marks.decimal!r} as the decimal sign; {other} for the other"
     if _PERCENT.fullmatch(cell):
         return f"{plain}; a per cent sign in each cell or in none"
+    if re.fullmatch(r"[+-]?[0-9][0-9.,'’ ]*[0-9]", cell):
+        return f"{plain}; {option('thousands', ',')} or another sign, if it separates groups of digits"
     if has_date(cell):
         return f"{plain}; a column of dates is named by time"
     return f"{plain}; {option('na', short)} if it stands for a missing value"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import re
+import sys
 
 import numpy as np
 import pandas as pd
@@ -347,6 +348,7 @@ def test_one_dash_among_decimal_commas_is_the_cell_that_is_blamed():
         ("<0.5", "na='<*'"), (">100", "na='>*'"), ("≤ 3", "na='≤*'"), ("~4", "na='~*'"), ("12%", "per cent"),
         ("0x1F", "hexadecimal"), ("banana", "na='banana'"), ("n.d.", "na='n.d.'"), ("1,5,2", "numbers"),
         ("2015-05-01", "dates"), ("inf", "na='inf'"), ("1e999", "numbers"), ("1.2.3", "numbers"), ("5-", "numbers"),
+        ("1,00,000", "thousands=','"),
         ("#VALUE!", "spreadsheet"), ("1_000", "numbers"), ("(5)", "numbers"), ("١٢", "numbers"), ("NA*", "numbers"),
     ],
 )  # fmt: skip
@@ -477,6 +479,12 @@ def test_times_that_can_be_read_in_one_way(cells, first):
         (["one", "two"], "numbers, or dates such as"),
         (["2015-05-01 10:00+02:00", "2015-05-01 11:00"], "without a time zone"),
         (["13/13/2001", "01/01/2001"], "row 1"),
+        (["2001/02", "2002/03", "2003/04"], "years that begin in another month"),
+        (["2001-02", "2002-03", "2003-04"], "date_format='%Y-%m'"),
+        (["1990/91", "1991/92"], "years that begin"),
+        (["31 déc 1999", "1 jan 2000"], "date_format="),
+        (["Fri 31 Dec 1999", "Sat 1 Jan 2000"], "date_format="),
+        (["12:00", "13:00"], "numbers, or dates"),
     ],
 )
 def test_times_that_cannot_are_refused(cells, said):
@@ -730,6 +738,14 @@ def test_workbooks(tmp_path, ending):
         table.to_excel(book, sheet_name="two", index=False)
     with pytest.raises(UnknownNameError, match="did you mean 'two'"):
         ews.read_table(path, sheet="twoo")
+
+
+def test_a_workbook_without_its_reader_names_the_extra(tmp_path, monkeypatch):
+    path = tmp_path / "x.xlsx"
+    pd.DataFrame({"t": [1, 2], "x": [3, 4]}).to_excel(path, index=False)
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(ArgumentError, match=r"pip install 'earlywarning\[excel\]'"):
+        ews.read_table(path)
 
 
 # ---- what is done with it -------------------------------------------------------------------------------------------
