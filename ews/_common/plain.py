@@ -85,9 +85,13 @@ def _plain_array(array: npt.NDArray[Any]) -> Any:
         return {"shape": list(array.shape)}
     if array.dtype.kind in "biuU" or (array.dtype.kind == "f" and np.isfinite(array).all()):
         return array.tolist()
-    if array.ndim == 0:
-        return plain(array[()])
-    return [plain(one) for one in array]
+    if array.dtype.kind == "f":
+        found = array.astype(object)
+        found[np.isnan(array)] = None
+        for infinity in _INFINITIES:
+            found[array == float(infinity)] = infinity
+        return found.tolist()
+    return plain(array[()]) if array.ndim == 0 else [plain(one) for one in array]
 
 
 def _instant(time: np.datetime64) -> str | None:
@@ -201,6 +205,8 @@ def _read_key(hint: Any, key: Any) -> Any:
 
 def _read_array(kind: type, saved: Any, where: str) -> npt.NDArray[Any]:
     if isinstance(saved, dict):
+        if 0 not in saved["shape"] or len(saved["shape"]) < 2:
+            raise _refused(where, saved)
         array = np.empty(saved["shape"], "datetime64[ns]" if kind is np.datetime64 else kind)
     elif not isinstance(saved, list):
         raise _refused(where, saved)
