@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,23 @@ from ews.errors import DuplicatedTimesError, UnknownNameError, described
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Recognised", "Table"]
+__all__ = ["Recognised", "Table", "ways_apart"]
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "spaces"}
 _THOUSANDS = {",": "commas", ".": "points", "'": "apostrophes", "’": "apostrophes", " ": "spaces"}
+
+
+def ways_apart(telling: Sequence[str]) -> str:
+    """What to do where rows share a time and these columns tell them apart."""
+    many = len(telling) > 1
+    names = " and ".join(map(repr, telling))
+    by = tuple(telling) if many else telling[0]
+    where = tuple(f"{name}=…" for name in telling) if many else f"{telling[0]}=…"
+    verb = "tell" if many else "tells"
+    return (
+        f"column{'s' * many} {names} {verb} them apart: by={by!r} makes one series of each group, where={where!r} "
+        "takes one"
+    )
 
 
 @public("ews")

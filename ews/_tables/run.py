@@ -20,7 +20,7 @@ from ews._tables.decoding import Source, decoded, opened
 from ews._tables.grid import Grid
 from ews._tables.heading import grid as laid_out
 from ews._tables.numbers import Codes, Notation, codes, decimal_sign, notation, numbers, option
-from ews._tables.result import Recognised, Table
+from ews._tables.result import Recognised, Table, ways_apart
 from ews._tables.splitting import rows_of_text
 from ews.errors import ArgumentError, InputTypeError, described
 
@@ -157,7 +157,8 @@ def read_table(
             instants = list(zip(read.values.tolist(), *(used.columns[place] for place in keys), strict=True))
             told = choosing.telling(used, instants, [*places, *times, *keys])
             if told:
-                remarks.append(_told(len(instants) - len(set(instants)), told))
+                repeated = len(instants) - len(set(instants))
+                remarks.append(f"{repeated} rows share a time with another; {ways_apart(told)}")
         elif not keys and (block := choosing.blocks(used, places)):
             remarks.append(f"rows are taken as one series, though column {block!r} groups them: {option('by', block)}")
         if missed is not None:
@@ -322,17 +323,6 @@ def _note_total(columns: Mapping[str, Any], remarks: list[str]) -> None:
             if exact and abs(values[-1]) > 0 and abs(total - values[-1]) <= 1e-6 * abs(total):
                 last = f"the last value of column {name!r}, {values[-1]:g}, is the {word} of all others"
                 remarks.append(f"{last}: if it is a total, leave its row out of the file")
-
-
-def _told(repeated: int, told: Sequence[str]) -> str:
-    names = " and ".join(map(repr, told))
-    keys = told[0] if len(told) == 1 else tuple(told)
-    conditions = tuple(f"{name}=…" for name in told)
-    one = conditions if len(told) > 1 else conditions[0]
-    ways = f"by={keys!r} makes one series of each group, where={one!r} takes one"
-    plural = len(told) > 1
-    tell = f"column{'s' * plural} {names} tell{'s' * (not plural)} them apart"
-    return f"{repeated} rows share a time with another, and {tell}: {ways}"
 
 
 def _decimal(grid: Grid, places: Sequence[int], marks: Sequence[Any]) -> str | None:

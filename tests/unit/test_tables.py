@@ -629,7 +629,7 @@ def lakes() -> str:
 def test_columns_that_tell_rows_apart_are_named(lakes, tmp_path):
     table = read(lakes, time="DoY", value="BGA")
     assert table.telling == ("Lake", "Year")
-    with pytest.raises(DuplicatedTimesError, match="'Lake' and 'Year', which tell the rows apart"):
+    with pytest.raises(DuplicatedTimesError, match="columns 'Lake' and 'Year' tell them apart"):
         ews.detect(table, n_surrogates=0)
     averaged = ews.detect(table, n_surrogates=0, duplicates="mean")
     assert "columns 'Lake' and 'Year' tell them apart" in " ".join(averaged.series.notes)
@@ -637,7 +637,7 @@ def test_columns_that_tell_rows_apart_are_named(lakes, tmp_path):
     path.write_text(lakes)
     said = cli("detect", path, "--time", "DoY", "--value", "BGA", "--n-surrogates", 0)
     assert said.exit_code == 2
-    assert "--by … or --where … with 'Lake' and 'Year'" in said.stderr
+    assert "--by Lake --by Year makes one series of each group, --where Lake=… --where Year=… takes one" in said.stderr
     assert read(lakes, time=["Year", "DoY"], value="BGA").telling == ("Lake",)
 
 
@@ -646,7 +646,7 @@ def test_groups_below_each_other_are_said_where_rows_are_consecutive(lakes):
     assert "groups them" not in " ".join(read(lakes, value="BGA", where="Lake=Paul").notes)
     by_year = read(lakes, time="DoY", value="BGA", by="Year")
     assert by_year.telling == ("Lake",)
-    with pytest.raises(DuplicatedTimesError, match="'Lake', which tell"):
+    with pytest.raises(DuplicatedTimesError, match="column 'Lake' tells them apart: by='Lake'"):
         ews.detect(by_year, n_surrogates=0)
 
 

@@ -21,7 +21,7 @@ from ews._significance import surrogates as _significance
 from ews._significance.pipeline import Pipeline, Stages
 from ews._significance.resolve import on_scale, resolve_pipeline, resolve_seed
 from ews._significance.verdict import TestedTrend, decide
-from ews._tables.result import Table
+from ews._tables.result import Table, ways_apart
 from ews.errors import ArgumentError, DuplicatedTimesError, MissingValuesError, ValueRangeError, described
 from ews.results import DetectConfig, Detection, Detections, IndicatorSeries, Significance
 from ews.series import Duplicates, Missing, Series, as_series, split_columns
@@ -321,9 +321,7 @@ def _cleaned(data: Any, table: Table | None, **how: Any) -> Series:
     except DuplicatedTimesError as error:
         if not table.telling:
             raise
-        keys = " and ".join(map(repr, table.telling))
-        allowed = f"each time once: by=… or where=… with {keys}, which tell the rows apart; or {error.allowed}"
-        raise DuplicatedTimesError("time", error.given, allowed) from None
+        raise DuplicatedTimesError("time", error.given, f"{error.allowed}; {ways_apart(table.telling)}") from None
     except MissingValuesError as error:
         missing = np.flatnonzero(data.isna())
         first = missing[np.argsort(data.index[missing], kind="stable")[0]]
