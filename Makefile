@@ -75,6 +75,10 @@ check: $(VENV)/.installed-dev  ## ruff (lint and format), mypy --strict, import 
 	run $(BIN)/python .ci/docstrings.py; \
 	exit $$failed
 
+.PHONY: fuzz
+fuzz: $(VENV)/.installed-dev  ## 2,800 calls at random of API, command line and policy loading: each runs, or is refused in the library's words
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz
+
 .PHONY: bench
 bench: $(VENV)/.installed-bench  ## speed against peers in one run; writes docs/generated/
 	@$(BIN)/python -m benchmarks

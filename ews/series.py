@@ -117,13 +117,13 @@ def split_columns(data: Any, *, time: Any = None) -> tuple[Mapping[str, Any] | N
     """
     pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
     if pandas is not None and isinstance(data, pandas.DataFrame):
-        columns = {str(name): data.iloc[:, place] for place, name in enumerate(data.columns)}
+        columns = {readable(name): data.iloc[:, place] for place, name in enumerate(data.columns)}
     elif polars is not None and isinstance(data, polars.DataFrame):
         columns = {name: data[name] for name in data.columns}
     else:
         return None, time
     if len(columns) < data.shape[1]:
-        names = [str(name) for name in data.columns]
+        names = [readable(name) for name in data.columns]
         twice = next(name for name in names if names.count(name) > 1)
         raise InputTypeError("series", described(f"two columns named {twice!r}"), "a name of its own for each column")
     named = time.values if isinstance(time, Ages) else time
@@ -239,7 +239,7 @@ def as_series(
     return Series(
         values=_frozen(values),
         time=_frozen(stamps),
-        name=name if name is not None else carried_name,
+        name=_text(name if name is not None else carried_name),
         time_name=time_name,
         step=_step(numeric(stamps), kept is not None),
         step_unit="days" if stamps.dtype.kind == "M" else "",
@@ -297,7 +297,12 @@ def _unpack(data: Any, time: Any) -> tuple[Any, Any, str | None, str | None, tup
 
 
 def _text(name: Any) -> str | None:
-    return None if name is None else str(name)
+    return None if name is None else readable(name)
+
+
+def readable(name: Any) -> str:
+    """A name as text that can be written: halves of surrogate pairs, which no encoding has, become �."""
+    return str(name).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _carried_times(index: Any, n: int) -> Times:

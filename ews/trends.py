@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ews._common import checks
 from ews._common.result import Result
 from ews._common.times import numeric
-from ews.errors import SeriesTooShortError, described
+from ews.errors import InputTypeError, SeriesTooShortError, described
 from ews.series import carried_times, real_numbers
 
 __all__ = ["METHODS", "Trend", "TrendMethod", "kendall", "rows", "spearman", "theil_sen"]
@@ -188,6 +188,8 @@ def rows(values: FloatArray, *, method: TrendMethod = "kendall") -> FloatArray:
     ------
     ews.errors.UnknownNameError
         If `method` is not known.
+    ews.errors.InputTypeError
+        If `values` are not rows of numbers.
 
     Examples
     --------
@@ -196,7 +198,7 @@ def rows(values: FloatArray, *, method: TrendMethod = "kendall") -> FloatArray:
     array([ 1., -1.])
     """
     method = checks.choice("trend", method, METHODS)
-    table = np.ascontiguousarray(values, dtype=np.float64)
+    table = _table(values)
     out = np.empty(table.shape[0])
     if method == "kendall":
         from ews._kernels.kendall import kendall_rows
@@ -209,6 +211,18 @@ def rows(values: FloatArray, *, method: TrendMethod = "kendall") -> FloatArray:
         present = np.isfinite(row)
         out[i] = statistic(position[present], row[present])
     return out
+
+
+def _table(values: Any) -> FloatArray:
+    """Rows of numbers."""
+    try:
+        given = np.asarray(values)
+    except ValueError:
+        raise InputTypeError("values", described("a ragged sequence"), "numbers, of shape (rows, n)") from None
+    if given.ndim != 2 or given.dtype.kind not in "iufb":
+        what = described(f"an array of shape {given.shape} and type {given.dtype}")
+        raise InputTypeError("values", what, "numbers, of shape (rows, n)")
+    return np.ascontiguousarray(given, dtype=np.float64)
 
 
 def _pair(values: Any, time: Any) -> tuple[FloatArray, FloatArray]:

@@ -304,7 +304,9 @@ def _days_before(year: IntArray, calendar: str) -> IntArray:
 
 def _of_numbers(time: FloatArray) -> Steps | None:
     """A constant step of plain numbers, some of which may be absent; rounding to a third of the step is allowed."""
-    if not np.all(np.diff(time) > 0):
+    with np.errstate(over="ignore"):
+        reach = float(time[-1] - time[0])
+    if not np.all(time[1:] > time[:-1]) or not np.isfinite(reach):
         return None
     digits = decimals(time)
     width = 0.0 if not digits else 10.0**-digits

@@ -295,7 +295,10 @@ def _from_objects(array: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], tuple[str,
 
     given = [one for one in array.tolist() if not (one is None or one is pd.NA or one is pd.NaT)]
     if given and all(isinstance(one, numbers.Real) and not isinstance(one, bool) for one in given):
-        read = pd.to_numeric(pd.Series(array.tolist()).astype("Float64")).to_numpy(np.float64, na_value=np.nan)
+        try:
+            read = pd.to_numeric(pd.Series(array.tolist()).astype("Float64")).to_numpy(np.float64, na_value=np.nan)
+        except OverflowError:
+            raise ValueRangeError("time", described("numbers too large for a float"), "numbers up to 1e308") from None
         return read, (), Clock()
     if given and all(isinstance(one, pd.Period) for one in given):
         return pd.PeriodIndex(array).to_timestamp().to_numpy(), (), Clock()

@@ -15,7 +15,7 @@ from ews._common.alarms import upper
 from ews._common.progress import ProgressOption
 from ews._monitor.engine import Engine, smoother_weights
 from ews._monitor.result import MonitorCalibration, MonitorConfig
-from ews.errors import ArgumentError, SeriesTooShortError, described
+from ews.errors import ArgumentError, SeriesTooShortError, ValueRangeError, described
 from ews.indicators import registry
 
 __all__ = ["calibrated", "calibrated_on_runs", "levels_from", "shortest_reference", "signed"]
@@ -24,6 +24,8 @@ FloatArray = npt.NDArray[np.float64]
 
 # Coefficients that are tried: a coefficient of one has no stationary distribution to start from.
 _TRIED = np.tanh(np.linspace(-3.8, 3.8, 801))
+# Largest sample that a calibration takes.
+_SMALLEST, _LARGEST = 1e-60, 1e60
 # Numbers that one chunk of simulations may keep (16 MB).
 _MOST_KEPT = 2_000_000
 
@@ -75,6 +77,7 @@ def calibrated(
     least = shortest_reference(config)
     if reference.size < least:
         raise SeriesTooShortError("reference", described(f"{reference.size} observation(s)"), f"at least {least}")
+    _check_size("reference", reference)
     engine = Engine(config, 1)
     tally = _Tally(engine.average.shape)
     residual = np.empty(reference.size)
@@ -132,6 +135,7 @@ def calibrated_on_runs(config: MonitorConfig, runs: FloatArray, *, false_alarm_r
         raise SeriesTooShortError(
             "runs", described(f"{runs.shape[1]} observation(s) of each"), f"at least {first_level} of each"
         )
+    _check_size("runs", runs)
     half = levels_from(config, runs.shape[0])
     count = len(config.indicators)
     centre, spread = np.full(count, np.nan), np.full(count, np.nan)
@@ -155,6 +159,15 @@ def calibrated_on_runs(config: MonitorConfig, runs: FloatArray, *, false_alarm_r
         centre=centre,
         spread=spread,
     )
+
+
+def _check_size(argument: str, samples: FloatArray) -> None:
+    """Refuse numbers whose fourth powers, in the spread of a variance, overflow or vanish."""
+    finite = samples[np.isfinite(samples)]
+    largest = float(np.abs(finite).max(initial=0.0))
+    if largest and not _SMALLEST <= largest <= _LARGEST:
+        given = described(f"samples of size {largest:.3g}")
+        raise ValueRangeError(argument, given, f"sizes from {_SMALLEST:g} to {_LARGEST:g}: choose another unit")
 
 
 def levels_from(config: MonitorConfig, runs: int) -> int:

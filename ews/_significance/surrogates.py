@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls
+from ews._common import checks
 from ews._common.alarms import Statistic, westfall_young
 from ews._common.progress import ProgressOption
 from ews._significance.pipeline import TrendPipeline, in_chunks
 from ews.errors import ArgumentError, described
+from ews.indicators import registry
 from ews.multivariate.nulls import MultivariateNull
 from ews.results import Significance, SurrogateBand
 from ews.series import real_numbers
@@ -108,7 +110,7 @@ def significance(
     fitted = nulls.fit(values, null=null)
     n = values.size + lost
     base = np.zeros(n) if level is None else _level(level, n)
-    if level is None and "cv" in indicators:
+    if level is None and "cv" in checks.names("indicators", indicators, registry.names()):
         raise ArgumentError("level", level, "the trend that was taken out: cv divides by the level of the series")
     pipeline = resolve_pipeline(
         n=n,

@@ -33,12 +33,17 @@ def sd_from_quartile_bandwidth(bandwidth: float) -> float:
     float
         Standard deviation in samples: (0.25 / 0.675) · bandwidth.
 
+    Raises
+    ------
+    ews.errors.ValueRangeError
+        If `bandwidth` is no finite number.
+
     Examples
     --------
     >>> round(sd_from_quartile_bandwidth(200), 4)
     74.0741
     """
-    return 0.25 / _QUARTILE_OF_EWSTOOLS * bandwidth
+    return 0.25 / _QUARTILE_OF_EWSTOOLS * checks.number("bandwidth", bandwidth)
 
 
 def quartile_bandwidth_from_sd(sd: float) -> float:
@@ -56,12 +61,17 @@ def quartile_bandwidth_from_sd(sd: float) -> float:
     float
         Bandwidth in samples.
 
+    Raises
+    ------
+    ews.errors.ValueRangeError
+        If `sd` is no finite number.
+
     Examples
     --------
     >>> round(quartile_bandwidth_from_sd(10), 6)
     27.0
     """
-    return _QUARTILE_OF_EWSTOOLS / 0.25 * sd
+    return _QUARTILE_OF_EWSTOOLS / 0.25 * checks.number("sd", sd)
 
 
 def sd_from_ksmooth_bandwidth(bandwidth: float) -> float:
@@ -77,12 +87,17 @@ def sd_from_ksmooth_bandwidth(bandwidth: float) -> float:
     float
         Standard deviation in samples: 0.3706506 · bandwidth.
 
+    Raises
+    ------
+    ews.errors.ValueRangeError
+        If `bandwidth` is no finite number.
+
     Examples
     --------
     >>> round(sd_from_ksmooth_bandwidth(10), 6)
     3.706506
     """
-    return _SD_OF_KSMOOTH * bandwidth
+    return _SD_OF_KSMOOTH * checks.number("bandwidth", bandwidth)
 
 
 def nrd0_bandwidth(n: int) -> float:
@@ -100,6 +115,11 @@ def nrd0_bandwidth(n: int) -> float:
     float
         Bandwidth in samples.
 
+    Raises
+    ------
+    ews.errors.ValueRangeError
+        If `n` is no whole number of 1 or more.
+
     References
     ----------
     Silverman (1986), Density Estimation, eq. 3.31; R's ``bw.nrd0``.
@@ -110,6 +130,7 @@ def nrd0_bandwidth(n: int) -> float:
     18.0534
     """
     # An even grid: SD = sqrt(n (n + 1) / 12) and IQR = (n - 1) / 2, so the SD is the smaller for n > 3.
+    n = checks.whole("n", n, least=1)
     spread = min(math.sqrt(n * (n + 1) / 12), (n - 1) / 2 / 1.34)
     return 0.9 * spread / math.pow(n, 0.2)
 

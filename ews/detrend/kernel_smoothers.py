@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews.detrend import bandwidths
 from ews.detrend.convolution import reflected, renormalised
 from ews.detrend.result import Detrended, DetrendPlan, FloatArray, one_series
@@ -77,6 +78,7 @@ def plan_gaussian(n: int, *, bandwidth: float, causal: bool) -> DetrendPlan:
     DetrendPlan
         The plan.
     """
+    causal = checks.flag("causal", causal)
     sd = bandwidths.sd_from_quartile_bandwidth(bandwidths.samples(bandwidth, n))
     half = half_kernel(sd, int(_CUT * sd + 0.5))  # scipy.ndimage rounds the cut to the nearest sample
     if half.size == 1:
@@ -144,6 +146,7 @@ def plan_ksmooth(n: int, *, bandwidth: float | None, causal: bool) -> DetrendPla
     DetrendPlan
         The plan.
     """
+    causal = checks.flag("causal", causal)
     if bandwidth is None:
         bandwidth = max(1, round(bandwidths.nrd0_bandwidth(n)))
     width = bandwidths.samples(bandwidth, n)
@@ -217,6 +220,7 @@ def plan_running_mean(n: int, *, window: float, causal: bool, argument: str = "w
     DetrendPlan
         The plan.
     """
+    causal = checks.flag("causal", causal)
     width = int(bandwidths.samples(window, n, argument) + 1e-10)  # 0.29 of 100 is 29, not 28
     if width < 2:
         raise ValueRangeError(argument, window, f"a window of at least 2 samples and at most the record, which has {n}")

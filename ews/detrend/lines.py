@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews.detrend.result import Detrended, DetrendPlan, FloatArray, one_series
 from ews.errors import SeriesTooShortError, described
 
@@ -58,6 +59,7 @@ def plan_linear(n: int, *, causal: bool) -> DetrendPlan:
     DetrendPlan
         The plan.
     """
+    causal = checks.flag("causal", causal)
     if n < 2:
         raise SeriesTooShortError("x", described(f"{n} samples"), "at least 2 samples for a line")
     if causal:

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews.detrend import bandwidths
 from ews.detrend.convolution import FEW_WEIGHTS, wide_rows
 from ews.detrend.kernel_smoothers import direction, half_kernel
@@ -80,12 +81,17 @@ def local_linear_bandwidth(n: int) -> float:
     float
         A fraction of the record.
 
+    Raises
+    ------
+    ews.errors.ValueRangeError
+        If `n` is no whole number of 1 or more.
+
     Examples
     --------
     >>> round(local_linear_bandwidth(400), 4)
     0.0682
     """
-    return float(min(0.2, 0.09 * (n / 100) ** -0.2))
+    return float(min(0.2, 0.09 * (checks.whole("n", n, least=1) / 100) ** -0.2))
 
 
 def plan_local_linear(n: int, *, bandwidth: float | None, causal: bool) -> DetrendPlan:
@@ -105,6 +111,7 @@ def plan_local_linear(n: int, *, bandwidth: float | None, causal: bool) -> Detre
     DetrendPlan
         The plan.
     """
+    causal = checks.flag("causal", causal)
     bandwidth = local_linear_bandwidth(n) if bandwidth is None else bandwidth
     sd = bandwidths.samples(bandwidth, n)
     if int(_CUT * sd) < 1:

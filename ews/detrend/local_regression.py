@@ -85,6 +85,7 @@ def plan_lowess(n: int, *, span: float, causal: bool, argument: str = "bandwidth
     DetrendPlan
         The plan.
     """
+    causal = checks.flag("causal", causal)
     neighbours = int(bandwidths.samples(span, n, argument) + 1e-10)  # as statsmodels rounds
     _refuse_few(neighbours, 4, span, n, argument)
     smooth = partial(_robust_lines_past if causal else _robust_lines, neighbours=neighbours)
@@ -159,6 +160,7 @@ def plan_loess(n: int, *, span: float, causal: bool, degree: int = 2, argument: 
     DetrendPlan
         The plan.
     """
+    causal = checks.flag("causal", causal)
     degree = checks.whole("degree", degree, least=0, most=2, allowed="0, 1 or 2")
     width = bandwidths.samples(span, n, argument)
     neighbours = int(width)  # as R rounds

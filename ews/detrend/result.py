@@ -12,12 +12,15 @@ import numpy.typing as npt
 from ews._common.labelled import refuse_dimensions
 from ews._common.publish import public
 from ews._common.result import Result
-from ews.errors import InputTypeError, MissingValuesError, SeriesTooShortError, described
+from ews.errors import InputTypeError, MissingValuesError, SeriesTooShortError, ValueRangeError, described
 
 __all__ = ["DetrendPlan", "Detrended", "FloatArray", "Smooth", "one_series"]
 
 FloatArray = npt.NDArray[np.float64]
 Smooth = Callable[[FloatArray], FloatArray]  # rows of series to rows of trends
+
+# Rows beyond these are scaled before they are smoothed; beyond the last, differences overflow.
+_SMALL, _LARGE, _LARGEST = 1e-150, 1e150, 1e307
 
 
 @public("ews.detrend")
@@ -103,7 +106,14 @@ class DetrendPlan:
         if x.ndim != 2 or x.shape[1] != self.n:
             raise InputTypeError("x", described(f"an array of shape {x.shape}"), f"an array of shape (rows, {self.n})")
         _refuse_missing(x)
-        return self.smooth(x)
+        largest = np.abs(x).max(axis=1, initial=0.0)
+        extreme = (largest > _LARGE) | ((largest < _SMALL) & (largest > 0.0))
+        if not extreme.any():
+            return self.smooth(x)
+        # Every smoother scales with the series: a power of two costs no digits, and no square overflows or vanishes.
+        exponent = np.where(extreme, np.frexp(largest)[1], 0)[:, None]
+        with np.errstate(over="ignore", under="ignore"):
+            return np.asarray(np.ldexp(self.smooth(np.ldexp(x, -exponent)), exponent))
 
     def apply(self, x: FloatArray) -> Detrended:
         """Split one series into trend and residual.
@@ -164,12 +174,14 @@ def one_series(x: npt.ArrayLike) -> FloatArray:
         raise InputTypeError("x", described(f"values of type {given.dtype}"), allowed)
     if given.size == 0:
         raise SeriesTooShortError("x", described("an empty array"), "at least one sample")
-    values = np.ascontiguousarray(given, dtype=np.float64)
+    with np.errstate(over="ignore"):  # of long doubles: to infinity, which is refused
+        values = np.ascontiguousarray(given, dtype=np.float64)
     _refuse_missing(values)
     return values
 
 
 def _refuse_missing(x: FloatArray) -> None:
+    """Refuse what is not finite, or so large that differences overflow."""
     finite = np.isfinite(x)
     if not finite.all():
         where = np.argwhere(~finite)[0]
@@ -178,3 +190,6 @@ def _refuse_missing(x: FloatArray) -> None:
             described(f"{np.count_nonzero(~finite)} missing or infinite values, the first at position {where[-1]}"),
             "finite values only: one NaN would spread over the whole trend; interpolate or drop them first",
         )
+    if np.abs(x).max(initial=0.0) > _LARGEST:
+        given = described(f"values of size {np.abs(x).max():.3g}")
+        raise ValueRangeError("x", given, f"values up to {_LARGEST:.0e}: differences of larger ones overflow")

@@ -81,6 +81,7 @@ def after_season(base: DetrendPlan, *, period: int, causal: bool, argument: str 
     DetrendPlan
         The plan.
     """
+    causal = checks.flag("causal", causal)
     samples = checks.whole(argument, period, least=2, allowed="a whole number of samples, at least 2")
     if base.n < 2 * samples:
         raise SeriesTooShortError(

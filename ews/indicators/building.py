@@ -133,7 +133,7 @@ def _as_real(x: Any, argument: str) -> FloatArray:
             raise InputTypeError(argument, described("values that are not real numbers"), allowed)
         try:
             plain = [np.nan if value is None or _is_pandas_na(value) else float(value) for value in array.flat]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InputTypeError(argument, described("values that are not real numbers"), allowed) from None
         return np.array(plain, dtype=np.float64).reshape(array.shape)
     if array.dtype.kind not in "fiub":

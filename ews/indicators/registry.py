@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.alarms import Alarm
 from ews._common.publish import public
-from ews.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from ews.indicators.fused import Windows
@@ -209,9 +209,7 @@ def get(name: str) -> Indicator:
     'down'
     """
     _load()
-    if name not in _registry:
-        raise UnknownNameError("indicators", name, names())
-    return _registry[name]
+    return _registry[checks.choice("indicators", name, names())]
 
 
 def names() -> tuple[str, ...]:

@@ -245,6 +245,12 @@ def _ar1_denominator(phi: FloatArray, frequency: float) -> FloatArray:
     return np.asarray((1.0 - phi) ** 2 + 4.0 * phi * np.sin(np.pi * frequency) ** 2)
 
 
+def _of_size_one(rows: FloatArray) -> FloatArray:
+    """Rows times a power of two, which no slope depends on, so that squares neither overflow nor vanish."""
+    largest = np.abs(rows).max(axis=-1, keepdims=True)
+    return np.ldexp(rows, -np.frexp(np.where(np.isfinite(largest), largest, 1.0))[1])
+
+
 def _slope(power: FloatArray, frequency: FloatArray) -> FloatArray:
     """Slope of log power on log frequency along the last axis."""
     across = np.log(frequency)
@@ -270,7 +276,7 @@ def _exponent_of_periodogram(windows: Windows) -> FloatArray:
         views = np.lib.stride_tricks.sliding_window_view(finite_or_nan(row), window)
         at_once = max(1, _BLOCK // window)
         for first in range(0, len(views), at_once):
-            transform = np.fft.rfft(without_mean(views[first : first + at_once]))[:, inside]
+            transform = np.fft.rfft(_of_size_one(without_mean(views[first : first + at_once])))[:, inside]
             slopes = _slope(transform.real**2 + transform.imag**2, frequency[inside])
             place[window - 1 + first : window - 1 + first + len(slopes)] = slopes
     return out

@@ -260,7 +260,8 @@ def welch(row: FloatArray, window: int, segment: int, overlap: float, taper: str
     # The periodogram of a segment is the same in all windows that hold it: taken once for each start.
     segments = without_mean(np.lib.stride_tricks.sliding_window_view(finite_or_nan(row), length))
     transform = np.fft.rfft(segments * weights)
-    each = (transform.real**2 + transform.imag**2) / weights.sum() ** 2
+    with np.errstate(over="ignore"):  # the power of what is beyond 1e154 is infinite
+        each = (transform.real**2 + transform.imag**2) / weights.sum() ** 2
     if sides == "one":
         each[:, 1 : None if length % 2 else -1] *= 2.0
     out = np.full((row.size, each.shape[1]), np.nan)

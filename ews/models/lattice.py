@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -19,6 +20,7 @@ from ews.models.simulation import FloatArray, Ramp, Seed, crossing, entropy_of, 
 __all__ = ["LatticeSimulation", "harvested_lattice"]
 
 SMALLEST_SIDE = 2
+_MOST_CELLS = 1_000_000
 
 
 @public("ews.models")
@@ -186,4 +188,6 @@ def _sides(shape: Any) -> tuple[int, int]:
     whole = [side for side in sides if checks.is_whole(side)]
     if len(sides) != 2 or len(whole) != 2 or min(whole) < SMALLEST_SIDE:
         raise ArgumentError("shape", shape, f"two whole numbers of {SMALLEST_SIDE} or more, (y, x)")
+    if math.prod(map(int, whole)) > _MOST_CELLS:
+        raise ValueRangeError("shape", shape, f"at most {_MOST_CELLS} cells in a map")
     return int(whole[0]), int(whole[1])

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ews._common import checks
 from ews._common.publish import public
 from ews._common.seeds import resolve_seed
-from ews.errors import ArgumentError, ValueRangeError
+from ews.errors import ArgumentError, ValueRangeError, described
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,7 @@ Bifurcation: TypeAlias = Literal["fold", "transcritical", "pitchfork", "hopf", "
 Ramp: TypeAlias = "float | tuple[float, float]"
 Seed: TypeAlias = "int | np.random.Generator | None"
 
+MOST_SAMPLES = 2**28  # 2 GB
 _CHUNK = 4_000_000  # variates drawn at once: 32 MB, whatever the number of replicates
 
 
@@ -129,13 +130,22 @@ def sampling(
     n: int, *, interval: float = 1.0, steps: int = 1, burn_in: int = 0, replicates: int | None = None
 ) -> Sampling:
     """Check the options that say where the samples lie."""
-    return Sampling(
-        n=checks.whole("n", n, least=2),
+    plan = Sampling(
+        n=checks.whole("n", n, least=2, most=MOST_SAMPLES),
         interval=checks.number("interval", interval, above=0.0),
-        steps=checks.whole("steps", steps, least=1),
-        burn_in=checks.whole("burn_in", burn_in, least=0),
-        replicates=None if replicates is None else checks.whole("replicates", replicates, least=1),
+        steps=checks.whole("steps", steps, least=1, most=MOST_SAMPLES),
+        burn_in=checks.whole("burn_in", burn_in, least=0, most=MOST_SAMPLES),
+        replicates=None if replicates is None else checks.whole("replicates", replicates, least=1, most=MOST_SAMPLES),
     )
+    _check_amount("n", plan.draws, "`steps` times the sum of `n` and `burn_in`")
+    _check_amount("replicates", plan.rows * plan.n, "`n` times `replicates`")
+    return plan
+
+
+def _check_amount(argument: str, samples: int, made_of: str) -> None:
+    if samples > MOST_SAMPLES:
+        given = described(f"{samples:.3g} samples, which take {8e-9 * samples:.3g} GB")
+        raise ValueRangeError(argument, given, f"at most {MOST_SAMPLES}: {made_of}")
 
 
 def ramp(argument: str, given: Ramp, n: int, *, least: float = -math.inf) -> FloatArray:
@@ -170,6 +180,7 @@ def draw(
     Replicate i takes the i-th stream of the seed, so that it does not depend on how many others are drawn.
     """
     entropy = entropy_of(seed)
+    _check_amount("n", plan.rows * plan.n * (states or 1), "`n` times `replicates` times variables")
     shape = (plan.rows, plan.n) if states is None else (states, plan.rows, plan.n)
     values = np.empty(shape)
     chunk = max(1, _CHUNK // max(width, 1))

@@ -92,11 +92,24 @@ def _named(columns: dict[str, Any], time: Any) -> tuple[dict[str, Any], Any]:
     return columns, time
 
 
+_SMALLEST, _LARGEST = 1e-130, 1e130
+
+
 def of_variable(name: str, error: ArgumentError) -> ArgumentError:
     """The same error, said of one variable."""
     if error.argument not in ("series", "data"):
         return error
     return type(error)(f"data, variable {name!r}", error.given, error.allowed)
+
+
+def _check_size(name: str, values: FloatArray) -> None:
+    """Refuse a variable whose variance overflows or vanishes: no other number would tell."""
+    finite = values[np.isfinite(values)]
+    with np.errstate(over="ignore"):
+        reach = float(np.abs(finite - finite[:1]).max(initial=0.0))
+    if reach and not _SMALLEST <= reach <= _LARGEST:
+        allowed = f"ranges from {_SMALLEST:g} to {_LARGEST:g}: choose another unit"
+        raise ValueRangeError(f"data, variable {name!r}", described(f"values that vary by {reach:.3g}"), allowed)
 
 
 def measure(
@@ -119,6 +132,8 @@ def measure(
     if len(lengths) > 1:
         raise ValueRangeError("data", described(f"variables of {sorted(lengths)} observations"), "one length for all")
     rows = np.stack(arrays)[None]
+    for name, array in zip(columns, arrays, strict=True):
+        _check_size(name, array)
     length = read_window(window, rows.shape[2], shortest=shortest(rows.shape[1]))
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         values = compute(Windows(rows, window=length, step=read_step(step)))[0]

@@ -28,6 +28,7 @@ FloatArray = npt.NDArray[np.float64]
 MissingCells = Literal["raise", "drop"]
 
 SHORTEST_SIDE = 2
+_LARGEST = 1e150
 LARGEST = 1e70  # fourth powers must not overflow
 # Cells in a block of frames: 8 MiB, so that a long record of large maps is never copied as a whole.
 BLOCK_CELLS = 1_048_576
@@ -96,6 +97,9 @@ def as_cells(grids: Any, *, missing: MissingCells = "raise") -> FloatArray:
     values = np.asarray(array, dtype=np.float64)
     if np.isinf(values).any():
         raise MissingValuesError("grids", described("infinite values"), "finite numbers or NaN")
+    if np.abs(values).max(initial=0.0, where=~np.isnan(values)) > _LARGEST:
+        given = described(f"values of size {np.nanmax(np.abs(values)):.3g}")
+        raise ValueRangeError("grids", given, f"values up to {_LARGEST:g}: squares of larger ones overflow")
     if missing == "raise" and (gaps := int(np.isnan(values).sum())):
         allowed = 'finite numbers, or missing="drop" where the definition allows for gaps'
         raise MissingValuesError("grids", described(f"{gaps} NaN cells"), allowed)

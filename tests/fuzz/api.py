@@ -134,10 +134,13 @@ def _replacement(name: str, valid: str | None, rng: np.random.Generator) -> str:
 
 _MAPS = listed("""
     maps() * 1e150  maps() * 1e-161  maps() * 0  maps() > 0  maps()[0]  maps(3)  maps(12, 1)  maps(12, 2)
-    maps() * 1e308  np.where(maps() > 1, np.nan, maps())  np.full((12, 8, 8), np.nan)  list(maps())  maps()[None]
+    maps() * 1e307  np.where(maps() > 1, np.nan, maps())  np.full((12, 8, 8), np.nan)  list(maps())  maps()[None]
     np.zeros((12, 0, 8))  maps() + 1e16  [maps(1)[0], maps(1, 4)[0]]  maps().astype(str)  maps() * 1j
-    np.r_[maps(11) * 0, maps(1)]  np.exp(maps() * 300)
+    np.r_[maps(11) * 0, maps(1)]  np.exp(np.clip(maps() * 300, -700, 700))
 """)
+
+
+_SHORT = tuple(each for each in NUMBERS if each != "10**6")  # which is allowed, and takes its time
 
 
 def _monitor(rng: np.random.Generator) -> str:
@@ -156,7 +159,7 @@ def _monitor(rng: np.random.Generator) -> str:
     return (
         f"{made}.update({value}, time={pick(NUMBERS, ANYTHING, ('None',))})",
         f"{made}.update_many({data}, time={time})",
-        f"{made}.calibrate({data}, horizon={pick(NUMBERS, ('20',))}, n_simulations=19, false_alarm_rate=0.2)",
+        f"{made}.calibrate({data}, horizon={pick(_SHORT, ('20',))}, n_simulations=19, false_alarm_rate=0.2)",
         f"{made}.calibrate(x(), horizon=20, n_simulations={pick(NUMBERS, ANYTHING)}, seed={pick(NUMBERS, ANYTHING)})",
         f"{made}.calibrate_on([{data}] * 40, false_alarm_rate={pick(NUMBERS, ('0.2',))})",
         f"ews.Monitor.from_dict({{**{made}.to_dict(), 'engine': {pick(ANYTHING)}}})",

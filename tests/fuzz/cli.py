@@ -14,6 +14,7 @@ import numpy as np
 from typer.testing import CliRunner
 
 from ews.cli.commands import app
+from ews.errors import EWSError
 
 __all__ = ["FILES", "attempt", "call", "shown"]
 
@@ -180,6 +181,8 @@ def attempt(arguments: list[str]) -> None:
 
     Raises
     ------
+    ews.errors.EWSError
+        Where it is refused.
     AssertionError
         If it ended otherwise, or the files that it read have changed.
     """
@@ -191,10 +194,12 @@ def attempt(arguments: list[str]) -> None:
         assert "Traceback" not in found.output, found.output[-500:]
         if found.exit_code == 2:
             lines = [line for line in found.stderr.splitlines() if not line.startswith(("Usage", "Try", "╭", "│", "╰"))]
-            assert found.stderr.strip(), "status 2 without a word"
+            assert found.output.strip(), "status 2 without a word"  # with no command the help is printed
             assert len(lines) <= 3, found.stderr[-500:]
         for name, content in FILES.items():
             assert (folder / name).read_bytes() == content, f"{name} was changed"
+        if found.exit_code == 2:
+            raise EWSError(found.stderr.strip())
 
 
 @contextlib.contextmanager

@@ -243,6 +243,10 @@ def _history(values: FloatArray) -> tuple[FloatArray, FloatArray]:
 
     Updated one value at a time (Welford 1962, Technometrics 4, 419–420), so that the future changes nothing.
     """
+    finite = np.where(np.isfinite(values), values, 0.0)
+    # By a power of two, which costs no digits: squares of indicators may overflow or vanish.
+    exponent = np.frexp(np.abs(finite).max(axis=-1, keepdims=True, initial=0.0))[1]
+    values = np.ldexp(values, -exponent)
     mean, sd = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
     shape = values.shape[:-1]
     count, centre, squares = np.zeros(shape), np.zeros(shape), np.zeros(shape)
@@ -255,7 +259,7 @@ def _history(values: FloatArray) -> tuple[FloatArray, FloatArray]:
         squares = squares + away * np.where(there, now - centre, 0.0)
         mean[..., t] = np.where(count > 0, centre, np.nan)
         sd[..., t] = np.sqrt(np.where(count > 1, squares / np.maximum(count - 1.0, 1.0), np.nan))
-    return mean, sd
+    return np.ldexp(mean, exponent), np.ldexp(sd, exponent)
 
 
 def _strength(table: FloatArray, chosen: Sequence[Indicator]) -> tuple[FloatArray, FloatArray]:

@@ -27,6 +27,7 @@ FloatArray = npt.NDArray[np.float64]
 
 WINDOWS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75)
 BANDWIDTHS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+_MOST_CELLS = 10_000
 WITHOUT_BANDWIDTH = (None, "linear", "difference")
 
 
@@ -149,6 +150,9 @@ def sensitivity(
     series = on_scale(series, transform)
     bandwidths = _listed("bandwidths", _bandwidths(bandwidths, detrend))
     windows = _listed("windows", windows)
+    if len(windows) * len(bandwidths) > _MOST_CELLS:
+        given = described(f"{len(windows)} windows and {len(bandwidths)} bandwidths")
+        raise ValueRangeError("windows", given, f"at most {_MOST_CELLS} pairs of them: each is an analysis of its own")
     rows = [_row(series, windows[0], bandwidth, chosen) for bandwidth in bandwidths]
     names = [indicator.name for indicator in rows[0].pipeline.indicators]
     samples = [_window(window, len(series), rows[0].pipeline) for window in windows]

@@ -25,6 +25,7 @@ __all__ = ["jumps"]
 
 FloatArray = npt.NDArray[np.float64]
 
+_MOST_POINTS = 100_000
 FEWEST_VALUES = 20  # a sixth moment of fewer increments is that of the largest
 
 
@@ -138,7 +139,7 @@ def jumps(
     check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
     allowed = "a positive number of standard deviations"
     kernel_bandwidth = checks.number("kernel_bandwidth", kernel_bandwidth, above=0.0, allowed=allowed)
-    points = checks.whole("points", points, least=10)
+    points = checks.whole("points", points, least=10, most=_MOST_POINTS)
     causal = checks.flag("causal", causal)
     resolved = resolve_seed(seed)
     cleaned = as_series(series, time=time, until=until, missing=missing, duplicates=duplicates, causal=causal)

@@ -10,12 +10,15 @@ import numpy.typing as npt
 
 from ews._common import checks
 from ews._common.times import as_times, numeric
-from ews.errors import ArgumentError, MissingValuesError, SeriesTooShortError, described
+from ews.errors import ArgumentError, MissingValuesError, SeriesTooShortError, ValueRangeError, described
 from ews.series import real_numbers
 
 __all__ = ["ornstein_uhlenbeck_log_likelihood", "saddle_node_log_likelihood", "transcritical_log_likelihood"]
 
 FloatArray = npt.NDArray[np.float64]
+
+# Returns within one step of time: beyond it e⁻ʳᵃᵗᵉ is nothing, and integrals over the step have no scale.
+_FASTEST = 1e12
 
 
 def ornstein_uhlenbeck_log_likelihood(
@@ -188,10 +191,14 @@ def _transition(
     x, stamps = _observations(values, time)
     R, slope, theta = _number("R", R), _number("slope", slope), _number("theta", theta)
     sigma, decay = _positive("sigma", sigma), _positive("variance_decay", variance_decay)
-    first, last = R + slope * stamps[0], R + slope * stamps[-1]
+    first, last = R + slope * float(stamps[0]), R + slope * float(stamps[-1])
     if first < 0 or last < 0:
         return -math.inf
     start, end = (math.sqrt(first), math.sqrt(last)) if model == SADDLE_NODE else (first / unit, last / unit)
+    rate = 2.0 * max(start, end) if model == SADDLE_NODE else max(start, end)
+    if not rate * float(np.diff(stamps).max()) <= _FASTEST:
+        given = described(f"rates of return up to {rate:.3g}")
+        raise ValueRangeError("R", given, f"at most {_FASTEST:g} within one step of time (see `slope` and `theta` too)")
     table = np.empty((5, x.size - 1))
     transition_table(model, False, np.diff(stamps), start, end, decay, table)
     return float(log_likelihood(x, table, 1 if model == SADDLE_NODE else 2, theta, sigma))
