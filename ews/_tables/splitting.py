@@ -138,8 +138,9 @@ def _parsed(lines: list[str], separator: str | None) -> Iterator[Row]:
             cells = next(reader)
         except StopIteration:
             return
-        except csv.Error as error:
-            raise ArgumentError("path", described(f"line {reader.line_num}: {error}"), "a table in text") from None
+        except csv.Error:  # a cell beyond what csv takes
+            given = described(f"a cell of more than {csv.field_size_limit()} characters near line {reader.line_num}")
+            raise ArgumentError("path", given, "cells of numbers; is a quotation mark never closed?") from None
         if cells and separator == " ":
             cells = cells[:-1] if cells[-1] == "" else cells
         yield Row(start, [plain(cell) for cell in cells] if any(map(str.strip, cells)) or len(cells) > 1 else [])

@@ -248,6 +248,7 @@ def test_an_encoding_that_is_not_clear_is_asked_for():
         (b"PK\x03\x04 something", "zip"),
         (b"PK\x03\x04 xl/workbook.xml", "cannot be read"),
         ('{"a": [1, 2]}', "no table"),
+        ("t,x\n1,2\n" + "y" * 200_000 + ",3\n", "near line 3"),
         ("<!DOCTYPE html><html>", "no table"),
         ("", "without any cell"),
         ("\n\n,,\n", "without any cell"),
