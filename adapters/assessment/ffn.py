@@ -95,12 +95,12 @@ class FixedFFNSkip(Policy):
 
     def __init__(self, layers: Collection[int]) -> None:
         super().__init__(unit="ffn", cache="exact")
-        self._plan = Plan(feeds=frozenset(layers))
+        self._plan = Plan(ffn_checks=frozenset(layers))
 
     def plan(self, step: int) -> Plan:  # noqa: ARG002 (the contract's)
         """Always the same."""
         return self._plan
 
-    def feeds(self, index: int, middle: Tensor) -> bool:  # noqa: ARG002 (the contract's)
+    def run_ffn(self, index: int, post_attention: Tensor) -> bool:  # noqa: ARG002 (the contract's)
         """None of those that are asked about."""
         return False

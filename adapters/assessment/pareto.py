@@ -50,9 +50,9 @@ class ParetoRow:
         Median over the repeats of the policy's decoding time by the whole model's in the same repeat.
     time_low, time_high : float
         The least and the largest of these.
-    layers_per_token, feeds_per_token, heads_per_token : float
+    layers_per_token, ffn_blocks_per_token, heads_per_token : float
         Layers, feed-forward blocks and full heads run for each token, completions included.
-    deciding_share, looking_share : float
+    deciding_share, prediction_share : float
         Share of the engine's time that went into deciding, and into looks through an exit head.
     tokens : int
         How many were decoded in each repeat.
@@ -70,10 +70,10 @@ class ParetoRow:
     time_low: float
     time_high: float
     layers_per_token: float
-    feeds_per_token: float
+    ffn_blocks_per_token: float
     heads_per_token: float
     deciding_share: float
-    looking_share: float
+    prediction_share: float
     tokens: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def front(rows: Sequence[ParetoRow], *, quality: str = "agreement", cost: str = 
         All rows; those whose quality was not measured cannot be on the front.
     quality : {"agreement", "free_agreement"}, default "agreement"
         What should be large.
-    cost : {"time_share", "layers_per_token", "feeds_per_token"}, default "time_share"
+    cost : {"time_share", "layers_per_token", "ffn_blocks_per_token"}, default "time_share"
         What should be small.
 
     Returns
@@ -187,7 +187,7 @@ def front(rows: Sequence[ParetoRow], *, quality: str = "agreement", cost: str = 
     """
     for argument, given, names in (
         ("quality", quality, ("agreement", "free_agreement")),
-        ("cost", cost, ("time_share", "layers_per_token", "feeds_per_token")),
+        ("cost", cost, ("time_share", "layers_per_token", "ffn_blocks_per_token")),
     ):
         if given not in names:
             raise UnknownNameError(argument, given, names)
@@ -225,10 +225,10 @@ def pareto_table(rows: Sequence[ParetoRow]) -> str:
             f"{row.tokens_per_second:.1f}",
             f"{row.time_share:.3f}",
             f"{row.layers_per_token:.2f}",
-            f"{row.feeds_per_token:.2f}",
+            f"{row.ffn_blocks_per_token:.2f}",
             f"{row.heads_per_token:.2f}",
             f"{row.deciding_share:.1%}",
-            f"{row.looking_share:.1%}",
+            f"{row.prediction_share:.1%}",
         )
         mark = "*" if id(row) in best else " "
         lines.append(f"{mark} {row.setting:<{width}}" + "".join(f"{cell:>9}" for cell in cells))
@@ -298,11 +298,11 @@ class _Forcing(LogitsProcessor):
         self.counts: list[tuple[int, int]] = []  # sums of depths and of feed-forward blocks so far
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        written, ledger = input_ids.shape[1], self.engine.ledger
-        if ledger.tokens:  # the first token comes from the prompt
+        written, statistics = input_ids.shape[1], self.engine.statistics
+        if statistics.tokens:  # the first token comes from the prompt
             self.scores.append(scores[0].clone())
-        exits = sum(depth * count for depth, count in ledger.exits.items())
-        self.counts.append((exits, ledger.layers - ledger.completed - ledger.attentions_only))
+        exits = sum(depth * count for depth, count in statistics.exits.items())
+        self.counts.append((exits, statistics.layers - statistics.completed - statistics.attentions_only))
         forced = torch.full_like(scores, -torch.inf)
         forced[:, self.tokens[written]] = 0.0
         return forced
@@ -409,8 +409,8 @@ def _row(
 
 def _means(reports: Sequence[Report], depth: int) -> dict[str, float]:
     """What reports say of a token on the whole; of the model without a policy there are none."""
-    names = ("layers_per_token", "feeds_per_token", "heads_per_token")
-    shares = ("deciding_share", "looking_share")
+    names = ("layers_per_token", "ffn_blocks_per_token", "heads_per_token")
+    shares = ("deciding_share", "prediction_share")
     if not reports:
         return dict(zip(names + shares, (float(depth), float(depth), 1.0, 0.0, 0.0), strict=True))
     tokens, seconds = (np.array([getattr(each, name) for each in reports]) for name in ("tokens", "seconds"))

@@ -15,7 +15,7 @@ from adapters.decoding.contract import BoolArray, Exit, Plan
 from adapters.families.processes import Processes
 from ews.errors import InputTypeError, described
 
-__all__ = ["agreed_exit", "agreed_feeds", "agreed_plan"]
+__all__ = ["agreed_exit", "agreed_ffn", "agreed_plan"]
 
 _NEVER, _TOGETHER, _EACH = range(3)  # how a plan's exit is given
 _TYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
@@ -41,7 +41,7 @@ def agreed_plan(processes: Processes, plan: Plan, *, rows: int, depth: int) -> P
     kind = _NEVER if plan.exit is None else _TOGETHER if np.ndim(plan.exit) == 0 else _EACH
     exits = np.broadcast_to(0 if plan.exit is None else plan.exit, (rows,))
     marks = np.zeros((3, depth + 1), dtype=np.int64)
-    for mark, places in zip(marks, (plan.checks, plan.skip_layers, plan.feeds), strict=True):
+    for mark, places in zip(marks, (plan.checks, plan.skip_layers, plan.ffn_checks), strict=True):
         mark[[place for place in places if 0 <= place <= depth]] = 1
     told = processes.numbers(np.concatenate(([kind], exits, marks.ravel())))
     exits, marks = told[1 : rows + 1], told[rows + 1 :].reshape(marks.shape)
@@ -50,7 +50,7 @@ def agreed_plan(processes: Processes, plan: Plan, *, rows: int, depth: int) -> P
         exit=None if told[0] == _NEVER else int(exits[0]) if told[0] == _TOGETHER else exits,
         checks=checks,
         skip_layers=frozenset(skipped),
-        feeds=frozenset(fed),
+        ffn_checks=frozenset(fed),
     )
 
 
@@ -94,7 +94,7 @@ def agreed_exit(processes: Processes, leaving: Exit | None, *, rows: int) -> Exi
     return Exit(rows=mask, logits=processes.sent(logits))
 
 
-def agreed_feeds(processes: Processes, runs: bool | BoolArray, *, rows: int) -> BoolArray:
+def agreed_ffn(processes: Processes, runs: bool | BoolArray, *, rows: int) -> BoolArray:
     """The first process's answer at a feed-forward block.
 
     Parameters

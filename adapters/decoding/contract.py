@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 import numpy as np
 from torch import Tensor
 
+from adapters._common.deprecated import adopt_renamed_methods, by_new_name, renamed_attribute, say_renamed
 from adapters._common.publish import public
 from ews.errors import UnknownNameError
 
@@ -32,7 +33,7 @@ IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @public("adapters")
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Plan:
     """What a policy knows of a token before its first layer runs. The default runs everything and asks nothing.
 
@@ -45,14 +46,36 @@ class Plan:
         so that a policy can put its own head in place of the model's.
     skip_layers : frozenset of int
         Indices of layers that are left out for all rows (layer 0 cannot be).
-    feeds : frozenset of int
-        Indices of layers whose feed-forward block is decided on: :meth:`Policy.feeds` is asked there.
+    ffn_checks : frozenset of int
+        Indices of layers whose feed-forward block is decided on: :meth:`Policy.run_ffn` is asked there.
     """
 
     exit: int | IntArray | None = None
     checks: tuple[int, ...] = ()
     skip_layers: frozenset[int] = frozenset()
-    feeds: frozenset[int] = frozenset()
+    ffn_checks: frozenset[int] = frozenset()
+
+    def __init__(
+        self,
+        exit: int | IntArray | None = None,  # noqa: A002 (its public name)
+        checks: tuple[int, ...] = (),
+        skip_layers: frozenset[int] = frozenset(),
+        ffn_checks: frozenset[int] = frozenset(),
+        *,
+        feeds: frozenset[int] | None = None,
+    ) -> None:
+        if feeds is not None:
+            say_renamed("Plan(feeds=...)", "Plan(ffn_checks=...)")
+            ffn_checks = feeds
+        for name, value in (
+            ("exit", exit),
+            ("checks", checks),
+            ("skip_layers", skip_layers),
+            ("ffn_checks", ffn_checks),
+        ):
+            object.__setattr__(self, name, value)
+
+    feeds = renamed_attribute("feeds", "ffn_checks")
 
 
 @public("adapters")
@@ -164,8 +187,8 @@ class Deciding(Protocol):
     def taken(self, input_ids: Tensor) -> None: ...
     def plan(self, step: int) -> Plan: ...
     def check(self, trajectory: Trajectory) -> Exit | None: ...
-    def feeds(self, index: int, middle: Tensor) -> bool | BoolArray: ...
-    def fed(self, index: int, middle: Tensor, after: Tensor) -> None: ...
+    def run_ffn(self, index: int, post_attention: Tensor) -> bool | BoolArray: ...
+    def ffn_done(self, index: int, post_attention: Tensor, after: Tensor) -> None: ...
     def emitted(self, logits: Tensor) -> None: ...
 
 
@@ -214,6 +237,10 @@ class Policy(ABC):
         self.events: list[str] = []  # what the report should say; the engine takes them when a generation ends
         self._report: Report | None = None
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        adopt_renamed_methods(cls, {"feeds": "run_ffn", "fed": "ffn_done"})
+
     __signature__ = _AskedByGenerate()
     promise: ClassVar[Promise] = Promise()
     drafts: int = 4  # tokens drafted at most before the whole model checks, with cache="verify"
@@ -224,6 +251,11 @@ class Policy(ABC):
         """Meet the model, before anything runs; raise where the two do not fit.
 
         The engine hands out a weak reference, so that a policy that keeps it does not keep the model.
+
+        Parameters
+        ----------
+        family : Family
+            The model, taken apart.
         """
 
     def unbind(self) -> None:
@@ -277,14 +309,14 @@ class Policy(ABC):
         """
         return None
 
-    def feeds(self, index: int, middle: Tensor) -> bool | BoolArray:
+    def run_ffn(self, index: int, post_attention: Tensor) -> bool | BoolArray:
         """Whether the feed-forward block of a layer runs, for all rows or for each.
 
         Parameters
         ----------
         index : int
             The layer.
-        middle : Tensor of shape (rows, width)
+        post_attention : Tensor of shape (rows, width)
             The residual stream after its attention, of the newest token.
 
         Returns
@@ -294,8 +326,38 @@ class Policy(ABC):
         """
         return True
 
+    def ffn_done(self, index: int, post_attention: Tensor, after: Tensor) -> None:
+        """Told what a feed-forward block did that :meth:`run_ffn` let run (for all rows).
+
+        Parameters
+        ----------
+        index : int
+            The layer.
+        post_attention, after : Tensor of shape (rows, width)
+            The residual stream before the block, and after its output was added.
+        """
+
+    def feeds(self, index: int, middle: Tensor) -> bool | BoolArray:
+        """The old name of :meth:`run_ffn`.
+
+        Parameters
+        ----------
+        index : int
+            The layer.
+        middle : Tensor of shape (rows, width)
+            The residual stream after its attention.
+
+        Returns
+        -------
+        bool or ndarray of bool of shape (rows,)
+            True where it runs.
+        """
+        say_renamed("Policy.feeds", "Policy.run_ffn")
+        runs: bool | BoolArray = by_new_name(self, "run_ffn")(index, middle)
+        return runs
+
     def fed(self, index: int, middle: Tensor, after: Tensor) -> None:
-        """Told what a feed-forward block did that :meth:`feeds` let run (for all rows).
+        """The old name of :meth:`ffn_done`.
 
         Parameters
         ----------
@@ -304,6 +366,8 @@ class Policy(ABC):
         middle, after : Tensor of shape (rows, width)
             The residual stream before the block, and after its output was added.
         """
+        say_renamed("Policy.fed", "Policy.ffn_done")
+        by_new_name(self, "ffn_done")(index, middle, after)
 
     def emitted(self, logits: Tensor) -> None:
         """Told what is emitted for a token, shape (rows, vocabulary), before the model's logits processors."""

@@ -27,7 +27,7 @@ from adapters.decoding.level import level_step
 from adapters.decoding.pending import guard, unguard
 from adapters.decoding.ragged import complete as complete_ragged
 from adapters.decoding.ragged import ragged_step
-from adapters.decoding.report import Ledger, Report
+from adapters.decoding.report import DecodingStatistics, Report
 from adapters.decoding.runner import Runner
 from adapters.decoding.session import Session
 from adapters.decoding.verify import verified_step, withdraw
@@ -81,9 +81,9 @@ class Engine:
         self._warned = False
 
     @property
-    def ledger(self) -> Ledger:
+    def statistics(self) -> DecodingStatistics:
         """Counts of the generation that runs, or ran last."""
-        return self.runner.ledger
+        return self.runner.statistics
 
     # ---- where a generation begins and ends -----------------------------------------------------------------------
 
@@ -91,34 +91,34 @@ class Engine:
         """A generation begins: complete what an earlier one left, and count anew."""
         self.finish()
         self.require_plain(whole=False)  # hooks may have come since the policy was attached
-        self.runner.ledger = self.runner.new_ledger()
+        self.runner.statistics = self.runner.new_statistics()
         self._generates, self._main, self._ended, self._beside = True, None, None, 0
 
     def finish(self, *, keep_cache: bool = True) -> None:
         """A generation ends: bring the cache up to date (unless nobody will see it), and close the report."""
-        ledger = self.ledger
+        statistics = self.statistics
         main = None if self._main is None else self._main()
         for cache, session in list(self._sessions.items()):
             if keep_cache or cache is not main:
                 started = time.perf_counter()
                 with torch.no_grad():
                     self._close(cache, session)
-                ledger.seconds += time.perf_counter() - started
+                statistics.seconds += time.perf_counter() - started
         self._sessions.clear()
         self._prompts.clear()
         if self._beside:
-            ledger.events.append(
+            statistics.events.append(
                 f"{self._beside} tokens of another cache (as guidance_scale has one) went through the whole model: "
                 "within generate a policy decides for the cache of that generation"
             )
-        ledger.events += self.policy.events
+        statistics.events += self.policy.events
         self.policy.events.clear()
-        self.policy._report = Report.of(ledger)
+        self.policy._report = Report.of(statistics)
         self._generates, self._main, self._ended, self._beside = False, None, None, 0
 
     def say_if_nothing_was_decided(self, of: str) -> None:
         """Warn where a policy was plugged in for nothing, once for each time that it is plugged in."""
-        if not (self._decided if of == "block" else self.ledger.tokens):
+        if not (self._decided if of == "block" else self.statistics.tokens):
             self._say(f"it decided on no token of this {of}")
 
     def _say(self, what: str) -> None:
@@ -192,7 +192,7 @@ class Engine:
             except BaseException:
                 self._break_off(cache)
                 raise
-            self.ledger.seconds += time.perf_counter() - started
+            self.statistics.seconds += time.perf_counter() - started
             output = convention.output(logits, cache)
             named = call.get("return_dict")
             named = self.model.config.return_dict if named is None else named
@@ -261,11 +261,11 @@ class Engine:
         before = None if cache is None else self._prompts.get(cache)
         started = time.perf_counter()
         found = own(**call.arguments)
-        self.ledger.prompt_seconds += time.perf_counter() - started
+        self.statistics.prompt_seconds += time.perf_counter() - started
         if cache is None:
             cache = found[self.family.convention.cache] if isinstance(found, Mapping) else None
         if input_ids is not None:
-            self.ledger.prompt_tokens += input_ids.numel()
+            self.statistics.prompt_tokens += input_ids.numel()
             if isinstance(cache, Cache):
                 if self._reads and before is not None:  # the next piece of it
                     input_ids = torch.cat((before, input_ids), dim=1)
@@ -316,14 +316,14 @@ class Engine:
         if position_ids is None:
             position_ids = self.family.positions(input_ids, attention_mask, session.length)
         session.attention_mask, session.masked = attention_mask, session.length + 1
-        ledger = self.ledger
-        ledger.tokens += session.counted
-        ledger.steps += 1
+        statistics = self.statistics
+        statistics.tokens += session.counted
+        statistics.steps += 1
         self._decided += 1
         self._undecided = [each for each in self._undecided if each() is not None and each() is not cache]
         started = time.perf_counter()
         self.policy.taken(input_ids)
-        ledger.deciding += time.perf_counter() - started
+        statistics.deciding += time.perf_counter() - started
         if self.policy.cache == "verify":
             logits = verified_step(self.runner, session, input_ids, position_ids)
         else:
@@ -333,7 +333,7 @@ class Engine:
             self._guard(cache, session)
         started = time.perf_counter()
         self.policy.emitted(logits[:, -1])
-        ledger.deciding += time.perf_counter() - started
+        statistics.deciding += time.perf_counter() - started
         return logits
 
     def _step(self, session: Session, input_ids: Tensor, position_ids: Tensor, plan: Plan) -> Tensor:

@@ -25,7 +25,7 @@ def level_step(runner: Runner, session: Session, input_ids: Tensor, position_ids
 
     With ``cache="verify"`` they are those of all tokens that went through the last layer in this pass.
     """
-    family, ledger = runner.family, runner.ledger
+    family, statistics = runner.family, runner.statistics
     verifies = runner.policy.cache == "verify"
     block = family.embed(input_ids, position_ids)
     last = family.depth if plan.exit is None else int(np.max(plan.exit))
@@ -42,7 +42,7 @@ def level_step(runner: Runner, session: Session, input_ids: Tensor, position_ids
         if index in plan.skip_layers:
             run.leave_out(index)
         else:
-            run.layer(index, decided=index in plan.feeds)
+            run.layer(index, decided=index in plan.ffn_checks)
         if listens:
             states.append(run.block[:, -1].to(family.home))
         index += 1
@@ -51,7 +51,7 @@ def level_step(runner: Runner, session: Session, input_ids: Tensor, position_ids
             if leaving is not None:
                 break
     session.length += 1
-    ledger.exits[index] += session.counted
+    statistics.exits[index] += session.counted
     if index < family.depth:
         run.leave(index)
     if leaving is not None and leaving.logits is not None:
@@ -90,7 +90,7 @@ class LevelRun:
 
     def layer(self, index: int, *, decided: bool) -> None:
         """Run one layer, with the tokens that were kept before it."""
-        session, family, ledger = self.session, self.family, self.runner.ledger
+        session, family, statistics = self.session, self.family, self.runner.statistics
         if index in session.gaps:
             raise MonotonicityError(
                 f"layer {index} was left out before and has gaps in its cache; with cache='monotone' it must stay out "
@@ -111,8 +111,8 @@ class LevelRun:
         else:
             self.block = family.run(index, self.block, **context)
         session.lengths[index] += tokens
-        ledger.layers += self.counted
-        ledger.completed += self.counted - self.own
+        statistics.layers += self.counted
+        statistics.completed += self.counted - self.own
 
     def _take_in(self, depth: int) -> None:
         """Put the tokens that were kept at this depth before those of the pass."""
@@ -135,18 +135,18 @@ class LevelRun:
         """A layer whose feed-forward block may be left out."""
         runner, family, ended = self.runner, self.family, self.session.ended
         entering = self.block
-        middle = family.attend(index, entering, **context)
-        runs = runner.feeds(index, middle)
-        runner.ledger.attentions_only += int((~runs if ended is None else ~runs & ~ended).sum())
+        post_attention = family.attend(index, entering, **context)
+        runs = runner.run_ffn(index, post_attention)
+        runner.statistics.attentions_only += int((~runs if ended is None else ~runs & ~ended).sum())
         if runs.any() and not runs.all():
-            rows = torch.as_tensor(np.flatnonzero(runs), device=middle.device)
-            after = middle.clone()
-            after[rows] = family.feed(index, middle.index_select(0, rows), entering.index_select(0, rows))
+            rows = torch.as_tensor(np.flatnonzero(runs), device=post_attention.device)
+            after = post_attention.clone()
+            after[rows] = family.feed(index, post_attention.index_select(0, rows), entering.index_select(0, rows))
             return after
         if not runs.any():
-            return middle
-        after = family.feed(index, middle, entering)
-        runner.fed(index, middle, after)
+            return post_attention
+        after = family.feed(index, post_attention, entering)
+        runner.ffn_done(index, post_attention, after)
         return after
 
     def leave_out(self, index: int) -> None:

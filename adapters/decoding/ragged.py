@@ -72,7 +72,7 @@ class _Run:
 
     def layer(self, index: int, rows: np.ndarray[Any, Any], *, decided: bool = False) -> None:
         """Run one layer for some rows, with all tokens that they miss there."""
-        tokens, family, ledger = self.tokens, self.family, self.runner.ledger
+        tokens, family, statistics = self.tokens, self.family, self.runner.statistics
         everyone = len(rows) == self.rows
         missing = (tokens.depth[rows] <= index).sum(axis=1)
         width = int(missing.max())
@@ -123,28 +123,32 @@ class _Run:
             tokens.hidden[target, source[1] + (tokens.hidden.shape[1] - width)] = after[source]
         tokens.depth[rows[of_row], of_token + tokens.depth.shape[1] - width] = index + 1
         ran = int(tokens.counts[rows[of_row], of_token + tokens.counts.shape[1] - width].sum())
-        ledger.layers += ran
-        ledger.completed += ran - int(tokens.counts[rows, -1].sum())
+        statistics.layers += ran
+        statistics.completed += ran - int(tokens.counts[rows, -1].sum())
 
     def _decided(self, index: int, rows: np.ndarray[Any, Any], block: Tensor, context: dict[str, Any]) -> Tensor:
         """A layer whose feed-forward block may be left out; that of a row which has ended runs along."""
         runner, family = self.runner, self.family
-        middle = family.attend(index, block, **context)
+        post_attention = family.attend(index, block, **context)
         live = self.tokens.counts[rows, -1]
-        asked = None if live.all() else torch.as_tensor(np.flatnonzero(live), device=middle.device)
+        asked = None if live.all() else torch.as_tensor(np.flatnonzero(live), device=post_attention.device)
         runs = np.ones(len(rows), dtype=bool)
-        runs[live] = runner.feeds(index, middle if asked is None else middle.index_select(0, asked))
-        runner.ledger.attentions_only += int((~runs).sum())
+        runs[live] = runner.run_ffn(index, post_attention if asked is None else post_attention.index_select(0, asked))
+        runner.statistics.attentions_only += int((~runs).sum())
         if not runs.any():
-            return middle
+            return post_attention
         if runs.all():
-            after = family.feed(index, middle, block)
-            told = (middle, after) if asked is None else (middle.index_select(0, asked), after.index_select(0, asked))
-            runner.fed(index, *told)
+            after = family.feed(index, post_attention, block)
+            told = (
+                (post_attention, after)
+                if asked is None
+                else (post_attention.index_select(0, asked), after.index_select(0, asked))
+            )
+            runner.ffn_done(index, *told)
             return after
-        kept = torch.as_tensor(np.flatnonzero(runs), device=middle.device)
-        after = middle.clone()
-        after[kept] = family.feed(index, middle.index_select(0, kept), block.index_select(0, kept))
+        kept = torch.as_tensor(np.flatnonzero(runs), device=post_attention.device)
+        after = post_attention.clone()
+        after[kept] = family.feed(index, post_attention.index_select(0, kept), block.index_select(0, kept))
         return after
 
     def fill(self, first: int, last: int, rows: np.ndarray[Any, Any]) -> None:
@@ -227,7 +231,7 @@ def ragged_step(runner: Runner, session: Session, input_ids: Tensor, position_id
             run.level = False
             run.fill(index, index + 1, going)
         else:
-            run.layer(index, going, decided=index in plan.feeds)
+            run.layer(index, going, decided=index in plan.ffn_checks)
         states.append(run.tokens.hidden[:, -1])
         depth = index + 1
         found = runner.ask(trajectory) if depth in plan.checks else None
@@ -248,7 +252,7 @@ def ragged_step(runner: Runner, session: Session, input_ids: Tensor, position_id
             emitted.append((which, logits))
             gone |= leaving
         if gone.any():
-            runner.ledger.exits[depth] += int(gone.sum())
+            runner.statistics.exits[depth] += int(gone.sum())
             left = np.sort(np.concatenate((running[gone], following)))
             if policy.cache == "propagate":
                 run.fill(depth, family.depth, left)
@@ -262,7 +266,7 @@ def ragged_step(runner: Runner, session: Session, input_ids: Tensor, position_id
         if not len(running):
             break
     if len(running):
-        runner.ledger.exits[family.depth] += len(running)
+        runner.statistics.exits[family.depth] += len(running)
         going = np.sort(np.concatenate((running, following)))
         newest = run.tokens.hidden[:, -1:]
         whole = newest if len(going) == rows else newest.index_select(0, run._index(going))
@@ -283,5 +287,5 @@ def complete(runner: Runner, session: Session) -> None:
         rows = np.flatnonzero(tokens.depth[:, -1] <= index)
         if len(rows):
             run.layer(index, rows)
-            runner.ledger.completed += int(tokens.counts[rows, -1].sum())
+            runner.statistics.completed += int(tokens.counts[rows, -1].sum())
     run.close()

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from adapters._common.deprecated import renamed_attribute
 from adapters._common.publish import public
 
-__all__ = ["Ledger", "Report"]
+__all__ = ["DecodingStatistics", "Report"]
 
 
 @dataclass(slots=True)
-class Ledger:
-    """Running counts of one generation. A token is one row of one step."""
+class DecodingStatistics:
+    """Decoding statistics: running counts of one generation. A token is one row of one step."""
 
     policy: str
     unit: str
@@ -52,7 +53,7 @@ class Report:
         Tokens decoded (rows × steps), without the first, which comes from the prompt.
     tokens_per_second : float
         Tokens decoded by time within the engine; prompt, logits processors and sampling are not in it.
-    layers_per_token, feeds_per_token : float
+    layers_per_token, ffn_blocks_per_token : float
         Layers and feed-forward blocks run for each, those that were run later to complete the cache included.
     completed_share : float
         Share of these layers that completed what an earlier token had left out.
@@ -60,9 +61,9 @@ class Report:
         Times that the model's own head was run for each.
     exits : dict of int to int
         Depth at which tokens were emitted → how many.
-    deciding_share, looking_share : float
-        Share of the engine's time that went into deciding (plans, signals, windows, gate), and into looks through an
-        exit head.
+    deciding_share, prediction_share : float
+        Share of the engine's time that went into deciding (plans, signals, windows, classifier), and into exit-head
+        predictions.
     drafted, accepted : int
         With ``cache="verify"``: tokens drafted, and those that the whole model said too.
     prompt_tokens : int
@@ -82,12 +83,12 @@ class Report:
     tokens: int
     tokens_per_second: float
     layers_per_token: float
-    feeds_per_token: float
+    ffn_blocks_per_token: float
     completed_share: float
     heads_per_token: float
     exits: Mapping[int, int]
     deciding_share: float
-    looking_share: float
+    prediction_share: float
     drafted: int
     accepted: int
     prompt_tokens: int
@@ -96,31 +97,34 @@ class Report:
     agreement: float | None
     events: tuple[str, ...]
 
+    feeds_per_token = renamed_attribute("feeds_per_token", "ffn_blocks_per_token")
+    looking_share = renamed_attribute("looking_share", "prediction_share")
+
     @classmethod
-    def of(cls, ledger: Ledger, *, agreement: float | None = None) -> Report:
-        """Close a ledger."""
-        tokens, seconds, layers = max(ledger.tokens, 1), max(ledger.seconds, 1e-12), max(ledger.layers, 1)
+    def of(cls, statistics: DecodingStatistics, *, agreement: float | None = None) -> Report:
+        """Close the decoding statistics of a generation."""
+        tokens, seconds, layers = max(statistics.tokens, 1), max(statistics.seconds, 1e-12), max(statistics.layers, 1)
         return cls(
-            policy=ledger.policy,
-            unit=ledger.unit,
-            cache=ledger.cache,
-            depth=ledger.depth,
-            tokens=ledger.tokens,
-            tokens_per_second=ledger.tokens / seconds,
-            layers_per_token=ledger.layers / tokens,
-            feeds_per_token=(ledger.layers - ledger.attentions_only) / tokens,
-            completed_share=ledger.completed / layers,
-            heads_per_token=ledger.heads / tokens,
-            exits=dict(sorted(ledger.exits.items())),
-            deciding_share=ledger.deciding / seconds,
-            looking_share=ledger.looking / seconds,
-            drafted=ledger.drafted,
-            accepted=ledger.accepted,
-            prompt_tokens=ledger.prompt_tokens,
-            prompt_seconds=ledger.prompt_seconds,
-            seconds=ledger.seconds,
+            policy=statistics.policy,
+            unit=statistics.unit,
+            cache=statistics.cache,
+            depth=statistics.depth,
+            tokens=statistics.tokens,
+            tokens_per_second=statistics.tokens / seconds,
+            layers_per_token=statistics.layers / tokens,
+            ffn_blocks_per_token=(statistics.layers - statistics.attentions_only) / tokens,
+            completed_share=statistics.completed / layers,
+            heads_per_token=statistics.heads / tokens,
+            exits=dict(sorted(statistics.exits.items())),
+            deciding_share=statistics.deciding / seconds,
+            prediction_share=statistics.looking / seconds,
+            drafted=statistics.drafted,
+            accepted=statistics.accepted,
+            prompt_tokens=statistics.prompt_tokens,
+            prompt_seconds=statistics.prompt_seconds,
+            seconds=statistics.seconds,
             agreement=agreement,
-            events=tuple(ledger.events),
+            events=tuple(statistics.events),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -136,10 +140,10 @@ class Report:
         lines = [
             f"{self.policy} (unit {self.unit}, cache {self.cache})",
             f"  {self.tokens} tokens, {self.tokens_per_second:.1f} a second; prompt of {self.prompt_tokens}",
-            f"  {self.layers_per_token:.2f} of {self.depth} layers and {self.feeds_per_token:.2f} feed-forward blocks "
-            f"a token, {self.heads_per_token:.2f} full heads",
+            f"  {self.layers_per_token:.2f} of {self.depth} layers and {self.ffn_blocks_per_token:.2f} feed-forward "
+            f"blocks a token, {self.heads_per_token:.2f} full heads",
             f"  emitted after layers {exits}",
-            f"  deciding {self.deciding_share:.1%} of the time, looks {self.looking_share:.1%}",
+            f"  deciding {self.deciding_share:.1%} of the time, looks {self.prediction_share:.1%}",
         ]
         if self.drafted:
             lines.append(f"  {self.drafted} drafted, {self.accepted} confirmed")

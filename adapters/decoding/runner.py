@@ -7,11 +7,11 @@ import time
 import numpy as np
 from torch import Tensor
 
-from adapters.decoding.agreement import agreed_exit, agreed_feeds, agreed_plan
+from adapters.decoding.agreement import agreed_exit, agreed_ffn, agreed_plan
 from adapters.decoding.contract import BoolArray, Deciding, Exit, Plan, Trajectory
 from adapters.decoding.heads import HeadCount
 from adapters.decoding.projection import Projection
-from adapters.decoding.report import Ledger
+from adapters.decoding.report import DecodingStatistics
 from adapters.decoding.session import Session
 from adapters.families import Family
 from adapters.families.surroundings import require_plain_layers
@@ -35,12 +35,12 @@ class Runner:
         self.family = family
         self.policy = policy
         self.heads = HeadCount(family.head)
-        self.ledger = self.new_ledger()
+        self.statistics = self.new_statistics()
         self._projection: Projection | None = None
 
-    def new_ledger(self) -> Ledger:
+    def new_statistics(self) -> DecodingStatistics:
         """Counts of nothing yet."""
-        return Ledger(type(self.policy).__name__, self.policy.unit, self.policy.cache, self.family.depth)
+        return DecodingStatistics(type(self.policy).__name__, self.policy.unit, self.policy.cache, self.family.depth)
 
     # ---- the policy -----------------------------------------------------------------------------------------------
 
@@ -54,7 +54,7 @@ class Runner:
             raise ArgumentError(
                 "cache", self.policy.cache, "'monotone' or 'propagate' for a policy that leaves out layers in between"
             )
-        if plan.feeds and self.policy.cache in ("deferred", "verify"):
+        if plan.ffn_checks and self.policy.cache in ("deferred", "verify"):
             raise ArgumentError(
                 "cache",
                 self.policy.cache,
@@ -64,9 +64,9 @@ class Runner:
             raise ArgumentError("cache", "exact", "another mode for a policy that leaves layers out")
         if plan.exit is not None and not (np.min(plan.exit) >= 1 and np.max(plan.exit) <= self.family.depth):
             raise ValueRangeError("exit", plan.exit, f"1 to {self.family.depth}, the layers of this model")
-        if plan.feeds and self.policy.unit == "layer":
+        if plan.ffn_checks and self.policy.unit == "layer":
             require_plain_layers(self.family)
-        self.ledger.deciding += time.perf_counter() - started
+        self.statistics.deciding += time.perf_counter() - started
         return plan
 
     def ask(self, trajectory: Trajectory) -> Exit | None:
@@ -82,33 +82,33 @@ class Runner:
         if leaving is not None and self.policy.cache == "exact" and trajectory.depth < self.family.depth:
             raise ArgumentError("cache", "exact", "another mode for a policy that leaves layers out")
         looked = max(self.policy.looking - looked, heads.seconds)  # the policy's time may hold that of the head
-        self.ledger.looking += looked
-        self.ledger.heads += heads.rows
-        self.ledger.deciding += time.perf_counter() - started - looked
+        self.statistics.looking += looked
+        self.statistics.heads += heads.rows
+        self.statistics.deciding += time.perf_counter() - started - looked
         return leaving
 
-    def feeds(self, index: int, middle: Tensor) -> BoolArray:
+    def run_ffn(self, index: int, post_attention: Tensor) -> BoolArray:
         """The policy's answer at a feed-forward block, for each row, the same on every process that shares a model."""
         started = time.perf_counter()
-        rows = len(middle)
-        runs = self.policy.feeds(index, middle[:, -1].to(self.family.home))
+        rows = len(post_attention)
+        runs = self.policy.run_ffn(index, post_attention[:, -1].to(self.family.home))
         if self.family.processes is not None:
-            runs = agreed_feeds(self.family.processes, runs, rows=rows)
-        self.ledger.deciding += time.perf_counter() - started
+            runs = agreed_ffn(self.family.processes, runs, rows=rows)
+        self.statistics.deciding += time.perf_counter() - started
         return np.broadcast_to(runs, (rows,))
 
-    def fed(self, index: int, middle: Tensor, after: Tensor) -> None:
+    def ffn_done(self, index: int, post_attention: Tensor, after: Tensor) -> None:
         """Tell the policy what a feed-forward block did."""
         started = time.perf_counter()
         home = self.family.home
-        self.policy.fed(index, middle[:, -1].to(home), after[:, -1].to(home))
-        self.ledger.deciding += time.perf_counter() - started
+        self.policy.ffn_done(index, post_attention[:, -1].to(home), after[:, -1].to(home))
+        self.statistics.deciding += time.perf_counter() - started
 
     # ---- the model ------------------------------------------------------------------------------------------------
 
     def head(self, hidden: Tensor, counted: int) -> Tensor:
         """The model's own norm and head, on states of which some count in the report."""
-        self.ledger.heads += counted
+        self.statistics.heads += counted
         return self.family.logits(self.family.finish(hidden))
 
     @property

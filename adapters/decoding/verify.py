@@ -30,8 +30,8 @@ def verified_step(runner: Runner, session: Session, input_ids: Tensor, position_
     """Logits of the whole model after the caller's token, shape (rows, 1, vocabulary)."""
     if session.rows > 1:
         note = "cache='verify' drafts for one row only: a batch runs at full depth (cache='deferred' does not)"
-        if note not in runner.ledger.events:
-            runner.ledger.events.append(note)
+        if note not in runner.statistics.events:
+            runner.statistics.events.append(note)
             warnings.warn(note, FullDepthWarning, stacklevel=2)
         return level_step(runner, session, input_ids, position_ids, _EVERYTHING)
     if session.ahead:
@@ -40,7 +40,7 @@ def verified_step(runner: Runner, session: Session, input_ids: Tensor, position_
         if int(input_ids) == drafted:
             session.ahead.pop(0)
             _show(session, session.length + 1)
-            runner.ledger.accepted += 1
+            runner.statistics.accepted += 1
             return logits
     withdraw(session)
     return _round(runner, session, input_ids, position_ids)
@@ -64,7 +64,7 @@ def _round(runner: Runner, session: Session, input_ids: Tensor, position_ids: Te
         session.kept.clear()
         _show(session, begin)
         raise
-    runner.ledger.drafted += len(drafts)
+    runner.statistics.drafted += len(drafts)
     session.ahead = [(token, logits[:, at : at + 1]) for at, token in enumerate(drafts, start=1)]
     _show(session, begin + 1)
     return logits[:, :1]

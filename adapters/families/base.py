@@ -195,14 +195,14 @@ class Family:
         )
         return hidden + found
 
-    def feed(self, index: int, middle: Tensor, entering: Tensor) -> Tensor:
+    def feed(self, index: int, post_attention: Tensor, entering: Tensor) -> Tensor:
         """The second half: the residual stream after the feed-forward block.
 
         Parameters
         ----------
         index : int
             The layer.
-        middle : Tensor
+        post_attention : Tensor
             What :meth:`attend` returned, or some of its rows.
         entering : Tensor
             What entered the layer, the same rows: where both halves run side by side the block reads this.
@@ -213,7 +213,7 @@ class Family:
             The residual stream after the layer.
         """
         layer = self.layers[index]
-        return middle + layer.mlp(layer.post_attention_layernorm(middle))
+        return post_attention + layer.mlp(layer.post_attention_layernorm(post_attention))
 
     def finish(self, hidden: Tensor) -> Tensor:
         """The residual stream after the last layer run, to what the head reads."""

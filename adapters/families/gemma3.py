@@ -50,11 +50,11 @@ class Gemma3(Qwen3):
         )
         return hidden + layer.post_attention_layernorm(found)
 
-    def feed(self, index: int, middle: Tensor, entering: Tensor) -> Tensor:
+    def feed(self, index: int, post_attention: Tensor, entering: Tensor) -> Tensor:
         """The second half: the residual stream after the feed-forward block."""
         layer = self.layers[index]
-        found = layer.mlp(layer.pre_feedforward_layernorm(middle))
-        return middle + layer.post_feedforward_layernorm(found)
+        found = layer.mlp(layer.pre_feedforward_layernorm(post_attention))
+        return post_attention + layer.post_feedforward_layernorm(found)
 
     def logits(self, finished: Tensor) -> Tensor:
         """What the head makes of it, over the vocabulary."""

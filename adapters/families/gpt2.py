@@ -65,10 +65,10 @@ class GPT2(Family):
         found, _ = layer.attn(layer.ln_1(hidden), **self.arguments(index, mask, position_ids, rotary, cache))
         return found + hidden
 
-    def feed(self, index: int, middle: Tensor, entering: Tensor) -> Tensor:
+    def feed(self, index: int, post_attention: Tensor, entering: Tensor) -> Tensor:
         """The second half: the residual stream after the feed-forward block."""
         layer = self.layers[index]
-        return middle + layer.mlp(layer.ln_2(middle))
+        return post_attention + layer.mlp(layer.ln_2(post_attention))
 
     def attention_input_norm(self, index: int) -> Module:
         """The norm before the attention of layer `index`."""

@@ -38,15 +38,15 @@ class GPTNeoX(Family):
         )
         return layer.post_attention_dropout(found) + hidden
 
-    def feed(self, index: int, middle: Tensor, entering: Tensor) -> Tensor:
+    def feed(self, index: int, post_attention: Tensor, entering: Tensor) -> Tensor:
         """The second half: the residual stream after the feed-forward block.
 
-        Side by side the layer itself adds the state last; here it is in `middle` already, so that the two may differ in
-        the last bit.
+        Side by side the layer itself adds the state last; here it is in `post_attention` already, so that the two may
+        differ in the last bit.
         """
         layer = self.layers[index]
-        read = entering if layer.use_parallel_residual else middle
-        return layer.post_mlp_dropout(layer.mlp(layer.post_attention_layernorm(read))) + middle
+        read = entering if layer.use_parallel_residual else post_attention
+        return layer.post_mlp_dropout(layer.mlp(layer.post_attention_layernorm(read))) + post_attention
 
     def attention(self, index: int) -> Module:
         """The attention of layer `index`."""

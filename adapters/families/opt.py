@@ -58,16 +58,17 @@ class OPT(Family):
             hidden_states=self.attention_input_norm(index)(hidden),
             **self.arguments(index, mask, position_ids, rotary, cache),
         )
-        middle = hidden + _dropped(layer, found)
-        return middle if layer.do_layer_norm_before else layer.self_attn_layer_norm(middle)
+        post_attention = hidden + _dropped(layer, found)
+        return post_attention if layer.do_layer_norm_before else layer.self_attn_layer_norm(post_attention)
 
-    def feed(self, index: int, middle: Tensor, entering: Tensor) -> Tensor:
+    def feed(self, index: int, post_attention: Tensor, entering: Tensor) -> Tensor:
         """The second half: the residual stream after the feed-forward block."""
         layer = self.layers[index]
-        flat = middle.reshape(-1, middle.shape[-1])  # as the layer does: a product may round differently else
+        # As the layer does: a product may round differently else.
+        flat = post_attention.reshape(-1, post_attention.shape[-1])
         found = layer.final_layer_norm(flat) if layer.do_layer_norm_before else flat
         found = layer.fc2(layer.activation_fn(layer.fc1(found)))
-        after = (flat + _dropped(layer, found)).view(middle.shape)
+        after = (flat + _dropped(layer, found)).view(post_attention.shape)
         return after if layer.do_layer_norm_before else layer.final_layer_norm(after)
 
     def finish(self, hidden: Tensor) -> Tensor:

@@ -27,10 +27,10 @@ class Phi3(Mistral):
         )
         return hidden + layer.resid_attn_dropout(found)
 
-    def feed(self, index: int, middle: Tensor, entering: Tensor) -> Tensor:
+    def feed(self, index: int, post_attention: Tensor, entering: Tensor) -> Tensor:
         """The second half: the residual stream after the feed-forward block."""
         layer = self.layers[index]
-        return middle + layer.resid_mlp_dropout(layer.mlp(layer.post_attention_layernorm(middle)))
+        return post_attention + layer.resid_mlp_dropout(layer.mlp(layer.post_attention_layernorm(post_attention)))
 
     def key_value_weights(self, index: int) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """Weights, shape (heads × size, width), and biases of the key and value projections of layer `index`."""

@@ -280,7 +280,7 @@ class Guarded(Policy):
         leaves = plan.exit
         if leaves is not None:
             leaves = np.where(restored, self._depth, leaves)
-        return Plan(exit=leaves, checks=plan.checks, feeds=plan.feeds)
+        return Plan(exit=leaves, checks=plan.checks, ffn_checks=plan.ffn_checks)
 
     def check(self, trajectory: Trajectory) -> Exit | None:
         """The answer of the guarded policy, for rows that it may decide on."""
@@ -298,19 +298,19 @@ class Guarded(Policy):
         leaving = leaving & ~restored
         return Exit(leaving, logits) if leaving.any() else None
 
-    def feeds(self, index: int, middle: Tensor) -> bool | BoolArray:
+    def run_ffn(self, index: int, post_attention: Tensor) -> bool | BoolArray:
         """The answer of the guarded policy, and True for rows that alarmed."""
-        found = self.policy.feeds(index, middle)
+        found = self.policy.run_ffn(index, post_attention)
         restored = self._watch.restored
         if not restored.any():
             return found
-        if len(middle) != len(restored):  # some rows have left, and nobody says which
+        if len(post_attention) != len(restored):  # some rows have left, and nobody says which
             return True
         return np.asarray(restored | found)
 
-    def fed(self, index: int, middle: Tensor, after: Tensor) -> None:
+    def ffn_done(self, index: int, post_attention: Tensor, after: Tensor) -> None:
         """Pass on what a feed-forward block did."""
-        self.policy.fed(index, middle, after)
+        self.policy.ffn_done(index, post_attention, after)
 
     def emitted(self, logits: Tensor) -> None:
         """Measure the signals of the new token, and see whether a monitor alarms."""

@@ -50,7 +50,7 @@ class EarlyWarning(Policy):
         self._family = family
         self._exits, self._skips = self._fitted(family)
         blocks = frozenset(index for skip in self._skips.values() for index in skip.layers)
-        self._plan = Plan(checks=tuple(sorted({*self._exits, *self._skips})), feeds=blocks)
+        self._plan = Plan(checks=tuple(sorted({*self._exits, *self._skips})), ffn_checks=blocks)
 
     def unbind(self) -> None:
         """Forget the heads, whose weights are the model's."""
@@ -76,7 +76,7 @@ class EarlyWarning(Policy):
             self._runs |= dict.fromkeys(self._skips[depth].layers, runs)
         return left
 
-    def feeds(self, index: int, middle: Tensor) -> bool | BoolArray:  # noqa: ARG002 (the contract's)
+    def run_ffn(self, index: int, post_attention: Tensor) -> bool | BoolArray:  # noqa: ARG002 (the contract's)
         """As was decided at the check before this group of blocks."""
         runs = self._runs.get(index)
         return True if runs is None else runs

@@ -75,11 +75,11 @@ def ablate_ffn(
     """
     for batch in text_batches(texts, indices=indices, batch_size=batch_size, device=family.model.device):
         layers = LayerPass(family, batch)
-        entering, post_attention = [layers.embedded], []
+        entering, attended = [layers.embedded], []
         for index in range(family.depth):
-            middle = layers.attend(index, entering[-1])
-            post_attention.append(batch.of_decided(middle))
-            entering.append(family.feed(index, middle, entering[-1]))
+            post_attention = layers.attend(index, entering[-1])
+            attended.append(batch.of_decided(post_attention))
+            entering.append(family.feed(index, post_attention, entering[-1]))
         states = [batch.of_decided(each) for each in entering]
         full = top_tokens(family, states[-1])
         changed = np.zeros((len(batch.text), len(groups)), dtype=bool)
@@ -87,9 +87,11 @@ def ablate_ffn(
             hidden = entering[min(group)]
             for index in range(min(group), family.depth):
                 if index in group:
-                    middle = layers.attend(index, hidden)
-                    hidden = batch.put(family.feed(index, middle, hidden), middle)  # the prompt runs in full
+                    post_attention = layers.attend(index, hidden)
+                    hidden = batch.put(
+                        family.feed(index, post_attention, hidden), post_attention
+                    )  # the prompt runs in full
                 else:
                     hidden = layers.run(index, hidden)
             changed[:, column] = (top_tokens(family, batch.of_decided(hidden)) != full).cpu().numpy()
-        yield FFNAblation(batch.text, states, post_attention, changed)
+        yield FFNAblation(batch.text, states, attended, changed)

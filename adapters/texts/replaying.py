@@ -137,7 +137,7 @@ def _pass(family: Family, policy: Policy, batch: TextBatch) -> tuple[Any, ...]:
     policy.start(rows, None)
     plan = policy.plan(0)
     whole = hidden  # the same text through the whole model, where the policy changes states on its way
-    changes = bool(plan.feeds or plan.skip_layers) or policy.cache == "propagate"
+    changes = bool(plan.ffn_checks or plan.skip_layers) or policy.cache == "propagate"
     depth = np.full(rows, family.depth, dtype=np.int64)
     ffn_blocks = np.zeros(rows, dtype=np.int64)
     running = np.arange(rows)
@@ -157,16 +157,16 @@ def _pass(family: Family, policy: Policy, batch: TextBatch) -> tuple[Any, ...]:
         entering = hidden
         if index in plan.skip_layers:  # by these tokens; a prompt runs in full
             hidden = batch.put(layers.run(index, hidden), entering)
-        elif index in plan.feeds and len(running):
-            middle = layers.attend(index, hidden)
-            newest = batch.of_decided(middle)
+        elif index in plan.ffn_checks and len(running):
+            post_attention = layers.attend(index, hidden)
+            newest = batch.of_decided(post_attention)
             runs = np.ones(rows, dtype=bool)
             at = torch.as_tensor(running, device=device)
-            runs[running] = policy.feeds(index, newest.index_select(0, at))
-            hidden = family.feed(index, middle, entering)
+            runs[running] = policy.run_ffn(index, newest.index_select(0, at))
+            hidden = family.feed(index, post_attention, entering)
             if runs[running].all():
-                policy.fed(index, newest.index_select(0, at), batch.of_decided(hidden).index_select(0, at))
-            hidden = batch.put(hidden, middle, torch.as_tensor(np.flatnonzero(~runs), device=device))
+                policy.ffn_done(index, newest.index_select(0, at), batch.of_decided(hidden).index_select(0, at))
+            hidden = batch.put(hidden, post_attention, torch.as_tensor(np.flatnonzero(~runs), device=device))
             ffn_blocks[running] += runs[running]
         else:
             hidden = layers.run(index, hidden)

@@ -57,11 +57,11 @@ class LeavesOut(Policy):
         if step < self.first:
             return Plan()
         if self.depth is None or self.chance == 1.0:
-            return Plan(exit=self.depth, feeds=self.blocks)
+            return Plan(exit=self.depth, ffn_checks=self.blocks)
         leaves = self._random.random(self._rows) < self.chance
         return Plan(exit=np.where(leaves, self.depth, self._layers))
 
-    def feeds(self, index: int, middle: Any) -> bool:  # noqa: ARG002
+    def run_ffn(self, index: int, post_attention: Any) -> bool:  # noqa: ARG002
         """Not those of the plan."""
         return False
 
@@ -180,7 +180,7 @@ class Bench:
                 alarms |= {first + alarm.row: alarm.token for alarm in policy.alarms}
             report = policy.report()
             feed = self._feed_share()
-            spent += ((1 - feed) * report.layers_per_token + feed * report.feeds_per_token) * report.tokens
+            spent += ((1 - feed) * report.layers_per_token + feed * report.ffn_blocks_per_token) * report.tokens
             tokens += report.tokens
         loops, losses = self._judged(torch.cat(sequences))
         return Texts(loops, losses, alarms, 1.0 - spent / (tokens * len(self.model.model.layers)))

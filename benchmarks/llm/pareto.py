@@ -254,10 +254,10 @@ def main() -> None:
             "Time": f"{row.time_share:.2f}",
             "Range": f"{row.time_low:.2f}–{row.time_high:.2f}",
             "Layers a token": f"{row.layers_per_token:.1f}",
-            "Feed-forward": f"{row.feeds_per_token:.1f}",
+            "Feed-forward": f"{row.ffn_blocks_per_token:.1f}",
             "Heads": f"{row.heads_per_token:.2f}",
             "Deciding": f"{row.deciding_share:.3f}",
-            "Looks": f"{row.looking_share:.3f}",
+            "Looks": f"{row.prediction_share:.3f}",
             "Front": "yes" if row.setting in best else "",
         }
         for row in rows

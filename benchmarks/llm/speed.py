@@ -49,13 +49,13 @@ class SkipFeedsPolicy(Policy):
 
     def __init__(self, layers: frozenset[int]) -> None:
         super().__init__(unit="ffn", cache="exact")
-        self._plan = Plan(feeds=layers)
+        self._plan = Plan(ffn_checks=layers)
 
     def plan(self, step: int) -> Plan:  # noqa: ARG002
         """The same for every token."""
         return self._plan
 
-    def feeds(self, index: int, middle: torch.Tensor) -> bool:  # noqa: ARG002
+    def run_ffn(self, index: int, post_attention: torch.Tensor) -> bool:  # noqa: ARG002
         """None of those that are asked about."""
         return False
 
@@ -119,7 +119,7 @@ def overhead() -> list[dict[str, str]]:
                 timed(model, policy, torch.arange(5, 21)[None], TOKENS)
             report = policy.report()
             row["Deciding, share of the engine's time"] = f"{report.deciding_share:.3f}"
-            row["Looks"] = f"{report.looking_share:.3f}"
+            row["Looks"] = f"{report.prediction_share:.3f}"
         rows.append(row)
         print("  ".join(row.values()), flush=True)
         del model

@@ -116,14 +116,14 @@ class Feeding(Policy):
     def plan(self, step: int) -> Plan:
         """Ask in every layer."""
         self.now = self.runs[step % len(self.runs)]
-        return Plan(feeds=frozenset(range(self.runs.shape[1])))
+        return Plan(ffn_checks=frozenset(range(self.runs.shape[1])))
 
-    def feeds(self, index: int, middle: Tensor) -> Any:
+    def run_ffn(self, index: int, post_attention: Tensor) -> Any:
         """As the script says."""
-        assert len(middle) == self.now.shape[1]
+        assert len(post_attention) == self.now.shape[1]
         return self.now[index]
 
-    def fed(self, index: int, middle: Tensor, after: Tensor) -> None:
+    def ffn_done(self, index: int, post_attention: Tensor, after: Tensor) -> None:
         """Note the layer."""
         self.told.append(index)
 

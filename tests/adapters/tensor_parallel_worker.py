@@ -104,20 +104,20 @@ class Feeds(Policy):
         self._depth = family.depth
 
     def plan(self, step: int) -> Plan:
-        return Plan(feeds=frozenset(range(1, self._depth)))
+        return Plan(ffn_checks=frozenset(range(1, self._depth)))
 
-    def feeds(self, index: int, middle: Tensor) -> bool | BoolArray:
-        return (middle[:, index] > 0).numpy()
+    def run_ffn(self, index: int, post_attention: Tensor) -> bool | BoolArray:
+        return (post_attention[:, index] > 0).numpy()
 
 
 class Both(Sure):
     """Leave, and leave out feed-forward blocks."""
 
     def plan(self, step: int) -> Plan:
-        return Plan(checks=(2, 4), feeds=frozenset(range(1, self._family.depth)))
+        return Plan(checks=(2, 4), ffn_checks=frozenset(range(1, self._family.depth)))
 
-    def feeds(self, index: int, middle: Tensor) -> bool | BoolArray:
-        return (middle[:, index] > 0).numpy()
+    def run_ffn(self, index: int, post_attention: Tensor) -> bool | BoolArray:
+        return (post_attention[:, index] > 0).numpy()
 
 
 class Skips(Policy):
@@ -154,8 +154,8 @@ class WordlessSure(Sure):
 class AstrayFeeds(Feeds):
     """The other processes run the blocks that the first leaves out."""
 
-    def feeds(self, index: int, middle: Tensor) -> bool | BoolArray:
-        return bool(index % 2) if rank() else super().feeds(index, middle)
+    def run_ffn(self, index: int, post_attention: Tensor) -> bool | BoolArray:
+        return bool(index % 2) if rank() else super().run_ffn(index, post_attention)
 
 
 class AstraySkips(Skips):
@@ -163,7 +163,7 @@ class AstraySkips(Skips):
 
     def plan(self, step: int) -> Plan:
         if rank():
-            return Plan(checks=(1, 2), exit=np.array([1]) if step % 2 else None, feeds=frozenset({2}))
+            return Plan(checks=(1, 2), exit=np.array([1]) if step % 2 else None, ffn_checks=frozenset({2}))
         return super().plan(step)
 
 
@@ -230,7 +230,7 @@ def run(model: Any, policy: Policy, *, several: bool) -> dict[str, Any]:
     return {
         "tokens": found.sequences.tolist(),
         "exits": {str(depth): count for depth, count in report.exits.items()},
-        "feeds": report.feeds_per_token,
+        "feeds": report.ffn_blocks_per_token,
         "keys": found.past_key_values.layers[-1].keys.tolist(),
     }
 

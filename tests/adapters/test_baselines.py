@@ -78,7 +78,7 @@ def test_confidence_leaves_where_the_head_is_sure(measure: str, name: str) -> No
     assert report.exits == {depth: count for depth, count in exits.items() if count}
     assert len(report.exits) > 1
     assert report.heads_per_token == pytest.approx(looks / (TOKENS - 1))  # the look that leaves is the head's only run
-    assert 0 < report.looking_share < 1
+    assert 0 < report.prediction_share < 1
 
 
 @pytest.mark.parametrize("measure", MEASURES)
@@ -177,7 +177,7 @@ def test_saturation_needs_no_head_but_to_speak() -> None:
     policy = SaturationPolicy(threshold=0.7)
     plain(tiny("llama"), prompt(), tokens=TOKENS, custom_generate=policy)
     assert policy.report().heads_per_token == 1
-    assert policy.report().looking_share == 0
+    assert policy.report().prediction_share == 0
 
 
 # ---- fixed point ---------------------------------------------------------------------------------------------------
@@ -290,7 +290,7 @@ def test_never_asks_nothing() -> None:
     assert plan.exit is None
     assert not plan.checks
     assert not plan.skip_layers
-    assert not plan.feeds
+    assert not plan.ffn_checks
 
 
 # ---- options -------------------------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def test_fixed_exit_runs_half_of_the_layers_and_disagrees(rows: dict[str, Pareto
 
 def test_looks_are_counted(rows: dict[str, ParetoRow]) -> None:
     assert rows["sure"].heads_per_token > 1.0
-    assert 0.0 < rows["sure"].looking_share < 1.0
+    assert 0.0 < rows["sure"].prediction_share < 1.0
 
 
 def test_without_texts_agreement_is_not_made_up(model: Any, prompts: list[list[int]]) -> None:

@@ -290,7 +290,7 @@ def test_feed_forward_blocks_left_out_add_nothing(name: str, rows: int, fixed_si
     report = policy.report()
     used = runs[: TOKENS - 1]
     assert report.layers_per_token == LAYERS
-    assert report.feeds_per_token == pytest.approx(used.sum() / (rows * (TOKENS - 1)))
+    assert report.ffn_blocks_per_token == pytest.approx(used.sum() / (rows * (TOKENS - 1)))
     assert len(policy.told) == used.all(axis=2).sum()  # told where it ran for all
 
 

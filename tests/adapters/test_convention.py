@@ -118,4 +118,4 @@ def test_a_cache_under_a_name_that_is_ignored_is_refused() -> None:
             model(prompt()["input_ids"], input_ids=prompt()["input_ids"], **{name: cache})
         model(prompt()["input_ids"], None, None, cache)  # by position
         assert model(torch.tensor([[4]]), **{name: cache})[name] is cache
-    assert engine.ledger.tokens == 1
+    assert engine.statistics.tokens == 1

@@ -152,13 +152,13 @@ def test_blocks_run_where_a_statistic_is_not_a_number() -> None:
     classifier = Logistic(np.zeros(20), 0.0)
     policy = EWSExitPolicy(calibration=with_rule(Rule(0.1, (), (SkipRule((6, 7), classifier, -1e300),)), "ffn"))
     policy.bind(family_of(model_of("llama")))
-    assert policy.plan(0).feeds == {6, 7}
+    assert policy.plan(0).ffn_checks == {6, 7}
     assert policy.check(Trajectory(states(3, spoiled=(1,), depth=6), None)) is None
     for index in (6, 7):
-        assert np.asarray(policy.feeds(index, torch.zeros(3, 48))).tolist() == [False, True, False]
-    assert policy.feeds(5, torch.zeros(3, 48)) is True
+        assert np.asarray(policy.run_ffn(index, torch.zeros(3, 48))).tolist() == [False, True, False]
+    assert policy.run_ffn(5, torch.zeros(3, 48)) is True
     policy.plan(1)  # what was decided for one token is not kept for the next
-    assert policy.feeds(6, torch.zeros(3, 48)) is True
+    assert policy.run_ffn(6, torch.zeros(3, 48)) is True
 
 
 @torch.no_grad()
@@ -193,7 +193,7 @@ def test_rows_that_stay_keep_their_own_decision_on_blocks() -> None:
     found = policy.check(Trajectory(drawn, None))
     assert found is not None
     assert np.asarray(found.rows).tolist() == [False, False, True, True, False]
-    assert np.asarray(policy.feeds(7, torch.zeros(3, 48))).tolist() == [False, False, True]
+    assert np.asarray(policy.run_ffn(7, torch.zeros(3, 48))).tolist() == [False, False, True]
 
 
 # ---- without a calibration -----------------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ def test_what_the_report_says() -> None:
     assert report.tokens == sum(report.exits.values()) == 2 * (TOKENS - 1)
     assert report.prompt_tokens == 14
     assert 0 < report.heads_per_token < 1  # looks at the last layer stand for the head
-    assert 0 < report.looking_share < 1
+    assert 0 < report.prediction_share < 1
     assert 0 < report.deciding_share < 1
     assert report.layers_per_token <= LAYERS
     assert report.events == ()
@@ -291,7 +291,7 @@ def test_blocks_that_the_report_counts() -> None:
     report = policy.report()
     assert report.exits == {LAYERS: 2 * (TOKENS - 1)}
     assert report.layers_per_token == LAYERS
-    assert LAYERS - 3 < report.feeds_per_token < LAYERS
+    assert LAYERS - 3 < report.ffn_blocks_per_token < LAYERS
 
 
 # ---- where kernels cannot be compiled ------------------------------------------------------------------------------

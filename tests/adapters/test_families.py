@@ -265,17 +265,17 @@ def test_two_halves_are_a_layer(name: str, attention: str, dtype: torch.dtype) -
         for index in range(family.depth):
             context = {"mask": masks[family.kinds[index]], "position_ids": positions, "rotary": rotary}
             expected = family.run(index, hidden, cache=whole, **context)
-            middle = family.attend(index, hidden, cache=halved, **context)
-            found = family.feed(index, middle, hidden)
+            post_attention = family.attend(index, hidden, cache=halved, **context)
+            found = family.feed(index, post_attention, hidden)
             rows = torch.tensor([0, 2])
-            some = family.feed(index, middle.index_select(0, rows), hidden.index_select(0, rows))
+            some = family.feed(index, post_attention.index_select(0, rows), hidden.index_select(0, rows))
             if name != SIDE_BY_SIDE:
                 assert_equal(found, expected)
             elif dtype == torch.float64:
                 torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
             if dtype == torch.float64:
                 torch.testing.assert_close(some, expected[rows], rtol=0, atol=1e-12)
-            assert not torch.equal(middle, expected)
+            assert not torch.equal(post_attention, expected)
             hidden = expected
         assert_caches_equal(halved, whole)
         mask = torch.cat((mask, torch.ones(ROWS, 1, dtype=mask.dtype)), dim=1)

@@ -500,7 +500,7 @@ class Breaking(Policy):
         """Leave after three, then after four: some wait."""
         if step == 3:
             self._maybe("plan")
-        return Plan(feeds=frozenset({2})) if self.cache == "exact" else Plan(checks=(1 + step % 3, 4))
+        return Plan(ffn_checks=frozenset({2})) if self.cache == "exact" else Plan(checks=(1 + step % 3, 4))
 
     def check(self, trajectory: Trajectory) -> Exit | None:
         """May fail in the middle of a token, after others began to wait."""
@@ -508,7 +508,7 @@ class Breaking(Policy):
             self._maybe("check")
         return Exit() if trajectory.depth < 3 else None
 
-    def feeds(self, index: int, middle: Tensor) -> bool:
+    def run_ffn(self, index: int, post_attention: Tensor) -> bool:
         """May fail."""
         self._maybe("feeds")
         return False

@@ -61,13 +61,13 @@ class LeavingOut(Policy):
 
     def __init__(self, *, layers: Sequence[int] = (), feeds: Sequence[int] = ()) -> None:
         super().__init__(unit="both", cache="propagate")
-        self.what = Plan(skip_layers=frozenset(layers), feeds=frozenset(feeds))
+        self.what = Plan(skip_layers=frozenset(layers), ffn_checks=frozenset(feeds))
         self.asked: list[int] = []
 
     def plan(self, step: int) -> Plan:
         return self.what
 
-    def feeds(self, index: int, middle: Tensor) -> bool:
+    def run_ffn(self, index: int, post_attention: Tensor) -> bool:
         self.asked.append(index)
         return False
 
@@ -145,7 +145,7 @@ def test_without_an_alarm_nothing_changes(model: Any, deaf: Path, policy: Any, r
     assert torch.equal(plain.sequences, watched.sequences)
     assert all(torch.equal(a, b) for a, b in zip(plain.logits, watched.logits, strict=True))
     assert guarded.report().events == ()
-    for name in ("exits", "layers_per_token", "feeds_per_token", "heads_per_token", "unit", "cache"):
+    for name in ("exits", "layers_per_token", "ffn_blocks_per_token", "heads_per_token", "unit", "cache"):
         assert getattr(guarded.report(), name) == getattr(alone.report(), name)
     assert guarded.looking == guarded.policy.looking
 
@@ -226,7 +226,7 @@ def test_layers_and_blocks_in_between_come_back(model: Any, deaf: Path, what: An
         assert report.layers_per_token * report.tokens == pytest.approx(LAYERS * report.tokens - left_out)
     else:
         left_out += 2 * rest * (rows - 1)
-        assert report.feeds_per_token * report.tokens == pytest.approx(LAYERS * report.tokens - left_out)
+        assert report.ffn_blocks_per_token * report.tokens == pytest.approx(LAYERS * report.tokens - left_out)
 
 
 def _failing_at(guarded: Guarded, token: int, *, row: int) -> Any:

@@ -56,7 +56,7 @@ def test_the_engine_counts_the_heads_that_ran() -> None:
     plain(model, prompt(), tokens=6, custom_generate=policy)
     report = policy.report()
     assert report.heads_per_token == 67  # and the one that speaks
-    assert 0 < report.looking_share < 1
+    assert 0 < report.prediction_share < 1
     assert not model.lm_head._forward_hooks
     assert not model.lm_head._forward_pre_hooks
     plain(model, prompt(3), tokens=6, custom_generate=policy)

@@ -55,14 +55,17 @@ def decode(model: Any, policy: Policy, texts: Sequence[Continuation]) -> Decoded
             cache = DynamicCache(config=model.config)
             model(input_ids=ids[:, : each.prompt], past_key_values=cache, use_cache=True)
             for place in range(each.prompt, len(each.tokens) - 1):
-                ledger = engine.ledger
-                before, ran = dict(ledger.exits), ledger.layers - ledger.completed - ledger.attentions_only
+                statistics = engine.statistics
+                before, ran = (
+                    dict(statistics.exits),
+                    statistics.layers - statistics.completed - statistics.attentions_only,
+                )
                 logits = model(input_ids=ids[:, place : place + 1], past_key_values=cache, use_cache=True).logits[0, -1]
-                (depth,) = [at for at, count in ledger.exits.items() if count != before.get(at, 0)]
+                (depth,) = [at for at, count in statistics.exits.items() if count != before.get(at, 0)]
                 found.text.append(index)
                 found.said.append(int(logits.argmax()))
                 found.depth.append(depth)
-                found.ffn_blocks.append(ledger.layers - ledger.completed - ledger.attentions_only - ran)
+                found.ffn_blocks.append(statistics.layers - statistics.completed - statistics.attentions_only - ran)
                 found.likelihood.append(float(logits.double().log_softmax(-1)[ids[0, place + 1]]))
     return found
 
@@ -127,11 +130,11 @@ class HalfFed(Policy):
 
     def plan(self, step: int) -> Plan:
         """Ask in most layers."""
-        return Plan(feeds=frozenset(range(1, LAYERS)))
+        return Plan(ffn_checks=frozenset(range(1, LAYERS)))
 
-    def feeds(self, index: int, middle: Tensor) -> Any:
+    def run_ffn(self, index: int, post_attention: Tensor) -> Any:
         """By sign."""
-        return (middle[:, index] > 0).numpy()
+        return (post_attention[:, index] > 0).numpy()
 
 
 # ---- exits ---------------------------------------------------------------------------------------------------------

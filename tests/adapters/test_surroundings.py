@@ -469,7 +469,7 @@ def test_layers_that_cannot_be_halved_are_refused(change: str) -> None:
 def test_blocks_decided_under_another_unit_are_refused_too() -> None:
     class Sly(Policy):
         def plan(self, step: int) -> Plan:
-            return Plan(feeds=frozenset({3}))
+            return Plan(ffn_checks=frozenset({3}))
 
     model = TINY["llama"]()
     model.model.layers[3].register_forward_hook(louder)

@@ -109,7 +109,7 @@ def test_the_report_says_what_ran(name: str, cache: str) -> None:
     assert report.depth == 5
     assert report.prompt_tokens == inputs["input_ids"].numel()
     assert 0 <= report.deciding_share <= 1
-    assert 0 <= report.looking_share <= 1
+    assert 0 <= report.prediction_share <= 1
     assert (min(report.exits) < 5) is PROMISES[name].leaves
     if cache != "verify":
         assert sum(report.exits.values()) == report.tokens
