@@ -40,6 +40,7 @@ _HOMES: dict[str, str | None] = {
     "ScoreTestsConfig": "ews._analysis.score_tests.result",
     "rolling": "ews._analysis.rolling",
     "score_tests": "ews._analysis.score_tests.run",
+    "length_needed": "ews._significance.length",
     "significance": "ews._significance.surrogates",
     "trends": None,
     # several variables
@@ -188,6 +189,7 @@ __all__ = [
     "indicators",
     "kurtosis",
     "lempel_ziv_complexity",
+    "length_needed",
     "mean",
     "models",
     "multivariate",
@@ -270,6 +272,7 @@ if TYPE_CHECKING:
     from ews._evaluation.sensitivity.run import sensitivity
     from ews._monitor.monitor import Monitor
     from ews._monitor.result import MonitorCalibration, MonitorConfig, MonitorState
+    from ews._significance.length import length_needed
     from ews._significance.surrogates import significance
     from ews._tables.result import Recognised, Table
     from ews._tables.run import read_table

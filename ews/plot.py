@@ -30,8 +30,9 @@ from ews._common.figures import (
     style,
     time_axis,
 )
+from ews._common.layout import distinct
 from ews._common.words import alarm_text, number_text, p_clause, trend_symbol, typeset
-from ews.summary import counts, statistic_text
+from ews.summary import counts, in_order, statistic_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["ResultFigure", "detection_figure", "detections_figure", "significance_figure"]
 
 VERDICT_COLOURS = {"warning": VERMILLION, "no warning": BLUE, "inconclusive": MUTED}
+# So many series are drawn over time; of more only the trends, at most as many as a page is high.
+MOST_ROWS, MOST_LINES = 8, 60
 _ARROWS = {"up": "↑", "down": "↓", "both": "↕"}
 
 
@@ -116,7 +119,8 @@ def detections_figure(detections: Detections) -> Figure:
     matplotlib.figure.Figure
         To the left each series with its trend, to the right each indicator's trend statistic with its interval and the
         range in which 95 % of the surrogates fall. A filled marker is significant in the direction of alarm. Beside the
-        verdict, q: the false discovery rate over the series at which this one still warns.
+        verdict, q: the false discovery rate over the series at which this one still warns. Warnings come first, then
+        the smallest q. More than eight series are drawn as one line of markers each, at most 60 of them.
 
     Examples
     --------
@@ -127,17 +131,17 @@ def detections_figure(detections: Detections) -> Figure:
     >>> len(detections_figure(result).axes)
     4
     """
-    rows = list(detections.items())
+    rows = [(column, detections[column]) for column in in_order(detections)]
+    if len(rows) > MOST_ROWS:
+        return _many_figure(detections, rows)
     lines = max((len(detection.indicators) for _, detection in rows), default=1)
     height = max(0.95, 0.26 * lines + 0.35)
     figure = new_figure(height * max(len(rows), 1) + 0.75)
-    warned = sum(detection.verdict == "warning" for _, detection in rows)
-    figure.suptitle(
-        f"Early-warning signals: {warned} of {len(rows)} series warn", fontsize=FONT + 2, fontweight="bold", color=INK
-    )
+    _detections_title(figure, detections)
     if not rows:
         return figure
     grid = figure.add_gridspec(len(rows), 2, width_ratios=[1.5, 1.0])
+    shown = distinct(detections, 40)
     one_clock = len({(d.series.time[0], d.series.time[-1]) for _, d in rows}) == 1
     first: Axes | None = None
     forest: Axes | None = None
@@ -149,7 +153,7 @@ def detections_figure(detections: Detections) -> Figure:
         _draw_trend(left, detection)
         style(left)
         left.set_xlim(time[0], time[-1])
-        name = left.set_title(_wrapped(column, 40, lines=1), loc="left", fontsize=FONT, color=INK, pad=3)
+        name = left.set_title(shown[column], loc="left", fontsize=FONT, color=INK, pad=3)
         name.set_parse_math(False)
         colour = VERDICT_COLOURS[detection.verdict]
         q = detections.qvalue[column]
@@ -169,6 +173,48 @@ def detections_figure(detections: Detections) -> Figure:
     if forest is not None and rows[0][1].config.trend != "theil_sen":
         forest.set_xlim(-1.05, 1.05)
     return figure
+
+
+def _detections_title(figure: Figure, detections: Detections) -> None:
+    warned = sum(detection.verdict == "warning" for detection in detections.values())
+    said = f"Early-warning signals: {warned} of {len(detections)} series warn"
+    if (stay := len(detections.warnings())) < warned:
+        said += f", {stay} at a false discovery rate of 0.05"
+    figure.suptitle(said, fontsize=FONT + 2, fontweight="bold", color=INK)
+
+
+def _many_figure(detections: Detections, rows: list[tuple[str, Detection]]) -> Figure:
+    """One line a series and one panel an indicator: trend, interval, and the range of the surrogates."""
+    kept, left = rows[:MOST_LINES], len(rows) - MOST_LINES
+    names = list(dict.fromkeys(name for _, detection in kept for name in detection.indicators))
+    figure = new_figure(0.165 * len(kept) + 1.4)
+    _detections_title(figure, detections)
+    panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    shown = distinct([column for column, _ in kept], 28)
+    for axes, name in zip(panels, names, strict=True):
+        axes.axvline(0.0, color=MUTED, lw=0.6, zorder=1)
+        for place, (_, detection) in enumerate(kept):
+            if name in detection.indicators:
+                _draw_trend_line(axes, detection, name, place, "o")
+        style(axes)
+        axes.set_title(kept[0][1].indicators[name].label if name in kept[0][1].indicators else name, fontsize=FONT)
+        axes.tick_params(axis="y", length=0)
+        if kept[0][1].config.trend != "theil_sen":
+            axes.set_xlim(-1.05, 1.05)
+    labels = [shown[column] for column, _ in kept]
+    panels[0].set_yticks(range(len(kept)), labels, parse_math=False)
+    panels[0].set_ylim(len(kept) - 0.4, -0.6)
+    for label, (_, detection) in zip(panels[0].get_yticklabels(), kept, strict=True):
+        label.set(color=VERDICT_COLOURS[detection.verdict], fontweight="bold" if _warns(detection) else "normal")
+    more = f" ({left} more, with larger q, are in the table)" if left > 0 else ""
+    text = f"trend of the indicator ({trend_symbol(kept[0][1].config.trend)}){more}"
+    panels[len(panels) // 2].set_xlabel(text, fontsize=FONT)
+    _forest_legend(figure, kept[0][1], lines=False)
+    return figure
+
+
+def _warns(detection: Detection) -> bool:
+    return detection.verdict == "warning"
 
 
 def _title(figure: Figure, detection: Detection) -> None:
@@ -330,16 +376,7 @@ def _draw_forest(axes: Axes, detection: Detection) -> None:
     names = list(detection.indicators)
     axes.axvline(0.0, color=MUTED, lw=0.6, zorder=1)
     for place, name in enumerate(names):
-        taus = detection.surrogate_tau[name]
-        taus = taus[np.isfinite(taus)]
-        if taus.size:
-            low, high = np.quantile(taus, [0.025, 0.975])
-            axes.barh(place, high - low, left=low, height=0.62, color=BAND, zorder=1)
-        axes.plot(detection.tau_interval[name], [place, place], color=BLUE, lw=1.3, zorder=2)
-        axes.plot(
-            detection.tau[name], place, marker=_MARKERS[place % len(_MARKERS)], ms=5, zorder=3, ls="none",
-            markeredgecolor=BLUE, markerfacecolor=BLUE if counts(detection, name) else "white",
-        )  # fmt: skip
+        _draw_trend_line(axes, detection, name, place, _MARKERS[place % len(_MARKERS)])
     style(axes)
     axes.set_yticks(range(len(names)), [detection.indicators[name].label for name in names])
     axes.tick_params(axis="y", length=0)
@@ -347,7 +384,21 @@ def _draw_forest(axes: Axes, detection: Detection) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
 
 
-def _forest_legend(figure: Figure, detection: Detection) -> None:
+def _draw_trend_line(axes: Axes, detection: Detection, name: str, place: int, marker: str) -> None:
+    """An indicator's trend with its interval, on the range that holds 95 % of the surrogates' trends."""
+    taus = detection.surrogate_tau[name]
+    taus = taus[np.isfinite(taus)]
+    if taus.size:
+        low, high = np.quantile(taus, [0.025, 0.975])
+        axes.barh(place, high - low, left=low, height=0.62, color=BAND, zorder=1)
+    axes.plot(detection.tau_interval[name], [place, place], color=BLUE, lw=1.3, zorder=2)
+    axes.plot(
+        detection.tau[name], place, marker=marker, ms=5, zorder=3, ls="none", markeredgecolor=BLUE,
+        markerfacecolor=BLUE if counts(detection, name) else "white",
+    )  # fmt: skip
+
+
+def _forest_legend(figure: Figure, detection: Detection, *, lines: bool = True) -> None:
     level = f"{100 * (1 - detection.config.alpha):g} % interval"
     marker: dict[str, Any] = {"marker": "o", "ms": 5, "ls": "none", "markeredgecolor": BLUE}
     handles = [
@@ -359,8 +410,8 @@ def _forest_legend(figure: Figure, detection: Detection) -> None:
         Line2D([], [], markerfacecolor="white", label="not", **marker),
     ]
     figure.legend(
-        handles=handles, loc="outside lower center", ncols=6, fontsize=SMALL, frameon=False, labelcolor=INK,
-        columnspacing=1.2,
+        handles=handles if lines else handles[2:], loc="outside lower center", ncols=6, fontsize=SMALL, frameon=False,
+        labelcolor=INK, columnspacing=1.2,
     )  # fmt: skip
 
 

@@ -118,6 +118,7 @@ def detection_body(detection: Detection) -> str:
             _figure(detection),
             "<h2>Trends of the indicators</h2>",
             f'<div class="scroll">{_statistics_table(detection)}</div>',
+            *([f"<p>{escape(note)}</p>"] if (note := summary.interval_note(detection)) else []),
             "<h2>Methods</h2>",
             f"<p>{escape(_methods(detection))}</p>",
             "<h2>Data and further results</h2>",
@@ -189,14 +190,15 @@ def _statistics_table(detection: Detection) -> str:
 def _detections_table(detections: Detections) -> str:
     names = list(dict.fromkeys(name for detection in detections.values() for name in detection.indicators))
     rows = []
-    for column, detection in detections.items():
+    for column in summary.in_order(detections):
+        detection = detections[column]
         cells = [column, str(len(detection.series)), detection.verdict, summary.power_number(detection)]
         for name in names:
             known = name in detection.indicators
             tau = summary.statistic_text(detection.tau[name], detection) if known else "–"
             cells.append(f"{tau} ({summary.p_text(detection.pvalue_adjusted[name])})" if known else "–")
         rows.append(cells)
-    emphasised = [detection.verdict == "warning" for detection in detections.values()]
+    emphasised = [detections[column].verdict == "warning" for column in summary.in_order(detections)]
     return table(["series", "n", "verdict", "power", *(f"{name}: trend (adj. p)" for name in names)], rows, emphasised)
 
 

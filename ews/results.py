@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
-from ews._common.alarms import Alarm, Statistic
+from ews._common.alarms import Alarm, Statistic, hardly_more
 from ews._common.false_discovery import FalseDiscoveryMethod, false_discovery
 from ews._common.layout import Report
 from ews._common.plain import plain
@@ -222,6 +222,17 @@ class TrendsOfIndicators(Result):
     tau: Mapping[str, float]
     pvalue: Mapping[str, float]
     pvalue_adjusted: Mapping[str, float]
+    verdict: Verdict
+    power: float | None
+    config: Any
+
+    @property
+    def qualified(self) -> bool:
+        """Whether this is a warning that is hardly likelier with a loss of resilience than without.
+
+        True where the power is below twice the level: the reasons then say so.
+        """
+        return self.verdict == "warning" and self.power is not None and hardly_more(self.power, self.config.alpha)
 
     def statistics(self) -> pd.DataFrame:
         """One row for each indicator: trend, interval where there is one, and p-values.
@@ -245,10 +256,11 @@ class TrendsOfIndicators(Result):
         keys = ("tau", "tau_interval", "pvalue", "pvalue_adjusted")
         of = {key: found[self._key(key)] for key in keys if hasattr(self, key)}
         return {
+            "qualified": self.qualified,
             "statistics": {
                 name: {key: numbers[name] for key, numbers in of.items()} | {"alarm": indicator.alarm}
                 for name, indicator in self.indicators.items()
-            }
+            },
         }
 
     def _numbers(self) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ews._common.alarms import Statistic
-from ews._common.layout import Report, shortened
+from ews._common.layout import WIDTH, Report, distinct
 from ews._common.words import (
     alarm_text,
     counted,
+    listed,
     number_text,
     p_clause,
     p_text,
@@ -38,6 +40,8 @@ __all__ = [
     "detections_summary",
     "false_discovery_text",
     "detection_report",
+    "in_order",
+    "interval_note",
     "number_text",
     "p_clause",
     "p_text",
@@ -57,6 +61,8 @@ __all__ = [
     "window_text",
 ]
 
+# Characters of a name in a table.
+NAME_WIDTH = 24
 CAUTION = (
     "A rising indicator is not proof: not every abrupt shift is preceded by slowing down, and not every slowing down "
     "ends in a shift. The p-values hold for the null named above and for a record that was not chosen because it ended "
@@ -101,6 +107,8 @@ def detection_report(detection: Detection) -> Report:
         report.section("Null", f"{sentence(detection.null_sentence)} {surrogates_text(detection)}")
     report.section("Test", significance_text(detection))
     report.table(statistics_header(detection), statistics_rows(detection))
+    if note := interval_note(detection):
+        report.paragraph(note)
     report.section("Shifts", change_points_text(detection))
     report.section("Power", power_text(detection))
     report.section("Caution", CAUTION)
@@ -139,24 +147,23 @@ def detections_summary(detections: Detections) -> str:
 def detections_report(detections: Detections) -> Report:
     """What several detections say, to be set as text or as HTML."""
     names = list(dict.fromkeys(name for detection in detections.values() for name in detection.indicators))
-    rows = []
-    for column, detection in detections.items():
-        row = [shortened(column, 24), str(len(detection.series)), detection.verdict, power_number(detection)]
-        row.append(p_text(detections.qvalue[column]))
-        for name in names:
-            if name not in detection.indicators:
-                row.append("–")
-                continue
-            mark = "*" if counts(detection, name) else " "
-            row.append(
-                f"{statistic_text(detection.tau[name], detection)} ({p_text(detection.pvalue_adjusted[name])}){mark}"
-            )
-        rows.append(row)
+    header = ["series", "n", "verdict", "power", "q", *names]
+    rows = _rows(detections, names, p_text)
+    lengths = {len(detection.series) for detection in detections.values()}
+    each = ""
+    longest = min(NAME_WIDTH, max(map(len, detections)))
+    if _beside(header, rows) > WIDTH - longest - 2:  # tighter, so that the indicators stay in one table
+        rows = _rows(detections, names, _tight_p)
+        if len(lengths) == 1:
+            header, rows = [header[0], *header[2:]], [[row[0], *row[2:]] for row in rows]
+            each = f"{lengths.pop()} observations each. "
+    shown = distinct(detections, max(12, min(NAME_WIDTH, WIDTH - 2 - _beside(header, rows))))
+    rows = [[shown[row[0]], *row[1:]] for row in rows]
     report = Report(f"Early-warning signals in {len(detections)} series")
     one = next(iter(detections.values()))  # the choices are the same for all
-    cells = f"Each cell: {trend_name(one.config.trend)} (adjusted p); * significant in the direction of alarm."
-    cells += " q: the false discovery rate over the series at which this one still warns."
-    report.table(["series", "n", "verdict", "power", "q", *names], rows, fixed=5, below=cells)
+    cells = f"{each}Each cell: {trend_name(one.config.trend)} (adjusted p); * significant in the direction of alarm."
+    cells += " q: the false discovery rate over the series at which this one still warns. Warnings first, then by q."
+    report.table(header, rows, fixed=len(header) - len(names), below=cells)
     report.paragraph(chance_text(detections))
     report.by_column(
         "Notes", {column: [*map(sentence, detection.series.notes)] for column, detection in detections.items()}
@@ -171,6 +178,44 @@ def detections_report(detections: Detections) -> Report:
         report.section("Power", f"{text} {control_text(one)}".rstrip())
     report.section("Caution", CAUTION)
     return report
+
+
+def in_order(detections: Detections) -> list[str]:
+    """Columns as tables and figures list them: warnings first, then the smallest q and p."""
+
+    def place(column: str) -> tuple[bool, float, float]:
+        q, p = detections.qvalue[column], detections.pvalue[column]
+        return detections[column].verdict != "warning", 2.0 if math.isnan(q) else q, 2.0 if math.isnan(p) else p
+
+    return sorted(detections, key=place)
+
+
+def _rows(detections: Detections, names: list[str], p_text: Callable[[float], str]) -> list[list[str]]:
+    """A row for each column: name, length, verdict, power, q, and the trend of each indicator."""
+    rows = []
+    for column in in_order(detections):
+        detection = detections[column]
+        row = [column, str(len(detection.series)), detection.verdict, power_number(detection)]
+        row.append(p_text(detections.qvalue[column]))
+        for name in names:
+            if name not in detection.indicators:
+                row.append("–")
+                continue
+            mark = "*" if counts(detection, name) else " "
+            p = p_text(detection.pvalue_adjusted[name])
+            row.append(f"{statistic_text(detection.tau[name], detection)} ({p}){mark}")
+        rows.append(row)
+    return rows
+
+
+def _beside(header: list[str], rows: list[list[str]]) -> int:
+    """Width of a table without its first column."""
+    return sum(2 + max(len(row[i]) for row in [header, *rows]) for i in range(1, len(header)))
+
+
+def _tight_p(p: float) -> str:
+    """A p-value for a narrow column: ``.012``, ``<.001``."""
+    return p_text(p).replace(" ", "").replace("0.", ".", 1)
 
 
 def counts(detection: Detection, name: str) -> bool:
@@ -259,7 +304,7 @@ def control_text(detection: Detection) -> str:
 
 
 def chance_text(detections: Detections) -> str:
-    """How many warnings there are beside how many chance alone would give, and which stay when all are screened."""
+    """How many warn by themselves beside how many chance alone would give, and which of them stand among so many."""
     tested = [detection for detection in detections.values() if detection.config.n_surrogates]
     warned = sum(detection.verdict == "warning" for detection in detections.values())
     text = f"{warned} of {len(detections)} series warn."
@@ -274,13 +319,17 @@ def chance_text(detections: Detections) -> str:
 def false_discovery_text(detections: Detections, rate: float = 0.05) -> str:
     """Which warnings stay at a false discovery rate over all series."""
     kept = detections.warnings(rate)
-    first = ", ".join(repr(shortened(name, 24)) for name in kept[:8])
+    warned = sum(detection.verdict == "warning" for detection in detections.values())
+    shown = distinct(detections, 24)
+    first = ", ".join(repr(shown[name]) for name in kept[:8])
     which = f": {first}{', …' if len(kept) > 8 else ''}" if kept else ""
     text = (
-        f"At a false discovery rate of {rate:g} over the series (Benjamini & Hochberg 1995), {len(kept)} stay{which}."
+        f"At a false discovery rate of {rate:g} over the series (Benjamini & Hochberg 1995), "
+        f"{len(kept)} {'stays' if len(kept) == 1 else 'stay'}{which}."
     )
-    if len(kept) == 1:
-        text = text.replace("1 stay", "1 stays")
+    if len(kept) < warned:
+        others = f"{warned - len(kept)} warn" if warned - len(kept) > 1 else "1 warns"
+        text += f" The {'other ' if kept else ''}{others} when tested alone, but would be expected among so many."
     # What one series alone could reach with every surrogate less extreme.
     fewest = min((one.config.n_surrogates for one in detections.values() if one.config.n_surrogates), default=0)
     least = 2.0 * len(detections) / (1.0 + fewest)
@@ -304,6 +353,22 @@ def statistics_header(detection: Detection) -> list[str]:
     """Headings of :func:`statistics_rows`."""
     level = f"{100 * (1 - detection.config.alpha):g} % interval"
     return ["indicator", trend_symbol(detection.config.trend), level, "p", "adjusted p", "alarm", "counts"]
+
+
+def interval_note(detection: Detection) -> str:
+    """Why a trend counts although its interval holds 0; empty where none does."""
+    across = [
+        indicator.label
+        for name, indicator in detection.indicators.items()
+        if counts(detection, name) and detection.tau_interval[name][0] <= 0.0 <= detection.tau_interval[name][1]
+    ]
+    if not across:
+        return ""
+    return (
+        f"{listed(across)}: the trend counts although its interval holds 0. The p-value asks how far trends go where "
+        "nothing changes; the interval, how far this one may be off when memory and variance drift as estimated, which "
+        "is wider in a short record. Take the size of this trend as unknown."
+    )
 
 
 def statistics_rows(detection: Detection) -> list[list[str]]:

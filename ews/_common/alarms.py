@@ -9,12 +9,29 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SUFFICIENT_POWER", "Alarm", "Statistic", "count_warnings", "two_sided", "upper", "westfall_young"]
+__all__ = [
+    "SUFFICIENT_POWER",
+    "Alarm",
+    "Statistic",
+    "count_warnings",
+    "hardly_more",
+    "two_sided",
+    "upper",
+    "westfall_young",
+]
 
 FloatArray = npt.NDArray[np.float64]
 Alarm = Literal["up", "down", "both"]
 # Silence is taken for safety where so many of the positive controls would have been warned of.
 SUFFICIENT_POWER = 0.8
+# A warning is evidence in so far as it comes more often where resilience is lost (power) than where nothing changes (at
+# most alpha); below this ratio it says hardly anything.
+LEAST_RATIO = 2.0
+
+
+def hardly_more(power: float, alpha: float) -> bool:
+    """Whether a test of this power warns hardly more often of a loss of resilience than of nothing."""
+    return power < LEAST_RATIO * alpha
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 from ews._common.publish import public
 from ews._common.words import sentence, series_text
 
-__all__ = ["WIDTH", "Report", "Table", "fitting_table", "section", "shortened", "table", "wrap"]
+__all__ = ["WIDTH", "Report", "Table", "distinct", "fitting_table", "section", "shortened", "table", "wrap"]
 
 WIDTH = 96
 
@@ -19,6 +19,17 @@ WIDTH = 96
 def shortened(text: str, width: int) -> str:
     """`text`, cut with an ellipsis where it is longer than `width`."""
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def distinct(names: Iterable[str], width: int) -> dict[str, str]:
+    """Names of at most about `width` characters that still differ: cut in the middle, and less where they would not."""
+    whole = list(names)
+    while True:
+        tail = width // 2
+        short = {n: n if len(n) <= width else f"{n[: width - tail - 1]}…{n[len(n) - tail :]}" for n in whole}
+        if len(set(short.values())) == len(short) or width >= max(map(len, whole)):
+            return short
+        width += 4
 
 
 def section(label: str, text: str) -> list[str]:
@@ -129,11 +140,12 @@ class Report:
     def by_column(self, label: str, said: Mapping[str, Sequence[str]]) -> None:
         """Add once what holds for all columns, and name the columns of anything else."""
         columns: dict[str, list[str]] = {}
+        names = distinct(said, 24)
         for column, texts in said.items():
             for text in texts:
-                columns.setdefault(text, []).append(shortened(column, 24))
-        for place, (text, names) in enumerate(columns.items()):
-            whose = "" if len(names) == len(said) else f"{', '.join(names)}: "
+                columns.setdefault(text, []).append(names[column])
+        for place, (text, those) in enumerate(columns.items()):
+            whose = "" if len(those) == len(said) else f"{', '.join(those)}: "
             self.section("" if place else label, whose + text)
 
     def data(self, series: Any, config: Any = None, *, step: str = "step") -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ews._common.alarms import SUFFICIENT_POWER, Alarm, Statistic
+from ews._common.alarms import SUFFICIENT_POWER, Alarm, Statistic, hardly_more
 from ews._common.words import p_clause
 from ews.results import ARROWS, Verdict
 
-__all__ = ["TestedTrend", "decide", "in_sentence", "verdict_of"]
+__all__ = ["TestedTrend", "decide", "in_sentence", "qualification", "verdict_of"]
 
 PROPER = ("Fisher", "Hurst", "Jacobian", "Lempel", "Moran")
 
@@ -80,6 +80,7 @@ def decide(
     undefined: str = "is undefined in this record",
     obstacles: Sequence[str] = (),
     hints: Sequence[str] = (),
+    steps: Sequence[str] = (),
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Apply the rule of :func:`ews.detect` and say why it came out so.
 
@@ -97,8 +98,9 @@ def decide(
         What stands before a trend.
     undefined : str
         What is said of an indicator without a trend.
-    obstacles, hints : sequence of str
-        Why nothing can be told from the values, and what a reader should know beside the answer.
+    obstacles, hints, steps : sequence of str
+        Why nothing can be told from the values, what a reader should know beside the answer, and what may settle an
+        open one.
 
     Returns
     -------
@@ -127,11 +129,28 @@ def decide(
         others.append(f"{n_surrogates} surrogates cannot give a p below {smallest:.3g}: draw more")
     verdict = verdict_of(bool(alarms), power, obstacles)
     reasons = (*obstacles, *alarms, *others)
+    if verdict == "warning" and power is not None and hardly_more(power, alpha):
+        return verdict, (*obstacles, *alarms, qualification(power, alpha), *others, *hints)
     if verdict == "warning" or obstacles:
         return verdict, (*reasons, *hints)
+    settle = (f"what may settle it: {'; '.join(steps)}",) if steps and verdict == "inconclusive" else ()
+    hints = (*settle, *hints)
     if power is None:
         return verdict, (*reasons, "the power is not known where an indicator is undefined", *hints)
     found = f"{100 * power:.0f} % of positive controls of this length got a warning"
     if verdict == "no warning":
         return verdict, (*reasons, f"{found}, so a loss of resilience like theirs would probably have shown", *hints)
-    return verdict, (*reasons, f"only {found}: too few to take silence for safety", *hints)
+    if hardly_more(power, alpha):
+        about = f"about as many as where nothing changes (at most {100 * alpha:g} %)"
+        silence = f"in a record like this the test cannot see a loss of resilience: {found}, {about}"
+    else:
+        silence = f"only {found}: too few to take silence for safety"
+    return verdict, (*reasons, silence, *hints)
+
+
+def qualification(power: float, alpha: float) -> str:
+    """What is said of a warning that is hardly likelier with a loss of resilience than without."""
+    return (
+        f"but this warning is hardly more likely with a loss of resilience than without: {100 * power:.0f} % of "
+        f"positive controls of this length got one, and up to {100 * alpha:g} % of records in which nothing changes do"
+    )

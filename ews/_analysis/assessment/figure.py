@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ews._analysis.assessment.text import towards_text
 from ews._common.figures import BAND, BLUE, FONT, INK, SMALL, VERMILLION, new_figure, put_letter, style, time_axis
+from ews._common.layout import distinct
 from ews._common.words import p_clause, typeset
 from ews.bifurcations._classifier.figure import COLOURS, HATCHES, draw_probabilities
 from ews.bifurcations._classifier.network import LABELS
@@ -24,8 +26,9 @@ def assessment_figure(result: Assessment) -> Figure:
     detection = result.detection
     names = list(result.statistic)
     figure = new_figure(5.6)
-    towards = f", towards {result.bifurcation}" if result.bifurcation else ""
-    title = result.verdict.capitalize() + ("" if result.kind == "none" else f": {result.kind}{towards}")
+    kind = "" if result.kind == "none" else f": {result.kind}"
+    towards = f", {towards_text(result)}" if result.bifurcation else ""
+    title = f"{result.verdict.capitalize()}{kind}{towards}"
     figure.suptitle(title, fontsize=FONT + 2, fontweight="bold", color=INK)
     grid = figure.add_gridspec(3, len(names), height_ratios=[1.2, 1.2, 1.0])
     top = figure.add_subplot(grid[0, :])
@@ -71,7 +74,7 @@ def assessments_figure(results: Assessments) -> Figure:
             left += share
         axes.text(1.01, place, one.verdict, fontsize=SMALL, color=INK, va="center")
     style(axes)
-    axes.set_yticks(range(len(results)), [column[:24] for column in results], fontsize=SMALL, parse_math=False)
+    axes.set_yticks(range(len(results)), list(distinct(results, 24).values()), fontsize=SMALL, parse_math=False)
     axes.invert_yaxis()
     axes.set_xlim(0.0, 1.0)
     axes.set_xlabel("Probability")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from ews._common.alarms import Statistic
+from ews._common.alarms import Statistic, hardly_more
 from ews._common.publish import public
 from ews._common.result import Result, ResultsByColumn
 from ews.results import Detection, Verdict
@@ -86,12 +86,29 @@ class Assessment(Result):
     detection: Detection
 
     _keys: ClassVar = {"power_sentences": "power_sentences"}
+    _derived: ClassVar = ("rivals", "qualified")
 
     @property
     def classification(self) -> Classification:
         """The classifier's result, through time."""
         found: Any = self.detectors["classifier"]
         return cast("Classification", found)
+
+    @property
+    def qualified(self) -> bool:
+        """Whether this is a warning that is hardly likelier for any of the positive controls than without a change."""
+        most = max(self.power.values(), default=1.0)
+        return self.verdict == "warning" and hardly_more(most, self.detection.config.alpha)
+
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        """Bifurcations at least two thirds as probable as the one named: between them it is undecided."""
+        if self.bifurcation is None:
+            return ()
+        least = 2 / 3 * self.probability[self.bifurcation]
+        others = [name for name in self.probability if name not in ("null", self.bifurcation)]
+        near = [name for name in others if self.probability[name] >= least]
+        return tuple(sorted(near, key=lambda name: -self.probability[name]))
 
     @property
     def name(self) -> str:
@@ -134,7 +151,7 @@ class Assessment(Result):
         return assessment_page(self)
 
     def __repr__(self) -> str:
-        towards = f" towards {self.bifurcation}" if self.bifurcation else ""
+        towards = f" towards {' or '.join((self.bifurcation, *self.rivals))}" if self.bifurcation else ""
         return f"<Assessment of {self.name}: {self.verdict}, {self.kind}{towards}>"
 
 

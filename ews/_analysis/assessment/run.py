@@ -11,16 +11,16 @@ import numpy.typing as npt
 from ews import nulls
 from ews._analysis.assessment.controls import CONTROLS, SENTENCES, draw_control
 from ews._analysis.assessment.result import Assessment, Kind
-from ews._common.alarms import Statistic, westfall_young
+from ews._common.alarms import SUFFICIENT_POWER, Statistic, hardly_more, westfall_young
 from ews._common.progress import ProgressOption
 from ews._significance import controls as _controls
 from ews._significance.pipeline import Pipeline, Stages, in_chunks
-from ews._significance.verdict import in_sentence, verdict_of
+from ews._significance.verdict import in_sentence, qualification, verdict_of
 from ews.bifurcations import classifier, jacobian, restoring, spectral
 from ews.bifurcations._classifier.features import SHORTEST
 from ews.bifurcations._classifier.run import evidence_of
 from ews.errors import EWSError, SeriesTooShortError, described
-from ews.results import Detection
+from ews.results import ARROWS, Detection
 
 __all__ = ["assess", "beyond_trends", "bimodality", "check_length", "joint_statistics"]
 
@@ -275,7 +275,11 @@ def _reasons(
             continue
         what = "τ" if name in detection.tau else "value"
         mark = "warns" if name in warned else "does not warn"
-        sentences.append(f"{in_sentence(labels[name])} {mark} ({what} = {value:+.2f}, adjusted p = {p:.3g})")
+        against = ""
+        if name not in warned and p <= detection.config.alpha:
+            alarm = next((one.alarm for one in pipeline.indicators if one.name == name), "up")
+            against = f", against its direction of alarm ({ARROWS[alarm]})"
+        sentences.append(f"{in_sentence(labels[name])} {mark} ({what} = {value:+.2f}, adjusted p = {p:.3g}){against}")
     # A trend beyond all surrogates has p = 2/(1 + n); at its share of the level that is what is left of it.
     smallest = 2.0 * sum(one.weight for one in joint_statistics(pipeline)) / (1.0 + detection.config.n_surrogates)
     if smallest > detection.config.alpha:
@@ -283,4 +287,12 @@ def _reasons(
         least = f"an adjusted p of about {smallest:.2g} at best"
         sentences.append(f"{drawn} surrogates can give a trend {least}: draw more")
     seen = ", ".join(f"{100 * share:.0f} % of {kind} controls" for kind, share in power.items())
-    return (*sentences, f"a warning would have come for {seen} of this length")
+    sentences.append(f"a warning would have come for {seen} of this length")
+    alpha = detection.config.alpha
+    if warned and hardly_more(max(power.values()), alpha):
+        sentences.insert(len(warned), qualification(max(power.values()), alpha))
+    if not warned and min(power.values()) < SUFFICIENT_POWER:
+        sentences.append(
+            "what may settle it: a longer record; a season taken out or another scale, where the data lines name them"
+        )
+    return tuple(sentences)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ews._common.layout import Report
-from ews._common.words import number_text, p_text, sentence
+from ews._common.words import listed, number_text, p_text, sentence
 from ews.bifurcations._classifier.network import LABELS
 
 if TYPE_CHECKING:
     from ews._analysis.assessment.result import Assessment, Assessments
 
-__all__ = ["assessment_report", "assessments_report"]
+__all__ = ["assessment_report", "assessments_report", "towards_text"]
 
 CAUTION = (
     "Not every transition is announced and not every announcement is followed by one. The p-values are right under the "
@@ -25,8 +25,8 @@ def assessment_report(result: Assessment) -> Report:
     detection = result.detection
     config, series = detection.config, detection.series
     report = Report(f"Early-warning assessment of {detection.name!r}", result.verdict, result.reasons)
-    report.section("Kind", result.kind)
-    report.section("Towards", LABELS[result.bifurcation] if result.bifurcation else "–")
+    report.section("Kind", "none: no statistic warns" if result.kind == "none" else result.kind)
+    report.section("Towards", towards_text(result).removeprefix("towards ") if result.bifurcation else "–")
     listed = ", ".join(f"{LABELS[name]} {value:.2f}" for name, value in result.probability.items())
     some = 1.0 - result.probability["null"]
     report.section("How sure", f"probability of a bifurcation {some:.2f} if one half before ({listed}).")
@@ -52,6 +52,15 @@ def assessment_report(result: Assessment) -> Report:
     return report
 
 
+def towards_text(result: Assessment) -> str:
+    """``towards fold``, or between which it is undecided."""
+    if not result.rivals:
+        return f"towards {LABELS[result.bifurcation]}" if result.bifurcation else "towards none"
+    names = (result.bifurcation, *result.rivals)
+    said = [f"{LABELS[name]} ({result.probability[name]:.2f})" for name in names if name is not None]
+    return f"undecided between {listed(said)}"
+
+
 def assessments_report(results: Assessments) -> Report:
     """One line a column."""
     numbers = results.to_frame()[["pvalue", "qvalue", "power"]].to_numpy(dtype=float)
@@ -60,7 +69,7 @@ def assessments_report(results: Assessments) -> Report:
             column,
             one.verdict,
             one.kind,
-            LABELS[one.bifurcation] if one.bifurcation else "–",
+            " or ".join(LABELS[name] for name in (one.bifurcation, *one.rivals) if name) or "–",
             f"{1.0 - one.probability['null']:.2f}",
             p_text(pvalue),
             p_text(qvalue),

@@ -276,6 +276,7 @@ def _detect_one(
         power=power,
         obstacles=counted.obstacles(pipeline.window),
         hints=[spread.sentence()] if spread is not None and spread.matters else [],
+        steps=_steps(cleaned, season),
     )
     detection = Detection(
         verdict=verdict,
@@ -385,3 +386,12 @@ def _test(
         progress=stages.next(),
     )
     return tested, intervals, bands, power
+
+
+def _steps(series: Series, season: int | None) -> list[str]:
+    """What may settle an inconclusive answer."""
+    steps = ["a longer record (ews.length_needed(result) estimates how long)"]
+    found = series.sampling.season
+    if season is None and found is not None and found.notable:
+        steps.append(f"season={found.period}, which takes out the cycle of a {found.cycle}")
+    return [*steps, "other windows and bandwidths, all of them in one test (ews.sensitivity)"]

@@ -201,6 +201,7 @@ def detect_multivariate(
         power=power,
         obstacles=[f"{name}: {said}" for name, each in counted.items() for said in each.obstacles(pipeline.window)],
         hints=[f"{name}: {each.sentence()}" for name, each in spread.items() if each is not None and each.matters],
+        steps=["a longer record", "fewer indicators, as each one more makes the test of all weaker"],
     )
     return MultivariateDetection(
         verdict=verdict,

@@ -162,6 +162,7 @@ def detect_spatial(
         power=power,
         symbol="trend",
         undefined="is undefined in some maps, or the same in all",
+        steps=["more maps", "fewer indicators, as each one more makes the test of all weaker"],
     )
     return SpatialDetection(
         verdict=verdict,

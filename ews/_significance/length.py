@@ -1,0 +1,92 @@
+"""How long a record would have to be for its test to see a loss of resilience."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ews._common import checks
+from ews._common.alarms import SUFFICIENT_POWER
+from ews._significance import controls
+from ews._significance.resolve import resolve_pipeline
+from ews.errors import InputTypeError
+from ews.nulls.autoregressive import AR1
+
+if TYPE_CHECKING:
+    from ews.results import Detection
+
+__all__ = ["length_needed"]
+
+# Shares of 400 controls are known to 0.02, which moves the length by less than a tenth.
+CONTROLS, SURROGATES, MOST_TIMES = 400, 400, 32
+
+
+def length_needed(detection: Detection, power: float = SUFFICIENT_POWER) -> int | None:
+    """Estimate how many samples a record would need for its test to see a loss of resilience.
+
+    The positive control is simulated at once, twice, four times, … the length, with the memory of the residual and the
+    options of the detection, until enough of them get a warning.
+
+    Parameters
+    ----------
+    detection : Detection
+        From :func:`ews.detect`; a window or bandwidth that was a fraction of the record stays one.
+    power : float, default 0.8
+        Share of positive controls that should get a warning; from 0.8 on silence counts as *no warning*.
+
+    Returns
+    -------
+    int or None
+        Samples at the same sampling, to two digits; None where 32 times the record is not enough.
+
+    Raises
+    ------
+    ews.errors.ValueRangeError
+        If `power` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> import numpy as np, ews
+    >>> noise = np.random.default_rng(1).standard_normal(60)
+    >>> short = ews.detect(noise, indicators=("variance", "ac1"), n_surrogates=99)
+    >>> ews.length_needed(short, 0.3) > 60
+    True
+    """
+    if not hasattr(detection, "residual") or not hasattr(detection, "trend"):
+        raise InputTypeError("detection", detection, "a result of ews.detect for one series")
+    power = checks.number("power", power, above=0.0, below=1.0)
+    config = detection.config
+    memory = AR1.fit(detection.residual[np.isfinite(detection.residual)])
+    before, lower = 0.0, len(detection.series)
+    times = 1
+    while times <= MOST_TIMES:
+        n = times * len(detection.series)
+        pipeline = resolve_pipeline(
+            n=n,
+            step=detection.series.step,
+            level=np.full(n, float(np.mean(detection.trend))),
+            detrend=config.detrend,
+            bandwidth=config.bandwidth,
+            window=config.window_fraction,
+            indicators=config.indicators,
+            trend=config.trend,
+            causal=config.causal,
+            season=config.season,
+        )
+        share = controls.power(
+            pipeline,
+            memory.coefficient,
+            alpha=config.alpha,
+            n_surrogates=max(SURROGATES, int(4 / config.alpha)),
+            seed=config.seed,
+            innovation_sd=memory.innovation_sd,
+            controls=CONTROLS,
+        )
+        if share >= power:
+            between = 1.0 if times == 1 else (power - before) / (share - before)
+            found = lower * (n / lower) ** between
+            return int(float(f"{found:.2g}"))
+        before, lower = share, n
+        times *= 2
+    return None
