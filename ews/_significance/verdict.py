@@ -11,13 +11,13 @@ from ews._common.alarms import SUFFICIENT_POWER, Alarm, Statistic, hardly_more
 from ews._common.words import p_clause
 from ews.results import ARROWS, Verdict
 
-__all__ = ["TestedTrend", "decide", "in_sentence", "qualification", "verdict_of"]
+__all__ = ["TrendOutcome", "decide", "in_sentence", "qualification", "verdict_of"]
 
 PROPER = ("Fisher", "Hurst", "Jacobian", "Lempel", "Moran")
 
 
 @dataclass(frozen=True, slots=True)
-class TestedTrend:
+class TrendOutcome:
     """The trend of one indicator and what its test gave.
 
     Attributes
@@ -71,7 +71,7 @@ def verdict_of(warned: bool, power: float | None, obstacles: Sequence[str] = ())
 
 
 def decide(
-    trends: Sequence[TestedTrend],
+    trends: Sequence[TrendOutcome],
     *,
     alpha: float,
     n_surrogates: int,
@@ -86,7 +86,7 @@ def decide(
 
     Parameters
     ----------
-    trends : sequence of TestedTrend
+    trends : sequence of TrendOutcome
         What was tested, together.
     alpha : float
         Level of the joint test.

@@ -115,3 +115,29 @@ def test_a_step_without_noise_is_no_error() -> None:
     assert found.pvalue == 0.01
     assert abs(found.location - 49) <= 2
     assert "no noise" in found.null_sentence
+
+
+def test_scores_that_are_equal_but_for_rounding_count_for_the_null() -> None:
+    """With two lengths a score is 0, ½ or 1, so that surrogates tie with the series; the definition counts them."""
+    x = np.random.default_rng(3).standard_normal(40)
+    found = ews.abrupt_shift(x, shortest=5, longest=6, n_surrogates=99)
+    halves, own = np.round(2 * found.surrogate_statistic), round(2 * found.statistic)
+    assert 0 < (halves == own).sum() < 99
+    assert found.pvalue == (1 + (halves >= own).sum()) / 100
+
+
+def test_a_slope_at_the_threshold_itself_does_not_vote() -> None:
+    from ews._analysis.abrupt_shift.run import NORMAL_MAD, ROUNDING, scores
+
+    met = 0
+    for top in np.arange(3.0, 40.0):  # for some of these a float lies exactly at the limit
+        slopes = np.array([0.0, 1.0, -2.0, top, -1.0])
+        row = np.repeat(slopes, 3) * np.tile([-1.0, 0.0, 1.0], 5)
+        spread, allowance = NORMAL_MAD * np.median(np.abs(slopes)), ROUNDING * np.ptp(row)
+        limit = (top - allowance) / spread
+        for threshold in limit + np.spacing(limit) * np.arange(-4, 5):
+            if threshold * spread + allowance == top:
+                met += 1
+                assert scores(row[None, :], range(3, 4), threshold)[0, 9:12].tolist() == [0.0, 0.0, 0.0]
+        assert scores(row[None, :], range(3, 4), 0.999 * limit)[0, 9:12].tolist() == [1.0, 1.0, 1.0]
+    assert met > 0

@@ -12,11 +12,11 @@ from ews import errors, summary
 from ews._common.layout import distinct
 from ews._significance import verdict as rule
 
-RISES = rule.TestedTrend("Variance", "up", 0.8, 0.01)
-STILL = rule.TestedTrend("Variance", "up", 0.1, 0.6)
+RISES = rule.TrendOutcome("Variance", "up", 0.8, 0.01)
+STILL = rule.TrendOutcome("Variance", "up", 0.1, 0.6)
 
 
-def reasons(trend: rule.TestedTrend, power: float | None, **options: object) -> tuple[str, str]:
+def reasons(trend: rule.TrendOutcome, power: float | None, **options: object) -> tuple[str, str]:
     verdict, said = rule.decide([trend], alpha=0.05, n_surrogates=999, power=power, **options)  # type: ignore[arg-type]
     return verdict, "; ".join(said)
 

@@ -394,3 +394,18 @@ def test_false_alarms_of_steady_systems_are_as_few_as_the_level_says(null: Any) 
     for name in found[0].pvalue:  # 0.04 to 0.06 were measured, with a standard error of 0.013 here
         assert 0.005 <= np.mean([one.pvalue[name] <= 0.05 for one in found]) <= 0.085
     assert np.mean([one.verdict == "warning" for one in found]) <= 0.07
+
+
+def test_the_covariance_of_a_fit_is_that_of_its_innovations_by_degrees_of_freedom() -> None:
+    """n − 1 pairs, less a coefficient for each variable."""
+    from ews.multivariate.nulls import fit_rows
+
+    rows = np.random.default_rng(9).standard_normal((2, 3, 25))
+    coefficients, covariance, shrunk = fit_rows(rows)
+    assert not shrunk.any()
+    for row, fitted, found in zip(rows, coefficients, covariance, strict=True):
+        centred = row - row.mean(axis=1, keepdims=True)
+        expected, *_ = np.linalg.lstsq(centred[:, :-1].T, centred[:, 1:].T, rcond=None)
+        np.testing.assert_allclose(fitted, expected.T, rtol=1e-9)
+        errors = centred[:, 1:] - expected.T @ centred[:, :-1]
+        np.testing.assert_allclose(found, errors @ errors.T / (25 - 1 - 3), rtol=1e-9)

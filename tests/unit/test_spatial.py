@@ -11,7 +11,7 @@ import xarray as xr
 
 import ews
 from ews import spatial
-from ews._significance.verdict import TestedTrend
+from ews._significance.verdict import TrendOutcome
 from ews.errors import (
     ArgumentError,
     InputTypeError,
@@ -437,7 +437,7 @@ def test_fields_at_rest_rarely_warn(null: str) -> None:
         tau = inside._trend(table, "kendall", 1.0)
         drawn = inside._surrogate_trends(table, "kendall", null, 199, seed, 1.0)  # type: ignore[arg-type]
         adjusted = inside._pvalues(tau, drawn)[1]
-        tested = [TestedTrend(one.label, one.alarm, *each) for one, *each in zip(chosen, tau, adjusted, strict=True)]
+        tested = [TrendOutcome(one.label, one.alarm, *each) for one, *each in zip(chosen, tau, adjusted, strict=True)]
         warned += any(one.warns(0.05) for one in tested)
     assert warned <= 200 * 0.07 + 2 * np.sqrt(200 * 0.07 * 0.93)
 

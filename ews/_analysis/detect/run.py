@@ -20,7 +20,7 @@ from ews._significance import controls as _controls
 from ews._significance import surrogates as _significance
 from ews._significance.pipeline import Pipeline, Stages
 from ews._significance.resolve import on_scale, resolve_pipeline, resolve_seed
-from ews._significance.verdict import TestedTrend, decide
+from ews._significance.verdict import TrendOutcome, decide
 from ews._tables.result import Table, ways_apart
 from ews.errors import ArgumentError, DuplicatedTimesError, MissingValuesError, ValueRangeError, described
 from ews.results import DetectConfig, Detection, Detections, IndicatorSeries, Significance
@@ -266,7 +266,7 @@ def _detect_one(
     )
     spread = spread_with_level(original, residual) if transform is None else None
     trends_tested = [
-        TestedTrend(one.label, one.alarm, tested.tau[one.name], tested.pvalue_adjusted[one.name])
+        TrendOutcome(one.label, one.alarm, tested.tau[one.name], tested.pvalue_adjusted[one.name])
         for one in pipeline.indicators
     ]
     verdict, reasons = decide(

@@ -22,7 +22,7 @@ from ews._common.values import count_values, spread_with_level
 from ews._significance.pipeline import Stages
 from ews._significance.resolve import on_scale, resolve_seed, resolve_window
 from ews._significance.surrogates import hold_against, untested
-from ews._significance.verdict import TestedTrend, decide
+from ews._significance.verdict import TrendOutcome, decide
 from ews.detrend import plan as plan_detrending
 from ews.errors import (
     ArgumentError,
@@ -193,7 +193,7 @@ def detect_multivariate(
     }
     verdict, reasons = decide(
         [
-            TestedTrend(each.label, each.alarm, tested.tau[each.name], tested.pvalue_adjusted[each.name])
+            TrendOutcome(each.label, each.alarm, tested.tau[each.name], tested.pvalue_adjusted[each.name])
             for each in pipeline.indicators
         ],
         alpha=alpha,

@@ -14,7 +14,7 @@ from ews._common.alarms import westfall_young
 from ews._common.progress import ProgressOption, reported
 from ews._common.seeds import resolve_seed
 from ews._significance.pipeline import in_chunks
-from ews._significance.verdict import TestedTrend, decide
+from ews._significance.verdict import TrendOutcome, decide
 from ews.errors import SeriesTooShortError, ValueRangeError, described
 from ews.results import IndicatorSeries
 from ews.spatial import linear_field, registry, surrogates
@@ -156,7 +156,7 @@ def detect_spatial(
     if count and defined.all() and np.isfinite(tau).any():
         power = _power(measured_on, chosen, trend, null, alpha, min(count, CONTROL_SURROGATES), resolved, progress)
     verdict, reasons = decide(
-        [TestedTrend(one.label, one.alarm, *each) for one, *each in zip(chosen, tau, adjusted, strict=True)],
+        [TrendOutcome(one.label, one.alarm, *each) for one, *each in zip(chosen, tau, adjusted, strict=True)],
         alpha=alpha,
         n_surrogates=count,
         power=power,
@@ -282,7 +282,7 @@ def _power(
             tau = _trend(table, trend, 1.0)
             adjusted = _pvalues(tau, _surrogate_trends(table, trend, null, n_surrogates, seed + control, 1.0))[1]
             trends_found = zip(chosen, tau, adjusted, strict=True)
-            found += any(TestedTrend(one.label, one.alarm, *each).warns(alpha) for one, *each in trends_found)
+            found += any(TrendOutcome(one.label, one.alarm, *each).warns(alpha) for one, *each in trends_found)
         return found
 
     return sum(in_chunks(warned, CONTROLS, n=n * shape[0] * shape[1], progress=progress)) / CONTROLS
