@@ -39,7 +39,10 @@ def listed(argument: str, given: Any) -> tuple[str, ...]:
     names = (given,) if isinstance(given, str) else given
     if isinstance(names, Mapping | bytes | set | frozenset) or not isinstance(names, Iterable):
         raise InputTypeError(argument, given, "the name of a column, or several")
-    names = tuple(names)
+    try:
+        names = tuple(names)
+    except TypeError:  # an array without a dimension
+        raise InputTypeError(argument, given, "the name of a column, or several") from None
     if not all(isinstance(name, str) for name in names):
         raise InputTypeError(argument, given, "the name of a column, or several")
     return names

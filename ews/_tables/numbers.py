@@ -98,8 +98,10 @@ def codes(na: Any) -> Codes:
     if na is None:
         return Codes((), ())
     listed = [na] if isinstance(na, str | int | float) else na
-    if isinstance(listed, Mapping | bytes) or not hasattr(listed, "__iter__"):
-        raise InputTypeError("na", na, "a text or number that stands for a missing value, or several")
+    try:
+        listed = (na,) if isinstance(listed, Mapping | bytes) else tuple(listed)
+    except TypeError:  # a number of numpy's, or nothing of the kind
+        listed = (na[()] if isinstance(na, np.ndarray) else na,)
     texts, values = [], []
     for one in listed:
         if isinstance(one, bool) or not isinstance(one, str | int | float | np.number):
@@ -118,7 +120,7 @@ def codes(na: Any) -> Codes:
 
 def decimal_sign(decimal: Any, thousands: Any) -> str | None:
     """The decimal sign that the user named, or that follows from what separates thousands."""
-    if decimal is not None and decimal not in (".", ","):
+    if decimal is not None and not (isinstance(decimal, str) and decimal in (".", ",")):
         raise ArgumentError("decimal", decimal, "'.' or ','")
     if thousands is not None:
         if not isinstance(thousands, str) or len(thousands) != 1 or thousands.isalnum() or thousands in '+-"':

@@ -50,6 +50,7 @@ _FOR = {
         "window": "0.5",
     },
     "ews.detect": {"window": "0.5"},
+    "read_table": {"path": "text()", "time": "'year'", "value": "'chl'"},
     "jacobian": {"stride": "10"},
     "harvested_lattice": {"n": "4", "shape": "(8, 8)"},
     "heteroskedasticity_test": {"window": "20"},
@@ -100,7 +101,7 @@ def _function(name: str, rng: np.random.Generator) -> str:
             each.default is inspect.Parameter.empty and each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)
         ):
             chosen[each.name] = _GIVEN.get(each.name, "x()")
-    changeable = [each for each in parameters if each not in ("progress", "kwargs", "args")]
+    changeable = [each for each in parameters if each not in ("progress", "kwargs", "args", "path")]
     if changeable:
         count = min(len(changeable), int(rng.choice([0, 1, 2, 3], p=[0.05, 0.5, 0.3, 0.15])))
         for each in rng.choice(changeable, count, replace=False):

@@ -22,6 +22,9 @@ _ROWS = [f"2000-{1 + k // 28:02d}-{1 + k % 28:02d},{np.sin(k) + k / 60:.4f},{np.
 _PLAIN = "day,chl,oxygen\n" + "\n".join(_ROWS) + "\n"
 
 
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
 def _column(*cells: str) -> bytes:
     return ("x\n" + "\n".join([*(f"{np.sin(k):.4f}" for k in range(60)), *cells]) + "\n").encode()
 
@@ -70,6 +73,13 @@ FILES: dict[str, bytes] = {
     "falling.csv": ("t,x\n" + "\n".join(f"{-k},{np.sin(k)}" for k in range(60))).encode(),
     "carriage.csv": _PLAIN.replace("\n", "\r").encode(),
     "comment.csv": ("# made by hand\n" + _PLAIN).encode(),
+    "years_wide.csv": _row(["Year", *_MONTHS]).encode() + b"\n"
+    + "\n".join(_row([1900 + k, *(k % (m + 2) for m in range(12))]) for k in range(20)).encode(),
+    "lakes.csv": "\n".join(["lake,year,month,x", *(
+        _row([lake, 1990 + k // 12, 1 + k % 12, k * len(lake) % 13]) for lake in ("Paul", "Peter") for k in range(60)
+    )]).encode(),
+    "thousands.csv": b"t;x\n" + b"\n".join(b"%d;1.%03d,5" % (k, k * 37 % 1000) for k in range(60)),
+    "ages.csv": b"age_BP,x\n" + b"\n".join(b"%d,%d" % (9000 - 50 * k, k * k % 17) for k in range(60)),
     "surrogate.csv": b"\xed\xa0\x80,x\n1,2\n",
 }  # fmt: skip
 _TEXT = (
@@ -111,8 +121,18 @@ _TEXT = (
     "true",
 )
 _OPTIONS: dict[str, tuple[str, ...]] = {
-    "--time": ("day", "year", "t", "x", "when"),
-    "--value": ("chl", "oxygen", "x", "day", "year"),
+    "--time": ("day", "year", "t", "x", "when", "month", "age_BP"),
+    "--value": ("chl", "oxygen", "x", "day", "year", "*", "[a-c]*"),
+    "--by": ("lake", "day", "x"),
+    "--where": ("lake=Paul", "year>1992", "x!=3", "lake", "=", "x<a"),
+    "--encoding": ("utf-8", "utf-16", "latin-1", "cp037", "utf-7", "idna", "hex"),
+    "--decimal": (",", ".", ";"),
+    "--thousands": (",", ".", "'", " ", "5"),
+    "--na": ("-9999", "<*", "-", "*", "[", ""),
+    "--skip": ("0", "1", "59", "1000000000000"),
+    "--comment": ("#", "//", ",", "1"),
+    "--date-format": ("%Y-%m-%d", "%d/%m/%Y", "%Q", "%", "%%"),
+    "--sheet": ("1", "data"),
     "--separator": (",", ";", "tab", "space", "((((", "\\", "ab", "", "\n", "|"),
     "--until": ("2000-02-01", "30", "1950", "x"),
     "--missing": ("raise", "drop", "interpolate", "mean"),
@@ -132,7 +152,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "--figure": ("out.png", "out.svg", "out", "out.exe", "plain.csv", "-"),
     "--html": ("out.html", "plain.csv", "no/out.html", ".", "-"),
 }
-_FLAGS = ("--ages", "--causal", "--centred", "--force", "--nothing", "--help", "-h")
+_FLAGS = ("--ages", "--no-ages", "--causal", "--centred", "--force", "--nothing", "--help", "-h")
 
 
 def call(rng: np.random.Generator) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from typing import Any
 
@@ -36,7 +37,15 @@ def maps(n: int = 12, size: int = 8) -> Any:
     return np.random.default_rng(1).standard_normal((n, size, size))
 
 
-NAMESPACE: dict[str, Any] = {"np": np, "pd": pd, "ews": ews, "x": x, "table": table, "maps": maps}
+def text() -> Any:
+    """A file of three columns, between semicolons."""
+    rows = [f"{1900 + k};{('Peter', 'Paul')[k % 2]};{value:.3f}".replace(".", ",") for k, value in enumerate(x())]
+    return io.StringIO("\n".join(["year;lake;chl", *rows, ""]))
+
+
+NAMESPACE: dict[str, Any] = {
+    "np": np, "pd": pd, "ews": ews, "x": x, "table": table, "maps": maps, "text": text,
+}  # fmt: skip
 
 NUMBERS = listed("""
     0  -1  1  2  3  7  20  59  60  61  0.5  1.0  2.5  -0.0  1e-9  0.999999  1e-320  1e150  1e308  -1e308
