@@ -9,7 +9,7 @@ import numpy as np
 from ews._common.encoded_times import is_model_date
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, described
 
-__all__ = ["Labelled", "one_series", "refuse_dimensions"]
+__all__ = ["Labelled", "one_series", "refuse_dimensions", "time_dimension", "times_along"]
 
 _NAMES = ("time", "date", "dates", "datetime", "year", "years", "month", "t")
 
@@ -90,6 +90,26 @@ def one_series(data: Any, time: Any) -> Labelled:
     if own is not None and chosen == str(along) and not times:
         _refuse_one_instant(data, along)
     return Labelled(values, coordinates[chosen].values, name, chosen, notes)
+
+
+def time_dimension(data: Any) -> str | None:
+    """The dimension of a DataArray that is time, by its name or its coordinates; None where none is."""
+    named = [key for key in map(str, data.dims) if key.lower() in _NAMES]
+    dated = [str(one.dims[0]) for key, one in data.coords.items() if one.ndim == 1 and _is_time(str(key), one)]
+    return next(iter([*named, *dated]), None)
+
+
+def times_along(data: Any, dimension: Any) -> tuple[Any, str | None]:
+    """Times along one dimension of a DataArray and their name: its coordinate, or another that is time; or None."""
+    along = {str(key): one for key, one in data.coords.items() if one.dims == (dimension,)}
+    own = along.pop(str(dimension), None)
+    times = [key for key, one in along.items() if _is_time(key, one)]
+    if own is not None and (_is_time(str(dimension), own) or not times):
+        return own.values, str(dimension)
+    if not times:
+        return None, None
+    chosen = _only(times)
+    return along[chosen].values, chosen
 
 
 def refuse_dimensions(data: Any, argument: str) -> None:

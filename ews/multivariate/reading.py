@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ews._common.labelled import time_dimension, times_along
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError, described
 from ews.indicators.building import read_step, read_window
 from ews.multivariate.windows import FloatArray, Windows
@@ -63,10 +64,12 @@ def _other_columns(data: Any, time: Any) -> tuple[Mapping[str, Any], Any]:
     if xarray is not None and isinstance(data, xarray.DataArray):
         if data.ndim != 2:
             raise InputTypeError("data", described(f"a DataArray of {data.ndim} dimension(s)"), ALLOWED)
+        if (along := time_dimension(data)) is not None:
+            data = data.transpose(along, ...)
         first, second = data.dims
         labels = data.coords[second].values if second in data.coords else range(1, data.shape[1] + 1)
         names = [str(label) if second in data.coords else f"x{label}" for label in labels]
-        index = data.coords[first].values if time is None and first in data.coords else time
+        index = times_along(data, first)[0] if time is None else time
         return dict(zip(names, np.asarray(data.values).T, strict=True)), index
     if isinstance(data, Mapping):
         return _named({str(name): column for name, column in data.items()}, time)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
+from ews._common.labelled import time_dimension, times_along
 from ews._common.publish import public
 from ews.errors import (
     InputTypeError,
@@ -159,6 +160,11 @@ def blocks(values: FloatArray) -> list[FloatArray]:
 def _array(grids: Any) -> npt.NDArray[Any]:
     if isinstance(grids, str | bytes | Mapping):
         raise InputTypeError("grids", grids, "maps of shape (time, y, x)")
+    if hasattr(grids, "dims") and hasattr(grids, "coords") and not hasattr(grids, "data_vars"):
+        along = time_dimension(grids)
+        if along is not None and along != str(grids.dims[0]):
+            given = described(f"a DataArray of the dimensions {' × '.join(map(str, grids.dims))}")
+            raise InputTypeError("grids", given, f"time first, as data.transpose({along!r}, ...) puts it")
     if isinstance(grids, np.ma.MaskedArray) and grids.dtype.kind in "fiub":
         return np.asarray(np.ma.filled(grids.astype(np.float64), np.nan))
     try:
@@ -173,6 +179,5 @@ def _labels(grids: Any) -> tuple[Any, str | None, str | None]:
     if xarray is None or not isinstance(grids, xarray.DataArray):
         model = getattr(grids, "model", None)
         return getattr(grids, "time", None), model if isinstance(model, str) else None, None
-    along = grids.dims[0]
-    name = None if grids.name is None else str(grids.name)
-    return (grids.coords[along].values, name, str(along)) if along in grids.coords else (None, name, None)
+    times, called = times_along(grids, grids.dims[0])
+    return times, None if grids.name is None else str(grids.name), called

@@ -402,3 +402,21 @@ def test_the_share_of_filled_samples_is_said() -> None:
     assert "50 of 119 samples (42 %) were filled, not observed" in " ".join(found.summary().split())
     holes = np.where(np.isin(np.arange(119), kept), X[:119], np.nan)
     assert ews.detect(holes, missing="interpolate", n_surrogates=0).series.sampling.filled == 50
+
+
+def test_maps_and_variables_have_their_time_along_time_whatever_its_place() -> None:
+    maps = xr.DataArray(
+        np.random.default_rng(2).standard_normal((30, 6, 6)),
+        dims=("obs", "y", "x"),
+        coords={"time": ("obs", MONTHS[:30])},
+    )
+    found = ews.detect_spatial(maps, n_surrogates=0)
+    np.testing.assert_array_equal(found.grids.time, MONTHS[:30].to_numpy().astype("datetime64[ns]"))
+    with pytest.raises(errors.InputTypeError, match=r"y × x × obs.*transpose\('obs'"):
+        ews.detect_spatial(maps.transpose("y", "x", "obs"), n_surrogates=0)
+    table = maps.isel(y=0).isel(x=slice(0, 3))
+    options: dict[str, Any] = {"n_surrogates": 0, "detrend": None}
+    one, other = (ews.detect_multivariate(each, **options) for each in (table, table.transpose("x", "obs")))
+    np.testing.assert_array_equal(one.series.time, other.series.time)
+    np.testing.assert_array_equal(one.series.time, MONTHS[:30].to_numpy().astype("datetime64[ns]"))
+    assert one.tau == other.tau

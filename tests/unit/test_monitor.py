@@ -139,6 +139,16 @@ def test_a_simulation_without_a_statistic_counts_as_one_that_goes_far(monkeypatc
     assert set(found.thresholds.values()) == {np.inf}
 
 
+@pytest.mark.parametrize(("detrend", "bandwidth"), [(None, None), ("running_mean", 9)])
+def test_memory_is_corrected_for_its_bias_of_first_order(detrend: str | None, bandwidth: int | None) -> None:
+    """About a fitted mean it is (1 + 4ρ) / m too small (Kendall 1954)."""
+    residual = np.asarray(ews.models.ar1(n=80, coefficient=0.5, seed=3).values)
+    centred = residual - residual.mean() if detrend is None else residual
+    raw = (centred[1:] @ centred[:-1]) / (centred @ centred)
+    bias = (1 + 4 * raw) / 80 if detrend is None else 3 * raw / 80
+    assert _fit(small(detrend=detrend, bandwidth=bandwidth).config, residual).memory == pytest.approx(raw + bias)
+
+
 @pytest.mark.parametrize("phi", [-0.5, 0.0, 0.4, 0.9])
 def test_the_standard_error_of_memory_is_bartletts(phi: float) -> None:
     m = 400
