@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,34 @@ def test_rows_that_part_are_each_as_alone(name: str, cache: Any, way: Any) -> No
             torch.testing.assert_close(kept[:, row : row + 1, :, -last:], single[:, :, :, -last:], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("cache", ["deferred", "propagate"])
+def test_what_is_completed_later_is_told_apart(cache: Any) -> None:
+    """Rows that part, with tokens that wait when all ends: each layer that ran counts once, and as what it was."""
+    model, inputs, policy = tiny("llama"), prompt(3), Scripted([[2, 3, 5]], cache=cache)
+    with counted(model) as calls:
+        plain(model, inputs, tokens=5, custom_generate=policy)
+    report = policy.report()
+    decoded = sum(rows * tokens for _, rows, tokens in calls) - 3 * 7 * LAYERS
+    at_once, tokens = 4 * (2 + 3 + 5), 12
+    assert report.tokens == tokens
+    assert report.layers_per_token * tokens == decoded == (LAYERS * tokens if cache == "deferred" else at_once)
+    assert report.completed_share == pytest.approx(1 - at_once / decoded)
+
+
+def test_drafts_see_past_a_mask_of_fixed_size() -> None:
+    """A mask that ends at the caller's token says nothing against the drafts behind it."""
+    model, both = tiny("llama", torch.float64), prompt(2, padded=True)
+    inputs = {name: one[1:] for name, one in both.items()}  # the row with padding
+    assert not inputs["attention_mask"].all()
+    options = {"cache_implementation": "static", "tokens": TOKENS}
+    policy = FixedExitPolicy(depth=4, cache="verify")
+    expected = plain(model, inputs, **options)
+    found = plain(model, inputs, custom_generate=policy, **options)
+    for one, other in zip(found.logits, expected.logits, strict=True):
+        torch.testing.assert_close(one, other, rtol=ROUNDED, atol=ROUNDED)
+    assert policy.report().drafted > policy.report().accepted > 0
+
+
 # ---- propagate -----------------------------------------------------------------------------------------------------
 
 
@@ -190,6 +219,28 @@ def test_rows_that_part_need_windows_that_can_wait(name: str) -> None:
     policy = Scripted(script(2), cache="propagate")
     with pytest.raises(UnsupportedGenerationError, match=r"StaticCache with sliding windows.*the same layer"):
         plain(tiny(name), prompt(2), custom_generate=policy, cache_implementation="static")
+
+
+@pytest.mark.parametrize("attached", [False, True])
+def test_projections_are_those_of_the_weights_as_they_are(attached: bool) -> None:
+    """Also of a policy that decoded with other weights before, and within one block."""
+    inputs, policy = prompt(), Scripted([[2], [LAYERS]], cache="propagate")
+    model = TINY["llama"]()
+
+    def written(deciding: Policy) -> Any:
+        if attached and deciding is policy:
+            return plain(model, inputs).logits
+        return plain(model, inputs, custom_generate=deciding).logits
+
+    with policy.attach(model) if attached else nullcontext():
+        before = written(policy)
+        with torch.no_grad():
+            for layer in model.model.layers:
+                layer.self_attn.v_proj.weight.data = layer.self_attn.v_proj.weight.data * -2.0
+        after = written(policy)
+    fresh = written(Scripted([[2], [LAYERS]], cache="propagate"))
+    assert not torch.equal(before[-1], after[-1])
+    assert all(torch.equal(*pair) for pair in zip(after, fresh, strict=True))
 
 
 # ---- monotone ------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -220,10 +221,20 @@ def test_stop_strings(way: str) -> None:
     plainly = {"stop_strings": stop, "tokenizer": tokenizer}
     expected = model.generate(**options, **plainly)
     assert expected.shape[1] == 12
-    # generate loses the tokenizer where custom_generate is a callable, and says so; a criterion does the same.
+    assert torch.equal(generate(model, NeverExitPolicy(), way, **options, **plainly), expected)
+    configured = {"generation_config": GenerationConfig(stop_strings=stop, max_new_tokens=10, pad_token_id=0)}
+    found = generate(model, NeverExitPolicy(), way, **inputs, **configured, tokenizer=tokenizer)
+    assert torch.equal(found, expected)
+    # A criterion of one's own does the same.
     criterion = {"stopping_criteria": StoppingCriteriaList([StopStringCriteria(tokenizer, stop)])}
-    chosen = plainly if way == "attach" else criterion
-    assert torch.equal(generate(model, NeverExitPolicy(), way, **options, **chosen), expected)
+    assert torch.equal(generate(model, NeverExitPolicy(), way, **options, **criterion), expected)
+    with pytest.raises(ValueError, match="tokenizer"):
+        generate(model, NeverExitPolicy(), way, **options, stop_strings=stop)
+
+
+def test_a_policy_shows_its_signature() -> None:
+    assert list(inspect.signature(FixedExitPolicy).parameters) == ["depth", "cache"]
+    assert list(inspect.signature(NeverExitPolicy()).parameters)[:2] == ["model", "input_ids"]
 
 
 @by_both_ways
