@@ -303,6 +303,14 @@ def scaled(cache: Cache) -> Tensor:
     return torch.tensor([[9]])
 
 
+def empties() -> bool:
+    """Whether this version of transformers empties a dynamic cache that is reset (5.16 fills it with zeros)."""
+    cache = DynamicCache()
+    cache.update(torch.ones(1, 1, 2, 1), torch.ones(1, 1, 2, 1), 0)
+    cache.reset()
+    return cache.get_seq_length() == 0
+
+
 def untouched(cache: Cache) -> Tensor:
     return torch.tensor([[9]])
 
@@ -327,6 +335,8 @@ def test_changes_between_tokens(name: str, kind: str, mode: str, change: Any, wr
     model = tiny(name, torch.float64)
     if kind == "static" and name == "gemma3":
         return  # refused: see the contract
+    if kind == "dynamic" and change is emptied and not empties():
+        return
     if kind == "static" and change in (first_row, two_rows, cropped, cropped_far):
         return  # caches of fixed size know no such change, or only in newer versions
     policy: Any = {
@@ -414,6 +424,8 @@ def test_what_cannot_be_completed_is_not_handed_on() -> None:
         assert cache.get_seq_length() == 9
     with pytest.raises(MonotonicityError, match="gaps"):
         model(torch.tensor([[6]]), past_key_values=cache)
+    if not empties():
+        return
     cache.reset()
     expected = model(**prompt()).logits
     assert torch.equal(model(**prompt(), past_key_values=cache).logits, expected)
