@@ -63,6 +63,10 @@ test: $(VENV)/.installed-dev  ## the whole suite: doctests, plain Python (JIT of
 	$(PYTEST) -m "not slow" || failed=1; \
 	exit $$failed
 
+.PHONY: versions
+versions: $(VENV)/.installed-dev  ## language models under the oldest and the newest transformers that are allowed
+	@.ci/versions "$(VENV)"
+
 # ---- what developers run -------------------------------------------------------------------------------------------
 
 .PHONY: check
