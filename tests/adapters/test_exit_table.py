@@ -1,4 +1,4 @@
-"""What gates and looks say of recorded text, against states that a plain pass of the model gives, text by text."""
+"""The exit table: what classifiers and heads say of recorded text, against states of a plain pass, text by text."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def states_of(model: Any, each: Continuation) -> list[torch.Tensor]:
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", FAMILIES)
-def test_evidence_by_hand(name: str) -> None:
+def test_exit_table_by_hand(name: str) -> None:
     model, texts = model_of(name), written(name)
     head, found = recorded(name)
     assert found.depths == DEPTHS
