@@ -38,6 +38,8 @@ _HOMES: dict[str, str | None] = {
     "errors": None,
     "full_model_continuations": "adapters.texts.continuations",
     "policy_named": "adapters.policies.registry",
+    "register_family": "adapters.families",
+    "register_policy": "adapters.policies.registry",
     "replay": "adapters.texts.replaying",
     "signals": None,
     "windows": None,
@@ -72,6 +74,8 @@ __all__ = [
     "errors",
     "full_model_continuations",
     "policy_named",
+    "register_family",
+    "register_policy",
     "replay",
     "signals",
     "windows",
@@ -135,6 +139,7 @@ if TYPE_CHECKING:
     from adapters.calibration.result import Calibration, CalibrationConfig
     from adapters.decoding.contract import Exit, Plan, Policy, Promise, Trajectory
     from adapters.decoding.report import Report
+    from adapters.families import register_family
     from adapters.guard.policy import Guarded
     from adapters.policies.confidence import ConfidencePolicy
     from adapters.policies.ews import EWSExitPolicy
@@ -142,7 +147,7 @@ if TYPE_CHECKING:
     from adapters.policies.fixed_point import FixedPointPolicy
     from adapters.policies.never import NeverExitPolicy
     from adapters.policies.random import RandomExitPolicy
-    from adapters.policies.registry import policy_named
+    from adapters.policies.registry import policy_named, register_policy
     from adapters.policies.saturation import SaturationPolicy
     from adapters.texts.continuations import full_model_continuations
     from adapters.texts.replaying import Replay, replay

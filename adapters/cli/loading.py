@@ -200,16 +200,17 @@ def load_policy(text: str, model: Any) -> Any:
         If there is no such policy, or it does not take the options.
     """
     from adapters.policies.ews import EWSExitPolicy
-    from adapters.policies.registry import POLICIES, policy_named
+    from adapters.policies.registry import policy_named, policy_names
 
     folder = Path(text).expanduser()
     name, _, rest = text.partition(":")
-    if name not in POLICIES and (folder.is_dir() or os.sep in text):
+    known = policy_names()
+    if name not in known and (folder.is_dir() or os.sep in text):
         if not folder.is_dir():
             raise ArgumentError("--policy", described(f"{text}, which is not there"), "a folder of ews llm calibrate")
         return EWSExitPolicy.load(folder, model)
-    if name not in POLICIES:
-        raise UnknownNameError("--policy", name, POLICIES)
+    if name not in known:
+        raise UnknownNameError("--policy", name, known)
     options: dict[str, Any] = {}
     for each in filter(None, rest.split(",")):
         key, equals, value = each.partition("=")

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from adapters._common.deprecated import adopt_renamed_methods, by_new_name, renamed_attribute, say_renamed
 from adapters._common.publish import public
-from ews.errors import UnknownNameError
+from ews._common.checks import whole
+from ews.errors import ArgumentError, UnknownNameError, described
 
 if TYPE_CHECKING:
     from adapters.decoding.engine import Engine
@@ -216,18 +217,27 @@ class Policy(ABC):
         What is left out: the layers after an exit (or layers in between), feed-forward blocks, or both.
     cache : {"exact", "monotone", "propagate", "deferred", "verify"}
         How keys and values of layers that were not run come about; see ``adapters.decoding.kv``.
+    drafts : int, optional
+        With ``cache="verify"``, how many tokens are drafted at most before the whole model checks (default: 4). Fewer
+        are where so many would not pay, and none where none would; the report says so.
 
     Raises
     ------
     ews.errors.UnknownNameError
         If unit or cache is no such name.
+    ews.errors.ArgumentError
+        If `drafts` is no whole number from 1 on, or given where nothing is drafted.
     """
 
-    def __init__(self, *, unit: Unit, cache: CacheMode) -> None:
+    def __init__(self, *, unit: Unit, cache: CacheMode, drafts: int | None = None) -> None:
         if unit not in UNITS:
             raise UnknownNameError("unit", unit, UNITS)
         if cache not in CACHES:
             raise UnknownNameError("cache", cache, CACHES)
+        if drafts is not None:
+            if cache != "verify":
+                raise ArgumentError("drafts", drafts, f"None with cache={cache!r}; drafts are made with cache='verify'")
+            self.drafts = whole("drafts", drafts, least=1)
         self.unit: Unit = unit
         self.cache: CacheMode = cache
         self.looking = 0.0  # seconds in looks through a head of the policy's own; the engine times the model's
@@ -430,8 +440,6 @@ class Policy(ABC):
             If nothing was generated yet.
         """
         if self._report is None:
-            from ews.errors import ArgumentError, described
-
             raise ArgumentError("report", described("a policy that has not generated yet"), "a call of generate first")
         return self._report
 

@@ -1,4 +1,8 @@
-"""Where each architecture keeps its layers, norm, head and projections: one file per family, chosen by its type."""
+"""Where each architecture keeps its layers, norm, head and projections: one file per family, chosen by its type.
+
+Those of other packages come by :func:`register_family`, or by an entry point of the group ``earlywarning.families``,
+named as the model type, which is loaded when such a model is met.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
+from adapters._common.plugins import installed
 from adapters.errors import UnsupportedModelError
 from adapters.families.base import FULL, SLIDING, Family, Masks, Rotary
 from adapters.families.gemma3 import Gemma3
@@ -18,12 +23,14 @@ from adapters.families.phi3 import Phi3
 from adapters.families.placement import at_hand
 from adapters.families.qwen2 import Qwen2
 from adapters.families.qwen3 import Qwen3
-from ews.errors import InputTypeError, described
+from ews.errors import ArgumentError, InputTypeError, described
 
-__all__ = ["FAMILIES", "FULL", "SLIDING", "Family", "Masks", "Rotary", "at_hand", "family_of"]
+__all__ = ["FAMILIES", "FULL", "SLIDING", "Family", "Masks", "Rotary", "at_hand", "family_of", "register_family"]
 
 FAMILIES: tuple[type[Family], ...] = (Gemma3, GPT2, GPTNeoX, Llama, Mistral, OPT, Phi3, Qwen2, Qwen3)
 ATTENTIONS = ("eager", "sdpa")
+_GROUP = "earlywarning.families"
+_KNOWN: dict[str, type[Family]] = {name: family for family in FAMILIES for name in family.model_types}
 
 
 def family_of(model: Any) -> Family:
@@ -66,13 +73,14 @@ def family_of(model: Any) -> Family:
         )
     if not isinstance(model, PreTrainedModel):
         raise InputTypeError("model", described(f"a {type(model).__name__}"), _within(model))
-    known = {name: family for family in FAMILIES for name in family.model_types}
     kind = model.config.model_type
-    if kind not in known or model.get_output_embeddings() is None:
+    if kind not in _KNOWN and kind in (found := installed(_GROUP)):
+        register_family(found[kind].load())
+    if kind not in _KNOWN or model.get_output_embeddings() is None:
         raise UnsupportedModelError(
             "model",
             described(f"{type(model).__name__} (model_type {kind!r})"),
-            f"a causal language model of type {', '.join(sorted(known))}",
+            f"a causal language model of type {', '.join(sorted(_KNOWN))} (or adapters.register_family)",
         )
     if getattr(model, "is_quantized", False) or getattr(model, "hf_quantizer", None) is not None:
         raise UnsupportedModelError(
@@ -86,7 +94,7 @@ def family_of(model: Any) -> Family:
             described(f"attn_implementation={model.config._attn_implementation!r}"),
             "a model loaded with attn_implementation='sdpa' or 'eager'",
         )
-    family = known[kind](model)
+    family = _KNOWN[kind](model)
     heads = family.key_value_heads(0)
     if heads % family.parts:
         raise UnsupportedModelError(
@@ -100,6 +108,57 @@ def family_of(model: Any) -> Family:
             described("a model without weights (device 'meta')"),
             "one loaded by from_pretrained; device_map may spread it over devices or keep layers on disk",
         )
+    return family
+
+
+def register_family(family: type[Family]) -> type[Family]:
+    """Make an architecture of your own known: every policy, :func:`adapters.assess` and the rest then take it.
+
+    A package that others install declares it as an entry point of the group ``earlywarning.families``, named as the
+    model type, instead.
+
+    Parameters
+    ----------
+    family : type
+        A subclass of :class:`adapters.families.Family` that names its `model_types` and overrides what differs from
+        Llama.
+
+    Returns
+    -------
+    type
+        The same, so that this can stand above a class.
+
+    Raises
+    ------
+    ews.errors.InputTypeError
+        If it is no such class, or names no types.
+    ews.errors.ArgumentError
+        If a type is known already.
+
+    Examples
+    --------
+    >>> from adapters import register_family
+    >>> from adapters.families import Family, family_of
+    >>> from transformers import ArceeConfig, ArceeForCausalLM
+    >>> @register_family
+    ... class Arcee(Family):  # Llama, but for what its feed-forward blocks do within
+    ...     model_types = ("arcee",)
+    >>> config = ArceeConfig(
+    ...     vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=3, num_attention_heads=2,
+    ...     num_key_value_heads=2,
+    ... )
+    >>> family_of(ArceeForCausalLM(config)).depth
+    3
+    """
+    if not (isinstance(family, type) and issubclass(family, Family)):
+        raise InputTypeError("family", family, "a subclass of adapters.families.Family")
+    names = family.model_types
+    if not (isinstance(names, tuple) and names and all(isinstance(name, str) for name in names)):
+        raise InputTypeError("family.model_types", names, "a tuple of one or more model types")
+    for name in names:
+        if _KNOWN.get(name, family) is not family:
+            raise ArgumentError("family", described(f"another one for {name!r}"), f"its {_KNOWN[name].__name__}")
+    _KNOWN.update(dict.fromkeys(names, family))
     return family
 
 

@@ -27,7 +27,7 @@ class EarlyWarning(Policy):
     ----------
     fitted : callable
         Takes a model apart (a family) and returns what was fitted for it: exits by depth, and FFN skips by depth.
-    unit, cache : str
+    unit, cache, drafts
         See :class:`adapters.Policy`.
     """
 
@@ -37,8 +37,9 @@ class EarlyWarning(Policy):
         *,
         unit: Unit,
         cache: CacheMode,
+        drafts: int | None = None,
     ) -> None:
-        super().__init__(unit=unit, cache=cache)
+        super().__init__(unit=unit, cache=cache, drafts=drafts)
         self._fitted = fitted
         self._exits: dict[int, FittedExit] = {}
         self._skips: dict[int, FittedSkip] = {}

@@ -56,6 +56,8 @@ class ConfidencePolicy(Policy):
         The rate τ of that fall.
     cache : {"propagate", "deferred", "verify"}, default "deferred"
         How the cache is kept.
+    drafts : int, optional
+        With ``cache="verify"``, how many tokens are drafted at most before the whole model checks (default: 4).
 
     Raises
     ------
@@ -81,8 +83,9 @@ class ConfidencePolicy(Policy):
         horizon: int | None = None,
         temperature: float = 4.0,
         cache: CacheMode = "deferred",
+        drafts: int | None = None,
     ) -> None:
-        super().__init__(unit="layer", cache=cache)
+        super().__init__(unit="layer", cache=cache, drafts=drafts)
         if measure not in MEASURES:
             raise UnknownNameError("measure", measure, MEASURES)
         if horizon is not None and (not isinstance(horizon, Integral) or isinstance(horizon, bool)):

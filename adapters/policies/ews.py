@@ -43,6 +43,8 @@ class EWSExitPolicy(EarlyWarning):
     cache : {"deferred", "propagate", "verify", "exact"}, optional
         Default: "deferred" for layers, which keeps the cache exact; "exact" for feed-forward blocks, where it is so by
         itself; "propagate" for both.
+    drafts : int, optional
+        With ``cache="verify"``, how many tokens are drafted at most before the whole model checks (default: 4).
     depths : sequence of int, optional
         Training-free: after how many layers to ask (default: 3/4 and 7/8 of the model).
     threshold : float, default 0.9
@@ -92,6 +94,7 @@ class EWSExitPolicy(EarlyWarning):
         *,
         unit: Unit = "layer",
         cache: CacheMode | None = None,
+        drafts: int | None = None,
         depths: Sequence[int] | None = None,
         threshold: float = 0.9,
         window: int = 8,
@@ -107,7 +110,7 @@ class EWSExitPolicy(EarlyWarning):
         else:
             self._untrained = Untrained(depths=depths, threshold=threshold, window=window, warmup=warmup, unit=chosen)
             fitted = self._untrained.bind
-        super().__init__(fitted, unit=chosen, cache=kept or _CACHES.get(chosen, "deferred"))
+        super().__init__(fitted, unit=chosen, cache=kept or _CACHES.get(chosen, "deferred"), drafts=drafts)
 
     def start(self, rows: int, input_ids: Tensor | None) -> None:
         """Forget what was usual in another generation."""

@@ -21,6 +21,8 @@ class FixedExitPolicy(Policy):
     cache : {"monotone", "propagate", "deferred", "verify"}, default "monotone"
         The layers above are never run after the prompt, so nothing is missed with ``"monotone"``. With ``"verify"``
         this is self-speculation with a draft of fixed depth (Elhoushi et al. 2024).
+    drafts : int, optional
+        With ``cache="verify"``, how many tokens are drafted at most before the whole model checks (default: 4).
 
     References
     ----------
@@ -30,8 +32,8 @@ class FixedExitPolicy(Policy):
 
     promise = Promise({"depth": 3}, caches=("deferred", "monotone", "propagate", "verify"))
 
-    def __init__(self, *, depth: int, cache: CacheMode = "monotone") -> None:
-        super().__init__(unit="layer", cache=cache)
+    def __init__(self, *, depth: int, cache: CacheMode = "monotone", drafts: int | None = None) -> None:
+        super().__init__(unit="layer", cache=cache, drafts=drafts)
         self.depth = depth
         self._plan = Plan()
 

@@ -34,6 +34,8 @@ class FixedPointPolicy(Policy):
         After how many layers to ask, from 2, since two updates are needed (default: from 2 to the last but one).
     cache : {"propagate", "deferred", "verify"}, default "deferred"
         How the cache is kept.
+    drafts : int, optional
+        With ``cache="verify"``, how many tokens are drafted at most before the whole model checks (default: 4).
 
     Raises
     ------
@@ -55,8 +57,9 @@ class FixedPointPolicy(Policy):
         alignment: float = 0.0,
         depths: Sequence[int] | None = None,
         cache: CacheMode = "deferred",
+        drafts: int | None = None,
     ) -> None:
-        super().__init__(unit="layer", cache=cache)
+        super().__init__(unit="layer", cache=cache, drafts=drafts)
         self.update = read_share("update", update, high=float("inf"))
         self.alignment = read_share("alignment", alignment, low=-1.0)
         self.depths = depths

@@ -18,12 +18,14 @@ class NeverExitPolicy(Policy):
     ----------
     cache : {"propagate", "deferred", "verify", "monotone"}, default "propagate"
         Nothing is ever missing, so it makes no difference but for what it costs.
+    drafts : int, optional
+        With ``cache="verify"``, how many tokens are drafted at most before the whole model checks (default: 4).
     """
 
     promise = Promise(caches=("deferred", "monotone", "propagate", "verify"), leaves=False)
 
-    def __init__(self, *, cache: CacheMode = "propagate") -> None:
-        super().__init__(unit="layer", cache=cache)
+    def __init__(self, *, cache: CacheMode = "propagate", drafts: int | None = None) -> None:
+        super().__init__(unit="layer", cache=cache, drafts=drafts)
 
     def plan(self, step: int) -> Plan:
         """Everything."""

@@ -27,6 +27,8 @@ class RandomExitPolicy(Policy):
         Where they may (default: after any layer but the last).
     cache : {"propagate", "deferred", "verify"}, default "deferred"
         How the cache is kept.
+    drafts : int, optional
+        With ``cache="verify"``, how many tokens are drafted at most before the whole model checks (default: 4).
     seed : int, default 0
         Seed of the draws; each generation starts it anew.
     """
@@ -39,9 +41,10 @@ class RandomExitPolicy(Policy):
         rate: float = 0.5,
         depths: Sequence[int] | None = None,
         cache: CacheMode = "deferred",
+        drafts: int | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(unit="layer", cache=cache)
+        super().__init__(unit="layer", cache=cache, drafts=drafts)
         self.rate = read_share("rate", rate)
         self.depths = depths
         self.seed = seed

@@ -1,9 +1,15 @@
-"""Exit policies by name, for command lines and tables; the contract suite runs on each."""
+"""Exit policies by name, for command lines and tables; the contract suite runs on each.
+
+Those of other packages come by :func:`register_policy`, or by an entry point of the group ``earlywarning.policies``,
+which is loaded when its name is asked for.
+"""
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
+from adapters._common.plugins import installed
 from adapters.decoding.contract import Policy
 from adapters.policies.confidence import ConfidencePolicy
 from adapters.policies.ews import EWSExitPolicy
@@ -12,9 +18,11 @@ from adapters.policies.fixed_point import FixedPointPolicy
 from adapters.policies.never import NeverExitPolicy
 from adapters.policies.random import RandomExitPolicy
 from adapters.policies.saturation import SaturationPolicy
-from ews.errors import UnknownNameError
+from ews.errors import ArgumentError, InputTypeError, UnknownNameError, described
 
-__all__ = ["POLICIES", "policy_named"]
+__all__ = ["POLICIES", "policy_named", "policy_names", "register_policy"]
+
+_GROUP = "earlywarning.policies"
 
 POLICIES: dict[str, type[Policy]] = {
     "confidence": ConfidencePolicy,
@@ -33,7 +41,7 @@ def policy_named(name: str, **options: Any) -> Policy:
     Parameters
     ----------
     name : str
-        One of :data:`POLICIES`.
+        One of :func:`policy_names`.
     **options
         Of that policy.
 
@@ -53,5 +61,73 @@ def policy_named(name: str, **options: Any) -> Policy:
     'monotone'
     """
     if name not in POLICIES:
-        raise UnknownNameError("policy", name, POLICIES)
+        found = installed(_GROUP)
+        if name not in found:
+            raise UnknownNameError("policy", name, policy_names())
+        register_policy(name, found[name].load())
     return POLICIES[name](**options)
+
+
+def policy_names() -> tuple[str, ...]:
+    """Names that :func:`policy_named` takes: those of this package, registered ones, and those of installed packages.
+
+    Returns
+    -------
+    tuple of str
+        Sorted.
+    """
+    return tuple(sorted({*POLICIES, *installed(_GROUP)}))
+
+
+def register_policy(name: str, policy: type[Policy]) -> type[Policy]:
+    """Make a policy of your own known by a name: to :func:`policy_named`, to command lines, to the contract tests.
+
+    A package that others install declares it as an entry point of the group ``earlywarning.policies`` instead.
+
+    Parameters
+    ----------
+    name : str
+        What it is called: letters, digits and underscores.
+    policy : type
+        A subclass of :class:`adapters.Policy` that can be made.
+
+    Returns
+    -------
+    type
+        The same.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        If the name is taken, or is none.
+    ews.errors.InputTypeError
+        If it is no such class.
+
+    Examples
+    --------
+    >>> from adapters import Plan, Policy, policy_named, register_policy
+    >>> class Halfway(Policy):
+    ...     def __init__(self, *, cache="deferred"):
+    ...         super().__init__(unit="layer", cache=cache)
+    ...
+    ...     def bind(self, family):
+    ...         self._plan = Plan(exit=family.depth // 2)
+    ...
+    ...     def plan(self, step):
+    ...         return self._plan
+    >>> register_policy("halfway", Halfway) is Halfway
+    True
+    >>> policy_named("halfway", cache="verify").cache
+    'verify'
+    """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ArgumentError("name", name, "a name of letters, digits and underscores")
+    if not (isinstance(policy, type) and issubclass(policy, Policy)):
+        raise InputTypeError("policy", policy, "a subclass of adapters.Policy")
+    if inspect.isabstract(policy):
+        missing = ", ".join(sorted(policy.__abstractmethods__))
+        raise InputTypeError("policy", described(f"{policy.__name__}, which has no {missing}"), "a policy that decides")
+    if POLICIES.get(name, policy) is not policy:
+        raise ArgumentError("name", name, f"another one: it is that of {POLICIES[name].__name__}")
+    POLICIES[name] = policy
+    return policy

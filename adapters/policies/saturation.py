@@ -28,6 +28,8 @@ class SaturationPolicy(Policy):
         After how many layers to ask (default: after every layer but the last).
     cache : {"propagate", "deferred", "verify"}, default "deferred"
         How the cache is kept.
+    drafts : int, optional
+        With ``cache="verify"``, how many tokens are drafted at most before the whole model checks (default: 4).
 
     Raises
     ------
@@ -42,9 +44,14 @@ class SaturationPolicy(Policy):
     promise = Promise({"threshold": 0.7})
 
     def __init__(
-        self, *, threshold: float = 0.98, depths: Sequence[int] | None = None, cache: CacheMode = "deferred"
+        self,
+        *,
+        threshold: float = 0.98,
+        depths: Sequence[int] | None = None,
+        cache: CacheMode = "deferred",
+        drafts: int | None = None,
     ) -> None:
-        super().__init__(unit="layer", cache=cache)
+        super().__init__(unit="layer", cache=cache, drafts=drafts)
         self.threshold = read_share("threshold", threshold, low=-1.0)
         self.depths = depths
         self._plan = Plan()
