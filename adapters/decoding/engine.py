@@ -99,6 +99,8 @@ class Engine:
         statistics = self.statistics
         main = None if self._main is None else self._main()
         for cache, session in list(self._sessions.items()):
+            if session.drafting is not None:
+                statistics.events += session.drafting.events()
             if keep_cache or cache is not main:
                 started = time.perf_counter()
                 with torch.no_grad():

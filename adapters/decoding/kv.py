@@ -42,6 +42,7 @@ __all__ = [
     "settle",
     "show_length",
     "stamps",
+    "take_back",
 ]
 
 _LAYERS = (DynamicLayer, DynamicSlidingWindowLayer, StaticLayer, StaticSlidingWindowLayer)
@@ -165,6 +166,17 @@ class Drafted:
                 layer.cumulative_length = length
                 first = 0 if recorded else max(0, last - layer.sliding_window + 1)
             layer.keys, layer.values = keys[:, :, first:last], values[:, :, first:last]
+
+
+def take_back(cache: Cache, index: int, *, count: int, then: int) -> None:
+    """Take the newest `count` tokens out of a layer that holds `then` others, and all that its window has passed."""
+    layer: Any = cache.layers[index]
+    if isinstance(layer, StaticLayer):
+        layer.cumulative_length.fill_(then)  # what stands beyond is masked, and overwritten by what comes
+        return
+    layer.keys, layer.values = layer.keys[:, :, :-count], layer.values[:, :, :-count]
+    if isinstance(layer, DynamicSlidingWindowLayer):
+        layer.cumulative_length = then
 
 
 class Visible:

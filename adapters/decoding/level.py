@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from adapters.decoding.contract import Exit, Plan, Trajectory
-from adapters.decoding.kv import Visible
+from adapters.decoding.kv import Visible, take_back
 from adapters.decoding.masks import block_mask, filled_slots
 from adapters.decoding.runner import Runner
 from adapters.decoding.session import Kept, Session, joined
@@ -48,11 +48,13 @@ def level_step(runner: Runner, session: Session, input_ids: Tensor, position_ids
         index += 1
         if index in checks:
             leaving = runner.ask(trajectory)
+            if verifies:
+                leaving = _of_all(leaving, session)
             if leaving is not None:
                 break
     session.length += 1
     statistics.exits[index] += session.counted
-    if index < family.depth:
+    if index < family.depth and not run.tries:
         run.leave(index)
     if leaving is not None and leaving.logits is not None:
         return leaving.logits[:, None]
@@ -67,6 +69,16 @@ def complete(runner: Runner, session: Session) -> None:
         run = LevelRun(runner, session, None, None)
         for index in range(session.kept[-1].depth, runner.family.depth):
             run.layer(index, decided=False)
+
+
+def _of_all(leaving: Exit | None, session: Session) -> Exit | None:
+    """An exit of all rows, those that have ended included; None where some row goes on, and all do."""
+    if leaving is None or leaving.rows is None:
+        return leaving
+    rows = np.asarray(leaving.rows, dtype=bool)
+    if rows.all():
+        return leaving
+    return Exit() if session.ended is not None and (rows | session.ended).all() else None
 
 
 class LevelRun:
@@ -86,6 +98,7 @@ class LevelRun:
             self.rotary = self.family.rotary(block.to(self.family.home), position_ids)
             if session.is_level:
                 self.plain = self.family.masks(block, session.attention_mask, cache, position_ids)
+        self.tries = False  # layers run for a draft's sake alone
         self._masks: dict[tuple[Any, ...], Tensor | None] = {}
 
     def layer(self, index: int, *, decided: bool) -> None:
@@ -96,7 +109,10 @@ class LevelRun:
                 f"layer {index} was left out before and has gaps in its cache; with cache='monotone' it must stay out "
                 "(cache='propagate' fills the gaps)"
             )
-        self._take_in(index)
+        if not self.tries:
+            if index in session.tried:
+                take_back(session.cache, index, count=session.tried.pop(index), then=session.lengths[index])
+            self._take_in(index)
         self.block = family.placed(index, self.block)
         tokens = self.block.shape[1]
         context = {
@@ -110,6 +126,10 @@ class LevelRun:
                 self.block = self._decided(index, context)
         else:
             self.block = family.run(index, self.block, **context)
+        if self.tries:
+            session.tried[index] = session.tried.get(index, 0) + tokens
+            statistics.layers += session.counted
+            return
         session.lengths[index] += tokens
         statistics.layers += self.counted
         statistics.completed += self.counted - self.own
@@ -154,6 +174,14 @@ class LevelRun:
         if self.runner.policy.cache == "monotone":
             self.session.gaps.add(index)
             return
+        if self.runner.policy.cache == "verify":
+            if not self.tries:  # the whole model goes on from here
+                self.leave(index)
+                self.tries = True
+                self.block, self.positions = self.block[:, -1:], self.positions[:, -1:]
+                if self.rotary is not None:
+                    self.rotary = {kind: (c[:, -1:], s[:, -1:]) for kind, (c, s) in self.rotary.items()}
+            return
         (pair,) = self.runner.projection(index, self.block, self.rotary, index + 1)
         self.session.cache.update(*pair, index)
         self.session.lengths[index] += self.block.shape[1]
@@ -176,7 +204,7 @@ class LevelRun:
             return self.plain[family.kinds[index]]
         layer: Any = session.cache.layers[index]
         length, offset = layer.get_mask_sizes(tokens)
-        end = session.lengths[index] + tokens
+        end = session.lengths[index] + session.tried.get(index, 0) + tokens
         window = family.windows[index]
         key = (window, tokens, length, offset, end)
         if key not in self._masks:

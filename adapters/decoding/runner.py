@@ -50,9 +50,11 @@ class Runner:
         plan = self.policy.plan(session.length - session.begin)
         if self.family.processes is not None:
             plan = agreed_plan(self.family.processes, plan, rows=session.rows, depth=self.family.depth)
-        if plan.skip_layers and self.policy.cache not in ("monotone", "propagate"):
+        if plan.skip_layers and self.policy.cache not in ("monotone", "propagate", "verify"):
             raise ArgumentError(
-                "cache", self.policy.cache, "'monotone' or 'propagate' for a policy that leaves out layers in between"
+                "cache",
+                self.policy.cache,
+                "'monotone', 'propagate' or 'verify' for a policy that leaves out layers in between",
             )
         if plan.ffn_checks and self.policy.cache in ("deferred", "verify"):
             raise ArgumentError(

@@ -79,6 +79,10 @@ class Session:
         The same for rows that are not equally far; see :mod:`adapters.decoding.ragged`.
     ahead : list
         Tokens that were drafted and checked, for what comes; see :mod:`adapters.decoding.verify`.
+    drafting : Drafting or None
+        What became of drafts so far.
+    tried : dict of int to int
+        Of layers that a draft ran after it had left one out: how many tokens they hold for the draft's sake alone.
     drafted : Drafted or None
         What the cache holds of them, and does not show.
     seen : list
@@ -102,6 +106,8 @@ class Session:
     gaps: set[int] = field(default_factory=set)
     ragged: Any = None
     ahead: list[Any] = field(default_factory=list)
+    drafting: Any = None
+    tried: dict[int, int] = field(default_factory=dict)
     drafted: Any = None
     seen: list[Any] = field(default_factory=list)
     ended: np.ndarray[Any, np.dtype[np.bool_]] | None = None

@@ -4,22 +4,25 @@ A token that leaves early gives a draft of the next, which goes on in its place;
 kept ones through the remaining layers, and with them come the logits of the whole model after each. Those are handed
 out one call at a time as long as the caller's tokens are the drafted ones, whatever way of choosing made them; else the
 drafts are withdrawn. So the caller only ever sees the whole model's logits: greedy, sampled or processed, the outcome
-is what it would have been (Leviathan et al. 2023, for a draft that is certain).
+is what it would have been (Leviathan et al. 2023, for a draft that is certain). Rows of a batch go on together, as far
+as the drafts of all of them hold.
+
+Where layers in between are left out of a draft (as in SWIFT), it is kept before the first of them, and what the later
+ones made of it for the draft's sake is taken back before they run for all tokens.
 """
 
 from __future__ import annotations
 
-import warnings
-
+import torch
 from torch import Tensor
 from transformers.cache_utils import StaticLayer
 
 from adapters.decoding.contract import Plan
+from adapters.decoding.drafting import Drafting
 from adapters.decoding.kv import Drafted
 from adapters.decoding.level import level_step
 from adapters.decoding.runner import Runner
 from adapters.decoding.session import Session
-from adapters.errors import FullDepthWarning
 
 __all__ = ["verified_step", "withdraw"]
 
@@ -28,19 +31,17 @@ _EVERYTHING = Plan()
 
 def verified_step(runner: Runner, session: Session, input_ids: Tensor, position_ids: Tensor) -> Tensor:
     """Logits of the whole model after the caller's token, shape (rows, 1, vocabulary)."""
-    if session.rows > 1:
-        note = "cache='verify' drafts for one row only: a batch runs at full depth (cache='deferred' does not)"
-        if note not in runner.statistics.events:
-            runner.statistics.events.append(note)
-            warnings.warn(note, FullDepthWarning, stacklevel=2)
-        return level_step(runner, session, input_ids, position_ids, _EVERYTHING)
+    if session.drafting is None:
+        session.drafting = Drafting(runner.policy.drafts, runner.family.depth, runner.family.head_in_layers)
     if session.ahead:
         logits: Tensor
         drafted, logits = session.ahead[0]
-        if int(input_ids) == drafted:
+        taken = bool((input_ids == drafted).all())
+        session.drafting.checked(held=taken)
+        if taken:
             session.ahead.pop(0)
             _show(session, session.length + 1)
-            runner.statistics.accepted += 1
+            runner.statistics.accepted += session.counted
             return logits
     withdraw(session)
     return _round(runner, session, input_ids, position_ids)
@@ -49,25 +50,38 @@ def verified_step(runner: Runner, session: Session, input_ids: Tensor, position_
 def _round(runner: Runner, session: Session, input_ids: Tensor, position_ids: Tensor) -> Tensor:
     """Draft until a token goes through all layers; keep what is known of the drafts for the calls to come."""
     begin = session.length
-    room = min(runner.policy.drafts, _room(runner, session))
-    drafts: list[int] = []
+    room = min(session.drafting.begin_round(), _room(runner, session))
+    drafts: list[Tensor] = []
+    depths: list[int] = []
     session.drafted = Drafted(session.cache)
     try:
         while True:
             plan = _EVERYTHING if len(drafts) >= room else runner.plan(session)
+            before = runner.statistics.layers
             logits = level_step(runner, session, input_ids, position_ids, plan)
             if not session.kept:
                 break
-            drafts.append(int(logits.argmax()))
-            input_ids, position_ids = input_ids.new_tensor([[drafts[-1]]]), position_ids + 1
+            depths.append((runner.statistics.layers - before) // max(session.counted, 1))
+            input_ids, position_ids = _draft(session, input_ids, logits), position_ids + 1
+            drafts.append(input_ids)
     except BaseException:
         session.kept.clear()
+        session.tried.clear()
         _show(session, begin)
         raise
-    runner.statistics.drafted += len(drafts)
-    session.ahead = [(token, logits[:, at : at + 1]) for at, token in enumerate(drafts, start=1)]
+    runner.statistics.drafted += len(drafts) * session.counted
+    session.drafting.drafted(depths)
+    session.ahead = [(tokens, logits[:, at : at + 1]) for at, tokens in enumerate(drafts, start=1)]
     _show(session, begin + 1)
     return logits[:, :1]
+
+
+def _draft(session: Session, input_ids: Tensor, logits: Tensor) -> Tensor:
+    """The likeliest token of each row; where a row has ended, its padding goes on."""
+    best = logits[:, -1].argmax(-1, keepdim=True)
+    if session.ended is None:
+        return best
+    return torch.where(torch.as_tensor(session.ended, device=best.device)[:, None], input_ids, best)
 
 
 def _show(session: Session, length: int) -> None:

@@ -246,6 +246,12 @@ class Family:
             )
         return weight, bias
 
+    @property
+    def head_in_layers(self) -> float:
+        """What the head costs in units of a layer, by the size of their weights."""
+        head, layer = (sum(each.numel() for each in part.parameters()) for part in (self.head, self.layers[0]))
+        return head / max(layer, 1)
+
     # ---- several devices, several processes -----------------------------------------------------------------------
 
     def placed(self, index: int, hidden: Tensor) -> Tensor:
