@@ -79,10 +79,10 @@ def detection_figure(detection: Detection) -> Figure:
     names = list(detection.indicators)
     tested = detection.config.n_surrogates > 0
     heights = [1.5, 1.0, *[1.25] * len(names)]
-    figure = new_figure(sum(heights) * 0.95 + 0.75)
+    title = f"{_wrapped(detection.name, 60, lines=2)}: {detection.verdict}"
+    figure = new_figure(sum(heights) * 0.95 + 0.75, title)
     ratios = [4.6, 1.0] if tested else [1.0, 1e-3]
     grid = figure.add_gridspec(len(heights), 2, height_ratios=heights, width_ratios=ratios)
-    _title(figure, detection)
     letters = iter(string.ascii_lowercase)
 
     series = figure.add_subplot(grid[0, 0])
@@ -136,8 +136,7 @@ def detections_figure(detections: Detections) -> Figure:
         return _many_figure(detections, rows)
     lines = max((len(detection.indicators) for _, detection in rows), default=1)
     height = max(0.95, 0.26 * lines + 0.35)
-    figure = new_figure(height * max(len(rows), 1) + 0.75)
-    _detections_title(figure, detections)
+    figure = new_figure(height * max(len(rows), 1) + 0.75, _detections_title(detections))
     if not rows:
         return figure
     grid = figure.add_gridspec(len(rows), 2, width_ratios=[1.5, 1.0])
@@ -175,20 +174,19 @@ def detections_figure(detections: Detections) -> Figure:
     return figure
 
 
-def _detections_title(figure: Figure, detections: Detections) -> None:
+def _detections_title(detections: Detections) -> str:
     warned = sum(detection.verdict == "warning" for detection in detections.values())
     said = f"Early-warning signals: {warned} of {len(detections)} series warn"
     if (stay := len(detections.warnings())) < warned:
         said += f", {stay} at a false discovery rate of 0.05"
-    figure.suptitle(said, fontsize=FONT + 2, fontweight="bold", color=INK)
+    return said
 
 
 def _many_figure(detections: Detections, rows: list[tuple[str, Detection]]) -> Figure:
     """One line a series and one panel an indicator: trend, interval, and the range of the surrogates."""
     kept, left = rows[:MOST_LINES], len(rows) - MOST_LINES
     names = list(dict.fromkeys(name for _, detection in kept for name in detection.indicators))
-    figure = new_figure(0.165 * len(kept) + 1.4)
-    _detections_title(figure, detections)
+    figure = new_figure(0.165 * len(kept) + 1.4, _detections_title(detections))
     panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     shown = distinct([column for column, _ in kept], 28)
     for axes, name in zip(panels, names, strict=True):
@@ -215,12 +213,6 @@ def _many_figure(detections: Detections, rows: list[tuple[str, Detection]]) -> F
 
 def _warns(detection: Detection) -> bool:
     return detection.verdict == "warning"
-
-
-def _title(figure: Figure, detection: Detection) -> None:
-    name = _wrapped(detection.name, 60, lines=2)
-    title = figure.suptitle(f"{name}: {detection.verdict}", fontsize=FONT + 2, fontweight="bold", color=INK)
-    title.set_parse_math(False)
 
 
 def _draw_series(axes: Axes, detection: Detection) -> None:
@@ -358,8 +350,7 @@ def significance_figure(significance: Significance) -> Figure:
         One panel for each indicator.
     """
     names = list(significance.tau)
-    figure = new_figure(1.2 * len(names) + 0.9)
-    figure.suptitle("Trends among the surrogates'", fontsize=FONT + 2, fontweight="bold", color=INK)
+    figure = new_figure(1.2 * len(names) + 0.9, "Trends among the surrogates'")
     for row, name in enumerate(names):
         axes = figure.add_subplot(len(names), 1, row + 1)
         _draw_among(axes, significance.surrogate_tau[name], significance.tau[name], 25)

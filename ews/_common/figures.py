@@ -78,10 +78,12 @@ class ResultFigure(Figure):
         return buffer.getvalue()
 
 
-def new_figure(height: float) -> ResultFigure:
-    """A white figure of a page's width and `height` inches, that pyplot knows nothing of."""
+def new_figure(height: float, title: str = "") -> ResultFigure:
+    """A white figure of a page's width and `height` inches, that pyplot knows nothing of; `title` is no mathematics."""
     figure = ResultFigure(figsize=(WIDTH_INCHES, height), dpi=150, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
+    if title:
+        figure.suptitle(title, fontsize=FONT + 2, fontweight="bold", color=INK).set_parse_math(False)
     return figure
 
 
@@ -135,8 +137,7 @@ def frame_figure(title: str, frame: pd.DataFrame) -> ResultFigure:
     if len(frame) < 2:
         return _dots(title, numbers)
     names = [name for name in map(str, numbers) if not name.endswith(("_lower", "_upper"))][:PANELS]
-    figure = new_figure(1.2 * max(len(names), 1) + 0.9)
-    figure.suptitle(title, fontsize=FONT + 2, fontweight="bold", color=INK).set_parse_math(False)
+    figure = new_figure(1.2 * max(len(names), 1) + 0.9, title)
     panels: list[Axes] = []
     for row, name in enumerate(names):
         axes = figure.add_subplot(len(names), 1, row + 1, sharex=panels[0] if panels else None)
@@ -160,8 +161,7 @@ def frame_figure(title: str, frame: pd.DataFrame) -> ResultFigure:
 
 
 def _dots(title: str, numbers: pd.DataFrame) -> ResultFigure:
-    figure = new_figure(0.28 * max(numbers.shape[1], 1) + 1.0)
-    figure.suptitle(title, fontsize=FONT + 2, fontweight="bold", color=INK).set_parse_math(False)
+    figure = new_figure(0.28 * max(numbers.shape[1], 1) + 1.0, title)
     axes = figure.add_subplot()
     values = numbers.to_numpy(float).reshape(-1)[: numbers.shape[1]]
     axes.axvline(0.0, color=MUTED, lw=0.6)
@@ -174,8 +174,7 @@ def _dots(title: str, numbers: pd.DataFrame) -> ResultFigure:
 
 def spectrum_figure(title: str, at: Any, power: Any, label: str) -> ResultFigure:
     """The last spectrum of several, on the range of all of them."""
-    figure = new_figure(3.0)
-    figure.suptitle(title, fontsize=FONT + 2, fontweight="bold", color=INK)
+    figure = new_figure(3.0, title)
     axes = figure.add_subplot()
     rows = power.reshape(-1, power.shape[-1])
     rows = rows[np.isfinite(rows).all(axis=1)]

@@ -121,6 +121,20 @@ class Report:
         Findings, or reasons of the verdict; set as sentences.
     blocks : list
         Sections (label, text), tables and paragraphs, in their order.
+
+    Examples
+    --------
+    >>> from ews.results import Report
+    >>> report = Report("Lake", "no warning", ["nothing rises"])
+    >>> report.section("Data", "60 observations.")
+    >>> print(report.text())
+    Lake
+    ====
+    <BLANKLINE>
+    Verdict: NO WARNING
+      - Nothing rises.
+    <BLANKLINE>
+    Data        60 observations.
     """
 
     title: str

@@ -80,8 +80,7 @@ def layout(
     """
     heights = [HEIGHT] * (over_time + 1) + [HEIGHT_BELOW] * (below > 0)
     widths = [1.0, beside] if beside else [1.0] * max(below, 1)
-    figure = new_figure(sum(heights) + MARGIN)
-    figure.suptitle(title, fontsize=FONT + 2, fontweight="bold", color=INK).set_parse_math(False)
+    figure = new_figure(sum(heights) + MARGIN, title)
     grid = figure.add_gridspec(len(heights), len(widths), height_ratios=heights, width_ratios=widths)
     columns: Any = 0 if beside else slice(None)
     top = figure.add_subplot(grid[0, columns])

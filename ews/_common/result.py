@@ -39,6 +39,14 @@ class Result:
     Every result is read (:meth:`summary`), seen (:meth:`plot`), and leaves for other programs (:meth:`to_frame`,
     :meth:`to_csv`, :meth:`to_dict`, :meth:`to_json`, :meth:`to_html`). :meth:`from_json` brings it back, equal to what
     it was: results are equal where all their fields are.
+
+    Examples
+    --------
+    >>> import ews
+    >>> from ews.results import Result
+    >>> trend = ews.trends.kendall([1.0, 3.0, 2.0])
+    >>> Result.from_json(trend.to_json()) == trend
+    True
     """
 
     __slots__ = ()

@@ -110,6 +110,7 @@ def _time(saved: Any) -> Any:
     """A number, or a date that is written out: numpy reads "now" and "NaT" as well."""
     if not isinstance(saved, str):
         return _number("state.time", saved)
+    found: Any
     try:
         found = np.datetime64(saved, "ns")
     except ValueError:

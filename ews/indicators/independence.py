@@ -119,8 +119,7 @@ class IndependenceTest(Result):
         """
         from ews._common import figures as draw
 
-        figure = draw.new_figure(3.0)
-        figure.suptitle("Independence of residuals", fontsize=draw.FONT + 2, fontweight="bold", color=draw.INK)
+        figure = draw.new_figure(3.0, "Independence of residuals")
         axes = figure.add_subplot()
         axes.axhspan(-1.96, 1.96, facecolor=draw.BAND, edgecolor="none", label="95 % of a normal variable")
         for place, dimension in enumerate(self.dimensions):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ews._common.figures import FONT, INK, LINES, SMALL, new_figure, style
+from ews._common.figures import INK, LINES, SMALL, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,9 +18,7 @@ __all__ = ["patch_figure"]
 
 def patch_figure(result: PatchDistribution) -> Figure:
     """Draw the share of patches of a size or more, and the four laws."""
-    figure = new_figure(3.2)
-    best = result.fits[result.best].label
-    figure.suptitle(f"Patch sizes: best {best}", fontsize=FONT + 2, fontweight="bold", color=INK)
+    figure = new_figure(3.2, f"Patch sizes: best {result.fits[result.best].label}")
     axes = figure.add_subplot()
     values, counts = np.unique(result.sizes, return_counts=True)
     share = np.cumsum(counts[::-1])[::-1] / result.sizes.size

@@ -38,7 +38,7 @@ def noise(n: int = 60, seed: int = 3) -> pd.Series:
     for i in range(1, n):
         x[i] += 0.5 * x[i - 1]
     time = pd.date_range("2001-03-01", periods=n, freq="250ms", name="when")
-    return pd.Series(x, index=time, name="lake <b>")
+    return pd.Series(x, index=time, name="lake <b> $\\frac$")
 
 
 def many(n: int = 8) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ews._analysis.assessment.text import towards_text
-from ews._common.figures import BAND, BLUE, FONT, INK, SMALL, VERMILLION, new_figure, put_letter, style, time_axis
+from ews._common.figures import BAND, BLUE, INK, SMALL, VERMILLION, new_figure, put_letter, style, time_axis
 from ews._common.layout import distinct
 from ews._common.words import p_clause, typeset
 from ews.bifurcations._classifier.figure import COLOURS, HATCHES, draw_probabilities
@@ -25,11 +25,9 @@ def assessment_figure(result: Assessment) -> Figure:
     """Two panels over time, and one small panel for each statistic."""
     detection = result.detection
     names = list(result.statistic)
-    figure = new_figure(5.6)
     kind = "" if result.kind == "none" else f": {result.kind}"
     towards = f", {towards_text(result)}" if result.bifurcation else ""
-    title = f"{result.verdict.capitalize()}{kind}{towards}"
-    figure.suptitle(title, fontsize=FONT + 2, fontweight="bold", color=INK)
+    figure = new_figure(5.6, f"{result.verdict.capitalize()}{kind}{towards}")
     grid = figure.add_gridspec(3, len(names), height_ratios=[1.2, 1.2, 1.0])
     top = figure.add_subplot(grid[0, :])
     below = figure.add_subplot(grid[1, :], sharex=top)

@@ -33,11 +33,7 @@ def multivariate_figure(detection: MultivariateDetection) -> Figure:
     names = list(detection.indicators)
     tested = detection.config.n_surrogates > 0
     heights = [1.5, 1.2, *[1.25] * len(names)]
-    canvas = paint.new_figure(sum(heights) * 0.95 + 0.75)
-    canvas.suptitle(
-        f"{len(detection.variables)} variables: {detection.verdict}",
-        fontsize=paint.FONT + 2, fontweight="bold", color=paint.INK,
-    )  # fmt: skip
+    canvas = paint.new_figure(sum(heights) * 0.95 + 0.75, f"{len(detection.variables)} variables: {detection.verdict}")
     grid = canvas.add_gridspec(
         len(heights), 2, height_ratios=heights, width_ratios=[4.6, 1.0] if tested else [1.0, 1e-3]
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ews._common.figures import BLUE, FONT, INK, MUTED, SMALL, new_figure, put_letter, style, time_axis
+from ews._common.figures import BLUE, INK, MUTED, SMALL, new_figure, put_letter, style, time_axis
 from ews._common.panels import say
 from ews._common.words import number_text, p_clause, time_text, trend_symbol
 
@@ -28,8 +28,7 @@ def spatial_figure(result: SpatialDetection) -> Figure:
     maps, time = result.grids.values, result.grids.time
     shown = np.unique(np.linspace(0, len(maps) - 1, SNAPSHOTS).astype(np.int64))
     heights = [1.9, *[1.15] * len(names)]
-    figure = new_figure(sum(heights) + 0.7)
-    figure.suptitle(f"{result.name[:60]}: {result.verdict}", fontsize=FONT + 2, fontweight="bold", color=INK)
+    figure = new_figure(sum(heights) + 0.7, f"{result.name[:60]}: {result.verdict}")
     grid = figure.add_gridspec(len(heights), len(shown), height_ratios=heights)
     low, high = float(np.nanmin(maps)), float(np.nanmax(maps))
     pictures = [figure.add_subplot(grid[0, column]) for column in range(len(shown))]

@@ -23,9 +23,8 @@ def benchmark_figure(found: Benchmark) -> Figure:
     """One heat map of areas a method."""
     columns = 1 if len(found.methods) == 1 or len(found.nulls) > 12 else 2
     rows = math.ceil(len(found.methods) / columns)
-    figure = new_figure(rows * (0.28 * len(found.positives) + 1.0) + 0.5)
     title = f"AUC: {found.config.replicates} records of {found.config.n} samples of each kind"
-    figure.suptitle(title, fontsize=FONT + 2, fontweight="bold", color=INK)
+    figure = new_figure(rows * (0.28 * len(found.positives) + 1.0) + 0.5, title)
     for place, method in enumerate(found.methods):
         axes = figure.add_subplot(rows, columns, place + 1)
         areas = found.auc(method)
@@ -50,8 +49,7 @@ def curves_figure(found: Benchmark, null: str) -> Figure:
     """One panel a transition, one curve a method."""
     columns = min(3, len(found.positives))
     rows = math.ceil(len(found.positives) / columns)
-    figure = new_figure(2.5 * rows + 0.7)
-    figure.suptitle(f"Transitions against the null {null!r}", fontsize=FONT + 2, fontweight="bold", color=INK)
+    figure = new_figure(2.5 * rows + 0.7, f"Transitions against the null {null!r}")
     for place, positive in enumerate(found.positives):
         axes = figure.add_subplot(rows, columns, place + 1)
         draw_curves(axes, {method: found.cells[positive, null, method].roc for method in found.methods})

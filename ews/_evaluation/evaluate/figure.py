@@ -58,8 +58,7 @@ def draw_curves(axes: Axes, roc: Mapping[str, Roc]) -> None:
 
 def roc_figure(roc: Mapping[str, Roc], title: str = "Receiver operating characteristic") -> Figure:
     """One panel with the curves."""
-    figure = new_figure(3.6)
-    figure.suptitle(title, fontsize=FONT + 2, fontweight="bold", color=INK)
+    figure = new_figure(3.6, title)
     axes = figure.add_subplot()
     draw_curves(axes, roc)
     legend(axes)
@@ -76,12 +75,9 @@ def legend(axes: Axes, **where: Any) -> None:
 def evaluation_figure(evaluation: Evaluation) -> Figure:
     """ROC curves, areas with intervals, lead times."""
     panels = 3 if evaluation.lead else 2
-    figure = new_figure(3.2)
     positive = int(evaluation.labels.sum())
-    figure.suptitle(
-        f"{positive} series before a transition against {evaluation.labels.size - positive} that go nowhere",
-        fontsize=FONT + 2, fontweight="bold", color=INK,
-    )  # fmt: skip
+    title = f"{positive} series before a transition against {evaluation.labels.size - positive} that go nowhere"
+    figure = new_figure(3.2, title)
     grid = figure.add_gridspec(1, panels, width_ratios=[1.25, 0.8, 1.25][:panels])
     curves = figure.add_subplot(grid[0, 0])
     draw_curves(curves, evaluation.roc)

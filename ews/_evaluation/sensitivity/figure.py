@@ -24,11 +24,7 @@ MOST_TICKS = 6
 def sensitivity_figure(found: SensitivityMap) -> Figure:
     """One row an indicator: heat map of the trend, histogram of its cells."""
     names = list(found.tau)
-    figure = new_figure(1.75 * len(names) + 0.9)
-    title = figure.suptitle(
-        f"{found.name[:60]}: trends over windows and bandwidths", fontsize=FONT + 2, fontweight="bold", color=INK
-    )
-    title.set_parse_math(False)
+    figure = new_figure(1.75 * len(names) + 0.9, f"{found.name[:60]}: trends over windows and bandwidths")
     grid = figure.add_gridspec(len(names), 2, width_ratios=[2.2, 1.0])
     bounded = found.config.trend != "theil_sen"
     symbol = trend_symbol(found.config.trend)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ews._common.figures import BLUE, FONT, INK, MUTED, SMALL, SPARSE, VERMILLION, new_figure, put_letter, style
+from ews._common.figures import BLUE, INK, MUTED, SMALL, SPARSE, VERMILLION, new_figure, put_letter, style
 from ews._common.times import numeric
 from ews._common.words import number_text, p_clause, typeset
 
@@ -24,10 +24,8 @@ __all__ = ["likelihood_figure"]
 def likelihood_figure(result: LikelihoodRatio) -> Figure:
     """Draw the series with its fitted levels, the rates, and, with a bootstrap, the ratios and the ROC curve."""
     tested = result.null_ratios.size > 0
-    figure = new_figure(4.6 if tested else 3.8)
+    figure = new_figure(4.6 if tested else 3.8, _title(result))
     rows = figure.add_gridspec(2, 1, height_ratios=[1.2, 1.0])
-    title = figure.suptitle(_title(result), fontsize=FONT + 1, fontweight="bold", color=INK)
-    title.set_parse_math(False)
     series = figure.add_subplot(rows[0])
     _draw_levels(series, result)
     below = rows[1].subgridspec(1, 3) if tested else rows[1].subgridspec(1, 1)
