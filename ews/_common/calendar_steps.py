@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ews._common.clock import Clock
 
-__all__ = ["MONTH_LENGTHS", "Steps", "decimals", "recognise", "year_length"]
+__all__ = ["MONTH_LENGTHS", "Steps", "days_after", "days_since", "decimals", "recognise", "year_length"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -136,34 +136,45 @@ def _of_dates(time: Any, clock: Clock) -> Steps | None:
                 return _utc((np.busday_offset(start, index) + hour).astype("datetime64[ns]"), clock)
 
             return Steps("business day", 1, at.astype(np.int64), working)
-    since = (wall - wall[0]) / _DAY
+    since = days_since(wall)
     placed = _place(since, STEP_SLACK, lengths=range(1, 10_001))
     if placed is not None:
         index, every, offset = placed
         unit, count = ("week", every // 7) if every % 7 == 0 else ("day", every)
 
         def daily(index: IntArray) -> Any:
-            at = wall[0] + _duration(offset + every * index)
-            return _utc(at, clock)
+            return _utc(days_after(wall[0], offset + every * index), clock)
 
         return Steps(unit, count, index, daily)
-    plain = _of_numbers(np.asarray((time - time[0]) / _DAY, dtype=np.float64))
+    plain = _of_numbers(days_since(time))
     if plain is None:
         return None
     step = float(plain.stamp(np.array([1]))[0] - plain.stamp(np.array([0]))[0])
     for unit, per_day in (("hour", 24), ("minute", 1440), ("second", 86_400)):
         every = round(step * per_day)
         if every >= 1 and abs(step * per_day - every) < 0.02 * every:
-            return Steps(unit, every, plain.index, lambda index: time[0] + _duration(plain.stamp(index)))
-    return Steps("", 1, plain.index, lambda index: time[0] + _duration(plain.stamp(index)))
+            return Steps(unit, every, plain.index, lambda index: days_after(time[0], plain.stamp(index)))
+    return Steps("", 1, plain.index, lambda index: days_after(time[0], plain.stamp(index)))
 
 
 def _utc(wall: Any, clock: Clock) -> Any:
     return np.array([clock.to_utc(one) for one in wall], dtype="datetime64[ns]") if clock.aware else wall
 
 
-def _duration(days: Any) -> Any:
-    return np.round(np.asarray(days) * 86_400e9).astype("timedelta64[ns]")
+def days_since(time: Any) -> FloatArray:
+    """Days since the first of some dates; differences of datetime64[ns] would wrap around after 292 years."""
+    day = time.astype("datetime64[D]")
+    part = (time - day.astype("datetime64[ns]")) / _DAY
+    return np.asarray((day - day[0]).astype(np.float64) + (part - part[0]))
+
+
+def days_after(first: Any, days: Any) -> Any:
+    """Dates so many days after the first."""
+    whole = np.floor(np.asarray(days, dtype=np.float64))
+    part = np.round((np.asarray(days) - whole) * 86_400e9).astype("timedelta64[ns]")
+    day = first.astype("datetime64[D]")
+    stamps = (day + whole.astype(np.int64)).astype("datetime64[ns]")
+    return stamps + (first - day.astype("datetime64[ns]")) + part
 
 
 def _months(wall: Any) -> tuple[IntArray, FloatArray]:
@@ -197,7 +208,7 @@ def _month_stamps(wall: Any, months: FloatArray, every: int, offset: float, cloc
         month = np.floor(position).astype(np.int64).astype("datetime64[M]")
         into = position - np.floor(position)
         start = month.astype("datetime64[ns]")
-        return _utc(start + _duration(into * _month_days(month)), clock)
+        return _utc(start + np.round(into * _month_days(month) * 86_400e9).astype("timedelta64[ns]"), clock)
 
     return stamp
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ews._common.calendar_steps import Steps, recognise
+from ews._common.calendar_steps import Steps, days_after, recognise
 from ews._common.sampling import Sampling
 from ews._common.times import numeric, shown
 from ews.errors import IrregularSpacingError, MissingValuesError, described
@@ -142,7 +142,7 @@ def _regrid(
         raise IrregularSpacingError("time", given, "gaps of moderate length; cut the record or resample it first")
     if steps is None:
         grid = numbers[0] + step * np.arange(count)
-        stamps: Any = time[0] + (grid * 86_400e9).astype("timedelta64[ns]") if time.dtype.kind == "M" else grid
+        stamps: Any = days_after(time[0], grid) if time.dtype.kind == "M" else grid
         filled = _interpolate(grid, numbers, values, causal)
         each = f"{step:.6g}"
         near = np.abs(grid[:, None] - numbers[np.clip(np.searchsorted(numbers, grid)[:, None] - [1, 0], 0, None)

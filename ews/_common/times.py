@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._common.ages import Ages
+from ews._common.calendar_steps import days_since
 from ews._common.clock import Clock
 from ews._common.encoded_times import FORMS, end_of, from_model_calendar, from_numbers, from_text, is_model_date
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
@@ -133,8 +134,7 @@ def read_times(time: Any, n: int, *, encoded: bool = True) -> Times:
 
 def numeric(time: Any) -> npt.NDArray[np.float64]:
     """Times as numbers: themselves, or days since the first."""
-    numbers = (time - time[0]) / _DAY if time.dtype.kind == "M" else time
-    return np.asarray(numbers, dtype=np.float64)
+    return days_since(time) if time.dtype.kind == "M" else np.asarray(time, dtype=np.float64)
 
 
 def shown(time: Any) -> str:

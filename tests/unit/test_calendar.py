@@ -420,3 +420,18 @@ def test_maps_and_variables_have_their_time_along_time_whatever_its_place() -> N
     np.testing.assert_array_equal(one.series.time, other.series.time)
     np.testing.assert_array_equal(one.series.time, MONTHS[:30].to_numpy().astype("datetime64[ns]"))
     assert one.tau == other.tau
+
+
+@pytest.mark.parametrize(("freq", "n"), [("YS", 500), ("30YE", 18), ("MS", 6000), ("W", 25_000), ("11D", 12_000)])
+def test_records_of_more_than_three_centuries_do_not_wrap_around(freq: str, n: int) -> None:
+    """A difference of datetime64[ns] ends after 292 years."""
+    dates = pd.date_range("1690-01-31", periods=n, freq=freq, unit="s")
+    x = np.random.default_rng(1).standard_normal(n)
+    whole = as_series(x, time=dates)
+    assert len(whole) == n
+    assert whole.notes == ()
+    filled = as_series(np.delete(x, 9), time=dates.delete(9), missing="interpolate")
+    np.testing.assert_array_equal(filled.time, dates.to_numpy().astype("datetime64[ns]"))
+    assert ews.trends.theil_sen(pd.Series(np.arange(n), index=dates)).statistic == pytest.approx(
+        1 / whole.step, rel=0.1
+    )
