@@ -23,6 +23,7 @@ from ews.series import Duplicates, Missing, Series, TimeArray, as_series
 __all__ = [
     "Prepared",
     "TrendTest",
+    "WholeRecord",
     "WindowedConfig",
     "check_test",
     "edges",
@@ -35,6 +36,10 @@ FloatArray = npt.NDArray[np.float64]
 # Detrending an exact line leaves up to 1e-14 of the values' size.
 ROUNDING = 1e-13
 Measure = Callable[[FloatArray], FloatArray]  # rows of residuals → rows of a statistic, one value a window
+
+
+class WholeRecord:
+    """Stands for a window as long as the record: nothing that a user could pass, least of all None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +130,20 @@ def prepare(
     bandwidth: float | None,
     causal: bool,
     season: int | None,
-    window: float | None,
+    window: float | WholeRecord,
     shortest: int,
     transform: Transform = None,
 ) -> Prepared:
-    """Check the input, resolve window (None: the whole record) and detrending, and detrend."""
+    """Check the input, resolve window and detrending, and detrend."""
     causal = checks.flag("causal", causal)
     series = as_series(data, time=time, until=until, missing=missing, duplicates=duplicates, causal=causal)
     series = on_scale(series, transform)
     n = len(series)
     if n >= 2 and np.ptp(series.values) == 0:
         raise ValueRangeError("series", described(f"{n} equal values ({series.values[0]:g})"), "values that vary")
-    if window is None and n < shortest:
+    if isinstance(window, WholeRecord) and n < shortest:
         raise SeriesTooShortError("series", described(f"{n} observation(s)"), f"at least {shortest} for this test")
-    samples = n if window is None else resolve_window(window, n, shortest=shortest)
+    samples = n if isinstance(window, WholeRecord) else resolve_window(window, n, shortest=shortest)
     plan = plan_detrending(detrend, n=n, bandwidth=bandwidth, causal=causal, season=season)
     trend = plan.rows(series.values.reshape(1, -1))[0]
     residual = series.values - trend

@@ -18,7 +18,7 @@ from ews._common.progress import ProgressOption, reported
 from ews._common.seeds import resolve_seed
 from ews._common.transforms import Transform
 from ews._significance.pipeline import in_chunks
-from ews._significance.windows import FloatArray, check_test, prepare
+from ews._significance.windows import FloatArray, WholeRecord, check_test, prepare
 from ews.errors import ArgumentError
 from ews.series import Duplicates, Missing
 
@@ -154,7 +154,7 @@ def score_tests(
         causal=causal,
         season=season,
         transform=transform,
-        window=None,
+        window=WholeRecord(),
         shortest=FEWEST,
     )
     n = len(prepared.series)
