@@ -23,11 +23,12 @@ from adapters.families.phi3 import Phi3
 from adapters.families.placement import at_hand
 from adapters.families.qwen2 import Qwen2
 from adapters.families.qwen3 import Qwen3
+from adapters.families.smollm3 import SmolLM3
 from ews.errors import ArgumentError, InputTypeError, described
 
 __all__ = ["FAMILIES", "FULL", "SLIDING", "Family", "Masks", "Rotary", "at_hand", "family_of", "register_family"]
 
-FAMILIES: tuple[type[Family], ...] = (Gemma3, GPT2, GPTNeoX, Llama, Mistral, OPT, Phi3, Qwen2, Qwen3)
+FAMILIES: tuple[type[Family], ...] = (Gemma3, GPT2, GPTNeoX, Llama, Mistral, OPT, Phi3, Qwen2, Qwen3, SmolLM3)
 ATTENTIONS = ("eager", "sdpa")
 _GROUP = "earlywarning.families"
 _KNOWN: dict[str, type[Family]] = {name: family for family in FAMILIES for name in family.model_types}

@@ -23,6 +23,7 @@ from transformers import (
     PreTrainedModel,
     Qwen2Config,
     Qwen3Config,
+    SmolLM3Config,
 )
 
 __all__ = ["TINY", "VOCABULARY", "WIDTH", "WINDOW"]
@@ -59,6 +60,11 @@ def _qwen2(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
 def _qwen3(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
     # Heads that are not width / heads wide, as in the released models.
     return Qwen3Config(**{**_GROUPED, "num_hidden_layers": layers, "head_dim": 16, **options})
+
+
+def _smollm3(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
+    # Two of five layers turn nothing.
+    return SmolLM3Config(**{**_GROUPED, "num_hidden_layers": layers, "no_rope_layer_interval": 2, **options})
 
 
 def _gemma3(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
@@ -141,6 +147,7 @@ TINY: dict[str, Callable[..., PreTrainedModel]] = {
     "llama": _builder(_llama),
     "qwen2": _builder(_qwen2),
     "qwen3": _builder(_qwen3),
+    "smollm3": _builder(_smollm3),
     "gemma3": _builder(_gemma3),
     "mistral": _builder(_mistral),
     "mistral-full": _builder(_mistral_full),
