@@ -15,6 +15,8 @@ from ews._common.page import document as any_document
 from ews._common.words import listed
 from ews.results import Detection, Detections
 
+MOST_IN_FULL = 20  # series; the page has about 0.4 MB for each
+
 __all__ = ["SVG_POINTS", "detection_body", "document", "fragment", "page"]
 
 REFERENCES = (
@@ -137,7 +139,14 @@ def _detections_body(detections: Detections) -> str:
         _figure(detections),
         f'<div class="scroll">{_detections_table(detections)}</div>',
     ]
-    for column, detection in detections.items():
+    shown = {column: detections[column] for column in summary.in_order(detections)[:MOST_IN_FULL]}
+    if len(shown) < len(detections):
+        parts.append(
+            f"<p>The table has all {len(detections)} series. Of {len(shown)} of them figures and numbers follow, those "
+            "that warn first: a page with all would not open. For any other take its own page, as in "
+            "<code>result[name].to_html()</code>.</p>"
+        )
+    for column, detection in shown.items():
         parts.append(f'<section class="one">\n<h2>{escape(column)}</h2>\n{detection_body(detection)}\n</section>')
     return "\n".join(parts)
 
