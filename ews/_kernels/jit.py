@@ -185,6 +185,7 @@ def _warn_of_files(folder: str, reason: str) -> None:
 
 class _KernelCache(caching.FunctionCache):  # type: ignore[misc]
     _impl_class = _CacheImplementation
+    _cache_file: Any
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
