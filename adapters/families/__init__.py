@@ -151,9 +151,10 @@ def register_family(family: type[Family]) -> type[Family]:
     >>> family_of(ArceeForCausalLM(config)).depth
     3
     """
-    if not (isinstance(family, type) and issubclass(family, Family)):
+    given: object = family
+    if not (isinstance(given, type) and issubclass(given, Family)):
         raise InputTypeError("family", family, "a subclass of adapters.families.Family")
-    names = family.model_types
+    names: Any = family.model_types
     if not (isinstance(names, tuple) and names and all(isinstance(name, str) for name in names)):
         raise InputTypeError("family.model_types", names, "a tuple of one or more model types")
     for name in names:

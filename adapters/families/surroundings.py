@@ -153,8 +153,9 @@ def _changed_root(model: nn.Module) -> tuple[str | None, str]:
 def _plain_class(model: nn.Module) -> Any:
     """The class that transformers has for a model of this configuration; None where it has none."""
     known: Any = AutoModelForCausalLM._model_mapping
-    kind = model.config.model_type
-    kinds = [known[each] for each in type(model.config).__mro__ if each in known and each.model_type == kind]
+    config: Any = model.config
+    classes = [each for each in type(config).__mro__ if each in known and each.model_type == config.model_type]
+    kinds = [known[each] for each in classes]
     # Several where what is made of images and text has a class of its own for text.
     named = [kind for kind in kinds if isinstance(model, kind)] or kinds
     return named[0] if named else None

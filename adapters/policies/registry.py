@@ -120,9 +120,11 @@ def register_policy(name: str, policy: type[Policy]) -> type[Policy]:
     >>> policy_named("halfway", cache="verify").cache
     'verify'
     """
-    if not isinstance(name, str) or not name.isidentifier():
+    word: object = name
+    if not isinstance(word, str) or not word.isidentifier():
         raise ArgumentError("name", name, "a name of letters, digits and underscores")
-    if not (isinstance(policy, type) and issubclass(policy, Policy)):
+    given: object = policy
+    if not (isinstance(given, type) and issubclass(given, Policy)):
         raise InputTypeError("policy", policy, "a subclass of adapters.Policy")
     if inspect.isabstract(policy):
         missing = ", ".join(sorted(policy.__abstractmethods__))
