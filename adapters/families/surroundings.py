@@ -154,8 +154,8 @@ def _plain_class(model: nn.Module) -> Any:
     """The class that transformers has for a model of this configuration; None where it has none."""
     known: Any = AutoModelForCausalLM._model_mapping
     config: Any = model.config
-    classes = [each for each in type(config).__mro__ if each in known and each.model_type == config.model_type]
-    kinds = [known[each] for each in classes]
+    classes: tuple[Any, ...] = type(config).__mro__
+    kinds = [known[each] for each in classes if each in known and each.model_type == config.model_type]
     # Several where what is made of images and text has a class of its own for text.
     named = [kind for kind in kinds if isinstance(model, kind)] or kinds
     return named[0] if named else None
