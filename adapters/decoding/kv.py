@@ -144,6 +144,7 @@ class Drafted:
     def __init__(self, cache: Any) -> None:
         self._recorded = [getattr(layer, "record_past", None) for layer in cache.layers]
         self._full: list[Any] = []
+        self.slides = any(each is not None for each in self._recorded)  # whether some layer forgets
         cache.activate_past_recording()
 
     def show(self, cache: Cache, length: int) -> None:

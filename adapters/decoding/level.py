@@ -93,7 +93,7 @@ class LevelRun:
         self.rotary: Rotary = None
         self.plain: Mapping[str, Tensor | None] | None = None
         cache = session.cache
-        self.cache: Any = Visible(cache) if session.drafted is not None else cache
+        self.cache: Any = Visible(cache) if session.drafted is not None and session.drafted.slides else cache
         if block is not None and position_ids is not None:
             self.rotary = self.family.rotary(block.to(self.family.home), position_ids)
             if session.is_level:
