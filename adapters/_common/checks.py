@@ -8,7 +8,15 @@ from typing import Any
 
 from ews.errors import InputTypeError, ValueRangeError
 
-__all__ = ["read_depth", "read_depths", "read_early_depths", "read_share"]
+__all__ = ["read_count", "read_depth", "read_depths", "read_early_depths", "read_share"]
+
+
+def read_count(argument: str, value: object, *, least: int = 1) -> int:
+    """A whole number of `least` or more."""
+    number: Any = value
+    if not isinstance(value, Integral) or isinstance(value, bool) or number < least:
+        raise ValueRangeError(argument, value, f"a whole number of {least} or more")
+    return int(number)
 
 
 def read_depth(argument: str, depth: object, layers: int) -> int:

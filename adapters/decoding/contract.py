@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 import numpy as np
 from torch import Tensor
 
+from adapters._common.checks import read_count
 from adapters._common.deprecated import adopt_renamed_methods, by_new_name, renamed_attribute, say_renamed
 from adapters._common.publish import public
-from ews._common.checks import whole
 from ews.errors import ArgumentError, UnknownNameError, described
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ class Policy(ABC):
         if drafts is not None:
             if cache != "verify":
                 raise ArgumentError("drafts", drafts, f"None with cache={cache!r}; drafts are made with cache='verify'")
-            self.drafts = whole("drafts", drafts, least=1)
+            self.drafts = read_count("drafts", drafts)
         self.unit: Unit = unit
         self.cache: CacheMode = cache
         self.looking = 0.0  # seconds in looks through a head of the policy's own; the engine times the model's
