@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._common.clock import Clock
+from ews._common.restarting_steps import Restarting, restarting, without_leap_days
 
 __all__ = ["MONTH_LENGTHS", "Steps", "days_after", "days_since", "decimals", "recognise", "year_length"]
 
@@ -136,6 +137,10 @@ def _of_dates(time: Any, clock: Clock) -> Steps | None:
                 return _utc((np.busday_offset(start, index) + hour).astype("datetime64[ns]"), clock)
 
             return Steps("business day", 1, at.astype(np.int64), working)
+    same_hour = bool((hours == hours[0]).all())
+    found = without_leap_days(days) if same_hour else None
+    if found is not None:
+        return _beginning_anew(found, hours[0], clock)
     since = days_since(wall)
     placed = _place(since, STEP_SLACK, lengths=range(1, 10_001))
     if placed is not None:
@@ -146,6 +151,9 @@ def _of_dates(time: Any, clock: Clock) -> Steps | None:
             return _utc(days_after(wall[0], offset + every * index), clock)
 
         return Steps(unit, count, index, daily)
+    found = restarting(days) if same_hour else None
+    if found is not None:
+        return _beginning_anew(found, hours[0], clock)
     plain = _of_numbers(days_since(time))
     if plain is None:
         return None
@@ -155,6 +163,13 @@ def _of_dates(time: Any, clock: Clock) -> Steps | None:
         if every >= 1 and abs(step * per_day - every) < 0.02 * every:
             return Steps(unit, every, plain.index, lambda index: days_after(time[0], plain.stamp(index)))
     return Steps("", 1, plain.index, lambda index: days_after(time[0], plain.stamp(index)))
+
+
+def _beginning_anew(found: Restarting, hour: Any, clock: Clock) -> Steps:
+    def stamp(index: IntArray) -> Any:
+        return _utc((found.stamp(index) + hour).astype("datetime64[ns]"), clock)
+
+    return Steps(found.unit, 1, found.index, stamp, found.read_as)
 
 
 def _utc(wall: Any, clock: Clock) -> Any:

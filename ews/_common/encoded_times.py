@@ -61,10 +61,42 @@ def _year_day(numbers: FloatArray) -> npt.NDArray[Any] | None:
     return days if (whole % 1000 >= 1).all() and (days.astype("datetime64[Y]") == years).all() else None
 
 
+def _year_quarter(numbers: FloatArray) -> npt.NDArray[Any] | None:
+    whole = _whole(numbers)
+    if whole is None or not ((whole % 10 >= 1) & (whole % 10 <= 4)).all():
+        return None
+    return _months(whole // 10, 3 * (whole % 10) - 2)
+
+
+def _year_week(numbers: FloatArray) -> npt.NDArray[Any] | None:
+    whole = _whole(numbers)
+    if whole is None or _years(whole // 100) is None or not ((whole % 100 >= 1) & (whole % 100 <= 53)).all():
+        return None
+    return _weeks_of(whole // 100, whole % 100, np.ones_like(whole))
+
+
+def _clock(numbers: FloatArray, digits: int) -> npt.NDArray[Any] | None:
+    """Days in eight digits, and hours, minutes and seconds in two each."""
+    whole = _whole(numbers, below=10.0**digits)
+    if whole is None or whole.min() < 10 ** (digits - 1):
+        return None
+    dates = _year_month_day((whole // 10 ** (digits - 8)).astype(np.float64))
+    for unit, most, place in (("h", 23, 10), ("m", 59, 12), ("s", 59, 14)):
+        if dates is not None and place <= digits:
+            part = whole // 10 ** (digits - place) % 100
+            dates = dates.astype(f"datetime64[{unit}]") + part if (part <= most).all() else None
+    return dates
+
+
 FORMS = {
     "YYYYMM": Form("months written as YYYYMM", _year_month),
     "YYYYMMDD": Form("days written as YYYYMMDD", _year_month_day),
     "YYYYDDD": Form("days of the year written as YYYYDDD", _year_day),
+    "YYYYMMDDhh": Form("hours written as YYYYMMDDhh", lambda numbers: _clock(numbers, 10)),
+    "YYYYMMDDhhmm": Form("minutes written as YYYYMMDDhhmm", lambda numbers: _clock(numbers, 12)),
+    "YYYYMMDDhhmmss": Form("seconds written as YYYYMMDDhhmmss", lambda numbers: _clock(numbers, 14)),
+    "YYYYQ": Form("quarters written as YYYYQ", _year_quarter),
+    "YYYYWW": Form("weeks of ISO 8601 written as YYYYWW", _year_week),
     "YYYY.MM": Form("months written as YYYY.MM", _year_dot_month),
 }
 
@@ -85,6 +117,15 @@ def from_numbers(numbers: FloatArray) -> tuple[str, npt.NDArray[Any]] | None:
             dates = FORMS[name].read(numbers)
             if dates is not None and not (plain and name == "YYYYDDD"):
                 return name, dates
+        for name in ("YYYYMMDDhh", "YYYYMMDDhhmm", "YYYYMMDDhhmmss"):
+            dates = FORMS[name].read(numbers)
+            if dates is not None:
+                return name, dates
+    name = "YYYYQ" if numbers.max() < 1e5 else "YYYYWW"
+    if not plain and ordered.size >= 8 and numbers.min() >= 1e4:
+        dates = FORMS[name].read(ordered)
+        if dates is not None and recognise(dates.astype("datetime64[ns]")) is not None:
+            return name, np.asarray(FORMS[name].read(numbers))
         return None
     if plain or ordered.size < 8 or not _like_year_months(ordered):
         return None
@@ -122,11 +163,15 @@ def _named_months(found: list[re.Match[str]]) -> npt.NDArray[Any] | None:
 
 
 def _weeks(found: list[re.Match[str]]) -> npt.NDArray[Any] | None:
+    return _weeks_of(_group(found, "y"), _group(found, "w"), np.array([int(one["d"] or 1) for one in found]))
+
+
+def _weeks_of(years: npt.NDArray[Any], weeks: npt.NDArray[Any], days: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
     import datetime as dt
 
+    parts = zip(years.tolist(), weeks.tolist(), days.tolist(), strict=True)
     try:
-        return np.array([dt.date.fromisocalendar(int(one["y"]), int(one["w"]), int(one["d"] or 1)) for one in found],
-                        dtype="datetime64[D]")  # fmt: skip
+        return np.array([dt.date.fromisocalendar(*one) for one in parts], dtype="datetime64[D]")
     except ValueError:
         return None
 
@@ -189,8 +234,8 @@ def end_of(year: int, month: int, day: int | None, calendar: str) -> float:
     return year + days / sum(lengths)
 
 
-def _whole(numbers: FloatArray) -> npt.NDArray[np.int64] | None:
-    return numbers.astype(np.int64) if np.all(numbers == np.floor(numbers)) and np.abs(numbers).max() < 1e9 else None
+def _whole(numbers: FloatArray, below: float = 1e9) -> npt.NDArray[np.int64] | None:
+    return numbers.astype(np.int64) if np.all(numbers == np.floor(numbers)) and np.abs(numbers).max() < below else None
 
 
 def _years(year: npt.NDArray[np.int64]) -> npt.NDArray[Any] | None:

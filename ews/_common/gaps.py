@@ -144,7 +144,7 @@ def _regrid(
         grid = numbers[0] + step * np.arange(count)
         stamps: Any = days_after(time[0], grid) if time.dtype.kind == "M" else grid
         filled = _interpolate(grid, numbers, values, causal)
-        each = f"{step:.6g}"
+        each = f"{step:.6g}{' days' if time.dtype.kind == 'M' else ''}"
         near = np.abs(grid[:, None] - numbers[np.clip(np.searchsorted(numbers, grid)[:, None] - [1, 0], 0, None)
                       .clip(max=numbers.size - 1)]).min(axis=1)  # fmt: skip
         added = int((near > step / 2).sum())

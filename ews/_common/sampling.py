@@ -11,6 +11,7 @@ __all__ = ["NOTABLE_SHARE", "Sampling", "Seasonality"]
 # Less of a cycle changes no answer, and noise has it too.
 NOTABLE_SHARE = 0.1
 _SHORT = {"business day": "working day"}
+_MANY = {"quarter of a month": "quarters of a month"}
 
 
 @public("ews.series")
@@ -49,8 +50,10 @@ class Sampling:
     Attributes
     ----------
     unit : str
-        Step of the calendar: ``"year"``, ``"quarter"``, ``"month"``, ``"week"``, ``"day"``, ``"business day"``,
-        ``"hour"``, ``"minute"`` or ``"second"``; empty for times that are numbers, or steps that are none of these.
+        Step of the calendar: ``"year"``, ``"quarter"``, ``"month"``, ``"half month"``, ``"dekad"``,
+        ``"quarter of a month"``, ``"pentad"``, ``"8-day composite"`` (days counted anew each year), ``"week"``,
+        ``"day"``, ``"business day"``, ``"hour"``, ``"minute"`` or ``"second"``; empty for times that are numbers, or
+        steps that are none of these.
     every : int
         How many units make a step.
     read_as : str
@@ -82,7 +85,7 @@ class Sampling:
         if self.unit and self.every > 1:
             unit = f"step of {self.every} {unit}s" if number == 1 else f"steps of {self.every} {unit}s"
             return f"{number} {unit}"
-        return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+        return f"{number} {unit}" if number == 1 else f"{number} {_MANY.get(unit, f'{unit}s')}"
 
     @property
     def step_text(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.restarting_steps import steps_of_year
 from ews._common.sampling import NOTABLE_SHARE, Seasonality
 
 __all__ = ["seasonality"]
@@ -14,6 +15,10 @@ FloatArray = npt.NDArray[np.float64]
 _CYCLES: dict[str, tuple[tuple[str, float], ...]] = {
     "quarter": (("year", 4.0),),
     "month": (("year", 12.0),),
+    "half month": (("year", 24.0),),
+    "dekad": (("year", 36.0),),
+    "quarter of a month": (("year", 48.0),),
+    "pentad": (("year", 72.0),),
     "week": (("year", 365.2425 / 7),),
     "day": (("year", 365.2425), ("week", 7.0)),
     "business day": (("year", 365.2425 * 5 / 7), ("week", 5.0)),
@@ -42,10 +47,16 @@ def seasonality(values: FloatArray, unit: str, every: int) -> Seasonality | None
     """
     found = [
         _share(values, length / every, cycle)
-        for cycle, length in _CYCLES.get(unit, ())
+        for cycle, length in _cycles(unit)
         if length / every >= 2 and values.size >= FEWEST_CYCLES * length / every
     ]
     return max(found, key=lambda one: (one.notable, one.share), default=None)
+
+
+def _cycles(unit: str) -> tuple[tuple[str, float], ...]:
+    if unit.endswith("-day composite"):
+        return (("year", float(steps_of_year(int(unit.removesuffix("-day composite"))))),)
+    return _CYCLES.get(unit, ())
 
 
 def _share(values: FloatArray, length: float, cycle: str) -> Seasonality:

@@ -192,7 +192,9 @@ def _written(until: Any, form: str) -> Any:
         found = FORMS[form].read(np.array([float(until)]))
     except ValueError:
         return None
-    return None if found is None else found[0]
+    if found is None:
+        return None
+    return found[0] + 2 if form == "YYYYQ" else found[0]  # the quarter's last month
 
 
 def _last_of_calendar(until: str, calendar: str) -> float | None:

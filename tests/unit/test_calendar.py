@@ -34,6 +34,19 @@ def decimal_years(dates: pd.DatetimeIndex) -> np.ndarray:
     return np.asarray(dates.year + (dates.day_of_year - 1) / length)
 
 
+def anew_each_year(length: int) -> pd.DatetimeIndex:
+    """Every so many days from 1 January, as satellite composites are: the last step of a year has another length."""
+    each = [pd.date_range(f"{year}", f"{year}-12-{31 - length // 2}", freq=f"{length}D") for year in range(1999, 2020)]
+    return pd.DatetimeIndex(np.concatenate(each)[:N])
+
+
+def within_months(*days: int) -> pd.DatetimeIndex:
+    """The same days of each month; 31 is its last."""
+    months = pd.date_range("1999-11", periods=N, freq="MS")
+    return pd.DatetimeIndex([m.replace(day=min(day, m.days_in_month)) for m in months for day in days][:N])
+
+
+DAYS = pd.date_range("1999-12-30", periods=N + 1)
 TIMES = {
     "month starts": (MONTHS, "1 month"),
     "month ends": (pd.date_range("1990-01-31", periods=N, freq="ME"), "1 month"),
@@ -56,6 +69,20 @@ TIMES = {
     "YYYYMMDD": ([int(f"{m:%Y%m%d}") for m in MONTHS], "1 month"),
     "YYYYDDD": ([int(f"{m:%Y%j}") for m in pd.date_range("1990-08-01", periods=N)], "1 day"),
     "YYYY.MM": ([round(m.year + m.month / 100, 2) for m in MONTHS], "1 month"),
+    "YYYYQ": ([10 * m.year + m.quarter for m in pd.date_range("1950", periods=N, freq="QS")], "1 quarter"),
+    "YYYYWW": ([int(f"{m:%G%V}") for m in pd.date_range("1990", periods=N, freq="W")], "1 week"),
+    "YYYYMMDDhh": ([int(f"{m:%Y%m%d%H}") for m in pd.date_range("1990", periods=N, freq="3h")], "3 hours"),
+    "YYYYMMDDhhmm": ([float(f"{m:%Y%m%d%H%M}") for m in pd.date_range("1990", periods=N, freq="15min")], "15 minutes"),
+    "composites of 8 days": (anew_each_year(8), "1 8-day composite"),
+    "composites of 16 days, zoned": (anew_each_year(16).tz_localize("Asia/Tokyo"), "1 16-day composite"),
+    "weeks of a year, the last longer": (anew_each_year(7), "1 7-day composite"),
+    "composites as YYYYDDD": ([int(f"{m:%Y%j}") for m in anew_each_year(8)], "1 8-day composite"),
+    "dekads": (within_months(1, 11, 21), "1 dekad"),
+    "ends of dekads": (within_months(10, 20, 31), "1 dekad"),
+    "half months": (within_months(15, 31), "1 half month"),
+    "pentads of months": (within_months(1, 6, 11, 16, 21, 26), "1 pentad"),
+    "four a month": (within_months(7, 14, 21, 28), "1 quarter of a month"),
+    "days without 29 February": (DAYS[(DAYS.month != 2) | (DAYS.day != 29)][:N], "1 day"),
     "YYYY-MM": (MONTHS.strftime("%Y-%m").tolist(), "1 month"),
     "MM/YYYY": (MONTHS.strftime("%m/%Y").tolist(), "1 month"),
     "Mar 2001": (MONTHS.strftime("%b %Y").tolist(), "1 month"),
@@ -168,6 +195,9 @@ UNTIL = [
     ([100 * m.year + m.month for m in MONTHS], "2000-12", 132),
     ([100 * m.year + m.month for m in MONTHS], 2000, None),
     ([round(m.year + m.month / 100, 2) for m in MONTHS], 2000.1, 130),
+    (TIMES["YYYYQ"][0], 19_952, 182),
+    (TIMES["YYYYMMDDhh"][0], 1_990_011_000, 73),
+    (TIMES["days without 29 February"][0], "2000-03-01", 62),
     (MONTHS, "2000Q2", 126),
     (MONTHS, "Mar 2000", 123),
     (MONTHS, pd.Period("2000Q2"), 126),
@@ -374,6 +404,14 @@ def test_the_season_of_the_calendar_is_measured(freq: str, n: int, per_year: flo
     red = ews.models.ar1(n=n, coefficient=0.8, seed=2).values
     quiet = as_series(np.asarray(red), time=time).sampling.season
     assert quiet is None or not quiet.notable
+
+
+def test_the_season_of_composites_that_begin_anew_each_year_is_that_year() -> None:
+    for length, period in ((8, 46), (16, 23)):
+        values = season(period, 2.0, np.random.default_rng(7).standard_normal(N))
+        found = as_series(values, time=anew_each_year(length)).sampling.season
+        assert found is not None
+        assert (found.period, found.cycle, found.notable) == (period, "year", True)
 
 
 def test_a_season_that_was_left_in_is_said_and_how_to_take_it_out() -> None:
