@@ -30,7 +30,7 @@ from tests.adapters import tensor_parallel_worker as worker
 from tests.adapters.tiny import TINY
 from tests.adapters.two_devices import HERE, THERE, DeviceMismatch, TwoDevices, dispatched
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LAYERS = 6
 SECONDS = 150  # after which processes that wait for each other are ended, and the test fails
 

@@ -323,7 +323,7 @@ def test_decoding_needs_no_compiler(tmp_path: Path) -> None:
             print(policy.report().tokens)
         print(sorted(each for each in ("numba", "pandas", "adapters.trajectories") if each in sys.modules))
     """)
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["8", "8", "[]"]

@@ -526,4 +526,4 @@ def test_it_runs_where_numba_is_not_installed() -> None:
         "import sys; sys.modules['numba'] = None; import adapters.guard.policy; "
         "from adapters.guard.calibration import default_monitors; default_monitors()"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
