@@ -337,18 +337,7 @@ def _draw_among(axes: Axes, drawn: npt.NDArray[np.float64], observed: float, bin
 
 
 def significance_figure(significance: Significance) -> Figure:
-    """Draw each observed trend among those of the surrogates.
-
-    Parameters
-    ----------
-    significance : Significance
-        The result.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        One panel for each indicator.
-    """
+    """Draw each observed trend among those of the surrogates, one panel for each indicator."""
     names = list(significance.tau)
     figure = new_figure(1.2 * len(names) + 0.9, "Trends among the surrogates'")
     for row, name in enumerate(names):

@@ -67,17 +67,7 @@ class Statistic:
 def two_sided(observed: FloatArray, surrogate: FloatArray) -> FloatArray:
     """Two-sided p of each observed value: 2 min(p↑, p↓), each p = (1 + r) / (1 + n).
 
-    Parameters
-    ----------
-    observed : ndarray of shape (k,)
-        Trends; NaN gives NaN.
-    surrogate : ndarray of shape (n,)
-        Trends under the null; a NaN counts as extreme on both sides.
-
-    Returns
-    -------
-    ndarray of shape (k,)
-        p in [2 / (1 + n), 1].
+    An observed NaN gives NaN; a NaN among the surrogates counts as extreme on both sides.
     """
     n = surrogate.size
     undefined = int(np.isnan(surrogate).sum())
@@ -91,17 +81,7 @@ def two_sided(observed: FloatArray, surrogate: FloatArray) -> FloatArray:
 def upper(observed: FloatArray, surrogate: FloatArray) -> FloatArray:
     """One-sided p of each observed value, p = (1 + r) / (1 + n), r the surrogates that are as large.
 
-    Parameters
-    ----------
-    observed : ndarray of shape (k,)
-        Evidence; NaN gives NaN.
-    surrogate : ndarray of shape (n,)
-        Evidence under the null; a NaN counts as large.
-
-    Returns
-    -------
-    ndarray of shape (k,)
-        p in [1 / (1 + n), 1].
+    An observed NaN gives NaN; a NaN among the surrogates counts as large.
     """
     n = surrogate.size
     undefined = int(np.isnan(surrogate).sum())

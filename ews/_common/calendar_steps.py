@@ -65,23 +65,11 @@ class Steps:
 
 
 def recognise(time: Any, *, clock: Clock | None = None, calendar: str = "", repeated: bool = False) -> Steps | None:
-    """The steps that sorted times follow, or None.
+    """The steps that sorted times (float64 or datetime64[ns]) follow, or None.
 
-    Parameters
-    ----------
-    time : ndarray of shape (n,), float64 or datetime64[ns]
-        Increasing; or not decreasing with `repeated`.
-    clock : Clock, optional
-        That the times were written with: days and months begin at its midnight.
-    calendar : str, default ""
-        Calendar of a climate model that decimal years belong to.
-    repeated : bool, default False
-        Look only for decimal years that rounding made equal.
-
-    Returns
-    -------
-    Steps or None
-        None where the times follow no step.
+    Days and months begin at the midnight of the `clock` that the times were written with; decimal years belong to the
+    `calendar` of a climate model. With `repeated`, times may be equal and only decimal years that rounding made equal
+    are looked for.
     """
     if time.size < 3:
         return None
@@ -367,18 +355,8 @@ def _place(
 ) -> tuple[IntArray, int, float] | None:
     """Which step each point stands at, how many units make a step, and where step 0 lies from the first point.
 
-    Parameters
-    ----------
-    u : ndarray of shape (n,)
-        Times on an axis on which a step is a whole number.
-    slack : float
-        How far a point may be from its step, as a share of it.
-    lengths : range
-        Steps that are looked for.
-    width : float
-        What rounding adds to the range in which points may stand about their step.
-    repeated : bool, default False
-        Look for a complete run only, in which rounding made times equal.
+    A step is a whole number on the axis of `u`; a point may be off it by the share `slack`, and rounding adds `width`
+    to the range of the points. With `repeated`, only a complete run is looked for, in which rounding made times equal.
     """
     u = u - u[0]
     n = u.size

@@ -48,27 +48,9 @@ def number(
     allowed: str | None = None,
     error: type[ArgumentError] = ValueRangeError,
 ) -> float:
-    """Check that `given` is one finite number in a range.
+    """Check that `given` is one finite number from `least` to `most`, and strictly between `above` and `below`.
 
-    Parameters
-    ----------
-    argument : str
-        Name of the argument.
-    given : object
-        What was given.
-    least, most : float, optional
-        Smallest and largest number allowed.
-    above, below : float, optional
-        Bounds that are not themselves allowed.
-    allowed : str, optional
-        What the message says is allowed (default: the range).
-    error : type, default ValueRangeError
-        What is raised.
-
-    Returns
-    -------
-    float
-        The number.
+    `allowed` replaces what the message says is allowed, which is else the range.
     """
     value = _as_float(given)
     if value is None or not math.isfinite(value) or not (least <= value <= most and above < value < below):
@@ -129,19 +111,7 @@ def choice(argument: str, given: Any, allowed: Iterable[Name]) -> Name:
 def names(argument: str, given: Any, known: Iterable[Name]) -> tuple[Name, ...]:
     """Check that `given` is a name, or several in order, each known and each once.
 
-    Parameters
-    ----------
-    argument : str
-        Name of the argument.
-    given : str or iterable of str
-        What was given. A set has no order and a mapping more than names: both are refused.
-    known : iterable of str
-        The names allowed.
-
-    Returns
-    -------
-    tuple of str
-        At least one, in the order given.
+    A set has no order and a mapping more than names: both are refused.
     """
     value = _scalar(given)
     listed = [value] if isinstance(value, str) else value

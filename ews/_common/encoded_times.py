@@ -198,20 +198,7 @@ def is_model_date(one: Any) -> bool:
 
 
 def from_model_calendar(dates: list[Any]) -> tuple[npt.NDArray[Any], str]:
-    """Dates of cftime as datetime64[ns], or as decimal years of their calendar where it is not that of the world.
-
-    Parameters
-    ----------
-    dates : list of cftime.datetime
-        Of one calendar.
-
-    Returns
-    -------
-    times : ndarray of shape (n,)
-        Dates or decimal years.
-    calendar : str
-        ``""`` for dates, else the name of the calendar.
-    """
+    """Dates of cftime as datetime64[ns] and ``""``, or as decimal years and the name of their calendar."""
     calendar = {"365_day": "noleap", "366_day": "all_leap"}.get(dates[0].calendar, dates[0].calendar)
     ours = calendar in ("standard", "gregorian", "proleptic_gregorian", "")
     if ours and all(max(_FIRST, 1583) <= one.year <= _LAST for one in dates):

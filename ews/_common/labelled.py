@@ -37,27 +37,7 @@ class Labelled(NamedTuple):
 
 
 def one_series(data: Any, time: Any) -> Labelled:
-    """Values and times of a DataArray of one dimension.
-
-    Parameters
-    ----------
-    data : xarray.DataArray or xarray.Dataset
-        As the user gave it.
-    time : object
-        As the user gave it; a name is that of a coordinate.
-
-    Returns
-    -------
-    Labelled
-        The series.
-
-    Raises
-    ------
-    ews.errors.InputTypeError
-        For more than one dimension, or values along another dimension than time.
-    ews.errors.ArgumentError
-        If several coordinates may be the times.
-    """
+    """Values and times of a DataArray (or Dataset) of one dimension; a name as `time` is that of a coordinate."""
     refuse_dimensions(data, "series")
     along = data.dims[0]
     name = None if data.name is None else str(data.name)

@@ -58,25 +58,8 @@ def layout(
 ) -> tuple[Figure, list[Axes], list[Axes]]:
     """Lay out the series, `over_time` more panels on its axis of time, and panels of another axis.
 
-    Parameters
-    ----------
-    result : object
-        With ``series``, ``config`` and, where something was taken out, ``trend``.
-    title : str
-        Heading of the figure.
-    over_time : int
-        How many more panels over time.
-    below : int, default 0
-        How many panels in a row below them.
-    beside : float, default 0.0
-        Relative width of one panel to the right of them; 0 for none.
-
-    Returns
-    -------
-    figure : Figure
-        The figure.
-    timed, others : list of Axes
-        The panels; the first of `timed` shows the series.
+    The others lie `below`, so many in a row, or `beside`, one of that relative width. The first panel over time shows
+    the series of the result, and the trend where it has one.
     """
     heights = [HEIGHT] * (over_time + 1) + [HEIGHT_BELOW] * (below > 0)
     widths = [1.0, beside] if beside else [1.0] * max(below, 1)

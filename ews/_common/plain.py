@@ -31,23 +31,10 @@ _INFINITIES = ("inf", "-inf")
 
 
 def plain(value: Any) -> Any:
-    """Turn a value into what :func:`json.dumps` writes without loss.
+    """Turn a value into what :func:`json.dumps` writes without loss: never NaN or an infinity.
 
-    Parameters
-    ----------
-    value : object
-        None, truth values, numbers, text, dates, enums; arrays, sequences, mappings and dataclasses of them; anything
-        with a ``to_dict``.
-
-    Returns
-    -------
-    object
-        None, bool, int, float, str, list or dict all the way down; never NaN or an infinity.
-
-    Raises
-    ------
-    ews.errors.InputTypeError
-        If something in it has no such form.
+    None, truth values, numbers, text, dates and enums are taken; arrays, sequences, mappings and dataclasses of them;
+    anything with a ``to_dict``. Else InputTypeError.
     """
     if value is None or (isinstance(value, bool | str) and not isinstance(value, enum.Enum)):
         return value
@@ -99,26 +86,9 @@ def _instant(time: np.datetime64) -> str | None:
 
 
 def read(hint: Any, saved: Any, *, where: str = "saved") -> Any:
-    """Read what :func:`plain` wrote of a value annotated with `hint`.
+    """Read what :func:`plain` wrote of a value annotated with `hint`; arrays cannot be written to.
 
-    Parameters
-    ----------
-    hint : type or annotation
-        What was written; a union is read as the first of its members that fits.
-    saved : object
-        What JSON holds.
-    where : str, default "saved"
-        How a message calls it.
-
-    Returns
-    -------
-    object
-        The value; arrays cannot be written to.
-
-    Raises
-    ------
-    ews.errors.ArgumentError
-        If it is not what was written.
+    A union is read as the first of its members that fits. A message calls the value `where`.
     """
     try:
         return _read(hint, saved, where)

@@ -24,18 +24,7 @@ ProgressOption: TypeAlias = "bool | Progress | None"
 def reporting(progress: Any, label: str = "working") -> Iterator[Progress | None]:
     """What a computation reports to, as ``report(done, total)`` with done from 1 to total, on the calling thread.
 
-    Parameters
-    ----------
-    progress : None, True or callable
-        None (or False) for silence, True for a bar on standard error (drawn where that is a terminal), or a function
-        that is called as ``progress(done, total)``.
-    label : str, default "working"
-        What stands before the bar.
-
-    Yields
-    ------
-    callable or None
-        The function; None where nobody listens.
+    True draws a bar on standard error (where that is a terminal) behind `label`; None where nobody listens.
     """
     if progress is None or progress is False:
         yield None

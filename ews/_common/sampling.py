@@ -98,19 +98,7 @@ class Sampling:
     def sentences(self, n: int, *, season: int | None = None, seasonal: bool = False) -> list[str]:
         """What a report says of it beside the length and the step of a series of `n` samples.
 
-        Parameters
-        ----------
-        n : int
-            Samples of the series.
-        season : int, optional
-            Period that was taken out.
-        seasonal : bool, default False
-            Whether the analysis can take a season out by an argument of that name.
-
-        Returns
-        -------
-        list of str
-            Sentences; empty where there is nothing to say.
+        `seasonal` says whether the analysis can take a season out by an argument of that name.
         """
         said = [f"Times were read as {self.read_as}."] if self.read_as else []
         if self.filled:

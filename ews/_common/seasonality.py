@@ -31,20 +31,7 @@ FEWEST_CYCLES = 3
 
 
 def seasonality(values: FloatArray, unit: str, every: int) -> Seasonality | None:
-    """The strongest cycle of the calendar in an even series.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        The series.
-    unit, every : str, int
-        Its step.
-
-    Returns
-    -------
-    Seasonality or None
-        None where no cycle of the calendar has at least two samples and three repetitions.
-    """
+    """The strongest cycle of the calendar in an even series; None where none has two samples and three repetitions."""
     found = [
         _share(values, length / every, cycle)
         for cycle, length in _cycles(unit)

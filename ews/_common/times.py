@@ -70,28 +70,10 @@ def as_times(time: Any, n: int) -> tuple[Any, tuple[str, ...]]:
 
 
 def read_times(time: Any, n: int, *, encoded: bool = True) -> Times:
-    """Read the times of `n` values.
+    """Read the times of `n` values: numbers, dates, durations or periods of any library, or text; None for 0, 1, 2, ….
 
-    Parameters
-    ----------
-    time : array_like of shape (n,) or None
-        Numbers, dates, durations or periods of any library, or text; None stands for 0, 1, 2, ….
-    n : int
-        Number of values.
-    encoded : bool, default True
-        Whether whole numbers such as 199901 may be dates.
-
-    Returns
-    -------
-    Times
-        The times and how they were read.
-
-    Raises
-    ------
-    ews.errors.InputTypeError
-        If they are neither numbers nor dates.
-    ews.errors.ArgumentError
-        If there are not `n` of them, one is missing, or a date can be read in two ways.
+    `encoded` says whether whole numbers such as 199901 may be dates. Refused are what is neither number nor date,
+    another number of times, missing ones, and dates that can be read in two ways.
     """
     if time is None:
         return Times(np.arange(n, dtype=np.float64))
@@ -147,26 +129,8 @@ def shown(time: Any) -> str:
 def last_instant(until: Any, *, dates: bool, clock: Clock | None = None, form: str = "", calendar: str = "") -> Any:
     """The last time that `until` lets through: a number, or a datetime64[ns].
 
-    Parameters
-    ----------
-    until : object
-        As the user gave it. A date without a time of day stands for the whole of its day, month or year.
-    dates : bool
-        Whether the series has dates, so that `until` must be one.
-    clock : Clock, optional
-        Of the dates, on which an `until` without a time zone is read.
-    form, calendar : str
-        How the times were written: `until` may be written in the same way.
-
-    Returns
-    -------
-    float or numpy.datetime64
-        To be compared with the times.
-
-    Raises
-    ------
-    ews.errors.InputTypeError
-        If it is not of the kind that the times are.
+    A date without a time of day stands for the whole of its day, month or year; one without a time zone is read on the
+    `clock` of the dates. `form` and `calendar` say how the times were written: `until` may be written in the same way.
     """
     truth = isinstance(until, bool | np.bool_)
     try:

@@ -56,24 +56,7 @@ def name_of(transform: Any) -> str | None:
 
 
 def transformed(values: FloatArray, transform: Transform, *, argument: str = "series") -> tuple[FloatArray, str]:
-    """The transformed values, and a note on what was done.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Finite values, or NaN where one is missing; never written to.
-    transform : str or callable
-        A name, or a function from values to as many values.
-    argument : str, default "series"
-        What the values are called in messages.
-
-    Returns
-    -------
-    values : ndarray of shape (n,)
-        A new array.
-    note : str
-        One line for the report.
-    """
+    """The transformed values, a new array, and a note for the report on what was done; NaN where one is missing."""
     name = name_of(transform)
     if isinstance(transform, str):
         known = _KNOWN[transform]

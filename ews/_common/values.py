@@ -152,15 +152,7 @@ def count_values(values: FloatArray) -> ValueCounts:
 
 
 def spread_with_level(values: FloatArray, residual: FloatArray) -> SpreadWithLevel | None:
-    """Fit Taylor's power law to blocks of a series; None where it has no level (negative values) or too few blocks.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        The series.
-    residual : ndarray of shape (n,)
-        What detrending left of it; NaN where that is undefined.
-    """
+    """Fit Taylor's power law to blocks of a series; None where it has no level (negative values) or too few blocks."""
     length = max(SHORTEST_BLOCK, values.size // BLOCKS)
     count = values.size // length
     if count < LEVELS or not (values >= 0).all():

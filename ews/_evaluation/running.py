@@ -75,25 +75,9 @@ def running_scores(
     *,
     progress: ProgressOption = None,
 ) -> dict[str, FloatArray]:
-    """Score the first ``lengths[i, j]`` samples of series i, for every j, by every method.
+    """Score the first ``lengths[i, j]`` samples of series i, for every j, by every method; the last is all.
 
-    Parameters
-    ----------
-    series : sequence of Series
-        The records.
-    methods : mapping of str to Method
-        By name.
-    lengths : ndarray of shape (records, times)
-        How many samples each score sees; the last column is the whole record.
-    analysis : Analysis
-        For the trends of indicators.
-    progress : callable, optional
-        Called as ``progress(done, total)``.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (records, times)
-        Larger warns more; −∞ where the score is undefined, as such a method gives no warning.
+    Larger warns more; −∞ where the score is undefined, as such a method gives no warning.
     """
     from ews._kernels.jit import announce_compilation
 

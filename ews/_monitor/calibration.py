@@ -58,21 +58,8 @@ def calibrated(
 ) -> tuple[MonitorCalibration, Engine]:
     """Fit noise to the reference, send it through the monitor, and keep how far its statistics go.
 
-    Parameters
-    ----------
-    config : MonitorConfig
-        What the monitor does.
-    reference : ndarray of shape (n,)
-        Samples in which nothing changes, all finite.
-    horizon, false_alarm_rate, n_simulations, seed, progress
-        See :meth:`ews.Monitor.calibrate`.
-
-    Returns
-    -------
-    calibration : MonitorCalibration
-        The thresholds.
-    engine : Engine
-        One row that has seen the reference.
+    The engine that is returned with the thresholds has one row, which has seen the reference. For the options see
+    :meth:`ews.Monitor.calibrate`.
     """
     least = shortest_reference(config)
     if reference.size < least:

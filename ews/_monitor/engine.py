@@ -153,21 +153,9 @@ class Engine:
 
 
 def measure(windows: FloatArray, levels: FloatArray, names: Sequence[str]) -> FloatArray:
-    """Indicators of full windows by their two-pass definitions; NaN for a window that holds one.
+    """Indicators of full windows by their two-pass definitions, (names, rows); NaN for a window that holds one.
 
-    Parameters
-    ----------
-    windows : ndarray of shape (rows, window)
-        Residuals.
-    levels : ndarray of shape (rows, window)
-        The same samples before detrending; the coefficient of variation divides by their mean.
-    names : sequence of str
-        Of :data:`MEASURES`.
-
-    Returns
-    -------
-    ndarray of shape (len(names), rows)
-        As the rolling kernels give them.
+    `levels` are the same samples before detrending: the coefficient of variation divides by their mean.
     """
     out = np.empty((len(names), windows.shape[0]))
     n = float(windows.shape[1])

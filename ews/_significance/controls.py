@@ -31,27 +31,10 @@ POWER_SENTENCE = (
 
 
 def positive_control(coefficient: float, n: int) -> FloatArray:
-    """Lag-1 coefficient of a system that drifts at constant speed into a fold at the end of the record.
+    """Lag-1 coefficient, rising to almost 1, of a system that drifts at constant speed into a fold at the end.
 
-    Parameters
-    ----------
-    coefficient : float
-        Lag-1 coefficient at the start; taken as 0.05 where it is less, as a recovery rate needs a positive one.
-    n : int
-        Length of the record.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Coefficients, rising to almost 1.
-
-    Notes
-    -----
-    Near a fold the recovery rate goes as the square root of the distance: λ(t) = λ₀ √(1 − t/T), and φ = exp(−λ).
-
-    References
-    ----------
-    Wissel, C. (1984). A universal law of the characteristic return time near thresholds. Oecologia 65, 101–107.
+    Near a fold the recovery rate goes as the square root of the distance: λ(t) = λ₀ √(1 − t/T), and φ = exp(−λ) (Wissel
+    1984, Oecologia 65, 101–107). A start below 0.05 is taken as 0.05: a recovery rate needs a positive one.
     """
     start = -np.log(np.clip(coefficient, 0.05, 0.99))
     left = 1.0 - (np.arange(n) + 1.0) / (n + 1.0)
@@ -109,27 +92,10 @@ def share_warned(
 ) -> float:
     """Share of the drawn series that a joint test of several statistics answers with a warning.
 
-    Each series gets its own red-noise null, looked up among three coefficients that span those of all; the test is
-    min-p over the statistics, in the direction of alarm.
-
-    Parameters
-    ----------
-    measure : callable
-        From rows of residuals, before they are detrended again, to those residuals after it and the statistics, of
-        shape (statistics, rows).
-    draw : callable
-        ``draw(first, count)`` gives rows of series to be warned of, of shape (count, drawn).
-    statistics : sequence of Statistic
-        Direction of alarm and sides of each.
-    n, drawn : int
-        Length of the record and of a row.
-    alpha, n_surrogates, seed, innovation_sd, controls, progress
-        As in :func:`power`.
-
-    Returns
-    -------
-    float
-        Between 0 and 1.
+    `measure` turns rows of residuals, before they are detrended again, into those after it and the statistics, of shape
+    (statistics, rows); ``draw(first, count)`` gives rows of length `drawn` for a record of length `n`. Each series gets
+    its own red-noise null, looked up among three coefficients that span those of all; the test is min-p over the
+    statistics, in the direction of alarm. The other options are those of :func:`power`.
     """
     null_seeds = [int(word) for word in np.random.SeedSequence([seed, 1]).generate_state(4, np.uint64)[1:]]
 
@@ -176,15 +142,7 @@ def _null_surrogates(n_surrogates: int, alpha: float) -> int:
 def drift(residual: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Lag-1 coefficient and innovation SD of a residual, each with a straight drift over the record.
 
-    Parameters
-    ----------
-    residual : ndarray of shape (n,)
-        The detrended series.
-
-    Returns
-    -------
-    coefficient, sd : ndarray of shape (n,)
-        Least-squares estimates, kept inside (−0.99, 0.99) and above a tenth of the mean SD.
+    Least squares, kept inside (−0.99, 0.99) and above a tenth of the mean SD.
     """
     n = residual.size
     centred = residual - residual.mean()

@@ -132,21 +132,7 @@ def in_chunks(
 ) -> list[Measured]:
     """Run ``task(first, count)`` over `total` rows of length `n`, in order, on several threads.
 
-    Parameters
-    ----------
-    task : callable
-        Measures `count` rows from row `first` on.
-    total : int
-        Number of rows.
-    n : int
-        Length of a row; it sets how many rows make a chunk.
-    progress : callable, optional
-        Called as ``progress(done, total)`` after each chunk, on the calling thread.
-
-    Returns
-    -------
-    list
-        What the tasks returned, in the order of the rows.
+    Progress is called after each chunk, on the calling thread; what the tasks return comes in the order of the rows.
     """
     rows = int(np.clip(CHUNK_SAMPLES // max(n, 1), 1, max(total, 1)))
     starts = range(0, total, rows)

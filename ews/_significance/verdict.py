@@ -47,22 +47,7 @@ def in_sentence(label: str) -> str:
 
 
 def verdict_of(warned: bool, power: float | None, obstacles: Sequence[str] = ()) -> Verdict:
-    """The verdict: *inconclusive* where the data allow none, else *warning*, else by the power of the test.
-
-    Parameters
-    ----------
-    warned : bool
-        Whether a statistic warns.
-    power : float or None
-        Share of positive controls that get a warning; None where it is not known.
-    obstacles : sequence of str
-        Why nothing can be told from these values, whatever the test says.
-
-    Returns
-    -------
-    {"warning", "no warning", "inconclusive"}
-        The answer.
-    """
+    """The verdict: *inconclusive* where the data allow none, else *warning*, else by the power of the test."""
     if obstacles:
         return "inconclusive"
     if warned:
@@ -82,32 +67,10 @@ def decide(
     hints: Sequence[str] = (),
     steps: Sequence[str] = (),
 ) -> tuple[Verdict, tuple[str, ...]]:
-    """Apply the rule of :func:`ews.detect` and say why it came out so.
+    """Apply the rule of :func:`ews.detect` and say why it came out so: first what keeps it open, then what warns.
 
-    Parameters
-    ----------
-    trends : sequence of TrendOutcome
-        What was tested, together.
-    alpha : float
-        Level of the joint test.
-    n_surrogates : int
-        How many surrogates; 0 for none, which leaves the verdict open.
-    power : float or None
-        Share of positive controls that get a warning; None where an indicator is undefined.
-    symbol : str, default "τ ="
-        What stands before a trend.
-    undefined : str
-        What is said of an indicator without a trend.
-    obstacles, hints, steps : sequence of str
-        Why nothing can be told from the values, what a reader should know beside the answer, and what may settle an
-        open one.
-
-    Returns
-    -------
-    verdict : {"warning", "no warning", "inconclusive"}
-        The answer.
-    reasons : tuple of str
-        What keeps it open comes first, then what warns, then the rest.
+    `symbol` stands before a trend, `undefined` is said of an indicator without one. Obstacles say why nothing can be
+    told from the values, hints what a reader should know beside the answer, steps what may settle an open one.
     """
     if n_surrogates == 0:
         return "inconclusive", (*obstacles, "no surrogates were drawn, so no trend was tested", *hints)

@@ -209,30 +209,7 @@ def trend_test(
     seed: int,
     progress: ProgressOption = None,
 ) -> TrendTest:
-    """Test the trend of a statistic: each surrogate of the residual is detrended and measured as the series was.
-
-    Parameters
-    ----------
-    values : ndarray of shape (windows,)
-        The observed statistic.
-    measure : callable
-        From residuals of shape (rows, n) to the statistic, of shape (rows, windows).
-    prepared : Prepared
-        The series.
-    null : str
-        Name of the null model.
-    n_surrogates : int
-        How many surrogates.
-    seed : int
-        Their seed.
-    progress : callable, optional
-        Called as ``progress(done, total)``.
-
-    Returns
-    -------
-    TrendTest
-        τ, p and the surrogates' τ.
-    """
+    """Test the trend of a statistic: each surrogate of the residual is detrended and measured as the series was."""
     return trend_tests(
         [values],
         lambda rows: [measure(rows)],

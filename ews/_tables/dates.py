@@ -77,32 +77,9 @@ def month_number(name: str) -> int | None:
 def read_times(
     grid: Grid, places: Sequence[int], *, date_format: str | None, how: Notation, missing: Codes, remarks: list[str]
 ) -> Times:
-    """Read one column as times, or several that make one together.
+    """Read one column as times, or several that make one together; what else had to be decided goes to `remarks`.
 
-    Parameters
-    ----------
-    grid : Grid
-        The cells.
-    places : sequence of int
-        Of the columns.
-    date_format : str or None
-        As in :meth:`datetime.datetime.strptime`; None for what can be read in one way.
-    how : Notation
-        How numbers are written.
-    missing : Codes
-        What stands for nothing.
-    remarks : list of str
-        What else had to be decided; added to.
-
-    Returns
-    -------
-    Times
-        One for each row.
-
-    Raises
-    ------
-    ews.errors.ArgumentError
-        If a row has no time, a cell is neither number nor date, or dates can be read in two ways.
+    Refused are a row without a time, a cell that is neither number nor date, and dates that can be read in two ways.
     """
     for place in places:
         absent = next((row for row, cell in enumerate(grid.columns[place]) if missing.match(cell)), None)

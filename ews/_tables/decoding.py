@@ -70,25 +70,7 @@ class Text(NamedTuple):
 
 
 def opened(source: Any) -> Source:
-    """Take in a path, or a buffer of text or bytes.
-
-    Parameters
-    ----------
-    source : object
-        As the user gave it.
-
-    Returns
-    -------
-    Source
-        Its content.
-
-    Raises
-    ------
-    ews.errors.ArgumentError
-        If it is a folder, or neither a path nor a buffer.
-    OSError
-        If the file cannot be opened.
-    """
+    """Take in a path, or a buffer of text or bytes; a folder is refused."""
     name: Any
     if hasattr(source, "read"):
         content = source.read()
@@ -115,25 +97,10 @@ def opened(source: Any) -> Source:
 
 
 def decoded(source: Source, encoding: str | None) -> Text:
-    """Turn the content into text.
+    """Turn the content into text, in the `encoding` that the user named.
 
-    Parameters
-    ----------
-    source : Source
-        What was opened.
-    encoding : str or None
-        As the user named it; None for the mark at the beginning, UTF-16 without a mark, UTF-8, or Windows-1252 where
-        letters beyond ASCII stand alone.
-
-    Returns
-    -------
-    Text
-        Text and encoding.
-
-    Raises
-    ------
-    ews.errors.ArgumentError
-        If the encoding is unknown or does not fit, or the content is no text.
+    By default the mark at the beginning tells, else it is UTF-16 without a mark, UTF-8, or Windows-1252 where letters
+    beyond ASCII stand alone.
     """
     content = source.content
     if encoding is not None:

@@ -21,32 +21,8 @@ def grid(
 ) -> Grid:  # fmt: skip
     """Find the heading and lay the rows below it out as columns.
 
-    Parameters
-    ----------
-    rows : sequence of Row
-        All rows; blank ones have no filled cell.
-    name : str
-        Of the file.
-    separator : str or None
-        What separates cells.
-    typed : bool
-        Whether the cells come from a sheet.
-    fixed : bool
-        Whether the user said how many lines to skip, so that the next one is the heading.
-    comments : sequence of Row
-        Lines that begin with ``#``, without it.
-    left_out : iterable of str
-        What was left out before.
-
-    Returns
-    -------
-    Grid
-        Heading and columns.
-
-    Raises
-    ------
-    ews.errors.ArgumentError
-        If there is no heading or no row, or a row has more cells than the heading.
+    `typed` cells come from a sheet; `fixed` says that the user chose how many lines to skip, so that the next one is
+    the heading. `comments` are lines that begin with ``#``, without it.
     """
     said, remarks = list(left_out), []
     rows = list(rows)

@@ -146,21 +146,7 @@ def notation(grid: Grid, *, decimal: str | None, thousands: str | None, missing:
     """Find the decimal sign of each column of numbers.
 
     A cell such as ``1,5`` or ``1.234,5`` tells; ``1,001`` does not. A column in which no cell tells is read as the
-    other columns of the file are, if they agree.
-
-    Parameters
-    ----------
-    grid : Grid
-        The cells.
-    decimal, thousands : str or None
-        As the user named them.
-    missing : Codes
-        Cells that stand for nothing.
-
-    Returns
-    -------
-    Notation
-        By column; what cannot be told is refused only where the column is used.
+    other columns of the file are, if they agree. What cannot be told is refused only where the column is used.
     """
     if decimal is None and grid.typed:
         decimal = "."
@@ -291,32 +277,9 @@ def numbers(
 ) -> FloatArray:
     """Read a column as numbers, NaN where a value is missing.
 
-    Parameters
-    ----------
-    grid : Grid
-        The cells.
-    place : int
-        Of the column.
-    argument : str
-        That named it, for the message.
-    how : Notation
-        How numbers are written.
-    missing : Codes
-        What stands for nothing.
-    counted : Counter
-        Missing cells, by what stood in them; added to.
-    remarks : list of str
-        What else had to be decided; added to.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        The numbers.
-
-    Raises
-    ------
-    ews.errors.ArgumentError
-        If a cell is no number, the decimal sign cannot be told, or a number looks like a code for a missing value.
+    Missing cells are added to `counted`, by what stood in them, and what else had to be decided to `remarks`.
+    `argument` is what named the column. Refused are cells that are no number, a decimal sign that cannot be told, and a
+    number that looks like a code for a missing value.
     """
     name, cells = grid.names[place], grid.columns[place]
     if place in how.unclear:

@@ -16,28 +16,10 @@ __all__ = ["rows_of_sheet"]
 
 
 def rows_of_sheet(content: bytes, *, sheet: str | int | None, decimal: str) -> tuple[list[Row], str]:
-    """Read one sheet of a workbook.
+    """Read one sheet of a workbook, by name or by place counted from 1; by default the only one that holds something.
 
-    Parameters
-    ----------
-    content : bytes
-        Of the file.
-    sheet : str, int or None
-        Name, or place counted from 1; None for the only one that holds something.
-    decimal : str
-        Decimal sign that numbers are written with, which is that of cells of text.
-
-    Returns
-    -------
-    rows : list of Row
-        Numbers in plain notation, dates in ISO 8601.
-    name : str
-        Of the sheet.
-
-    Raises
-    ------
-    ews.errors.ArgumentError
-        If the extra is not installed, the workbook cannot be read, or which sheet is meant is not clear.
+    Numbers come in plain notation with the sign `decimal`, which is that of cells of text, and dates in ISO 8601; with
+    them the name of the sheet.
     """
     import pandas as pd
 

@@ -42,27 +42,7 @@ class Rows(NamedTuple):
 
 
 def rows_of_text(text: str, *, sep: str | None, decimal: str | None, skip: int | None, comment: str | None) -> Rows:
-    """Split text into rows of cells.
-
-    Parameters
-    ----------
-    text : str
-        Lines that end in ``\\n``.
-    sep, decimal, comment : str or None
-        As the user named them; None to find out.
-    skip : int or None
-        Lines left out at the top.
-
-    Returns
-    -------
-    Rows
-        The rows.
-
-    Raises
-    ------
-    ews.errors.ArgumentError
-        If the separator cannot be told, or a quotation mark is never closed.
-    """
+    """Split text into rows of cells, by the separator, the decimal and comment signs named or found out."""
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()

@@ -20,18 +20,7 @@ FILES = ("benchmark.csv", "benchmark.json", "auc.png", "roc.png")
 def run(methods: str | None, output: Path | None, options: dict[str, Any], *, as_json: bool, force: bool) -> None:
     """Run the benchmark, print its report and write table, JSON and figures to a folder.
 
-    Parameters
-    ----------
-    methods : str or None
-        Names separated by commas; a name may carry a direction, as in ``ac1:down``. None for the default.
-    output : Path or None
-        The folder; made where it does not exist. None writes no files.
-    options : dict
-        Of :func:`ews.benchmark`.
-    as_json : bool
-        Print JSON instead of the report.
-    force : bool
-        Whether files that are there may be replaced.
+    `methods` are names separated by commas; a name may carry a direction, as in ``ac1:down``.
     """
     from ews._evaluation.benchmark.run import DEFAULT_METHODS
     from ews._evaluation.benchmark.run import benchmark as run_benchmark

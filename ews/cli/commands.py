@@ -410,15 +410,7 @@ def _invariances(indicator: Any) -> str:
 
 
 def add_commands(target: typer.Typer, offered: Iterable[EntryPoint]) -> None:
-    """Add command groups that other packages offer; a broken one is reported and left out.
-
-    Parameters
-    ----------
-    target : typer.Typer
-        Where they are added.
-    offered : iterable of EntryPoint
-        Each names a :class:`typer.Typer`.
-    """
+    """Add command groups (:class:`typer.Typer`) that other packages offer; a broken one is reported and left out."""
     for entry in offered:
         try:
             group = entry.load()

@@ -29,19 +29,7 @@ before the fold are used.
 
 
 def run(output: Path, *, n_surrogates: int, seed: int, force: bool) -> None:
-    """Simulate, test, print the report and write data, figures and page to a folder.
-
-    Parameters
-    ----------
-    output : Path
-        The folder; made where it does not exist.
-    n_surrogates : int
-        How many surrogates.
-    seed : int
-        Seed of the simulations and of the surrogates.
-    force : bool
-        Whether files that are there may be replaced.
-    """
+    """Simulate, test, print the report and write data, figures and page to a folder."""
     import pandas as pd
 
     from ews import detect, models

@@ -18,22 +18,11 @@ _FORCE = "a file that does not exist yet, or --force to replace it"
 def check_files(
     outputs: Mapping[str, Path | None], *, inputs: Iterable[str | Path | None] = (), force: bool = False
 ) -> None:
-    """Refuse before the work what cannot, or must not, be written after it.
+    """Refuse before the work what cannot, or must not, be written after it, by option.
 
-    Parameters
-    ----------
-    outputs : mapping of str to Path or None
-        Option → file; None where it was not given.
-    inputs : iterable of path or None, optional
-        Files and folders that are read; names of other things (a model on a hub, ``-``) do no harm.
-    force : bool, default False
-        Whether other files may be replaced; inputs never are.
-
-    Raises
-    ------
-    ews.errors.ArgumentError
-        If an output is a folder, an input (by whatever name: a link, another spelling), a file that exists, another
-        output, or lies where nothing can be written.
+    That is a folder, an input (by whatever name: a link, another spelling), a file that exists (without `force`),
+    another output, or what lies where nothing can be written. Inputs may be names of other things (a model on a hub,
+    ``-``): they do no harm.
     """
     read = [Path(each).expanduser() for each in inputs if each is not None and os.fspath(each) != "-"]
     given = [(option, path) for option, path in outputs.items() if path is not None]
@@ -52,26 +41,7 @@ def check_folder(
     inputs: Iterable[str | Path | None] = (),
     force: bool = False,
 ) -> None:
-    """Refuse a folder in which files of these names must not be written.
-
-    Parameters
-    ----------
-    option : str
-        The option that names the folder.
-    folder : Path
-        Made later, where it does not exist.
-    names : sequence of str
-        The files that will be written to it.
-    inputs : iterable of path or None, optional
-        As of :func:`check_files`.
-    force : bool, default False
-        As of :func:`check_files`.
-
-    Raises
-    ------
-    ews.errors.ArgumentError
-        If the folder is a file, cannot be made, or one of the files must not be written.
-    """
+    """Refuse a folder in which files of these names must not be written; one that does not exist is made later."""
     _check_name(option, folder)
     if not folder.is_dir():
         above = next((each for each in folder.absolute().parents if os.path.lexists(each)), None)
@@ -91,22 +61,8 @@ def check_folder(
 def write_file(path: Path, content: str | bytes, *, force: bool = False) -> None:
     """Write a whole file: a new one, or with `force` in the place of the one that is there.
 
-    Parameters
-    ----------
-    path : Path
-        Where :func:`check_files` found that it may be written.
-    content : str or bytes
-        Text is written in UTF-8.
-    force : bool, default False
-        Whether a file that exists may be replaced. What is replaced is this name alone: the content stays under other
-        names of the same file, and a reader sees the old content or the new one.
-
-    Raises
-    ------
-    ews.errors.ArgumentError
-        If a file has come into being there meanwhile.
-    OSError
-        If it cannot be written.
+    What is replaced is this name alone: the content stays under other names of the same file, and a reader sees the old
+    content or the new one. A file that has come into being meanwhile is refused.
     """
     data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     if _is_stream(path):

@@ -150,17 +150,7 @@ def check_outputs(
     inputs: Iterable[str | Path | None] = (),
     force: bool = False,
 ) -> None:
-    """Refuse before the work what could not be written after it, or must not.
-
-    Parameters
-    ----------
-    json, figure, html : Path or None
-        What the options of these names gave; ``-`` for JSON is standard output.
-    inputs : iterable of path or None, optional
-        What the command reads: it is never overwritten.
-    force : bool, default False
-        Whether other files may be replaced.
-    """
+    """Refuse before the work what could not be written after it, or must not; ``-`` for JSON is standard output."""
     to_file = None if str(json) == "-" else json
     check_files({"--json": to_file, "--figure": figure, "--html": html}, inputs=inputs, force=force)
     if figure is not None:
@@ -180,13 +170,7 @@ def write(
     html: Path | None = None,
     force: bool = False,
 ) -> list[Path]:
-    """Write what was asked for; ``-`` sends JSON to standard output.
-
-    Returns
-    -------
-    list of Path
-        The files written.
-    """
+    """Write what was asked for, and say which files; ``-`` sends JSON to standard output."""
     written = []
     if json is not None and str(json) == "-":
         typer.echo(result.to_json())

@@ -107,20 +107,7 @@ Sheet = Annotated[
 
 
 def read(file: Path, options: dict[str, Any]) -> Table:
-    """Read a file with the options of the command line.
-
-    Parameters
-    ----------
-    file : Path
-        Which one.
-    options : dict
-        Of :func:`ews.read_table`; None and empty lists are its defaults.
-
-    Returns
-    -------
-    Table
-        The series.
-    """
+    """Read a file with the options of the command line; None and empty lists are defaults of :func:`ews.read_table`."""
     from ews import read_table
 
     return read_table(file, **{name: value for name, value in options.items() if value is not None and value != []})

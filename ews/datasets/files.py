@@ -49,25 +49,7 @@ def is_here(file: File) -> bool:
 
 
 def locate(file: File, *, name: str, source: str) -> Path:
-    """Find the file, fetching it where need be, with the bytes that its digest promises.
-
-    Parameters
-    ----------
-    file : File
-        Which file.
-    name, source : str
-        The data set that needs it and where that comes from, for the message.
-
-    Returns
-    -------
-    Path
-        A local path.
-
-    Raises
-    ------
-    ews.errors.DatasetError
-        If the file cannot be had, or is not the one that was published.
-    """
+    """Find the file, fetching it where need be, with the bytes that its digest promises; else DatasetError."""
     chosen = os.environ.get("EWS_DATA_DIR")
     if chosen:
         local = Path(chosen, file.path)

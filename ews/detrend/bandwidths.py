@@ -136,61 +136,19 @@ def nrd0_bandwidth(n: int) -> float:
 
 
 def samples(bandwidth: object, n: int, argument: str = "bandwidth") -> float:
-    """Bandwidth in samples from what a user gave.
-
-    Parameters
-    ----------
-    bandwidth : float or int
-        A float in (0, 1] is a fraction of the record; an int, or a float above 1, is a number of samples.
-    n : int
-        Length of the record.
-    argument : str, default "bandwidth"
-        Name of the argument, for messages.
-
-    Returns
-    -------
-    float
-        Number of samples, not rounded.
-
-    Raises
-    ------
-    ews.errors.ValueRangeError
-        If it is not a number above 0 and at most the record.
-    """
+    """Bandwidth in samples, not rounded: a float in (0, 1] is a fraction of the record, else it is samples."""
     allowed = f"a fraction of the record in (0, 1], or a number of samples above 0 and at most {n}"
     width = checks.number(argument, bandwidth, above=0.0, most=n, allowed=allowed)
     return width * n if is_fraction(cast(float, bandwidth)) else width
 
 
 def is_fraction(bandwidth: float) -> bool:
-    """Whether a bandwidth is meant as a fraction of the record: a float (not an int) of at most 1.
-
-    Parameters
-    ----------
-    bandwidth : float or int
-        As the user gave it.
-
-    Returns
-    -------
-    bool
-        False where it is a number of samples.
-    """
+    """Whether a bandwidth is meant as a fraction of the record: a float (not an int) of at most 1."""
     return not hasattr(bandwidth, "__index__") and bandwidth <= 1
 
 
 def in_words(bandwidth: float) -> str:
-    """The bandwidth as a report says it.
-
-    Parameters
-    ----------
-    bandwidth : float or int
-        As the user gave it.
-
-    Returns
-    -------
-    str
-        For example "0.2 of the record" or "60 samples".
-    """
+    """The bandwidth as a report says it: "0.2 of the record" or "60 samples"."""
     if is_fraction(bandwidth):
         return f"{bandwidth:g} of the record"
     return f"{bandwidth:g} sample{'s' if bandwidth != 1 else ''}"

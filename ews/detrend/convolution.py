@@ -26,19 +26,9 @@ FEW_WEIGHTS = 200
 
 
 def reflected(n: int, half: FloatArray) -> partial[FloatArray]:
-    """Centred smoother whose weights sum to 1, on a record that is reflected at its ends.
+    """Centred smoother of rows whose weights sum to 1, on a record that is reflected at its ends.
 
-    Parameters
-    ----------
-    n : int
-        Length of the record.
-    half : ndarray of shape (reach + 1,)
-        Weights at distances 0…reach, which may exceed the record.
-
-    Returns
-    -------
-    callable
-        Rows of shape (rows, n) to trends of the same shape.
+    `half` holds the weights at distances 0…reach, which may exceed the record.
     """
     weights = _mirrored(half)
     weights /= weights.sum()
@@ -46,22 +36,7 @@ def reflected(n: int, half: FloatArray) -> partial[FloatArray]:
 
 
 def renormalised(n: int, half: FloatArray, causal: bool) -> partial[FloatArray]:
-    """Smoother whose weights are divided by the sum of those that meet a sample.
-
-    Parameters
-    ----------
-    n : int
-        Length of the record.
-    half : ndarray of shape (reach + 1,)
-        Weights at distances 0…reach.
-    causal : bool
-        Whether only the present and past samples are weighed.
-
-    Returns
-    -------
-    callable
-        Rows of shape (rows, n) to trends of the same shape.
-    """
+    """Smoother of rows whose weights, `half` at distances 0…reach, are divided by the sum of those on a sample."""
     if causal:
         # Summed directly, all weights, at any length: with a transform, or sums that depend on the length of the
         # record, later samples would change the last digits.

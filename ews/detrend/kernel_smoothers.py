@@ -62,22 +62,7 @@ def gaussian(x: npt.ArrayLike, *, bandwidth: float = 0.2, causal: bool = False) 
 
 
 def plan_gaussian(n: int, *, bandwidth: float, causal: bool) -> DetrendPlan:
-    """Work out :func:`gaussian` for series of length `n`.
-
-    Parameters
-    ----------
-    n : int
-        Length of the series.
-    bandwidth : float or int
-        See :func:`gaussian`.
-    causal : bool
-        See :func:`gaussian`.
-
-    Returns
-    -------
-    DetrendPlan
-        The plan.
-    """
+    """Work out :func:`gaussian` for series of length `n`."""
     causal = checks.flag("causal", causal)
     sd = bandwidths.sd_from_quartile_bandwidth(bandwidths.samples(bandwidth, n))
     half = half_kernel(sd, int(_CUT * sd + 0.5))  # scipy.ndimage rounds the cut to the nearest sample
@@ -130,22 +115,7 @@ def ksmooth(x: npt.ArrayLike, *, bandwidth: float | None = None, causal: bool = 
 
 
 def plan_ksmooth(n: int, *, bandwidth: float | None, causal: bool) -> DetrendPlan:
-    """Work out :func:`ksmooth` for series of length `n`.
-
-    Parameters
-    ----------
-    n : int
-        Length of the series.
-    bandwidth : float or int, optional
-        See :func:`ksmooth`.
-    causal : bool
-        See :func:`ksmooth`.
-
-    Returns
-    -------
-    DetrendPlan
-        The plan.
-    """
+    """Work out :func:`ksmooth` for series of length `n`."""
     causal = checks.flag("causal", causal)
     if bandwidth is None:
         bandwidth = max(1, round(bandwidths.nrd0_bandwidth(n)))
@@ -202,24 +172,7 @@ def running_mean(x: npt.ArrayLike, *, window: float, causal: bool = False) -> De
 
 
 def plan_running_mean(n: int, *, window: float, causal: bool, argument: str = "window") -> DetrendPlan:
-    """Work out :func:`running_mean` for series of length `n`.
-
-    Parameters
-    ----------
-    n : int
-        Length of the series.
-    window : int or float
-        See :func:`running_mean`.
-    causal : bool
-        See :func:`running_mean`.
-    argument : str, default "window"
-        Name of the window, for messages.
-
-    Returns
-    -------
-    DetrendPlan
-        The plan.
-    """
+    """Work out :func:`running_mean` for series of length `n`; messages call the window by `argument`."""
     causal = checks.flag("causal", causal)
     width = int(bandwidths.samples(window, n, argument) + 1e-10)  # 0.29 of 100 is 29, not 28
     if width < 2:
@@ -231,34 +184,10 @@ def plan_running_mean(n: int, *, window: float, causal: bool, argument: str = "w
 
 
 def direction(causal: bool) -> str:
-    """How a report says on which side of a sample the smoother looks.
-
-    Parameters
-    ----------
-    causal : bool
-        Whether only present and past samples are used.
-
-    Returns
-    -------
-    str
-        The end of a plan's sentence.
-    """
+    """How a report says on which side of a sample the smoother looks: the end of a plan's sentence."""
     return "causal: present and past samples only" if causal else "centred: each residual uses later samples too"
 
 
 def half_kernel(sd: float, reach: int) -> FloatArray:
-    """Gaussian weights at distances 0…reach, not normalised.
-
-    Parameters
-    ----------
-    sd : float
-        Standard deviation in samples.
-    reach : int
-        Largest distance in samples.
-
-    Returns
-    -------
-    ndarray of shape (reach + 1,)
-        exp(-d² / 2 sd²).
-    """
+    """Gaussian weights exp(-d² / 2 sd²) at distances 0…reach, not normalised."""
     return np.exp(-0.5 * (np.arange(reach + 1) / sd) ** 2)

@@ -45,20 +45,7 @@ def linear(x: npt.ArrayLike, *, causal: bool = False) -> Detrended:
 
 
 def plan_linear(n: int, *, causal: bool) -> DetrendPlan:
-    """Work out :func:`linear` for series of length `n`.
-
-    Parameters
-    ----------
-    n : int
-        Length of the series.
-    causal : bool
-        See :func:`linear`.
-
-    Returns
-    -------
-    DetrendPlan
-        The plan.
-    """
+    """Work out :func:`linear` for series of length `n`."""
     causal = checks.flag("causal", causal)
     if n < 2:
         raise SeriesTooShortError("x", described(f"{n} samples"), "at least 2 samples for a line")
@@ -103,18 +90,7 @@ def difference(x: npt.ArrayLike) -> Detrended:
 
 
 def plan_difference(n: int) -> DetrendPlan:
-    """Work out :func:`difference` for series of length `n`.
-
-    Parameters
-    ----------
-    n : int
-        Length of the series.
-
-    Returns
-    -------
-    DetrendPlan
-        The plan.
-    """
+    """Work out :func:`difference` for series of length `n`."""
     if n < 2:
         raise SeriesTooShortError("x", described(f"{n} samples"), "at least 2 samples for a difference")
     sentence = "first differences, causal: each sample minus the one before it"

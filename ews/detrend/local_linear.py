@@ -95,22 +95,7 @@ def local_linear_bandwidth(n: int) -> float:
 
 
 def plan_local_linear(n: int, *, bandwidth: float | None, causal: bool) -> DetrendPlan:
-    """Work out :func:`local_linear` for series of length `n`.
-
-    Parameters
-    ----------
-    n : int
-        Length of the series.
-    bandwidth : float or int, optional
-        See :func:`local_linear`.
-    causal : bool
-        See :func:`local_linear`.
-
-    Returns
-    -------
-    DetrendPlan
-        The plan.
-    """
+    """Work out :func:`local_linear` for series of length `n`."""
     causal = checks.flag("causal", causal)
     bandwidth = local_linear_bandwidth(n) if bandwidth is None else bandwidth
     sd = bandwidths.samples(bandwidth, n)
@@ -124,22 +109,7 @@ def plan_local_linear(n: int, *, bandwidth: float | None, causal: bool) -> Detre
 def smoother_of(
     observed: npt.NDArray[np.bool_], sd: float, *, causal: bool = False
 ) -> Callable[[FloatArray], FloatArray]:
-    """The smoother of rows of which the same samples were observed.
-
-    Parameters
-    ----------
-    observed : ndarray of bool of shape (n,)
-        Where there is a sample.
-    sd : float
-        Standard deviation of the kernel in samples.
-    causal : bool, default False
-        Present and past samples only.
-
-    Returns
-    -------
-    callable
-        From rows of shape (rows, n) to their trends at every time; what is not observed is never looked at.
-    """
+    """The smoother of rows of which the same samples were observed; what is not observed is never looked at."""
     from ews._kernels.smooth import weighted_sums
 
     n = observed.size

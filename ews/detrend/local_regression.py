@@ -67,24 +67,7 @@ def lowess(x: npt.ArrayLike, *, span: float = 0.2, causal: bool = False) -> Detr
 
 
 def plan_lowess(n: int, *, span: float, causal: bool, argument: str = "bandwidth") -> DetrendPlan:
-    """Work out :func:`lowess` for series of length `n`.
-
-    Parameters
-    ----------
-    n : int
-        Length of the series.
-    span : float or int
-        See :func:`lowess`.
-    causal : bool
-        See :func:`lowess`.
-    argument : str, default "bandwidth"
-        Name of the span, for messages.
-
-    Returns
-    -------
-    DetrendPlan
-        The plan.
-    """
+    """Work out :func:`lowess` for series of length `n`; messages call the span by `argument`."""
     causal = checks.flag("causal", causal)
     neighbours = int(bandwidths.samples(span, n, argument) + 1e-10)  # as statsmodels rounds
     _refuse_few(neighbours, 4, span, n, argument)
@@ -140,26 +123,7 @@ def loess(x: npt.ArrayLike, *, span: float = 0.25, degree: int = 2, causal: bool
 
 
 def plan_loess(n: int, *, span: float, causal: bool, degree: int = 2, argument: str = "bandwidth") -> DetrendPlan:
-    """Work out :func:`loess` for series of length `n`.
-
-    Parameters
-    ----------
-    n : int
-        Length of the series.
-    span : float or int
-        See :func:`loess`.
-    causal : bool
-        See :func:`loess`.
-    degree : {0, 1, 2}, default 2
-        See :func:`loess`.
-    argument : str, default "bandwidth"
-        Name of the span, for messages.
-
-    Returns
-    -------
-    DetrendPlan
-        The plan.
-    """
+    """Work out :func:`loess` for series of length `n`; messages call the span by `argument`."""
     causal = checks.flag("causal", causal)
     degree = checks.whole("degree", degree, least=0, most=2, allowed="0, 1 or 2")
     width = bandwidths.samples(span, n, argument)

@@ -141,27 +141,7 @@ class DetrendPlan:
 
 
 def one_series(x: npt.ArrayLike) -> FloatArray:
-    """Check that `x` is one non-empty, finite series of real numbers.
-
-    Parameters
-    ----------
-    x : array_like of shape (n,)
-        The series.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        The same values as contiguous float64.
-
-    Raises
-    ------
-    ews.errors.InputTypeError
-        If `x` is not one-dimensional or not real numbers.
-    ews.errors.SeriesTooShortError
-        If `x` is empty.
-    ews.errors.MissingValuesError
-        If `x` has a NaN or an infinite value.
-    """
+    """Check that `x` is one non-empty, finite series of real numbers, and give it as contiguous float64."""
     allowed = "a one-dimensional array of real numbers"
     refuse_dimensions(x, "x")
     try:

@@ -63,24 +63,7 @@ def season(x: npt.ArrayLike, *, period: int, causal: bool = False) -> Detrended:
 
 
 def after_season(base: DetrendPlan, *, period: int, causal: bool, argument: str = "season") -> DetrendPlan:
-    """Put the removal of a season in front of another detrending; the trend is then the sum of both.
-
-    Parameters
-    ----------
-    base : DetrendPlan
-        What is done afterwards.
-    period : int
-        Period in samples.
-    causal : bool
-        See :func:`season`.
-    argument : str, default "season"
-        Name of the period, for messages.
-
-    Returns
-    -------
-    DetrendPlan
-        The plan.
-    """
+    """Put the removal of a season in front of another detrending; the trend is then the sum of both."""
     causal = checks.flag("causal", causal)
     samples = checks.whole(argument, period, least=2, allowed="a whole number of samples, at least 2")
     if base.n < 2 * samples:

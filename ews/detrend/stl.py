@@ -21,22 +21,8 @@ _PASSES = 5
 
 
 def stl_season(n: int, period: int) -> partial[FloatArray]:
-    """Seasonal component of STL for records of length `n`, by the defaults of statsmodels (not robust).
+    """Seasonal component of STL for rows of `n` samples, by the defaults of statsmodels (not robust).
 
-    Parameters
-    ----------
-    n : int
-        Length of the record, at least two periods.
-    period : int
-        Samples in a cycle, at least 2.
-
-    Returns
-    -------
-    callable
-        Rows of shape (rows, n) to seasonal components of the same shape.
-
-    References
-    ----------
     Cleveland, Cleveland, McRae and Terpenning (1990), J. Off. Stat. 6, 3.
     """
     longest = -(-n // period)

@@ -136,17 +136,9 @@ def corrected_autocorrelation(x: Any, *, window: int | float, min_count: int | N
 
 
 def largest_order(window: int) -> int:
-    """Highest order of an autoregression that a window is offered.
+    """Highest order of an autoregression that a window is offered: 10 log10(window), rounded down, as in R's ``ar``.
 
-    Parameters
-    ----------
-    window : int
-        Window in samples, at least 5.
-
-    Returns
-    -------
-    int
-        10 log10(window), rounded down, as in R's ``ar``, but no more than a fifth of the window.
+    But no more than a fifth of the window.
     """
     return min(int(10.0 * math.log10(window)), window // 5)
 

@@ -200,25 +200,7 @@ def read_window(window: Any, n: int, *, shortest: int = 1, argument: str = "wind
 
 
 def read_min_count(min_count: Any, window: int) -> int:
-    """Check the fewest finite samples that a window must hold.
-
-    Parameters
-    ----------
-    min_count : int or None
-        The number; None stands for the whole window.
-    window : int
-        Window in samples.
-
-    Returns
-    -------
-    int
-        From 1 to `window`.
-
-    Raises
-    ------
-    ews.errors.ValueRangeError
-        If it is no whole number in that range.
-    """
+    """Check the fewest finite samples that a window must hold, from 1 to `window`; None stands for all of it."""
     if min_count is None:
         return window
     allowed = f"a whole number from 1 to the window of {window} samples"
@@ -226,23 +208,7 @@ def read_min_count(min_count: Any, window: int) -> int:
 
 
 def read_step(step: Any) -> float:
-    """Check the sampling step.
-
-    Parameters
-    ----------
-    step : float
-        Time between observations.
-
-    Returns
-    -------
-    float
-        The same, positive and finite.
-
-    Raises
-    ------
-    ews.errors.ValueRangeError
-        If it is not a positive number.
-    """
+    """Check the sampling step: positive and finite."""
     return checks.number("step", step, above=0.0, allowed="a positive, finite number")
 
 
@@ -296,21 +262,9 @@ def read_windows(
     step: Any = 1.0,
     moments: Sequence[str] = (),
 ) -> tuple[Windows, Callable[[FloatArray], Any]]:
-    """Check data, window and step, before anything is computed.
+    """Check data, window and step (see :func:`measure`) before anything is computed.
 
-    Parameters
-    ----------
-    x, window, min_count, axis, shortest, raw, step : object
-        See :func:`measure`.
-    moments : sequence of str
-        Shared statistics to compute in one pass, see :class:`Windows`.
-
-    Returns
-    -------
-    windows : Windows
-        The rows seen through the window.
-    restore : callable
-        From (rows, time) to the layout of `x`.
+    The windows come with the way back from (rows, time) to the layout of `x`; `moments` are computed in one pass.
     """
     rows = read_rows(x, axis)
     length = read_window(window, rows.values.shape[1], shortest=shortest)

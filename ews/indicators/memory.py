@@ -94,22 +94,7 @@ def autocorrelation(
 
 
 def lagged_ratio(windows: Windows, *, lag: int, method: Literal["ols", "acf"]) -> FloatArray:
-    """Autocorrelation about one mean: the estimators "ols" and "acf" of :func:`autocorrelation`.
-
-    Parameters
-    ----------
-    windows : Windows
-        The rows seen through the window.
-    lag : int
-        Distance between the samples compared.
-    method : {"ols", "acf"}
-        What the lagged sum of products is divided by.
-
-    Returns
-    -------
-    ndarray of shape (rows, time)
-        The values; NaN in constant windows.
-    """
+    """Autocorrelation about one mean: "ols" and "acf" of :func:`autocorrelation`; NaN in constant windows."""
     from ews._kernels import memory
 
     sums = np.empty((3, *windows.residual.shape))

@@ -148,18 +148,7 @@ def hurst_exponent(
 
 
 def segment_sizes(window: int) -> SizeArray:
-    """Segment sizes that the exponents use by default.
-
-    Parameters
-    ----------
-    window : int
-        Window in samples.
-
-    Returns
-    -------
-    ndarray of shape (scales,), int64
-        Increasing, from 4 to a quarter of the window, or to 6 where that is more.
-    """
+    """Segment sizes of the exponents by default: rising, from 4 to a quarter of the window, or to 6 if that is more."""
     largest = max(window // 4, _SMALLEST + 2)
     return np.unique(np.round(np.geomspace(_SMALLEST, largest, _SCALES)).astype(np.int64))
 

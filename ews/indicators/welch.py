@@ -159,25 +159,7 @@ def power_spectrum(
 
 
 def read_segments(segment: Any, overlap: Any, taper: Any, sides: Any) -> tuple[int, float]:
-    """Check the options of Welch's method.
-
-    Parameters
-    ----------
-    segment, overlap, taper, sides : object
-        As the user gave them, see :func:`power_spectrum`.
-
-    Returns
-    -------
-    segment : int
-        Length of a segment in samples.
-    overlap : float
-        Fraction of it that is shared with the next.
-
-    Raises
-    ------
-    ews.errors.ArgumentError
-        If one of them cannot be used.
-    """
+    """Check the options of Welch's method: segment in samples, and the fraction of it shared with the next."""
     checks.choice("taper", taper, TAPERS)
     checks.choice("sides", sides, ("one", "two"))
     return (
@@ -189,15 +171,7 @@ def read_segments(segment: Any, overlap: Any, taper: Any, sides: Any) -> tuple[i
 def without_mean(segments: FloatArray) -> FloatArray:
     """Take out the mean of each row; its first sample goes first, so that an offset costs no digits.
 
-    Parameters
-    ----------
-    segments : ndarray of shape (segments, samples)
-        Any layout in memory; not changed.
-
-    Returns
-    -------
-    ndarray of shape (segments, samples)
-        C-contiguous, so that each row is summed the same way wherever it stands.
+    C-contiguous, so that each row is summed the same way wherever it stands.
     """
     centred = np.ascontiguousarray(segments - segments[:, :1])
     centred -= centred.mean(axis=-1, keepdims=True)
@@ -205,54 +179,17 @@ def without_mean(segments: FloatArray) -> FloatArray:
 
 
 def frequencies(samples: int) -> FloatArray:
-    """Frequencies of a real Fourier transform.
-
-    Parameters
-    ----------
-    samples : int
-        Length of what is transformed.
-
-    Returns
-    -------
-    ndarray of shape (samples // 2 + 1,)
-        From 0 to the Nyquist frequency, in cycles per sample.
-    """
+    """Frequencies of a real Fourier transform, from 0 to the Nyquist frequency, in cycles per sample."""
     return np.arange(samples // 2 + 1, dtype=np.float64) / samples
 
 
 def finite_or_nan(row: FloatArray) -> FloatArray:
-    """Turn infinite samples into missing ones, so that they pass through a Fourier transform without a warning.
-
-    Parameters
-    ----------
-    row : ndarray of shape (time,)
-        One series.
-
-    Returns
-    -------
-    ndarray of shape (time,)
-        A copy.
-    """
+    """A copy with infinite samples as missing ones, so that they pass through a Fourier transform without a warning."""
     return np.where(np.isfinite(row), row, np.nan)
 
 
 def welch(row: FloatArray, window: int, segment: int, overlap: float, taper: str, sides: str) -> FloatArray:
-    """Welch's spectrum in each window of one series.
-
-    Parameters
-    ----------
-    row : ndarray of shape (time,)
-        The series.
-    window : int
-        Window in samples.
-    segment, overlap, taper, sides : object
-        See :func:`power_spectrum`; checked.
-
-    Returns
-    -------
-    ndarray of shape (time, frequencies)
-        NaN before the first full window and where a window has a sample that is not finite.
-    """
+    """Welch's spectrum in each window of one series, (time, frequencies); NaN where a sample is not finite."""
     length = min(segment, window)
     hop = length - int(overlap * length)
     constant, cosine = TAPERS[taper]

@@ -19,19 +19,9 @@ def four_samples(variables: int) -> int:
 
 
 def along(direction: FloatArray, windows: Windows) -> FloatArray:
-    """Pearson correlation of u'x[t] and u'x[t−1] inside each window, for one direction u a window.
+    """Pearson correlation of u'x[t] and u'x[t−1] inside each window, for one direction u a window, of any length.
 
-    Parameters
-    ----------
-    direction : ndarray of shape (rows, windows, variables)
-        The directions; their length does not matter.
-    windows : Windows
-        The data.
-
-    Returns
-    -------
-    ndarray of shape (rows, windows)
-        The correlations; NaN where the projection is constant.
+    Directions are of shape (rows, windows, variables); NaN where the projection is constant.
     """
     before, across, after = windows.lagged
     numerator, early, late = (

@@ -141,19 +141,9 @@ class VAR1:
 
 
 def fit_rows(rows: FloatArray) -> tuple[FloatArray, FloatArray, Any]:
-    """Least-squares VAR(1) of each of many residuals.
+    """Least-squares VAR(1) of each residual of shape (variables, n): coefficients, covariance, and which were shrunk.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (rows, variables, n)
-        Finite residuals.
-
-    Returns
-    -------
-    coefficients, covariance : ndarray of shape (rows, variables, variables)
-        Stationary: coefficients of a spectral radius of more than 0.999 are shrunk to it.
-    shrunk : ndarray of bool, shape (rows,)
-        Which ones were.
+    Coefficients of a spectral radius of more than 0.999 are shrunk to it: what is given is stationary.
     """
     n, v = rows.shape[2], rows.shape[1]
     centred = rows - rows.mean(axis=2, keepdims=True)
@@ -176,25 +166,9 @@ def fit_rows(rows: FloatArray) -> tuple[FloatArray, FloatArray, Any]:
 def draw_vector_autoregression(
     coefficients: FloatArray, covariance: FloatArray, first: int, count: int, *, seed: int
 ) -> FloatArray:
-    """Rows of a (time-varying) first-order vector autoregression.
+    """Rows (count, variables, n) of a (time-varying) first-order vector autoregression, stationary at the first A.
 
-    Parameters
-    ----------
-    coefficients : ndarray of shape (n, variables, variables)
-        A at each time; the first must be stationary.
-    covariance : ndarray of shape (variables, variables)
-        Covariance of the innovations.
-    first : int
-        Number of the first row; row k is the same whatever is drawn beside it.
-    count : int
-        How many rows.
-    seed : int
-        Seed of the streams.
-
-    Returns
-    -------
-    ndarray of shape (count, variables, n)
-        The rows, from the stationary distribution of the first A on.
+    Row k, counted from `first`, is the same whatever is drawn beside it.
     """
     from scipy.linalg import solve_discrete_lyapunov
 

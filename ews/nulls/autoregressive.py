@@ -63,25 +63,9 @@ class AR1:
 
 
 def draw_autoregression(coefficient: FloatArray, sd: FloatArray, first: int, count: int, *, seed: int) -> FloatArray:
-    """Rows of a (time-varying) first-order autoregression.
+    """Rows (count, n) of a (time-varying) first-order autoregression.
 
-    Parameters
-    ----------
-    coefficient : ndarray of shape (n,)
-        Lag-1 coefficient at each time.
-    sd : ndarray of shape (n,)
-        Standard deviation of the innovation at each time.
-    first : int
-        Number of the first row; row k is the same whatever is drawn beside it.
-    count : int
-        How many rows.
-    seed : int
-        Seed of the streams.
-
-    Returns
-    -------
-    ndarray of shape (count, n)
-        The rows.
+    Row k, counted from `first`, is the same whatever is drawn beside it.
     """
     from ews._kernels.autoregression import draw_ar1
 

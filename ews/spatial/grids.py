@@ -70,19 +70,10 @@ class Grids:
 
 
 def as_cells(grids: Any, *, missing: MissingCells = "raise") -> FloatArray:
-    """Read maps as float64 of shape (time, y, x), or say what was given instead.
+    """Read maps as float64 of shape (time, y, x), or say what was given instead; the user's array is never written to.
 
-    Parameters
-    ----------
-    grids : array_like of shape (time, y, x)
-        An array, an xarray DataArray of three dimensions, or a sequence of two-dimensional arrays of one shape.
-    missing : {"raise", "drop"}, default "raise"
-        Whether NaN cells are refused or left out. Infinite values are always refused.
-
-    Returns
-    -------
-    ndarray of shape (time, y, x)
-        A copy where anything had to be changed; the user's array is never written to.
+    Taken are an array, an xarray DataArray of three dimensions, or a sequence of two-dimensional arrays of one shape.
+    Infinite values are always refused.
     """
     checks.choice("missing", missing, ("raise", "drop"))
     array = _array(grids)
@@ -110,21 +101,7 @@ def as_cells(grids: Any, *, missing: MissingCells = "raise") -> FloatArray:
 def as_grids(grids: Any, *, time: Any = None, until: Any = None, missing: MissingCells = "raise") -> Grids:
     """Turn maps and their times into :class:`Grids`: sorted, evenly spaced, cut at `until`.
 
-    Parameters
-    ----------
-    grids : array_like of shape (time, y, x)
-        As :func:`as_cells`.
-    time : array_like of shape (time,), optional
-        Numbers or dates (default: the coordinate of the first dimension, else 0, 1, …).
-    until : number or date, optional
-        Last time used.
-    missing : {"raise", "drop"}, default "raise"
-        What to do with NaN cells.
-
-    Returns
-    -------
-    Grids
-        The maps.
+    Times are by default the coordinate of the first dimension, else 0, 1, ….
     """
     values = as_cells(grids, missing=missing)
     carried, name, time_name = _labels(grids)

@@ -17,26 +17,9 @@ def simulate(
 ) -> FloatArray:
     """Simulate cells that recover at a rate, exchange with their neighbours and are disturbed at random.
 
-    Parameters
-    ----------
-    recovery : ndarray of shape (time,)
-        Recovery rate λ of a cell, per map.
-    diffusion : float
-        Exchange D with each of the four neighbours, per map.
-    shape : (int, int)
-        Cells along y and x, on a torus.
-    generator : numpy.random.Generator
-        Source of the noise.
-
-    Returns
-    -------
-    ndarray of shape (time, y, x)
-        The field, from its stationary state at the first rate.
-
-    Notes
-    -----
-    dx = −λ x dt + D ∇²x dt + dW, with ∇² the lattice Laplacian. Each Fourier mode is an Ornstein–Uhlenbeck process of
-    rate λ + D q², q² = 4 − 2 cos k_x − 2 cos k_y, and is stepped exactly from map to map.
+    dx = −λ x dt + D ∇²x dt + dW on a torus, from the stationary state at the first rate, with ∇² the lattice Laplacian,
+    and λ and D per map. Each Fourier mode is an Ornstein–Uhlenbeck process of rate λ + D q², q² = 4 − 2 cos k_x − 2 cos
+    k_y, and is stepped exactly from map to map.
     """
     height, width = shape
     squared = 4.0 - 2.0 * np.cos(2 * np.pi * np.fft.fftfreq(height))[:, None]
@@ -53,18 +36,10 @@ def simulate(
 
 
 def estimate(values: FloatArray) -> tuple[float, float]:
-    """Recovery rate and diffusion of a linear field that decays, mode by mode, as the maps do.
+    """Recovery rate and diffusion, per map, of a linear field that decays, mode by mode, as the maps do.
 
-    Parameters
-    ----------
-    values : ndarray of shape (time, y, x)
-        Maps; NaN cells count as their map's mean.
-
-    Returns
-    -------
-    recovery, diffusion : float
-        Per map: least squares of −log φ on q², φ the lag-1 correlation of a mode, weighted by its power; without the
-        mean over space, which follows whatever drives the system.
+    Least squares of −log φ on q², φ the lag-1 correlation of a mode, weighted by its power; without the mean over
+    space, which follows whatever drives the system. NaN cells count as their map's mean.
     """
     from scipy.optimize import nnls
 

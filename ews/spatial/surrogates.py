@@ -16,18 +16,7 @@ LARGEST_COEFFICIENT = 0.98
 
 
 def normal_scores(table: FloatArray) -> FloatArray:
-    """Ranks of each row, as quantiles of a normal distribution: a trend by ranks sees nothing else.
-
-    Parameters
-    ----------
-    table : ndarray of shape (indicators, time)
-        Finite values.
-
-    Returns
-    -------
-    ndarray of shape (indicators, time)
-        Scores of mean 0.
-    """
+    """Ranks of each row, as quantiles of a normal distribution: a trend by ranks sees nothing else."""
     from scipy.special import ndtri
     from scipy.stats import rankdata
 
@@ -49,23 +38,9 @@ def memory(scores: FloatArray) -> FloatArray:
 
 
 def draw(table: FloatArray, null: SpatialNull, count: int, *, seed: int) -> FloatArray:
-    """Surrogates of several series together, so that what they share stays shared.
+    """Surrogates of several series together, so that what they share stays shared: (count, indicators, time).
 
-    Parameters
-    ----------
-    table : ndarray of shape (indicators, time)
-        The series, finite, on any scale.
-    null : {"ar1", "fourier", "block", "permutation"}
-        Which model.
-    count : int
-        How many.
-    seed : int
-        Seed.
-
-    Returns
-    -------
-    ndarray of shape (count, indicators, time)
-        Their ranks are what counts: AR(1) and Fourier surrogates are of normal scores.
+    Their ranks are what counts: AR(1) and Fourier surrogates are of normal scores.
     """
     generator = np.random.default_rng(np.random.SeedSequence([seed, 3]))
     return NULLS[null](table, count, generator)

@@ -181,21 +181,9 @@ def _lengths(shortest: Any, longest: Any, n: int) -> range:
 
 
 def scores(rows: FloatArray, lengths: range, threshold: float) -> FloatArray:
-    """Abrupt-shift score of each row.
+    """Abrupt-shift score of each row, in [−1, 1].
 
-    Parameters
-    ----------
-    rows : ndarray of shape (rows, n)
-        Series.
-    lengths : range
-        Segment lengths.
-    threshold : float
-        Median absolute deviations from the median, beyond which a slope votes.
-
-    Returns
-    -------
-    ndarray of shape (rows, n)
-        Scores in [−1, 1].
+    A slope votes beyond `threshold` median absolute deviations from the median.
     """
     count, n = rows.shape
     votes = np.zeros((count, n))

@@ -26,23 +26,10 @@ DEFAULT_ANGLE, DEFAULT_MODULUS = np.pi / 4.0, 0.5
 def draw_control(
     kind: str, residual: FloatArray, coefficient: float, innovation_sd: float, *, seed: int
 ) -> Callable[[int, int], FloatArray]:
-    """What draws rows of one control, as long as the residual.
+    """``draw(first, count)`` of rows, each as long as the residual, of a system whose eigenvalue goes to `kind`.
 
-    Parameters
-    ----------
-    kind : {"fold", "flip", "hopf"}
-        Where the eigenvalue goes.
-    residual : ndarray of shape (n,)
-        What the control starts like.
-    coefficient, innovation_sd : float
-        Its fitted lag-1 coefficient and innovations.
-    seed : int
-        Row i is the same however many are drawn.
-
-    Returns
-    -------
-    callable
-        ``draw(first, count)`` gives an array of shape (count, n).
+    The control starts with the lag-1 coefficient and the innovations fitted to the residual. Row i is the same however
+    many are drawn.
     """
     n = residual.size
     sd = np.full(n, innovation_sd)

@@ -34,19 +34,7 @@ MEMORY = ("ac1", "ac2", "ac3", "return_rate", "decay_time", "restoring_rate", "c
 def assess(detection: Detection, pipeline: Pipeline, *, progress: ProgressOption = None) -> Assessment:
     """Add the classifier, a test for two states and the detectors to a detection, and test all together.
 
-    Parameters
-    ----------
-    detection : Detection
-        From the same series; its trends and its surrogates' trends are used again.
-    pipeline : Pipeline
-        The pipeline that it came from.
-    progress : callable, optional
-        Called as ``progress(done, total)`` as simulated series are done.
-
-    Returns
-    -------
-    Assessment
-        The answer with everything that led to it.
+    The trends of the detection and of its surrogates are used again.
     """
     config = detection.config
     drawn = detection.residual[np.isfinite(detection.residual)]

@@ -25,27 +25,12 @@ POWER_SENTENCE = (
 
 
 def driven(coefficients: FloatArray, n: int) -> FloatArray:
-    """Coefficients of a system whose leading mode is driven to the loss of its stability at the end of the record.
+    """Coefficients A(t), (n, variables, variables), of a system whose leading mode loses its stability at the end.
 
-    Parameters
-    ----------
-    coefficients : ndarray of shape (variables, variables)
-        A of the system at the start, stationary.
-    n : int
-        Length of the record.
-
-    Returns
-    -------
-    ndarray of shape (n, variables, variables)
-        A(t): the leading eigenvalue's modulus follows
-        :func:`ews._significance.controls.positive_control`, its angle and all other
-        modes stay.
-
-    Notes
-    -----
     With right and left eigenvectors v and w, w'v = 1, of the eigenvalue λ, the matrix A + (λ(t) − λ) v w' has λ(t) in
-    its place and all else alike. The leading mode is the one of largest modulus among those that do not alternate (real
-    part ≥ 0), as slowing down towards a fold or a Hopf bifurcation is what the indicators look for.
+    its place and all else alike: its modulus follows :func:`ews._significance.controls.positive_control`, its angle
+    stays. The leading mode is the one of largest modulus among those that do not alternate (real part ≥ 0), as slowing
+    down towards a fold or a Hopf bifurcation is what the indicators look for.
     """
     values, right = np.linalg.eig(coefficients)
     try:

@@ -31,24 +31,7 @@ class Path:
 
 
 def memory_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) -> Path:
-    """φ + β w[t] of r[t] = (φ + β w[t]) r[t−1] + e[t].
-
-    Parameters
-    ----------
-    x : ndarray of shape (n,)
-        Residual.
-    w : ndarray of shape (n,)
-        Shape of the drift.
-    shape : str
-        Its name.
-    quantile : float
-        Half width of the interval in standard errors.
-
-    Returns
-    -------
-    Path
-        The coefficient.
-    """
+    """φ + β w[t] of r[t] = (φ + β w[t]) r[t−1] + e[t], `quantile` standard errors to either side."""
     design = np.column_stack([x[:-1], w[1:] * x[:-1]])
     contrast = np.column_stack([np.ones_like(w), w])
     return _path(design, x[1:], contrast, shape, quantile)
@@ -57,15 +40,7 @@ def memory_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) ->
 def modulus_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) -> Path:
     """−(b + β w[t]) of r[t] = (a + α w[t]) r[t−1] + (b + β w[t]) r[t−2] + e[t]: the squared modulus of a complex pair.
 
-    Parameters
-    ----------
-    x, w, shape, quantile : object
-        See :func:`memory_path`.
-
-    Returns
-    -------
-    Path
-        The squared modulus (minus the product of the two eigenvalues where they are real).
+    Minus the product of the two eigenvalues where they are real.
     """
     design = np.column_stack([x[1:-1], x[:-2], w[2:] * x[1:-1], w[2:] * x[:-2]])
     zero = np.zeros_like(w)
@@ -76,15 +51,7 @@ def modulus_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) -
 def spread_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) -> Path:
     """Standard deviation whose logarithm drifts by the shape: regression of log r² (Harvey 1976).
 
-    Parameters
-    ----------
-    x, w, shape, quantile : object
-        See :func:`memory_path`.
-
-    Returns
-    -------
-    Path
-        The standard deviation, in the units of the residual. The interval takes the residuals for independent.
+    The interval takes the residuals for independent.
     """
     size = float(np.mean(x * x))
     design = np.column_stack([np.ones_like(w), w])

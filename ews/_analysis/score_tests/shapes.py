@@ -15,18 +15,7 @@ _LATE = 0.02  # of the record: where the late shape stops growing
 
 
 def weights(n: int) -> FloatArray:
-    """The shapes at `n` even times, rising, each centred and of unit length.
-
-    Parameters
-    ----------
-    n : int
-        Length of the record.
-
-    Returns
-    -------
-    ndarray of shape (3, n)
-        In the order of :data:`SHAPES`.
-    """
+    """The shapes at `n` even times, (3, n) in the order of :data:`SHAPES`, rising, each centred and of unit length."""
     u = (np.arange(n) + 0.5) / n
     shapes = np.stack([u, -np.sqrt(1.0 - u), -np.log(1.0 - u + _LATE)])
     centred = shapes - shapes.mean(axis=1, keepdims=True)

@@ -67,21 +67,9 @@ _PASSES = 3
 
 
 def robust_residual(rows: FloatArray, residual_of: Callable[[FloatArray], FloatArray]) -> FloatArray:
-    """Residuals of a smoother that far outliers do not pull along.
+    """Residuals, outliers at their full size, of a smoother that far outliers do not pull along.
 
     Where a residual lies beyond five robust standard deviations, the row is smoothed again with it pulled in to there.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (rows, n)
-        Series.
-    residual_of : callable
-        From rows to their residuals.
-
-    Returns
-    -------
-    ndarray of shape (rows, n)
-        The residuals, outliers at their full size.
     """
     residual = residual_of(rows)
     for _ in range(_PASSES):
@@ -95,21 +83,10 @@ def robust_residual(rows: FloatArray, residual_of: Callable[[FloatArray], FloatA
 
 
 def bounded(residual: FloatArray, limit: float, *, far: float = math.inf) -> FloatArray:
-    """Residuals with outliers pulled in, or left out, so that no few samples decide.
+    """A copy of residuals with outliers pulled in, or left out, so that no few samples decide.
 
-    Parameters
-    ----------
-    residual : ndarray of shape (rows, n)
-        Residuals.
-    limit : float
-        Where they are pulled in to, in units of 1.4826 times the median absolute residual; infinity for nowhere.
-    far : float, optional
-        Beyond how many of these they are left out (NaN) instead.
-
-    Returns
-    -------
-    ndarray of shape (rows, n)
-        A copy.
+    They are pulled in to `limit` (infinity: nowhere) and left out (NaN) beyond `far`, both in units of 1.4826 times the
+    median absolute residual.
     """
     from ews._kernels.score import winsorise_rows
 
@@ -119,23 +96,9 @@ def bounded(residual: FloatArray, limit: float, *, far: float = math.inf) -> Flo
 
 
 def score(residual: FloatArray, shapes: FloatArray, limit: float) -> tuple[FloatArray, FloatArray]:
-    """The statistics of each row.
+    """The statistics of each row, (4, rows), and its scores of memory, damping, variance, innovations, (rows, 4, 3).
 
-    Parameters
-    ----------
-    residual : ndarray of shape (rows, n)
-        Residuals, evenly spaced.
-    shapes : ndarray of shape (3, n)
-        See :func:`ews._analysis.score_tests.shapes.weights`.
-    limit : float
-        See :func:`bounded`.
-
-    Returns
-    -------
-    statistics : ndarray of shape (4, rows)
-        The largest score over its shapes, of each of :data:`STATISTICS`; NaN where not defined.
-    scores : ndarray of shape (rows, 4, 3)
-        Scores of memory, damping, variance and innovations, for each shape.
+    A statistic is the largest score over its shapes; NaN where not defined. For `limit` see :func:`bounded`.
     """
     from ews._kernels.score import score_rows
 

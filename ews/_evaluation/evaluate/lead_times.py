@@ -66,23 +66,9 @@ def lead_times(
     labels: npt.NDArray[np.bool_],
     threshold: float,
 ) -> LeadTimes:
-    """Lead of each positive record at a threshold.
+    """Lead of each positive record (score ≥ threshold), and how often the negative records reach the threshold.
 
-    Parameters
-    ----------
-    scores, times : ndarray of shape (records, times)
-        Scores of the data up to each time, and those times.
-    transition : ndarray of shape (records,)
-        Time of transition.
-    labels : ndarray of bool of shape (records,)
-        Which are positive.
-    threshold : float
-        The warning is score ≥ threshold.
-
-    Returns
-    -------
-    LeadTimes
-        Leads, and how often the negative records reach the threshold.
+    Scores of the data up to each time, and those times, are of shape (records, times).
     """
     first = stays_above(scores[labels], threshold)
     warned = first < scores.shape[1]

@@ -32,17 +32,9 @@ TINY = 1e-12
 
 
 def features(rows: FloatArray) -> FloatArray:
-    """Features of residuals.
+    """Features of rows of at least 40 finite residuals, in the order of `FEATURES`; 0 where one is undefined.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (rows, n)
-        Residuals, finite, of n ≥ 40 samples.
-
-    Returns
-    -------
-    ndarray of shape (rows, len(FEATURES))
-        In the order of `FEATURES`; 0 where a feature is undefined (a half of the record is constant).
+    One is undefined where half of the record is constant.
     """
     n = rows.shape[1]
     with np.errstate(all="ignore"):

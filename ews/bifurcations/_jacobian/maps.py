@@ -71,18 +71,6 @@ def choose_embedding(part: FloatArray, dimensions: IntArray, delays: IntArray) -
     whose leave-one-out errors are e / (1 − h) with h the leverages. "No worse": the squared errors exceed those of the
     best by less than two standard errors of their mean difference. Every needless lag brings an eigenvalue that is
     noise, and where little can be predicted the best of many embeddings is best by chance.
-
-    Parameters
-    ----------
-    part : ndarray of shape (m,)
-        A window.
-    dimensions, delays : ndarray of int64
-        Candidates.
-
-    Returns
-    -------
-    (int, int)
-        E and τ.
     """
     largest = int(dimensions.max())
     ranked = sorted({(int(e), int(d) if e > 1 else int(delays.min())) for e in dimensions for d in delays})
@@ -119,18 +107,6 @@ def leading_eigenvalues(coefficients: FloatArray, delay: int) -> ComplexArray:
 
     x[t+1] = c₁ x[t] + c₂ x[t−τ] + … is a linear map of the last (E−1)τ + 1 values: its companion matrix has the c in
     the first row, at lags 0, τ, 2τ, …, and ones below the diagonal. For τ = 1 that is the matrix of Grziwotz et al.
-
-    Parameters
-    ----------
-    coefficients : ndarray of shape (..., E)
-        Finite.
-    delay : int
-        τ.
-
-    Returns
-    -------
-    ndarray of shape (...), complex128
-        The eigenvalues of largest modulus.
     """
     dimension = coefficients.shape[-1]
     if dimension == 1:
@@ -156,23 +132,7 @@ def eigenvalues(
 ) -> Eigenvalues:
     """Leading eigenvalues in windows of one series; each window chooses its embedding and its θ.
 
-    Parameters
-    ----------
-    x : ndarray of shape (n,)
-        The residual.
-    window : int
-        Window in samples.
-    ends : ndarray of shape (windows,), int64
-        Last sample of each window.
-    dimensions, delays : ndarray of int64
-        E and τ to choose from.
-    strengths : Strengths
-        θ to choose from.
-
-    Returns
-    -------
-    Eigenvalues
-        NaN in windows without variation, or with a value that is not finite.
+    NaN in windows without variation, or with a value that is not finite.
     """
     embeddings = np.array(
         [choose_embedding(x[end - window + 1 : end + 1], dimensions, delays) for end in ends], dtype=np.int64

@@ -38,24 +38,7 @@ class Components:
 
 
 def components(rows: FloatArray, *, bandwidth: float, points: int, step: float) -> Components:
-    """Estimate drift, diffusion and jumps of each row.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (rows, n)
-        Values that vary.
-    bandwidth : float
-        SD of the kernel, in units of each row's SD.
-    points : int
-        Size of the grid.
-    step : float
-        Sampling step Δ.
-
-    Returns
-    -------
-    Components
-        In the units of the rows.
-    """
+    """Estimate drift, diffusion and jumps of each row, in its units; the kernel's `bandwidth` is in units of its SD."""
     from ews._kernels.jumps import MOMENTS, conditional_moments
 
     # In units of the SD about the mean, so that sixth powers neither overflow nor lose the digits of an offset.
@@ -84,20 +67,7 @@ def components(rows: FloatArray, *, bandwidth: float, points: int, step: float) 
 
 
 def in_time(rows: FloatArray, found: Components) -> FloatArray:
-    """Each component at the state of each time, by linear interpolation.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (rows, n)
-        The values.
-    found : Components
-        Their components.
-
-    Returns
-    -------
-    ndarray of shape (4, rows, n)
-        In the order of :data:`NAMES`.
-    """
+    """Each component at the state of each time, by linear interpolation: (4, rows, n) in the order of :data:`NAMES`."""
     out = np.empty((len(NAMES), *rows.shape))
     for row, (values, grid) in enumerate(zip(rows, found.grid, strict=True)):
         for k in range(len(NAMES)):

@@ -40,19 +40,7 @@ class Wells:
 def find_wells(rows: FloatArray, bandwidth: float | None, barrier: float) -> Wells:
     """Find the wells of each row; NaN where it is constant or not finite.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (rows, n)
-        Values.
-    bandwidth : float or None
-        SD of the kernel; None is the rule of thumb for each row.
-    barrier : float
-        Lowest barrier that parts two wells, in units of σ²/2.
-
-    Returns
-    -------
-    Wells
-        One entry a row.
+    Without `bandwidth` each row has its rule of thumb; wells are parted by at least `barrier`, in units of σ²/2.
     """
     from ews._kernels.potential import MOST_PLACES, wells_of_rows
 
@@ -70,40 +58,12 @@ def find_wells(rows: FloatArray, bandwidth: float | None, barrier: float) -> Wel
 
 
 def windows_of(row: FloatArray, window: int) -> FloatArray:
-    """Every window of a series, as rows of a view.
-
-    Parameters
-    ----------
-    row : ndarray of shape (n,)
-        The series.
-    window : int
-        Window in samples.
-
-    Returns
-    -------
-    ndarray of shape (n - window + 1, window)
-        Not to be written to.
-    """
+    """Every window of a series, as rows of a view that is not to be written to."""
     return np.lib.stride_tricks.sliding_window_view(row, window)
 
 
 def kernel_density(values: FloatArray, at: FloatArray, bandwidth: float) -> FloatArray:
-    """Gaussian kernel density on an even grid.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        The sample.
-    at : ndarray of shape (points,)
-        Evenly spaced, rising.
-    bandwidth : float
-        SD of the kernel, in the units of the values.
-
-    Returns
-    -------
-    ndarray of shape (points,)
-        The density, per unit of the values.
-    """
+    """Gaussian kernel density, per unit of the values, on a rising, even grid."""
     from ews._kernels.potential import gaussian_density
 
     density = np.empty(at.size)
@@ -112,18 +72,7 @@ def kernel_density(values: FloatArray, at: FloatArray, bandwidth: float) -> Floa
 
 
 def rule_of_thumb(values: FloatArray) -> float:
-    """Bandwidth by R's ``bw.nrd``: 1.06 min(SD, IQR / 1.34) n^(−1/5) (Scott 1992).
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        The sample.
-
-    Returns
-    -------
-    float
-        SD of the kernel; by the SD alone where the IQR is 0.
-    """
+    """Bandwidth by R's ``bw.nrd``: 1.06 min(SD, IQR / 1.34) n^(−1/5) (Scott 1992); by the SD where the IQR is 0."""
     from ews._kernels.potential import rule_of_thumb as rule
 
     return float(rule(np.sort(values)))

@@ -92,19 +92,9 @@ def time_to_threshold(level: FloatArray, slope: FloatArray) -> FloatArray:
 
 
 def fit_line(rates: FloatArray, window: int) -> FloatArray:
-    """Level at the last sample, and slope per sample, of the least-squares line of each row.
+    """Level at the last sample, and slope per sample, of the least-squares line of each row; NaN are left out.
 
-    Parameters
-    ----------
-    rates : ndarray of shape (rows, windows)
-        Restoring rates per sample; the last window ends at the last sample. NaN are left out.
-    window : int
-        Window in samples.
-
-    Returns
-    -------
-    ndarray of shape (rows, 2)
-        Level and slope.
+    The last window of a row ends at the last sample.
     """
     windows = rates.shape[1]
     before_end = np.arange(windows - 1, -1, -1) + 0.5 * (window - 1)  # from the middle of each window to the end
@@ -120,22 +110,7 @@ def fit_line(rates: FloatArray, window: int) -> FloatArray:
 
 
 def fit_noise(residual: FloatArray, line: Line, *, correlated: bool) -> Noise:
-    """What is left of the increments once the line is taken out.
-
-    Parameters
-    ----------
-    residual : ndarray of shape (n,)
-        The detrended series.
-    line : Line
-        The restoring rate.
-    correlated : bool
-        Whether the noise may have memory.
-
-    Returns
-    -------
-    Noise
-        Its memory and its innovations.
-    """
+    """Memory (where `correlated`) and innovations of what is left of the increments once the line is taken out."""
     driving = residual[1:] - _coefficients(line, residual.size)[1:] * residual[:-1]
     driving = driving - driving.mean()
     before, after = driving[:-1], driving[1:]
@@ -157,33 +132,10 @@ def extrapolate(
     seed: int,
     stages: Stages | None = None,
 ) -> Threshold:
-    """Correct the line for its bias, and find how far it is known.
+    """Correct the line for its bias, and find how far it is known from `n_bootstrap` simulated series.
 
-    Parameters
-    ----------
-    residual : ndarray of shape (n,)
-        The detrended series, finite.
-    rates : ndarray of shape (windows,)
-        Restoring rate per sample in each window.
-    pipeline : Pipeline
-        Detrending and window.
-    measure : callable
-        From residuals of shape (rows, n) to restoring rates of shape (rows, windows).
-    correlated : bool
-        Whether the noise may have memory.
-    blocks : bool
-        Draw the innovations in blocks from those found, instead of from a normal distribution.
-    n_bootstrap : int
-        Simulated series; 0 for the line alone.
-    seed : int
-        Their seed.
-    stages : Stages, optional
-        What the simulations report to.
-
-    Returns
-    -------
-    Threshold
-        Lines and times.
+    Rates are per sample. With `blocks`, innovations are drawn in blocks from those found, instead of from a normal
+    distribution; `correlated` noise may have memory.
     """
     stages = Stages(None, 0) if stages is None else stages
     observed = fit_line(rates.reshape(1, -1), pipeline.window)[0]
@@ -225,25 +177,8 @@ def _few(n_bootstrap: int) -> int:
 def simulate(line: Line, noise: Noise, n: int, first: int, count: int, *, blocks: bool, seed: int) -> FloatArray:
     """Series whose restoring rate follows the line: x[t] = (1 + λ[t]) x[t−1] + η[t], η[t] = ρ η[t−1] + ε[t].
 
-    Parameters
-    ----------
-    line : Line
-        λ, per sample.
-    noise : Noise
-        ρ and ε.
-    n : int
-        Samples.
-    first, count : int
-        Number of the first row, and how many rows: row k is the same whatever is drawn beside it.
-    blocks : bool
-        Draw ε in blocks from those found.
-    seed : int
-        Seed of the streams.
-
-    Returns
-    -------
-    ndarray of shape (count, n)
-        The series.
+    Row k, counted from `first`, is the same whatever is drawn beside it. With `blocks`, ε is drawn in blocks from those
+    found.
     """
     coefficients = _coefficients(line, n)
     warm_up = int(min(n, 5.0 / (1.0 - min(abs(coefficients[0]), 0.99)) + 10))

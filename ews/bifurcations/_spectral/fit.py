@@ -72,19 +72,10 @@ def peak_share() -> float:
 
 
 def search_bounds(highest: float, line: float) -> FloatArray:
-    """Bounds of the search, one row a model.
+    """Bounds of the search, one row a model, as :func:`ews._kernels.spectral_fit.fit_spectra` reads them.
 
-    Parameters
-    ----------
-    highest : float
-        Highest frequency that is fitted, in radians per sample.
-    line : float
-        Distance between the frequencies of a spectrum, 2 π / segment.
-
-    Returns
-    -------
-    ndarray of shape (4, 5)
-        As :func:`ews._kernels.spectral_fit.fit_spectra` reads them.
+    `highest` is the highest frequency that is fitted, `line` the distance between frequencies, 2 π / segment, both in
+    radians per sample.
     """
     share = peak_share()
     fold = highest * math.sqrt(PSI_FOLD / (1 - PSI_FOLD))  # |λ| ≤ ω_max √(ψ / (1 − ψ))
@@ -172,18 +163,7 @@ class Classified:
 
 
 def classify(spectra: Spectra) -> Classified:
-    """Fit every model to every spectrum and weight them.
-
-    Parameters
-    ----------
-    spectra : Spectra
-        Rows; one with NaN gives NaN.
-
-    Returns
-    -------
-    Classified
-        In the order of :data:`MODELS`.
-    """
+    """Fit every model to every spectrum and weight them, in the order of :data:`MODELS`; a row with NaN gives NaN."""
     bounds = search_bounds(float(spectra.omega[-1]), spectra.line)
     fits = fit(spectra.density, spectra.omega, np.ones(spectra.omega.size), bounds)
     aic, weight = akaike_weights(fits.squares, spectra.omega.size)
@@ -203,24 +183,7 @@ def stack(parts: list[Classified], *, before: int) -> Classified:
 
 
 def fit(power: FloatArray, omega: FloatArray, weight: FloatArray, bounds: FloatArray) -> Fits:
-    """Fit all models to rows of power.
-
-    Parameters
-    ----------
-    power : ndarray of shape (rows, m)
-        Spectra; a row with NaN gives NaN.
-    omega : ndarray of shape (m,)
-        Angular frequencies in radians per sample.
-    weight : ndarray of shape (m,)
-        How often each frequency counts.
-    bounds : ndarray of shape (4, 5)
-        From :func:`search_bounds`.
-
-    Returns
-    -------
-    Fits
-        Sums of squares and parameters.
-    """
+    """Fit all models to rows of power at angular frequencies `omega` (radians per sample); a row with NaN gives NaN."""
     from ews._kernels.spectral_fit import fit_spectra
 
     rows, codes = power.shape[0], np.arange(len(MODELS))
@@ -230,22 +193,7 @@ def fit(power: FloatArray, omega: FloatArray, weight: FloatArray, bounds: FloatA
 
 
 def spectrum(found: Classified, model: str, omega: FloatArray) -> FloatArray:
-    """Density of the first row's fit of a model.
-
-    Parameters
-    ----------
-    found : Classified
-        Fits.
-    model : {"fold", "flip", "hopf", "null"}
-        Which.
-    omega : ndarray of shape (m,)
-        Radians per sample.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-        In the units of the spectrum.
-    """
+    """Density of the first row's fit of a model at `omega` (radians per sample), in the units of the spectrum."""
     from ews._kernels.spectral_fit import shape
 
     out, code = np.empty(omega.size), MODELS.index(model)
@@ -254,20 +202,10 @@ def spectrum(found: Classified, model: str, omega: FloatArray) -> FloatArray:
 
 
 def named(found: Classified, step: float) -> dict[str, dict[str, FloatArray]]:
-    """Parameters of each model by name, in units of time.
+    """Parameters of each model by name, each of shape (rows,), in units of time.
 
-    Parameters
-    ----------
-    found : Classified
-        Fits, per sample.
-    step : float
-        Sampling step.
-
-    Returns
-    -------
-    dict
-        fold: sigma, lambda; flip: sigma, r; hopf: sigma, mu, omega0; null: sigma; each of shape (rows,). σ is per
-        square root of time for fold and Hopf, and per sample for flip and null.
+    fold: sigma, lambda; flip: sigma, r; hopf: sigma, mu, omega0; null: sigma. σ is per square root of time for fold and
+    Hopf, and per sample for flip and null.
     """
     fold, flip, hopf, null = range(len(MODELS))
     sigma = np.sqrt(2 * math.pi * found.fits.amplitude)  # every amplitude is σ² / 2π
@@ -285,21 +223,9 @@ def named(found: Classified, step: float) -> dict[str, dict[str, FloatArray]]:
 
 
 def akaike_weights(squares: FloatArray, n: float) -> tuple[FloatArray, FloatArray]:
-    """Akaike's criterion for least squares, n ln(RSS / n) + 2 k, and its weights.
+    """Akaike's criterion for least squares, n ln(RSS / n) + 2 k, and its weights, in the order of :data:`MODELS`.
 
-    Parameters
-    ----------
-    squares : ndarray of shape (models, rows)
-        Residual sums of squares, in the order of :data:`MODELS`.
-    n : float
-        How many values were fitted.
-
-    Returns
-    -------
-    aic : ndarray of shape (models, rows)
-        The criterion.
-    weight : ndarray of shape (models, rows)
-        exp(−ΔAIC / 2), divided by their sum (Burnham & Anderson 2002, section 2.9).
+    A weight is exp(−ΔAIC / 2), divided by their sum (Burnham & Anderson 2002, section 2.9).
     """
     count = np.array([[N_PARAMETERS[name]] for name in MODELS], dtype=np.float64)
     # A perfect fit leaves rounding, not 0.

@@ -28,30 +28,8 @@ def rival_pvalues(
     """p-value of each rival of `kind`: how often its surrogates favour some other model over it as much.
 
     The surrogates' best model may be any: that a rival is refused in favour of one of three is one test, not three.
-
-    Surrogates have the length of the series and are detrended as it was.
-
-    Parameters
-    ----------
-    prepared : Prepared
-        The series.
-    welch : Welch
-        Options of the spectra.
-    found : Classified
-        The fits to the whole record.
-    kind : {"fold", "flip", "hopf", "null"}
-        The model with the lowest AIC.
-    n_surrogates : int
-        How many for each rival.
-    seed : int
-        Surrogate k of model i has random numbers of its own.
-    progress : callable, optional
-        Called as ``progress(done, total)`` over all rivals.
-
-    Returns
-    -------
-    dict
-        (1 + r) / (1 + n) for each rival; NaN for `kind` and without surrogates.
+    Surrogates have the length of the series and are detrended as it was; number k of model i has random numbers of its
+    own. NaN for `kind`, and without surrogates.
     """
     drawn = prepared.pipeline.drawn
     names: tuple[str, ...] = MODELS
@@ -75,20 +53,7 @@ def rival_pvalues(
 
 
 def multiplier(model: str, first: float, second: float) -> complex:
-    """What a deviation is multiplied by from one sample to the next.
-
-    Parameters
-    ----------
-    model : {"fold", "flip", "hopf", "null"}
-        Which model.
-    first, second : float
-        λ, r or μ; ω₀; per sample.
-
-    Returns
-    -------
-    complex
-        exp(λ), r, exp(μ + iω₀) or 0.
-    """
+    """What a deviation is multiplied by from one sample to the next: exp(λ), r, exp(μ + iω₀) or 0."""
     if model == "null":
         return 0.0
     if model == "flip":
