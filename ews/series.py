@@ -23,6 +23,7 @@ from ews._common.gaps import even, fill
 from ews._common.labelled import one_series, refuse_dimensions
 from ews._common.sampling import Sampling, Seasonality
 from ews._common.seasonality import seasonality
+from ews._common.serial_times import serial_days
 from ews._common.times import Times, last_instant, numeric, read_times, shown
 from ews.errors import (
     DuplicatedTimesError,
@@ -208,6 +209,8 @@ def as_series(
     time_name = time_name if time is None else _name_of(time) or time_name
     notes = [*unpacked, *times.notes]
     _note_ages(times, time_name, notes)
+    if not named_like_ages(time_name) and (serial := serial_days(times)):
+        notes.append(serial)
     values, stamps = _sort(values, times.values, notes)
     values, stamps = _cut(values, stamps, until, notes, times)
     if np.isnan(values).all():
@@ -259,8 +262,8 @@ def _note_ages(times: Times, name: str | None, notes: list[str]) -> None:
     if np.median(times.values) <= 0:  # turned round already
         return
     text = (
-        f"CAUTION: the times are called {name!r}, as ages before present are, but were taken to run forward; where "
-        "larger is earlier, give time=ews.Ages(…), or --ages on the command line: every trend changes its sign"
+        f"CAUTION: the times are called {name!r}, as ages before present or depths are, but were taken to run forward; "
+        "where larger is earlier, give time=ews.Ages(…), or --ages on the command line: every trend changes its sign"
     )
     notes.insert(0, text)
     warnings.warn(text[9:], TimeDirectionWarning, stacklevel=2)

@@ -11,7 +11,9 @@ from ews._common.publish import public
 __all__ = ["Ages", "named_like_ages"]
 
 _AGE = re.compile(
-    r"(?<![a-z])(ages?|cal_?bp|yr_?bp|yrs_?bp|years_?bp|ybp|ka_?bp|kyr_?bp|bp|ka|kyrs?|kya|ma|myrs?|mya|b2k)(?![a-z])"
+    r"(?<![^\W\d_])(ages?|cal_?bp|yr_?bp|yrs_?bp|years_?bp|ybp|ka_?bp|kyr_?bp|bp|ka|kyrs?|kya|ma|myrs?|mya|b2k|ago"
+    r"|before_present|before_(19|20)[0-9]{2}|alter|edad|idade|ålder|âge|età"
+    r"|depths?|mcd|mbsf|tiefe|profondeur|profundidad|profundidade|profondità|djup)(?![^\W\d_])"
 )
 
 
@@ -44,7 +46,7 @@ class Ages:
 
 
 def named_like_ages(name: str | None) -> bool:
-    """Whether a time axis is called what ages before present are called."""
+    """Whether a time axis is called what ages before present, or depths in a core, are called: larger is earlier."""
     if name is None:
         return False
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)  # ageBP is two

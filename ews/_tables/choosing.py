@@ -140,6 +140,7 @@ def _only(grid: Grid, time: Sequence[int], taken: Sequence[int], missing: Codes)
         column(grid, "value", grid.names[numeric[0]])
         return numeric[0]
     shown = [grid.names[place] for place in (likely or numeric)]
+    shown = [name for name in shown if not called_time(name)] or shown
     allowed = f"one or more of {_quoted([grid.names[place] for place in numeric])} (as in {option('value', shown[0])})"
     if not time:
         allowed += ", and time=… for the column of times"

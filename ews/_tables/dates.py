@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -12,12 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ews._common.ages import named_like_ages
+from ews._common.encoded_times import from_text
 from ews._common.times import FIRST_YEAR, LAST_YEAR
 from ews._tables.grid import Grid
 from ews._tables.numbers import Codes, Notation, numbers, option
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
 
-__all__ = ["Times", "called_time", "read_times"]
+__all__ = ["Times", "called_time", "parts_of_time", "read_times"]
 
 _CLOCK = r"(?:[T ]+[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?[ap]\.?m\.?)?(?:Z| ?[+-][0-9]{2}:?[0-9]{2})?)?"
 _ISO = re.compile(rf"[0-9]{{4}}-[0-9]{{1,2}}(?:-[0-9]{{1,2}})?{_CLOCK}|[0-9]{{8}}T[0-9]{{6}}Z?", re.IGNORECASE)
@@ -30,6 +32,16 @@ _QUARTER = re.compile(r"([0-9]{4})[- ]?Q([1-4])|Q([1-4])[- /]?([0-9]{4})", re.IG
 _TWO_DIGITS = re.compile(
     r"(?:.*[- ./'])?[a-z]{3,}\.?[- ./']*[0-9]{2}|[0-9]{1,2}([-/.])[0-9]{1,2}\1[0-9]{2}", re.IGNORECASE
 )
+# 01.2000 is a month, 1.2000 a number.
+_MONTH_DOT_YEAR = re.compile(r"(?:0[1-9]|1[0-2])\.(?:1[6-9]|20)[0-9]{2}")
+_LABELLED_YEAR = re.compile(r"(?:[FW]Y|AD|CE)? ?([0-9]{3,4})(?: ?(?:AD|CE))?", re.IGNORECASE)
+# Notations that a message proposes.
+_FORMATS = (
+    "%b-%y", "%b %y", "%b%y", "%y-%b", "%d-%b-%y", "%d %b %y", "%d%b%Y", "%d%b%y", "%a %d %b %Y", "%a, %d %b %Y",
+    "%A, %d %B %Y", "%A %d %B %Y", "%a %b %d %Y", "%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%Y_%m_%d", "%Y:%m:%d",
+    "%Y:%m:%d %H:%M:%S", "%Y-%m-%d_%H:%M", "%Y-%m-%d_%H:%M:%S", "%d/%m/%Y-%H:%M", "%Y%m%d_%H%M", "%Y%m%dT%H%M",
+    "%d%m%Y", "A%Y%j", "%Y.%j", "%Y/%j", "%H:%M", "%H:%M:%S",
+)  # fmt: skip
 # Month by name: the formats in which one is written, all cells alike.
 _WORDED = (
     "%d-%b-%Y", "%d %b %Y", "%d. %b %Y", "%d %b, %Y", "%b %d, %Y", "%b %d %Y", "%d.%b.%Y", "%d/%b/%Y", "%Y-%b-%d",
@@ -129,10 +141,18 @@ def _one(grid: Grid, place: int, how: Notation, missing: Codes, remarks: list[st
     dates = _dates(grid, place)
     if dates is not None:
         return Times(dates[0], name, dates[1])
+    if all(_MONTH_DOT_YEAR.fullmatch(cell) for cell in cells) and any(cell[0] == "0" for cell in cells):
+        values = pd.to_datetime(pd.Series(cells, dtype=object), format="%m.%Y")
+        return Times(values, name, "months written as %m.%Y")
+    if all(year := [_LABELLED_YEAR.fullmatch(cell) for cell in cells]) and not cells[0].isdecimal():
+        return Times(pd.Series([float(one[1]) for one in year if one]), name, f"years written as {cells[0]}")
     try:
         found = pd.Series(numbers(grid, place, "time", how, missing, Counter(), remarks))
     except InputTypeError as error:
-        hint = f"{_ALLOWED}, alike in all rows; {option('date_format', '%d/%m/%Y')} names another notation"
+        written = from_text(np.array(cells, dtype=object))
+        if written is not None:
+            return Times(pd.Series(written.astype("datetime64[ns]")), name, f"dates written as {cells[0]}")
+        hint = f"{_ALLOWED}, alike in all rows; {option('date_format', _format_of(cells))} names another notation"
         raise InputTypeError("time", error.given, hint) from None
     return Times(found, name, "numbers")
 
@@ -181,6 +201,11 @@ def _iso(grid: Grid, place: int, cells: Sequence[str]) -> Any:
 
     padded = [re.sub(r"^(\d{4})-(\d{1,2})(?:-(\d{1,2}))?(?!\d)", _dashed, cell) for cell in cells]
     padded = [re.sub(r"(?<=\d) +(?=[+-]\d\d:?\d\d$)", "", re.sub(r"(?<=:\d\d),", ".", cell)) for cell in padded]
+    told = [
+        "Y" if re.fullmatch(r"\d{4}", cell) else "M" if re.fullmatch(r"\d{4}-\d\d", cell) else "D" for cell in padded
+    ]
+    usual = Counter(told).most_common(1)[0][0]  # a year among days is a mistake
+    padded = [cell if one == usual else "" for one, cell in zip(told, padded, strict=True)]
     utc = pd.to_datetime(pd.Series(padded, dtype=object), errors="coerce", format="ISO8601", utc=True)
     _refuse_none(grid, place, utc)
     zones = {found[0] for cell in padded if (found := re.search(r"(?<=:\d\d)\S*?(Z|[+-]\d\d:?\d\d)$", cell))}
@@ -277,9 +302,33 @@ def _worded(grid: Grid, place: int) -> tuple[Any, str] | None:
     named = [cell for cell in cells if any(word[:3].lower() in _MONTHS for word in re.findall(r"[A-Za-z]{3,}", cell))]
     if 2 * len(named) <= len(cells):
         return None
+    shape = _format_of(named, "%d-%b-%y")
     years = "a year of two digits or none" if _TWO_DIGITS.fullmatch(named[0]) else "in a notation that is not known"
     given = described(f"{named[0]!r} in column {name!r}, {years}")
-    raise ValueRangeError("time", given, f"{_ALLOWED}, or the format, as in {option('date_format', '%d-%b-%y')}")
+    raise ValueRangeError("time", given, f"{_ALLOWED}, or the format, as in {option('date_format', shape)}")
+
+
+def _format_of(cells: Sequence[str], otherwise: str = "%d/%m/%Y") -> str:
+    """The first notation that every cell fits."""
+    for shape in _FORMATS:
+        try:
+            for cell in cells:
+                dt.datetime.strptime(cell, shape)
+        except ValueError:
+            continue
+        return shape
+    return otherwise
+
+
+def parts_of_time(names: Sequence[str]) -> tuple[str, ...]:
+    """The names in the order of the parts of a time that they are called after; empty where they are no such parts."""
+    roles = [next((role for role in _ROLES if role != "date" and _called(name, role)), "") for name in names]
+    kinds = next((kinds for kinds in _SETS if sorted(kinds) == sorted(roles)), ())
+    return tuple(names[roles.index(role)] for role in kinds)
+
+
+def _called(name: str, role: str) -> bool:
+    return re.fullmatch(_ROLES[role], re.sub(r"[^a-zéñ]+", " ", name.lower()).strip()) is not None
 
 
 def _refuse_none(grid: Grid, place: int, values: Any) -> None:
@@ -336,10 +385,7 @@ def _parts(grid: Grid, place: int, how: Notation, missing: Codes, remarks: list[
 
 def _roles(names: Sequence[str], columns: Sequence[Any]) -> tuple[str, ...]:
     """Which part of a time each column holds: by its name, and where that tells nothing, by what only it can hold."""
-    called = [
-        [role for role, shape in _ROLES.items() if re.fullmatch(shape, re.sub(r"[^a-zéñ]+", " ", name.lower()).strip())]
-        for name in names
-    ]
+    called = [[role for role in _ROLES if _called(name, role)] for name in names]
     fitting = []
     for roles in (order for kinds in _SETS if len(kinds) == len(names) for order in permutations(kinds)):
         sure = 0

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._common.publish import public
+from ews._tables.dates import parts_of_time
 from ews.errors import DuplicatedTimesError, UnknownNameError, described
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical ba
 _THOUSANDS = {",": "commas", ".": "points", "'": "apostrophes", "’": "apostrophes", " ": "spaces"}
 
 
-def ways_apart(telling: Sequence[str]) -> str:
+def ways_apart(telling: Sequence[str], time: str | None) -> str:
     """What to do where rows share a time and these columns tell them apart."""
+    if time is not None and (parts := parts_of_time((time, *telling))):
+        return f"column{'s' * (len(telling) > 1)} {' and '.join(map(repr, telling))} may belong to it: time={parts!r}"
     many = len(telling) > 1
     names = " and ".join(map(repr, telling))
     by = tuple(telling) if many else telling[0]

@@ -158,7 +158,7 @@ def read_table(
             told = choosing.telling(used, instants, [*places, *times, *keys])
             if told:
                 repeated = len(instants) - len(set(instants))
-                remarks.append(f"{repeated} rows share a time with another; {ways_apart(told)}")
+                remarks.append(f"{repeated} rows share a time with another; {ways_apart(told, read.name)}")
         elif not keys and (block := choosing.blocks(used, places)):
             remarks.append(f"rows are taken as one series, though column {block!r} groups them: {option('by', block)}")
         if missed is not None:
@@ -251,7 +251,7 @@ def _times(
     if ages:
         return Times(-read.values, read.name, "ages, larger being earlier")
     if ages is None and is_number and named_like_ages(read.name) and float(np.median(read.values)) > 0:
-        given = described(f"{read.name!r}, whose name speaks of ages, which run against time")
+        given = described(f"{read.name!r}, whose name speaks of ages or depths, which run against time")
         allowed = f"{option('ages', 'x').split('=')[0]}=True if larger is earlier, ages=False if larger is later"
         raise ArgumentError("time", given, allowed)
     return read

@@ -1,6 +1,7 @@
 """Time is a calendar: steps that are uneven in days or in decimals are the steps that they are."""
 
 import datetime as dt
+import re
 import warnings
 from typing import Any
 
@@ -404,6 +405,20 @@ def test_the_season_of_the_calendar_is_measured(freq: str, n: int, per_year: flo
     red = ews.models.ar1(n=n, coefficient=0.8, seed=2).values
     quiet = as_series(np.asarray(red), time=time).sampling.season
     assert quiet is None or not quiet.notable
+
+
+@pytest.mark.parametrize(("time", "said"), [
+    (np.arange(36526, 36526 + N), "days of a spreadsheet they would run from 2000-01-01 to 2000-08-27"),
+    (55197 + np.arange(N) / 4, "modified Julian days they would run from 2010-01-01"),
+    (946684800 + 86400 * np.arange(N), 'seconds since 1970 they would run from 2000-01-01 .*unit="s"'),
+    (1e3 * (946684800 + 86400 * np.arange(N)), "milliseconds since 1970 they would run from 2000-01-01"),
+    (2451544.5 + np.arange(N), "Julian days they would run from 1999-12-31"),
+    (730486 + 7 * np.arange(N), "days of MATLAB they would run from 2000-01-01"),
+])  # fmt: skip
+def test_numbers_that_may_count_from_an_epoch_are_said(time: Any, said: str) -> None:
+    assert re.search(f"plain numbers; as .*{said}", " ".join(as_series(X, time=time).notes))
+    for other in (ews.Ages(time), np.asarray(time) - time[0], -np.asarray(time)):
+        assert "plain numbers" not in " ".join(as_series(X, time=other).notes)
 
 
 def test_the_season_of_composites_that_begin_anew_each_year_is_that_year() -> None:

@@ -457,6 +457,14 @@ def test_options_that_are_no_signs_are_refused():
         (["1990.5", "1990.6"], "1990.5"),
         (["1990,5", "1990,6"], "1990.5"),
         (["1990", "1991"], "1990.0"),
+        (["02/1999", "3/1999"], "1999-02-01 00:00:00"),
+        (["02.1999", "12.1999"], "1999-02-01 00:00:00"),
+        (["2.1999", "12.1999"], "2.1999"),
+        (["1999-W05", "1999-W06"], "1999-02-01 00:00:00"),
+        (["1999M2", "1999M3"], "1999-02-01 00:00:00"),
+        (["FY1999", "FY2000"], "1999.0"),
+        (["wy 1999", "wy 2000"], "1999.0"),
+        (["999 AD", "1000 AD"], "999.0"),
     ],
 )
 def test_times_that_can_be_read_in_one_way(cells, first):
@@ -471,7 +479,14 @@ def test_times_that_can_be_read_in_one_way(cells, first):
         (["03.04.2001", "04.04.2001"], "date_format='%d.%m.%Y'"),
         (["13/04/2001", "04/14/2001"], "the day first in every row"),
         (["31/12/99", "01/01/00"], "date_format='%d/%m/%y'"),
-        (["Jan-99", "Feb-99"], "date_format"),
+        (["Jan-99", "Feb-99"], "date_format='%b-%y'"),
+        (["99-Jan", "99-Feb"], "date_format='%y-%b'"),
+        (["31DEC1999", "01JAN2000"], "date_format='%d%b%Y'"),
+        (["A1999001", "A1999009"], "date_format='A%Y%j'"),
+        (["1999", "1999-02-01", "1999-03-01"], "'1999' in column 'when', row 1"),
+        (["1999-01-01", "1999-02", "1999-03-01"], "'1999-02' in column 'when', row 2"),
+        (["1999-01", "1999-02-01", "1999-03"], "'1999-02-01' in column 'when', row 2"),
+        (["1999-01-01 12:00", "1999-02-01", "1999"], "'1999' in column 'when', row 3"),
         (["2015-05-01", "yesterday"], "'yesterday' in column 'when', row 2"),
         (["2015-05-01", "2015-02-30"], "'2015-02-30' in column 'when', row 2"),
         (["2015-05-01", "1500-01-01"], "'1500-01-01'"),
@@ -484,7 +499,7 @@ def test_times_that_can_be_read_in_one_way(cells, first):
         (["2001-02", "2002-03", "2003-04"], "date_format='%Y-%m'"),
         (["1990/91", "1991/92"], "years that begin"),
         (["31 déc 1999", "1 jan 2000"], "date_format="),
-        (["Fri 31 Dec 1999", "Sat 1 Jan 2000"], "date_format="),
+        (["Fri 31 Dec 1999", "Sat 1 Jan 2000"], "date_format='%a %d %b %Y'"),
         (["12:00", "13:00"], "numbers, or dates"),
     ],
 )
@@ -537,8 +552,9 @@ def test_columns_that_make_no_time_are_refused(heading, rows):
 
 
 @pytest.mark.parametrize(
-    "name", ["age_BP", "Age", "ageBP", "Age (ka)", "yr BP", "cal BP", "kyr", "age_kaBP", "Ma", "b2k"]
-)
+    "name", ["age_BP", "Age", "ageBP", "Age (ka)", "yr BP", "cal BP", "kyr", "age_kaBP", "Ma", "b2k", "years_ago",
+             "Years before present", "Alter", "Edad", "âge", "depth", "Depth (cm)", "mcd"]
+)  # fmt: skip
 def test_a_name_that_speaks_of_ages_is_asked_about(name):
     text = f"{name},x\n" + "".join(f"{15000 - 50 * i},{TWENTY[i]}\n" for i in range(20))
     refused(text, "speaks of ages", "ages=True", "ages=False", time=name, value="x")
@@ -571,6 +587,29 @@ def test_ages_need_times_that_are_numbers():
     refused("t,x\n1,2\n2,3\n", "ages: got no time", ages=True, value="x")
     refused("t,x\n2015-05-01,2\n2015-05-02,3\n", "ages: got dates", ages=True, time="t")
     refused("t,x\n1,2\n2,3\n", "ages: got 1", ages=1, time="t")
+
+
+@pytest.mark.parametrize(
+    ("heading", "rows", "time", "said"),
+    [
+        ("Year,Month,x", ["2000,1,5", "2000,2,6"], "Year", "'Month' may belong to it: time=('Year', 'Month')"),
+        ("YEAR,DOY,x", ["2000,1,5", "2001,1,6"], "DOY", "'YEAR' may belong to it: time=('YEAR', 'DOY')"),
+        ("year,qtr,x", ["2000,1,5", "2000,2,6"], "year", "time=('year', 'qtr')"),
+        ("date,Hour,x", ["2000-01-01,1,5", "2000-01-01,2,6"], "date", "by='Hour'"),
+        ("Year,Lake,x", ["2000,a,5", "2000,b,6"], "Year", "by='Lake'"),
+    ],
+)
+def test_a_column_that_belongs_to_the_time_is_named(heading, rows, time, said, tmp_path):
+    table = read(heading + "\n" + "\n".join(rows) + "\n", time=time, value="x")
+    assert said in " ".join(table.notes)
+    with pytest.raises(DuplicatedTimesError, match=re.escape(said)):
+        ews.detect(table, n_surrogates=0)
+
+
+def test_no_time_is_proposed_as_values():
+    for heading in ("Year,Month,chl,ox", "chl,Year,ox,Month", "age_BP,doy,chl,day"):
+        rows = "".join(",".join(str(7 * row % 11) for _ in heading.split(",")) + "\n" for row in range(9))
+        refused(f"{heading}\n{rows}", "as in value='chl'")
 
 
 def test_a_column_of_times_that_is_not_used_is_named():

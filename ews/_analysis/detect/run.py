@@ -322,7 +322,9 @@ def _cleaned(data: Any, table: Table | None, **how: Any) -> Series:
     except DuplicatedTimesError as error:
         if not table.telling:
             raise
-        raise DuplicatedTimesError("time", error.given, f"{error.allowed}; {ways_apart(table.telling)}") from None
+        raise DuplicatedTimesError(
+            "time", error.given, f"{error.allowed}; {ways_apart(table.telling, table.time_name)}"
+        ) from None
     except MissingValuesError as error:
         missing = np.flatnonzero(data.isna())
         first = missing[np.argsort(data.index[missing], kind="stable")[0]]
