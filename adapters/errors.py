@@ -41,7 +41,7 @@ class FullDepthWarning(EWSWarning):
 
 
 class NothingDecidedWarning(EWSWarning):
-    """A policy was plugged in and decided no token: everything ran through the whole model."""
+    """A policy was plugged in and decided no token: everything ran through the full model."""
 
 
 class PolicyDtypeWarning(EWSWarning):

@@ -93,7 +93,7 @@ class Trajectories:
     text, position, token_id : ndarray of int64 of shape (tokens,)
         Which text a token belongs to, its place there from 0 (padding does not count), and the token.
     predicted : ndarray of int64 of shape (tokens,) or None
-        The token that the whole model puts next; known with ``lens=True`` and where the model wrote.
+        The token that the full model puts next; known with ``lens=True`` and where the model wrote.
     lens_correct : ndarray of bool of shape (tokens, layers + 1) or None
         Whether the model's own norm and head, put on the state after a layer, put that same token next.
     config : TrajectoriesConfig

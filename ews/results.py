@@ -148,7 +148,7 @@ class SurrogateBand:
 @public("ews")
 @dataclass(frozen=True, eq=False)
 class Significance(Result):
-    """Trends of indicators against the distribution that the null gives them.
+    """Significance of indicator trends: each against its distribution under the null model.
 
     Attributes
     ----------
@@ -278,7 +278,7 @@ _SIDES = ("low", "high")
 @public("ews")
 @dataclass(frozen=True, eq=False)
 class Detection(TrendsOfIndicators):
-    """The answer of :func:`ews.detect` for one series.
+    """Early-warning analysis of one series: indicators, trends, p-values, power and verdict.
 
     Attributes
     ----------

@@ -46,7 +46,7 @@ def check_ffn(
     layers: Collection[int],
     batch_size: int = 8,
 ) -> tuple[FFNCheck, ...]:
-    """Cosines at every layer, and what changes without each of some blocks, on text that the whole model wrote.
+    """Cosines at every layer, and what changes without each of some blocks, on text that the full model wrote.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Policies side by side on one model: what each costs, measured, and how far it keeps to the whole model."""
+"""Policies side by side on one model: what each costs, measured, and how far it keeps to the full model."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ class ParetoRow:
     unit, cache : str
         What it leaves out, and how the cache is kept; "" for none.
     agreement : float or None
-        Share of tokens that are those of the whole model, given the same text before them. None where no texts were
+        Share of tokens that are those of the full model, given the same text before them. None where no texts were
         given.
     perplexity : float or None
-        Of text that the whole model wrote, under the policy.
+        Of text that the full model wrote, under the policy.
     free_agreement : float
-        Share of tokens that are those of the whole model at the same place when both write on freely. What differs
+        Share of tokens that are those of the full model at the same place when both write on freely. What differs
         once mostly differs ever after, so that this is the hardest of the three.
     tokens_per_second : float
         Tokens decoded by the median time over the repeats, after the first token of each prompt.
     time_share : float
-        Median over the repeats of the policy's decoding time by the whole model's in the same repeat.
+        Median over the repeats of the policy's decoding time by the full model's in the same repeat.
     time_low, time_high : float
         The least and the largest of these.
     layers_per_token, ffn_blocks_per_token, heads_per_token : float
@@ -92,7 +92,7 @@ def pareto(
     stepwise: Collection[str] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> list[ParetoRow]:
-    """Compare policies with the whole model, and with each other.
+    """Compare policies with the full model, and with each other.
 
     Every prompt is decoded by the model without a policy and by each policy in turn, in an order that rotates, so that
     what else the machine does falls on all of them alike. Decoding is greedy, one prompt at a time, and goes on for as

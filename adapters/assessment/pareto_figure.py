@@ -15,7 +15,7 @@ __all__ = ["draw_pareto"]
 
 
 def draw_pareto(rows: Sequence[ParetoRow], *, ax: Any = None) -> Axes:
-    """Share of the whole model's time against agreement with it.
+    """Share of the full model's time against agreement with it.
 
     Parameters
     ----------

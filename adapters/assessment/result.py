@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LEAVE_ALONE", "Suitability", "SuitabilityConfig", "Gain", "LensCheck"]
 
-# Share of the whole model's time above which a policy is not worth its calibration: what else the machine does, and the
+# Share of the full model's time above which a policy is not worth its calibration: what else the machine does, and the
 # part of decoding that no policy touches, blur savings of this size.
 LEAVE_ALONE = 0.97
 _NEAR = 0.01  # shares of time that a check of this size does not tell apart
@@ -34,7 +34,7 @@ class SuitabilityConfig:
     max_new_tokens : int
         How long continuations could be.
     tolerance : float
-        Share of tokens that may differ from the whole model's.
+        Share of tokens that may differ from the full model's.
     seed : int
         Of the draw and of the split of the texts.
     model_type, dtype, device : str
@@ -79,7 +79,7 @@ class LensCheck:
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """What one way of leaving work out could save. Times are shares of the whole model's, layers and head.
+    """Saving by one way of leaving work out; times are shares of the full model's, layers and head.
 
     Attributes
     ----------
@@ -91,9 +91,9 @@ class Gain:
         If it were known, at no cost, which tokens need what.
     achievable : float or None
         With predictions at their measured costs, thresholds chosen on other texts than those it is stated for; 1 where
-        nothing saves. None where texts that the whole model wrote cannot tell.
+        nothing saves. None where texts that the full model wrote cannot tell.
     agreement : float or None
-        Share of tokens that are those of the whole model, then.
+        Share of tokens that are those of the full model, then.
     """
 
     unit: str
@@ -141,7 +141,7 @@ class Suitability(Result):
 
     @property
     def recommended(self) -> Gain | None:
-        """What saves most, or None where that takes more than 0.97 of the whole model's time.
+        """Option that saves most, or None where that takes more than 0.97 of the full model's time.
 
         Of ways that are within 0.01 of it, the one that changes the fewest tokens.
         """

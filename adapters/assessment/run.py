@@ -50,7 +50,7 @@ def assess(
     seed: int = 0,
     progress: bool = True,
 ) -> Suitability:
-    """Say what leaving layers or feed-forward blocks out of a model could gain on this machine.
+    """Assess what early exit or FFN skips could gain on this model and this machine.
 
     The model continues some texts; a lens and a short-listed head are fitted on half of them, and the other half says
     how early heads are right, how little feed-forward blocks do, and what rules that may change a few tokens would
@@ -71,7 +71,7 @@ def assess(
     max_new_tokens : int, default 32
         How long continuations are at most.
     tolerance : float, default 0.05
-        Share of tokens that may differ from those of the whole model.
+        Share of tokens that may differ from those of the full model.
     seed : int, default 0
         Of the draw and of the split.
     progress : bool, default True
@@ -81,7 +81,7 @@ def assess(
     -------
     Suitability
         Figures, and a verdict: "worth calibrating", or "leave this model alone" where the best that was found takes
-        more than 0.97 of the whole model's time.
+        more than 0.97 of the full model's time.
 
     Raises
     ------
@@ -271,7 +271,7 @@ def _reached(table: ExitTable, reading: IntArray, costs: Costs, layers: int, tol
 
 
 def _verified(lens: Sequence[LensCheck], costs: Costs, layers: int) -> tuple[float, float]:
-    """Drafts from one depth, checked by the whole model: with perfect drafts, and with those of the lens.
+    """Drafts from one depth, checked by the full model: with perfect drafts, and with those of the lens.
 
     A round of k drafts takes k + 1 passes through the first layers, k predictions, and one pass of k + 1 tokens through
     the layers above and the head; if each draft is right with probability a, independently, it gives 1 + a + … + aᵏ

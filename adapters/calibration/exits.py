@@ -162,7 +162,7 @@ def test_rules(
     seed: int,
 ) -> tuple[RiskControl, Rule | None]:
     """From the most conservative rule on, as far as the risk allows."""
-    tried = rules or [Rule(0.0, ())]  # where nothing saves, the whole model, which never differs
+    tried = rules or [Rule(0.0, ())]  # where nothing saves, the full model, which never differs
     losses, sizes = losses_of(tried, table, texts)
     control = learn_then_test(
         losses, sizes, risk=risk, confidence=confidence, target=target, max_size=max_new_tokens - 1, seed=seed

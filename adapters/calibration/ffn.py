@@ -227,7 +227,7 @@ def _test(
 
 
 def _cost(rule: Rule, seen: Replay, costs: Costs, family: Family) -> float:
-    """Cost of a token under a rule, in units of one through the whole model."""
+    """Cost of a token under a rule, in units of one through the full model."""
     left_out = seen.depth - seen.ffn_blocks
     predicted = np.zeros(len(seen.depth))
     for each in rule.exits:

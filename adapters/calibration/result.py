@@ -30,7 +30,7 @@ __all__ = ["Calibration", "CalibrationConfig", "calibration_dict", "new_calibrat
 @public("adapters")
 @dataclass(frozen=True, slots=True)
 class CalibrationConfig:
-    """What a calibration was asked for, and on what.
+    """Every choice behind a :class:`Calibration`.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class CalibrationConfig:
 @public("adapters")
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A policy fitted to one model.
+    """Calibrated policy: thresholds, tuned lenses, heads and exit classifiers fitted to one model, and their test.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Calibration:
     costs : Costs
         What the rules were weighed with.
     expected : float
-        Cost of a token under the rule in units of one through the whole model, on the texts that chose it.
+        Cost of a token under the rule in units of one through the full model, on the texts that chose it.
     """
 
     config: CalibrationConfig
@@ -107,7 +107,7 @@ class Calibration:
     _told: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def bind(self, family: Family) -> tuple[dict[int, FittedExit], dict[int, FittedSkip]]:
-        """Exits and FFN skips for a model, once it is seen to be the right one, as it was.
+        """Early exits and FFN skips for the model that they were fitted to; any other, or a changed one, is refused.
 
         Parameters
         ----------
@@ -151,7 +151,7 @@ class Calibration:
         return ShortListHead.from_tensors(full, self._placed[where])
 
     def warn_of_type(self, model: Any, *, stacklevel: int = 3) -> None:
-        """Say once that a model's weights are of a type with which nothing was tested."""
+        """Warn once where a model's weights are of a type with which its risk was not tested."""
         dtype = str(model.dtype).removeprefix("torch.")
         if dtype != self.config.dtype and dtype not in self._told:
             self._told.add(dtype)

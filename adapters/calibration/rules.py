@@ -93,7 +93,7 @@ class Rule:
         Returns
         -------
         (ndarray, ndarray, ndarray, ndarray), each of shape (tokens,)
-            Column of the depth they leave at (−1 where the full head speaks), whether that token agrees with the whole
+            Column of the depth they leave at (−1 where the full head speaks), whether that token agrees with the full
             model's, how many classifiers were asked and how many predictions made.
         """
         n = len(table.text)

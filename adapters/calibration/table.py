@@ -39,7 +39,7 @@ class ExitTable:
     confidence : ndarray of float64 of shape (tokens, depths)
         How sure the exit-head prediction is.
     correct : ndarray of bool of shape (tokens, depths)
-        Whether its token is that of the whole model.
+        Whether its token is that of the full model.
     """
 
     text: IntArray

@@ -36,10 +36,10 @@ def bench(
     figure: options.Figure = None,
     force: options.Force = False,
 ) -> None:
-    """Compare policies on a model: measured time beside agreement with the whole model.
+    """Compare policies on a model: measured time beside agreement with the full model.
 
-    Every prompt is decoded by the whole model and under each policy in turn. Rows with a star are on the front: none
-    is both faster and closer to the whole model. Leave the machine alone meanwhile.
+    Every prompt is decoded by the full model and under each policy in turn. Rows with a star are on the front: none
+    is both faster and closer to the full model. Leave the machine alone meanwhile.
     """
     from adapters.cli.loading import load_model, load_policy
     from adapters.cli.reporting import progress_bar, reported, require_places, written

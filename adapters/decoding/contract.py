@@ -36,7 +36,7 @@ IntArray = np.ndarray[Any, np.dtype[np.int64]]
 @public("adapters")
 @dataclass(frozen=True, slots=True, init=False)
 class Plan:
-    """What a policy knows of a token before its first layer runs. The default runs everything and asks nothing.
+    """Plan of a token, known before its first layer: exit depth, skipped layers, and where to check; by default none.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class Plan:
 @public("adapters")
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """Rows that leave here.
+    """Early exit at a check: which rows leave, and the logits that they emit.
 
     Attributes
     ----------
@@ -145,7 +145,7 @@ class Trajectory:
 @public("adapters")
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What a policy says of itself, and is held to by the contract tests.
+    """Properties that a policy declares, and that the contract tests hold it to.
 
     Attributes
     ----------
@@ -206,7 +206,7 @@ class _AskedByGenerate:
 
 @public("adapters")
 class Policy(ABC):
-    """Which layers, or which feed-forward blocks, a token runs.
+    """Policy of early exit, layer skipping or FFN skipping: what a token runs is decided while it is decoded.
 
     A policy is plugged into ``model.generate(..., custom_generate=policy)`` or, for any way of calling the model, into
     ``with policy.attach(model): ...``.
@@ -218,7 +218,7 @@ class Policy(ABC):
     cache : {"exact", "monotone", "propagate", "deferred", "verify"}
         How keys and values of layers that were not run come about; see ``adapters.decoding.kv``.
     drafts : int, optional
-        With ``cache="verify"``, how many tokens are drafted at most before the whole model checks (default: 4). Fewer
+        With ``cache="verify"``, how many tokens are drafted at most before the full model checks (default: 4). Fewer
         are where so many would not pay, and none where none would; the report says so.
 
     Raises
@@ -253,12 +253,12 @@ class Policy(ABC):
 
     __signature__ = _AskedByGenerate()
     promise: ClassVar[Promise] = Promise()
-    drafts: int = 4  # tokens drafted at most before the whole model checks, with cache="verify"
+    drafts: int = 4  # tokens drafted at most before the full model checks, with cache="verify"
 
     # ---- what a policy says ---------------------------------------------------------------------------------------
 
     def bind(self, family: Family) -> None:
-        """Meet the model, before anything runs; raise where the two do not fit.
+        """Bind the policy to the model, before anything runs; raise where the two do not fit.
 
         The engine hands out a weak reference, so that a policy that keeps it does not keep the model.
 
@@ -269,7 +269,7 @@ class Policy(ABC):
         """
 
     def unbind(self) -> None:
-        """The model goes: forget what was made of its weights. :meth:`bind` comes before the next use."""
+        """Forget what was made of the model's weights; :meth:`bind` comes before the next use."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the model: a copy, or what is read from a pickle, meets it anew."""
@@ -287,11 +287,11 @@ class Policy(ABC):
         """
 
     def taken(self, input_ids: Tensor) -> None:
-        """Told which tokens come in, shape (rows, 1): what the caller made of the logits emitted before."""
+        """Receive the tokens that come in, shape (rows, 1): what the caller made of the logits emitted before."""
 
     @abstractmethod
     def plan(self, step: int) -> Plan:
-        """What is known of a token before its first layer.
+        """Plan what a token runs, and where to check, before its first layer.
 
         Parameters
         ----------
@@ -305,7 +305,7 @@ class Policy(ABC):
         """
 
     def check(self, trajectory: Trajectory) -> Exit | None:
-        """Whether rows leave at a depth that the plan names.
+        """Decide which rows leave at a depth that the plan names.
 
         Parameters
         ----------
@@ -320,7 +320,7 @@ class Policy(ABC):
         return None
 
     def run_ffn(self, index: int, post_attention: Tensor) -> bool | BoolArray:
-        """Whether the feed-forward block of a layer runs, for all rows or for each.
+        """Decide whether the feed-forward block of a layer runs, for all rows or for each.
 
         Parameters
         ----------
@@ -337,7 +337,7 @@ class Policy(ABC):
         return True
 
     def ffn_done(self, index: int, post_attention: Tensor, after: Tensor) -> None:
-        """Told what a feed-forward block did that :meth:`run_ffn` let run (for all rows).
+        """Receive what a feed-forward block did that :meth:`run_ffn` let run (for all rows).
 
         Parameters
         ----------
@@ -380,7 +380,7 @@ class Policy(ABC):
         by_new_name(self, "ffn_done")(index, middle, after)
 
     def emitted(self, logits: Tensor) -> None:
-        """Told what is emitted for a token, shape (rows, vocabulary), before the model's logits processors."""
+        """Receive the logits emitted for a token, shape (rows, vocabulary), before the model's logits processors."""
 
     # ---- plugging it in -------------------------------------------------------------------------------------------
 
@@ -388,7 +388,7 @@ class Policy(ABC):
     def attach(self, model: Any) -> Iterator[Engine]:
         """Let the policy decide for every call of `model` that this thread makes within the block.
 
-        Calls from other threads go through the whole model, or follow a policy of theirs.
+        Calls from other threads go through the full model, or follow a policy of theirs.
 
         Parameters
         ----------
@@ -427,7 +427,7 @@ class Policy(ABC):
         return decode(self, model, input_ids, logits_processor, stopping_criteria, generation_config, **options)
 
     def report(self) -> Report:
-        """What the last generation ran and took.
+        """Report of what the last generation ran, and how long it took.
 
         Returns
         -------

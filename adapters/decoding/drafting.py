@@ -14,16 +14,16 @@ _REST, _LONGEST = 8, 128  # tokens decoded without drafts before one is tried ag
 def expected_gain(drafts: int, held: float, cost: float) -> float:
     """Tokens for the work of one, of a round with so many drafts.
 
-    A round costs one pass of the whole model, which reads its weights once for all drafts, and the drafts.
+    A round costs one pass of the full model, which reads its weights once for all drafts, and the drafts.
 
     Parameters
     ----------
     drafts : int
         How many there are.
     held : float
-        Share of drafts that the whole model would say too.
+        Share of drafts that the full model would say too.
     cost : float
-        Of one draft, in units of a token through the whole model.
+        Of one draft, in units of a token through the full model.
 
     Returns
     -------
@@ -49,7 +49,7 @@ class Drafting:
     Parameters
     ----------
     most : int
-        How many tokens are drafted at most before the whole model checks.
+        How many tokens are drafted at most before the full model checks.
     layers : int
         Layers of the model.
     head : float
@@ -67,7 +67,7 @@ class Drafting:
 
     @property
     def cost(self) -> float:
-        """Of one draft, in units of a token through the whole model; half of one until one was made."""
+        """Of one draft, in units of a token through the full model; half of one until one was made."""
         return self._costs / self._drafts / self._whole if self._drafts else 0.5
 
     @property

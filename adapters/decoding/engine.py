@@ -45,7 +45,7 @@ class Engine:
 
     Each cache that tokens are decoded with has a session of its own, for as long as the cache lives. Within a
     ``generate`` the policy decides for the cache of that generation; others (of ``guidance_scale``, say) go through the
-    whole model.
+    full model.
 
     Parameters
     ----------
@@ -367,7 +367,7 @@ class Engine:
         guard(cache, complete)
 
     def _complete(self, session: Session) -> None:
-        """Run what was kept through the layers that it missed, so that the cache is that of the whole model."""
+        """Run what was kept through the layers that it missed, so that the cache is that of the full model."""
         if session.ragged is not None:
             complete_ragged(self.runner, session)
         complete_level(self.runner, session)

@@ -13,9 +13,9 @@ exit is brought up to date.
     product.
 ``deferred``
     The state at the exit is kept. When a later token goes deeper, it and the tokens kept go through the missing layers
-    in one pass. The cache is that of the whole model.
+    in one pass. The cache is that of the full model.
 ``verify``
-    As ``deferred``, and a token that left early is only a draft: it is emitted if the whole model says the same.
+    As ``deferred``, and a token that left early is only a draft: it is emitted if the full model says the same.
 """
 
 from __future__ import annotations

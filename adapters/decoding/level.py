@@ -34,7 +34,7 @@ def level_step(runner: Runner, session: Session, input_ids: Tensor, position_ids
     run = LevelRun(runner, session, block, position_ids)
     checks = set(plan.checks)
     listens = bool(checks)
-    if verifies:  # the whole model has the last word
+    if verifies:  # the full model has the last word
         checks.discard(family.depth)
     leaving: Exit | None = None
     index = 0
@@ -64,7 +64,7 @@ def level_step(runner: Runner, session: Session, input_ids: Tensor, position_ids
 
 
 def complete(runner: Runner, session: Session) -> None:
-    """Run what was kept through the layers that it missed, so that the cache is that of the whole model."""
+    """Run what was kept through the layers that it missed, so that the cache is that of the full model."""
     if session.kept:
         run = LevelRun(runner, session, None, None)
         for index in range(session.kept[-1].depth, runner.family.depth):
@@ -175,7 +175,7 @@ class LevelRun:
             self.session.gaps.add(index)
             return
         if self.runner.policy.cache == "verify":
-            if not self.tries:  # the whole model goes on from here
+            if not self.tries:  # the full model goes on from here
                 self.leave(index)
                 self.tries = True
                 self.block, self.positions = self.block[:, -1:], self.positions[:, -1:]

@@ -280,7 +280,7 @@ def ragged_step(runner: Runner, session: Session, input_ids: Tensor, position_id
 
 
 def complete(runner: Runner, session: Session) -> None:
-    """Run what rows have not finished, so that the cache is that of the whole model."""
+    """Run what rows have not finished, so that the cache is that of the full model."""
     tokens: Ragged = session.ragged
     run = _Run(runner, session, tokens, level=False)
     for index in range(runner.family.depth):

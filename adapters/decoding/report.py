@@ -41,7 +41,7 @@ class DecodingStatistics:
 @public("adapters")
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the last generation under a policy ran and took.
+    """Decoding statistics of the last generation under a policy: layers, heads, exits, drafts and time.
 
     Attributes
     ----------
@@ -65,13 +65,13 @@ class Report:
         Share of the engine's time that went into deciding (plans, signals, windows, classifier), and into exit-head
         predictions.
     drafted, accepted : int
-        With ``cache="verify"``: tokens drafted, and those that the whole model said too.
+        With ``cache="verify"``: tokens drafted, and those that the full model said too.
     prompt_tokens : int
         Tokens of the prompt.
     prompt_seconds, seconds : float
         Time in the prompt, and in decoding.
     agreement : float or None
-        Share of tokens that the whole model would have emitted too, where that was measured.
+        Share of tokens that the full model would have emitted too, where that was measured.
     events : tuple of str
         What else is worth knowing: fall-backs to full depth, alarms of a guard.
     """
@@ -102,7 +102,7 @@ class Report:
 
     @classmethod
     def of(cls, statistics: DecodingStatistics, *, agreement: float | None = None) -> Report:
-        """Close the decoding statistics of a generation."""
+        """Make a report of the running counts of a generation."""
         tokens, seconds, layers = max(statistics.tokens, 1), max(statistics.seconds, 1e-12), max(statistics.layers, 1)
         return cls(
             policy=statistics.policy,
@@ -135,7 +135,7 @@ class Report:
         return found
 
     def summary(self) -> str:
-        """A few lines for a person."""
+        """The report as a few lines of text."""
         exits = ", ".join(f"{depth}: {count}" for depth, count in self.exits.items()) or "none"
         lines = [
             f"{self.policy} (unit {self.unit}, cache {self.cache})",

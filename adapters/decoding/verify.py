@@ -1,9 +1,9 @@
-"""Drafts from early exits, checked by the whole model in the pass that completes the cache: nothing is lost.
+"""Drafts from early exits, checked by the full model in the pass that completes the cache: nothing is lost.
 
 A token that leaves early gives a draft of the next, which goes on in its place; the first that does not leave takes all
-kept ones through the remaining layers, and with them come the logits of the whole model after each. Those are handed
+kept ones through the remaining layers, and with them come the logits of the full model after each. Those are handed
 out one call at a time as long as the caller's tokens are the drafted ones, whatever way of choosing made them; else the
-drafts are withdrawn. So the caller only ever sees the whole model's logits: greedy, sampled or processed, the outcome
+drafts are withdrawn. So the caller only ever sees the full model's logits: greedy, sampled or processed, the outcome
 is what it would have been (Leviathan et al. 2023, for a draft that is certain). Rows of a batch go on together, as far
 as the drafts of all of them hold.
 
@@ -30,7 +30,7 @@ _EVERYTHING = Plan()
 
 
 def verified_step(runner: Runner, session: Session, input_ids: Tensor, position_ids: Tensor) -> Tensor:
-    """Logits of the whole model after the caller's token, shape (rows, 1, vocabulary)."""
+    """Logits of the full model after the caller's token, shape (rows, 1, vocabulary)."""
     if session.drafting is None:
         session.drafting = Drafting(runner.policy.drafts, runner.family.depth, runner.family.head_in_layers)
     if session.ahead:

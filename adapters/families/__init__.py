@@ -113,7 +113,7 @@ def family_of(model: Any) -> Family:
 
 
 def register_family(family: type[Family]) -> type[Family]:
-    """Make an architecture of your own known: every policy, :func:`adapters.assess` and the rest then take it.
+    """Register an architecture of your own: every policy, :func:`adapters.assess` and the rest then take it.
 
     A package that others install declares it as an entry point of the group ``earlywarning.families``, named as the
     model type, instead.

@@ -29,7 +29,7 @@ _WHOLE = Plan()
 
 @public("adapters")
 class Guarded(Policy):
-    """A policy that returns to full depth when the text begins to collapse.
+    """Collapse guard: a policy that returns to full depth when the text begins to collapse.
 
     What is left out of a token is decided by the policy within. This one watches signals over *token time*, each with
     an :class:`ews.Monitor` that was calibrated on generations at full depth, and once a monitor alarms every layer
@@ -112,7 +112,7 @@ class Guarded(Policy):
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """Which are watched."""
+        """Names of the signals that are watched."""
         return tuple(self._monitors)
 
     # ---- calibration ----------------------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ class Guarded(Policy):
     # ---- the contract ---------------------------------------------------------------------------------------------
 
     def bind(self, family: Family) -> None:
-        """See that the alarms are based on this model, and let the policy within meet it."""
+        """Check that the alarms were calibrated on this model, and bind the guarded policy to it."""
         expected = self._calibrated().model
         if not self._known.is_same(family.model, expected):
             raise PolicyMismatchError(
@@ -255,11 +255,11 @@ class Guarded(Policy):
         self._idle = ending_tokens(family)
 
     def unbind(self) -> None:
-        """Let the policy within forget the model too."""
+        """Forget the model, and let the guarded policy forget it."""
         self.policy.unbind()
 
     def start(self, rows: int, input_ids: Tensor | None) -> None:
-        """Watch each row anew."""
+        """Begin a generation, and watch each row anew."""
         self.policy.start(rows, input_ids)
         self._watch = Watch(self._monitors, rows=rows, idle=self._idle, cooldown=self.cooldown)
         self.alarms = ()
@@ -283,7 +283,7 @@ class Guarded(Policy):
         return Plan(exit=leaves, checks=plan.checks, ffn_checks=plan.ffn_checks)
 
     def check(self, trajectory: Trajectory) -> Exit | None:
-        """The answer of the guarded policy, for rows that it may decide on."""
+        """Decide by the guarded policy, for rows that have not alarmed."""
         restored = self._watch.restored if trajectory.rows is None else self._watch.restored[trajectory.rows]
         if restored.all():
             return None
@@ -299,7 +299,7 @@ class Guarded(Policy):
         return Exit(leaving, logits) if leaving.any() else None
 
     def run_ffn(self, index: int, post_attention: Tensor) -> bool | BoolArray:
-        """The answer of the guarded policy, and True for rows that alarmed."""
+        """Decide by the guarded policy; blocks of rows that alarmed run."""
         found = self.policy.run_ffn(index, post_attention)
         restored = self._watch.restored
         if not restored.any():

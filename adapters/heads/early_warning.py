@@ -58,7 +58,7 @@ class EarlyWarning(Policy):
         self._exits, self._skips, self._runs = {}, {}, {}
 
     def plan(self, step: int) -> Plan:  # noqa: ARG002 (the contract's)
-        """The same questions for every token; none where nothing was found that pays."""
+        """Plan the same checks for every token; none where nothing was found that pays."""
         self._runs = {}
         return self._plan
 

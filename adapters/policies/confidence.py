@@ -35,7 +35,7 @@ MEASURES: dict[str, Callable[[Tensor], Tensor]] = {"margin": _margin, "probabili
 
 @public("adapters")
 class ConfidencePolicy(Policy):
-    r"""Put the state through the model's own norm and head after some layers, and leave where they are sure enough.
+    r"""Early exit by confidence: leave where the model's own norm and head, after some layers, are sure enough.
 
     Each look costs a full head, which on small models with large vocabularies is the work of several layers: name few
     `depths`. The logits of the look that a token leaves at are what it emits.
@@ -57,7 +57,7 @@ class ConfidencePolicy(Policy):
     cache : {"propagate", "deferred", "verify"}, default "deferred"
         How the cache is kept.
     drafts : int, optional
-        With ``cache="verify"``, how many tokens are drafted at most before the whole model checks (default: 4).
+        With ``cache="verify"``, how many tokens are drafted at most before the full model checks (default: 4).
 
     Raises
     ------
@@ -101,7 +101,7 @@ class ConfidencePolicy(Policy):
         self._now = self.threshold
 
     def bind(self, family: Family) -> None:
-        """Learn where to look, and how."""
+        """Resolve the depths to predict at, and how, for this model."""
         self._family = family
         self._plan = Plan(checks=read_early_depths("depths", self.depths, family.depth))
 
@@ -123,12 +123,12 @@ class ConfidencePolicy(Policy):
         return min(1.0, 0.9 * self.threshold + 0.1 * float(np.exp(-self.temperature * token / self.horizon)))
 
     def plan(self, step: int) -> Plan:
-        """The same looks for every token."""
+        """Plan the same exit-head predictions for every token."""
         self._now = self.threshold_at(step + 1)
         return self._plan
 
     def check(self, trajectory: Trajectory) -> Exit | None:
-        """Look, and leave where sure."""
+        """Predict by the model's head, and leave where that is sure."""
         started = time.perf_counter()
         logits = self._family.logits(self._family.finish(trajectory.state()[:, None]))[:, 0]
         sure = MEASURES[self.measure](logits.to(torch.promote_types(logits.dtype, torch.float32))) >= self._now

@@ -25,7 +25,7 @@ _CACHES: dict[str, CacheMode] = {"layer": "deferred", "ffn": "exact", "both": "p
 
 @public("adapters")
 class EWSExitPolicy(EarlyWarning):
-    """Leave, or leave feed-forward blocks out, on an early warning that is then confirmed.
+    """Early exit, or FFN skips, on an early warning over layers that an exit-head prediction confirms.
 
     *Warning.* At a few depths, variance, lag-1 autocorrelation, skewness and trend of four signals of the residual
     stream over the last layers (and the signals themselves, where that is what was fitted) say whether an exit-head
@@ -44,7 +44,7 @@ class EWSExitPolicy(EarlyWarning):
         Default: "deferred" for layers, which keeps the cache exact; "exact" for feed-forward blocks, where it is so by
         itself; "propagate" for both.
     drafts : int, optional
-        With ``cache="verify"``, how many tokens are drafted at most before the whole model checks (default: 4).
+        With ``cache="verify"``, how many tokens are drafted at most before the full model checks (default: 4).
     depths : sequence of int, optional
         Training-free: after how many layers to ask (default: 3/4 and 7/8 of the model).
     threshold : float, default 0.9
@@ -113,12 +113,12 @@ class EWSExitPolicy(EarlyWarning):
         super().__init__(fitted, unit=chosen, cache=kept or _CACHES.get(chosen, "deferred"), drafts=drafts)
 
     def start(self, rows: int, input_ids: Tensor | None) -> None:
-        """Forget what was usual in another generation."""
+        """Begin a generation, and forget what was usual in another."""
         if self._untrained is not None:
             self._untrained.start()
 
     def plan(self, step: int) -> Plan:
-        """The same questions for every token; none where nothing was found that pays."""
+        """Plan the same checks for every token; none where nothing was found that pays."""
         if self._untrained is not None:
             self._untrained.hear(step)
         return super().plan(step)
@@ -156,7 +156,7 @@ class EWSExitPolicy(EarlyWarning):
         texts : sequence of str, or of sequences of int
             Prompts of the kind that the policy will see; 200 or more. What is promised holds for such prompts.
         risk : float, default 0.05
-            Share of tokens (``target="agreement"``) or of continuations (``"sequence"``) that may differ from the whole
+            Share of tokens (``target="agreement"``) or of continuations (``"sequence"``) that may differ from the full
             model's, given the same text before them.
         confidence : float, default 0.95
             Probability, over the draw of the texts, that the promise holds.

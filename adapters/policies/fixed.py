@@ -12,7 +12,7 @@ __all__ = ["FixedExitPolicy"]
 
 @public("adapters")
 class FixedExitPolicy(Policy):
-    """Leave after a fixed number of layers, and let the model's own norm and head speak.
+    """Early exit after a fixed number of layers, through the model's own norm and head.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class FixedExitPolicy(Policy):
         The layers above are never run after the prompt, so nothing is missed with ``"monotone"``. With ``"verify"``
         this is self-speculation with a draft of fixed depth (Elhoushi et al. 2024).
     drafts : int, optional
-        With ``cache="verify"``, how many tokens are drafted at most before the whole model checks (default: 4).
+        With ``cache="verify"``, how many tokens are drafted at most before the full model checks (default: 4).
 
     References
     ----------
@@ -38,9 +38,9 @@ class FixedExitPolicy(Policy):
         self._plan = Plan()
 
     def bind(self, family: Family) -> None:
-        """See that the model has so many layers."""
+        """Check that the model has as many layers."""
         self._plan = Plan(exit=read_depth("depth", self.depth, family.depth))
 
     def plan(self, step: int) -> Plan:
-        """The same for every token."""
+        """Plan the same depth for every token."""
         return self._plan

@@ -16,7 +16,7 @@ __all__ = ["FixedPointPolicy"]
 
 @public("adapters")
 class FixedPointPolicy(Policy):
-    r"""Leave where the update is small beside the state, and goes on in the direction of the one before.
+    r"""Early exit near a fixed point: the update is small beside the state, and keeps its direction.
 
     With :math:`\Delta_l = h_l - h_{l-1}`, that is where :math:`\|\Delta_l\| / \|h_{l-1}\|` is below `update` and
     :math:`\cos(\Delta_l, \Delta_{l-1})` at least `alignment`. It costs time proportional to the width, needs no
@@ -35,7 +35,7 @@ class FixedPointPolicy(Policy):
     cache : {"propagate", "deferred", "verify"}, default "deferred"
         How the cache is kept.
     drafts : int, optional
-        With ``cache="verify"``, how many tokens are drafted at most before the whole model checks (default: 4).
+        With ``cache="verify"``, how many tokens are drafted at most before the full model checks (default: 4).
 
     Raises
     ------
@@ -66,11 +66,11 @@ class FixedPointPolicy(Policy):
         self._plan = Plan()
 
     def bind(self, family: Family) -> None:
-        """Learn where to ask."""
+        """Resolve the depths to check at, for this model."""
         self._plan = Plan(checks=read_early_depths("depths", self.depths, family.depth, first=2))
 
     def plan(self, step: int) -> Plan:
-        """The same for every token."""
+        """Plan the same checks for every token."""
         return self._plan
 
     def check(self, trajectory: Trajectory) -> Exit | None:

@@ -1,4 +1,4 @@
-"""Never leave: the whole model, through the engine; what everything else is compared with."""
+"""Never leave: the full model, through the engine; what everything else is compared with."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class NeverExitPolicy(Policy):
     cache : {"propagate", "deferred", "verify", "monotone"}, default "propagate"
         Nothing is ever missing, so it makes no difference but for what it costs.
     drafts : int, optional
-        With ``cache="verify"``, how many tokens are drafted at most before the whole model checks (default: 4).
+        With ``cache="verify"``, how many tokens are drafted at most before the full model checks (default: 4).
     """
 
     promise = Promise(caches=("deferred", "monotone", "propagate", "verify"), leaves=False)
@@ -28,5 +28,5 @@ class NeverExitPolicy(Policy):
         super().__init__(unit="layer", cache=cache, drafts=drafts)
 
     def plan(self, step: int) -> Plan:
-        """Everything."""
+        """Plan every layer."""
         return _WHOLE

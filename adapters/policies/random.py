@@ -17,7 +17,7 @@ __all__ = ["RandomExitPolicy"]
 
 @public("adapters")
 class RandomExitPolicy(Policy):
-    """Each row leaves early with the same probability, at a depth drawn evenly.
+    """Random early exit: each row leaves with the same probability, at a depth drawn evenly.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class RandomExitPolicy(Policy):
     cache : {"propagate", "deferred", "verify"}, default "deferred"
         How the cache is kept.
     drafts : int, optional
-        With ``cache="verify"``, how many tokens are drafted at most before the whole model checks (default: 4).
+        With ``cache="verify"``, how many tokens are drafted at most before the full model checks (default: 4).
     seed : int, default 0
         Seed of the draws; each generation starts it anew.
     """
@@ -52,18 +52,18 @@ class RandomExitPolicy(Policy):
         self._layers = 0
 
     def bind(self, family: Family) -> None:
-        """Learn how many layers there are."""
+        """Read how many layers the model has."""
         self._layers = family.depth
         among = range(1, family.depth) if self.depths is None else read_depths("depths", self.depths, family.depth)
         self._among = np.array(list(among), dtype=np.int64)
 
     def start(self, rows: int, input_ids: Tensor | None) -> None:
-        """Start the draws anew."""
+        """Begin a generation, with the draws from the start of the seed."""
         self._random = np.random.default_rng(self.seed)
         self._rows = rows
 
     def plan(self, step: int) -> Plan:
-        """A depth for each row."""
+        """Draw an exit depth for each row."""
         leaves = self._random.random(self._rows) < self.rate
         drawn = self._random.choice(self._among, size=self._rows)
         return Plan(exit=np.where(leaves, drawn, self._layers))

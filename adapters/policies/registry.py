@@ -36,7 +36,7 @@ POLICIES: dict[str, type[Policy]] = {
 
 
 def policy_named(name: str, **options: Any) -> Policy:
-    """A policy from its name.
+    """Make a policy by its name.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def policy_names() -> tuple[str, ...]:
 
 
 def register_policy(name: str, policy: type[Policy]) -> type[Policy]:
-    """Make a policy of your own known by a name: to :func:`policy_named`, to command lines, to the contract tests.
+    """Register a policy of your own by a name: for :func:`policy_named`, command lines and the contract tests.
 
     A package that others install declares it as an entry point of the group ``earlywarning.policies`` instead.
 

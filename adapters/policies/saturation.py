@@ -16,7 +16,7 @@ __all__ = ["SaturationPolicy"]
 
 @public("adapters")
 class SaturationPolicy(Policy):
-    r"""Leave where :math:`\cos(h_l, h_{l-1})` is at least a threshold; the head is run once, for what is emitted.
+    r"""Early exit by saturation: leave where :math:`\cos(h_l, h_{l-1})` is at least a threshold; the head runs once.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class SaturationPolicy(Policy):
     cache : {"propagate", "deferred", "verify"}, default "deferred"
         How the cache is kept.
     drafts : int, optional
-        With ``cache="verify"``, how many tokens are drafted at most before the whole model checks (default: 4).
+        With ``cache="verify"``, how many tokens are drafted at most before the full model checks (default: 4).
 
     Raises
     ------
@@ -57,11 +57,11 @@ class SaturationPolicy(Policy):
         self._plan = Plan()
 
     def bind(self, family: Family) -> None:
-        """Learn where to ask."""
+        """Resolve the depths to check at, for this model."""
         self._plan = Plan(checks=read_early_depths("depths", self.depths, family.depth))
 
     def plan(self, step: int) -> Plan:
-        """The same for every token."""
+        """Plan the same checks for every token."""
         return self._plan
 
     def check(self, trajectory: Trajectory) -> Exit | None:

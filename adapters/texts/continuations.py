@@ -1,4 +1,4 @@
-"""What the whole model goes on to write: the text that policies are fitted to and measured on."""
+"""What the full model goes on to write: the text that policies are fitted to and measured on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Continuation", "batches", "full_model_continuations"]
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """A prompt and what the whole model wrote after it.
+    """A prompt and what the full model wrote after it.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ def full_model_continuations(
     batch_size: int = 16,
     progress: Any = None,
 ) -> list[Continuation]:
-    """Let the whole model go on with each text, greedily.
+    """Continue each text with the full model, by greedy decoding.
 
     Parameters
     ----------

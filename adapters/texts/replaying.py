@@ -1,9 +1,9 @@
-"""Policies on text that the whole model wrote, many tokens in one pass: what each would have said, layer by layer.
+"""Policies on text that the full model wrote, many tokens in one pass: what each would have said, layer by layer.
 
 Each token of a text is a row for the policy. Attention is causal, so one pass over the text gives every token the
 states that it has in decoding, as long as what the policy leaves out is left out here too: a feed-forward block that is
 not run for a token is not run for it; after an exit a token's state stands still (``cache="propagate"``: its keys and
-values in higher layers come from that state) or goes on (``"deferred"``: they are completed by the whole model).
+values in higher layers come from that state) or goes on (``"deferred"``: they are completed by the full model).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["Replay", "replay"]
 @public("adapters")
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a policy did on text of the whole model.
+    """Replay of a policy on text that the full model wrote: agreement, depths and likelihoods.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Replay:
     text : ndarray of int64 of shape (tokens,)
         Index of the text that each token belongs to.
     agrees : ndarray of bool of shape (tokens,)
-        Whether the policy would emit the token that the whole model would.
+        Whether the policy would emit the token that the full model would.
     depth : ndarray of int64 of shape (tokens,)
         After how many layers.
     ffn_blocks : ndarray of int64 of shape (tokens,)
@@ -48,7 +48,7 @@ class Replay:
     log_likelihood : ndarray of float64 of shape (tokens,)
         Natural logarithm of the probability that the policy gave to the token that follows in the text.
     full_model_log_likelihood : ndarray of float64 of shape (tokens,)
-        The same of the whole model.
+        The same of the full model.
     """
 
     policy: str
@@ -70,23 +70,23 @@ class Replay:
 
     @property
     def perplexity(self) -> float:
-        """Of the text under the policy."""
+        """Perplexity of the text under the policy."""
         return float(np.exp(-self.log_likelihood.mean()))
 
     @property
     def full_model_perplexity(self) -> float:
-        """Of the text under the whole model."""
+        """Perplexity of the text under the full model."""
         return float(np.exp(-self.full_model_log_likelihood.mean()))
 
     def counts(self) -> tuple[IntArray, IntArray]:
-        """Of each text, how many tokens disagree and how many there are."""
+        """Number of tokens that disagree, and of all, in each text."""
         texts = int(self.text.max()) + 1 if len(self.text) else 0
         return np.bincount(self.text[~self.agrees], minlength=texts), np.bincount(self.text, minlength=texts)
 
 
 @torch.no_grad()
 def replay(model: Any, policy: Policy, texts: Sequence[Continuation], *, batch_size: int = 8) -> Replay:
-    """Ask a policy about every token of texts that the whole model wrote.
+    """Replay a policy on texts that the full model wrote, token by token.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def _pass(family: Family, policy: Policy, batch: TextBatch) -> tuple[Any, ...]:
     rows = len(batch.text)
     policy.start(rows, None)
     plan = policy.plan(0)
-    whole = hidden  # the same text through the whole model, where the policy changes states on its way
+    whole = hidden  # the same text through the full model, where the policy changes states on its way
     changes = bool(plan.ffn_checks or plan.skip_layers) or policy.cache == "propagate"
     depth = np.full(rows, family.depth, dtype=np.int64)
     ffn_blocks = np.zeros(rows, dtype=np.int64)

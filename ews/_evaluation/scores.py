@@ -80,7 +80,7 @@ class TrendScore:
         return self.indicator if self.direction is None else f"{self.indicator} ({self.direction})"
 
     def turned(self, trend: Any) -> Any:
-        """A trend statistic, or an array of them, so that larger warns more."""
+        """Orient a trend statistic, or an array of them, so that larger warns more."""
         chosen = self.direction or registry.get(self.indicator).alarm
         return trend if chosen == "up" else -trend if chosen == "down" else abs(trend)
 

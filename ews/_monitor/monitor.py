@@ -42,7 +42,7 @@ _FORMAT = 1
 
 @public("ews")
 class Monitor:
-    """Early warning one observation at a time.
+    """Online early warning: indicators and alarms, one observation at a time.
 
     Each observation is detrended by a smoother that looks back only, the indicators are measured in the window that
     ends at it, and a running statistic of each indicator is held against a threshold, once :meth:`calibrate` has found
@@ -431,7 +431,7 @@ class Monitor:
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any], *, transform: Transform = None) -> Monitor:
-        """Make the monitor that was saved.
+        """Restore a monitor from what :meth:`to_dict` gave.
 
         Parameters
         ----------

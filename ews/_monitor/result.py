@@ -58,7 +58,7 @@ class MonitorConfig:
 @public("ews")
 @dataclass(frozen=True, eq=False)
 class MonitorCalibration(Result):
-    """How far the running statistics go where nothing changes.
+    """Alarm thresholds of a monitor: how far its running statistics go where nothing changes.
 
     Attributes
     ----------

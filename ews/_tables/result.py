@@ -82,7 +82,7 @@ class Recognised:
     remarks: tuple[str, ...]
 
     def lines(self) -> tuple[str, ...]:
-        """Say it in sentences, as the report's *Data* lines do.
+        """Sentences on how the file was read, as in the report's *Data* lines.
 
         Returns
         -------

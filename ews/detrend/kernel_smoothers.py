@@ -18,7 +18,7 @@ _CUT = 4.0
 
 
 def gaussian(x: npt.ArrayLike, *, bandwidth: float = 0.2, causal: bool = False) -> Detrended:
-    """Take out a Gaussian kernel smoother.
+    """Detrend by a Gaussian kernel smoother.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def plan_gaussian(n: int, *, bandwidth: float, causal: bool) -> DetrendPlan:
 
 
 def ksmooth(x: npt.ArrayLike, *, bandwidth: float | None = None, causal: bool = False) -> Detrended:
-    """Take out R's ``ksmooth(kernel = "normal")``, as R's earlywarnings does.
+    """Detrend by R's ``ksmooth(kernel = "normal")``, as R's earlywarnings does.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def plan_ksmooth(n: int, *, bandwidth: float | None, causal: bool) -> DetrendPla
 
 
 def running_mean(x: npt.ArrayLike, *, window: float, causal: bool = False) -> Detrended:
-    """Take out a running mean.
+    """Detrend by a running mean.
 
     Parameters
     ----------

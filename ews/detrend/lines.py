@@ -13,7 +13,7 @@ __all__ = ["difference", "linear", "plan_difference", "plan_linear"]
 
 
 def linear(x: npt.ArrayLike, *, causal: bool = False) -> Detrended:
-    """Take out the least-squares line.
+    """Detrend by the least-squares line.
 
     Parameters
     ----------

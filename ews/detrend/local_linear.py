@@ -21,7 +21,7 @@ _CUT = 4.0  # standard deviations of the kernel, as for the Gaussian smoother
 
 
 def local_linear(x: npt.ArrayLike, *, bandwidth: float | None = None, causal: bool = False) -> Detrended:
-    """Take out a local linear regression with a Gaussian kernel.
+    """Detrend by local linear regression with a Gaussian kernel.
 
     At each sample a line is fitted to its neighbours, weighted by the kernel, and evaluated there. Where the mean moves
     at the end of a record, a weighted mean of neighbours lags behind, and what it leaves looks like memory; a line

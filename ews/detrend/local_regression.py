@@ -24,7 +24,7 @@ _MARGIN = 0.005
 
 
 def lowess(x: npt.ArrayLike, *, span: float = 0.2, causal: bool = False) -> Detrended:
-    """Take out Cleveland's robust locally weighted lines, as ewstools does.
+    """Detrend by Cleveland's robust locally weighted lines (LOWESS), as ewstools does.
 
     Around each sample a line is fitted to its nearest neighbours by tricube weights; three more passes give less weight
     to samples far from the first fit.
@@ -77,7 +77,7 @@ def plan_lowess(n: int, *, span: float, causal: bool, argument: str = "bandwidth
 
 
 def loess(x: npt.ArrayLike, *, span: float = 0.25, degree: int = 2, causal: bool = False) -> Detrended:
-    """Take out R's ``loess``: local polynomials, not robust.
+    """Detrend by R's ``loess``: local polynomials, not robust.
 
     As in R (``surface = "interpolate"``), the polynomials are fitted at a few vertices and blended by cubic Hermite
     polynomials between them.

@@ -135,7 +135,7 @@ class VAR1:
         return f"{text}; shrunk to be stationary)" if self.shrunk else f"{text})"
 
     def draw(self, first: int, count: int, *, seed: int) -> FloatArray:
-        """Surrogates by number."""
+        """Draw surrogates by number."""
         constant = np.broadcast_to(self.coefficients, (self.n, *self.coefficients.shape))
         return draw_vector_autoregression(constant, self.covariance, first, count, seed=seed)
 
@@ -222,7 +222,7 @@ class JointFourier:
         return cls(residual - residual.mean(axis=1, keepdims=True))
 
     def draw(self, first: int, count: int, *, seed: int) -> FloatArray:
-        """Surrogates by number."""
+        """Draw surrogates by number."""
         v, n = self.residual.shape
         spectrum = np.fft.rfft(self.residual, axis=1)
         out = np.empty((count, v, n))

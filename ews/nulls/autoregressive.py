@@ -57,7 +57,7 @@ class AR1:
         return f"AR(1) noise fitted to the residual (coefficient {self.coefficient:.3f})"
 
     def draw(self, first: int, count: int, *, seed: int) -> FloatArray:
-        """Surrogates by number."""
+        """Draw surrogates by number."""
         coefficient = np.full(self.n, self.coefficient)
         return draw_autoregression(coefficient, np.full(self.n, self.innovation_sd), first, count, seed=seed)
 
@@ -130,7 +130,7 @@ class ARMA:
         return f"ARMA({len(self.ar)}, {len(self.ma)}) noise fitted to the residual, orders by AIC"
 
     def draw(self, first: int, count: int, *, seed: int) -> FloatArray:
-        """Surrogates by number."""
+        """Draw surrogates by number."""
         from scipy.signal import lfilter
 
         warm_up = 500  # forgets the start at rest: 0.98 ** 500 is 4e-5

@@ -17,7 +17,7 @@ __all__ = ["Permutation", "StationaryBootstrap"]
 @public("ews.nulls")
 @dataclass(frozen=True, eq=False)
 class StationaryBootstrap:
-    """Blocks of the residual of random length, laid end to end.
+    """Stationary bootstrap: blocks of the residual of random length, laid end to end.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class StationaryBootstrap:
         return f"stationary bootstrap of the residual (mean block {self.mean_length:.1f} samples)"
 
     def draw(self, first: int, count: int, *, seed: int) -> FloatArray:
-        """Surrogates by number."""
+        """Draw surrogates by number."""
         n = self.residual.size
         out = np.empty((count, n))
         for i in range(count):
@@ -68,7 +68,7 @@ class StationaryBootstrap:
 @public("ews.nulls")
 @dataclass(frozen=True, eq=False)
 class Permutation:
-    """The residual's values in random order: right only for residuals without memory.
+    """Random permutation of the residual's values: right only for residuals without memory.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Permutation:
         return cls(residual.copy())
 
     def draw(self, first: int, count: int, *, seed: int) -> FloatArray:
-        """Surrogates by number."""
+        """Draw surrogates by number."""
         out = np.empty((count, self.residual.size))
         for i in range(count):
             out[i] = generator_of(seed, first + i).permutation(self.residual)

@@ -16,7 +16,7 @@ __all__ = ["AAFT", "IAAFT", "Fourier"]
 @public("ews.nulls")
 @dataclass(frozen=True, eq=False)
 class Fourier:
-    """Random phases: the residual's periodogram, nothing else of it.
+    """Phase-randomised Fourier surrogates: the residual's periodogram, with random phases.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Fourier:
         return cls(np.abs(np.fft.rfft(residual - residual.mean())), residual.size)
 
     def draw(self, first: int, count: int, *, seed: int) -> FloatArray:
-        """Surrogates by number."""
+        """Draw surrogates by number."""
         out = np.empty((count, self.n))
         for i in range(count):
             out[i] = _random_phases(self.amplitudes, self.n, generator_of(seed, first + i))
@@ -51,7 +51,7 @@ class Fourier:
 @public("ews.nulls")
 @dataclass(frozen=True, eq=False)
 class AAFT:
-    """Amplitude-adjusted Fourier transform: the residual's own values, near its spectrum.
+    """Amplitude-adjusted Fourier transform surrogates: the residual's own values, near its spectrum.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class AAFT:
         return cls(residual.copy())
 
     def draw(self, first: int, count: int, *, seed: int) -> FloatArray:
-        """Surrogates by number."""
+        """Draw surrogates by number."""
         values = np.sort(self.residual)
         ranks = np.argsort(np.argsort(self.residual, kind="stable"), kind="stable")
         out = np.empty((count, self.residual.size))
@@ -112,7 +112,7 @@ class IAAFT:
         return cls(residual.copy())
 
     def draw(self, first: int, count: int, *, seed: int) -> FloatArray:
-        """Surrogates by number."""
+        """Draw surrogates by number."""
         values = np.sort(self.residual)
         amplitudes = np.abs(np.fft.rfft(self.residual))
         out = np.empty((count, values.size))

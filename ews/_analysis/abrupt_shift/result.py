@@ -62,7 +62,7 @@ class AbruptShiftConfig:
 @public("ews")
 @dataclass(frozen=True, eq=False)
 class AbruptShift(Result):
-    """How abruptly a series shifts, at each time.
+    """Abrupt-shift score of a series over time, tested against noise.
 
     Attributes
     ----------
@@ -128,7 +128,7 @@ class AbruptShift(Result):
         return report
 
     def plot(self) -> Figure:
-        """Series and score.
+        """Draw the series and its abrupt-shift score.
 
         Returns
         -------

@@ -30,7 +30,7 @@ Kind = Literal["slowing down", "flickering", "variance only", "none"]
 @public("ews")
 @dataclass(frozen=True, eq=False, repr=False)
 class Assessment(Result):
-    """Whether there is a warning, of which kind, towards which bifurcation, how sure, and what could have been seen.
+    """Joint test of indicators and detectors: verdict, kind of warning, probability of each bifurcation, and power.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ class Assessment(Result):
 @public("ews")
 @dataclass(frozen=True, eq=False, repr=False)
 class Assessments(ResultsByColumn[Assessment]):
-    """Assessments of several columns.
+    """Joint tests of several columns, one :class:`Assessment` each.
 
     Attributes
     ----------

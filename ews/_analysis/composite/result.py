@@ -88,7 +88,7 @@ class CompositeConfig:
 @public("ews")
 @dataclass(frozen=True, eq=False)
 class Composite(Result):
-    """Indicators against their own history, added up.
+    """Expanding-window composite: z-scores of indicators against their own history, added up.
 
     Attributes
     ----------

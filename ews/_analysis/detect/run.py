@@ -62,7 +62,7 @@ def detect(
     seed: int | np.random.Generator | None = 0,
     progress: ProgressOption = None,
 ) -> Detection | Detections | Assessment | Assessments:
-    """Ask of a series whether its system is losing resilience, and test the answer.
+    """Test a series for early-warning signals of a loss of resilience.
 
     The series is detrended; indicators are measured in a rolling window, each value stamped with the window's right
     edge; the trend of each indicator is compared with the trends of surrogates drawn from a null fitted to the

@@ -47,7 +47,7 @@ class MultivariateConfig(DetectConfig):
 @public("ews")
 @dataclass(frozen=True, eq=False)
 class MultivariateDetection(TrendsOfIndicators):
-    """The answer of :func:`ews.detect_multivariate` for several variables of one system.
+    """Early-warning analysis of several variables of one system: indicators, trends, p-values and verdict.
 
     Attributes
     ----------

@@ -66,7 +66,7 @@ def detect_multivariate(
     seed: int | np.random.Generator | None = 0,
     progress: ProgressOption = None,
 ) -> MultivariateDetection:
-    """Ask of several variables of one system, together, whether it is losing resilience, and test the answer.
+    """Test several variables of one system, together, for early-warning signals of a loss of resilience.
 
     Each variable is detrended and divided by its standard deviation; multivariate indicators are measured in a rolling
     window, each value stamped with the window's right edge; their trends are compared with those of surrogates of all

@@ -61,7 +61,7 @@ class SpatialConfig:
 @public("ews")
 @dataclass(frozen=True, eq=False)
 class SpatialDetection(TrendsOfIndicators):
-    """The answer of :func:`ews.detect_spatial`.
+    """Spatial early-warning analysis of maps over time: indicators, trends, p-values and verdict.
 
     Attributes
     ----------

@@ -54,7 +54,7 @@ def detect_spatial(
     seed: int | np.random.Generator | None = 0,
     progress: ProgressOption = None,
 ) -> SpatialDetection:
-    """Ask of maps over time whether the system is losing resilience, and test the answer.
+    """Test maps over time for spatial early-warning signals of a loss of resilience.
 
     Each map gives one value of every indicator; space stands in for the window. The trend of each indicator over the
     maps is compared with the trends of surrogates.

@@ -77,7 +77,7 @@ class BenchmarkConfig:
 @public("ews")
 @dataclass(frozen=True, eq=False)
 class BenchmarkCell(Result):
-    """One method on one transition against one null.
+    """ROC curve of one method, for one transition against one null family.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class BenchmarkCell(Result):
 @public("ews")
 @dataclass(frozen=True, eq=False)
 class Benchmark(Result):
-    """What each method tells from what.
+    """ROC curves of methods, for each positive control against each null family.
 
     Attributes
     ----------

@@ -51,7 +51,7 @@ def benchmark(
     seed: int | np.random.Generator | None = 0,
     progress: ProgressOption = None,
 ) -> Benchmark:
-    """Run methods on positive controls beside nulls, and say what each tells from what.
+    """Benchmark methods on positive controls and null families by their ROC curves.
 
     A method that tells a fold from the same model at rest may still take a trend, a step or louder noise for it. The
     benchmark holds each of five transitions against each of ten families that have none, all of one length.

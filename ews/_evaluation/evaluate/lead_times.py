@@ -18,7 +18,7 @@ FloatArray = npt.NDArray[np.float64]
 @public("ews")
 @dataclass(frozen=True, eq=False)
 class LeadTimes(Result):
-    """When a method that is run as data come in has warned.
+    """Lead times: how long before the transition a method that runs as data come in first warned.
 
     Attributes
     ----------

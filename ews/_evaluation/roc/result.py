@@ -157,7 +157,7 @@ class Roc(Result):
 @public("ews")
 @dataclass(frozen=True, slots=True, eq=False)
 class RocDifference(Result):
-    """How much larger one AUC is than another on the same cases.
+    """Difference between the AUCs of two scores on the same cases, with its interval.
 
     Attributes
     ----------

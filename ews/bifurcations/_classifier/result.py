@@ -75,7 +75,7 @@ class ClassifierConfig:
 @public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
 class Classification(Result):
-    """Which bifurcation a record looks like the approach to, at its end and through time.
+    """Class probabilities of the bifurcation that a record approaches, at its end and through time.
 
     Attributes
     ----------

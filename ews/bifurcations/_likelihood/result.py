@@ -129,7 +129,7 @@ class TransitionFit(Result):
 @public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
 class LikelihoodRatio(Result):
-    """How much better a changing rate of return explains a series than a constant one.
+    """Likelihood ratio of a changing rate of return against a constant one.
 
     Attributes
     ----------

@@ -49,7 +49,7 @@ class SpectralConfig(WindowedConfig):
 @public("ews.bifurcations")
 @dataclass(frozen=True, eq=False)
 class SpectralClassification(Result):
-    """Which bifurcation's spectrum a series has, over the whole record and through time.
+    """Spectral classification of the bifurcation ahead, over the whole record and through time.
 
     Attributes
     ----------
