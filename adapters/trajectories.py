@@ -55,7 +55,7 @@ class TrajectoriesConfig:
     window : int
         Window of :meth:`Trajectories.windowed`, in layers.
     statistics : tuple of str
-        Its statistics.
+        Statistics of the window.
     max_new_tokens : int or None
         How many tokens the model wrote at most for each text; None where it read the text itself.
     batch_size : int
@@ -87,7 +87,7 @@ class Trajectories:
     values : ndarray of shape (tokens, layers + 1, signals)
         The signals, in float32 (float64 for a model in float64); NaN where one needs an earlier layer.
     signals : tuple of str
-        Their names.
+        Names of the signals.
     first : tuple of int
         The first layer at which each is defined.
     text, position, token_id : ndarray of int64 of shape (tokens,)
@@ -130,7 +130,7 @@ class Trajectories:
         Parameters
         ----------
         name : str
-            Of `signals`.
+            One of `signals`.
 
         Returns
         -------
@@ -163,7 +163,7 @@ class Trajectories:
         Parameters
         ----------
         name : str
-            Of `signals`.
+            One of `signals`.
 
         Returns
         -------
@@ -196,7 +196,7 @@ class Trajectories:
         Parameters
         ----------
         name : str
-            Of `signals`.
+            One of `signals`.
         threshold : float
             In the unit of the signal.
         alarm : {"up", "down"}, default "up"
@@ -353,7 +353,7 @@ def capture(
     batch_size : int, default 8
         How many texts go through the model at once, those of like length together.
     signals : str or sequence of str, default all
-        Of :data:`adapters.signals.SIGNALS`.
+        Names among :data:`adapters.signals.SIGNALS`.
     window : int, default 8
         Default window of :meth:`Trajectories.windowed`, in layers: a quarter or so of a small model's.
     statistics : str or sequence of str, default ("variance", "ac1", "skewness", "trend")

@@ -39,7 +39,7 @@ def fan_figure(trajectories: Trajectories, signal: str = "cosine", *, split: int
     trajectories : Trajectories
         The tokens; captured with ``lens=True`` they fall into two groups.
     signal : str, default "cosine"
-        Of their signals, windowed ones too.
+        Name of a signal, or of a windowed one.
     split : int, optional
         Tokens whose lens settles after so many layers or fewer are the early ones (default: the median of
         :meth:`Trajectories.settling`, or one less where that leaves nobody late).

@@ -41,7 +41,7 @@ def rolling(x: Tensor, *, window: int, statistics: str | Sequence[str] = _USUAL,
     window : int
         Window in steps; each statistic has a shortest one, see :func:`last`.
     statistics : str or sequence of str, default ("variance", "ac1", "skewness", "trend")
-        Of the names in ``STATISTICS``, see :func:`last`.
+        Names among ``STATISTICS``, see :func:`last`.
     dim : int, default -1
         The dimension of the steps.
 

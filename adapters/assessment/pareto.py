@@ -53,7 +53,7 @@ class ParetoRow:
     layers_per_token, ffn_blocks_per_token, heads_per_token : float
         Layers, feed-forward blocks and full heads run for each token, completions included.
     deciding_share, prediction_share : float
-        Share of the engine's time that went into deciding, and into looks through an exit head.
+        Share of the engine's time that went into deciding, and into exit-head predictions.
     tokens : int
         How many were decoded in each repeat.
     """

@@ -36,9 +36,9 @@ class SuitabilityConfig:
     tolerance : float
         Share of tokens that may differ from the full model's.
     seed : int
-        Of the draw and of the split of the texts.
+        Seed of the draw and of the split of the texts.
     model_type, dtype, device : str
-        Of the model.
+        Architecture, type of the weights, and device of the model.
     layers, vocabulary : int
         Its size.
     threads : int
@@ -116,7 +116,7 @@ class Suitability(Result):
     costs : Costs
         Measured, in units of one layer for one token.
     layer_seconds : float
-        That unit.
+        Seconds that one layer takes for one token.
     lens : tuple of LensCheck
         Depth by depth.
     ffn : tuple of FFNCheck

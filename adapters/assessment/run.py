@@ -73,7 +73,7 @@ def assess(
     tolerance : float, default 0.05
         Share of tokens that may differ from those of the full model.
     seed : int, default 0
-        Of the draw and of the split.
+        Seed of the draw and of the split of the texts.
     progress : bool, default True
         Show on standard error what is being done.
 

@@ -153,7 +153,7 @@ def measure_costs(
     tokens : ndarray of int64 of shape (tokens,)
         A text that stands in the cache meanwhile.
     window : int
-        Layers in the gate's window.
+        Layers in the exit classifier's window.
     features : {"windowed", "raw", "both"}, default "both"
         What the classifier sees.
 

@@ -115,7 +115,7 @@ def calibrate_exits(
 
 
 def window_for(layers: int) -> int:
-    """Layers in the gates' window: eight, or what a small model has."""
+    """Layers in the exit classifiers' window: eight, or what a small model has."""
     return min(_WINDOW, layers - 2)
 
 

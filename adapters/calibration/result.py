@@ -49,7 +49,7 @@ class CalibrationConfig:
     max_new_tokens : int
         How long continuations could be.
     seed : int
-        Of the split and of the test.
+        Seed of the split of the texts and of the test.
     dtype : str
         Type of the model's weights.
     model_type : str
@@ -81,7 +81,7 @@ class Calibration:
     config : CalibrationConfig
         What it was made for.
     fingerprint : str
-        Of the model.
+        Fingerprint of the model.
     rule : Rule or None
         Classifiers and thresholds; None where nothing saves anything at this risk.
     tensors : mapping of str to Tensor

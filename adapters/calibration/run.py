@@ -43,7 +43,7 @@ def calibrate(
     Parameters
     ----------
     model, tokenizer, texts, risk, confidence, target, unit, features, max_new_tokens, seed, progress
-        As there.
+        See :meth:`adapters.EWSExitPolicy.calibrate`.
     costs : Costs, optional
         Measured costs (default: those that follow from sizes).
 

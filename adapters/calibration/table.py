@@ -120,7 +120,7 @@ def gather(
     depths : sequence of int
         Where.
     window : int
-        Layers in the gate's window.
+        Layers in the exit classifier's window.
     features : {"windowed", "raw", "both"}, default "both"
         What the classifier sees.
     progress : callable, optional

@@ -315,7 +315,7 @@ class Policy(ABC):
         Returns
         -------
         Exit or None
-            Who leaves, and what they emit; None where nobody does.
+            Rows that leave, and what they emit; None where none does.
         """
         return None
 

@@ -45,7 +45,7 @@ def family_of(model: Any) -> Family:
     Returns
     -------
     Family
-        Its parts.
+        Parts of the model.
 
     Raises
     ------

@@ -23,7 +23,7 @@ class Processes:
     Parameters
     ----------
     group : torch.distributed.ProcessGroup
-        They.
+        Process group that shares the model.
     device : torch.device
         Where the group's messages must be.
 

@@ -25,7 +25,7 @@ class GuardAlarm:
     Attributes
     ----------
     row : int
-        Which of the batch.
+        Row of the batch.
     token : int
         How many tokens of the generation had been taken in; layers come back for the next.
     reason : str

@@ -55,7 +55,7 @@ class Guarded(Policy):
     calibration : GuardCalibration or None
         What the alarms are based on.
     alarms : tuple of GuardAlarm
-        Of the last generation; the report has them as events.
+        Alarms of the last generation; the report has them as events.
 
     Raises
     ------

@@ -96,7 +96,7 @@ class TokenSignals:
     Parameters
     ----------
     names : sequence of {"entropy", "margin", "repetition"}
-        Which.
+        Names of the signals.
     rows : int
         Size of the batch.
     idle : iterable of int, optional

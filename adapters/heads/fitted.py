@@ -26,7 +26,7 @@ class ExitClassifier:
     Attributes
     ----------
     model : Logistic or None
-        Of the gate's features; None for a classifier that is always open.
+        Regression on the exit features; None for a classifier that is always open.
     threshold : float
         Log-odds from which it opens.
     """
@@ -51,10 +51,10 @@ class FittedExit:
 
     Attributes
     ----------
-    classifier : Gate
+    classifier : ExitClassifier
         When to predict.
     window : int
-        Layers in the gate's window.
+        Layers in the exit classifier's window.
     features : str
         What it sees of them.
     predict : callable
@@ -75,7 +75,7 @@ class FittedExit:
         return self.classifier.model is not None
 
     def opens(self, features: Tensor) -> BoolArray:
-        """See :meth:`Gate.opens`."""
+        """See :meth:`ExitClassifier.opens`."""
         return self.classifier.opens(features)
 
 
@@ -85,10 +85,10 @@ class FittedSkip:
 
     Attributes
     ----------
-    classifier : Gate
+    classifier : ExitClassifier
         When to leave them out.
     window : int
-        Layers in the gate's window.
+        Layers in the exit classifier's window.
     features : str
         What it sees of them.
     layers : tuple of int
@@ -101,5 +101,5 @@ class FittedSkip:
     layers: tuple[int, ...]
 
     def opens(self, features: Tensor) -> BoolArray:
-        """See :meth:`Gate.opens`."""
+        """See :meth:`ExitClassifier.opens`."""
         return self.classifier.opens(features)

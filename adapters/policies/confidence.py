@@ -37,8 +37,8 @@ MEASURES: dict[str, Callable[[Tensor], Tensor]] = {"margin": _margin, "probabili
 class ConfidencePolicy(Policy):
     r"""Early exit by confidence: leave where the model's own norm and head, after some layers, are sure enough.
 
-    Each look costs a full head, which on small models with large vocabularies is the work of several layers: name few
-    `depths`. The logits of the look that a token leaves at are what it emits.
+    Each prediction costs a full head, which on small models with large vocabularies is the work of several layers: name
+    few `depths`. The logits of the prediction that a token leaves at are what it emits.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class ConfidencePolicy(Policy):
     measure : {"probability", "margin"}, default "probability"
         Probability of the likeliest token, or its distance from that of the second.
     depths : sequence of int, optional
-        After how many layers to look (default: after every layer but the last, which needs no look).
+        After how many layers to predict (default: after every layer but the last, which needs none).
     horizon : int, optional
         Expected number of tokens N. With it the threshold of token t falls, as
         :math:`\min(1, 0.9\,\lambda + 0.1\,e^{-\tau t / N})`, since early mistakes spoil more of what follows. Default:
@@ -111,7 +111,7 @@ class ConfidencePolicy(Policy):
         Parameters
         ----------
         token : int
-            Which, from 0, which comes from the prompt.
+            Number of the token, from 0, which comes from the prompt.
 
         Returns
         -------

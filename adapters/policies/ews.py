@@ -172,7 +172,7 @@ class EWSExitPolicy(EarlyWarning):
             What layers, heads and predictions cost on this machine, such as ``adapters.assess(...).costs`` (default:
             what follows from the sizes of weights). They decide which rules are worth testing, not what is promised.
         seed : int, default 0
-            Of the split and of the test.
+            Seed of the split of the texts and of the test.
         progress : bool, default True
             Show a bar.
 

@@ -24,7 +24,7 @@ class RandomExitPolicy(Policy):
     rate : float, default 0.5
         Share of tokens that leave early.
     depths : sequence of int, optional
-        Where they may (default: after any layer but the last).
+        Depths at which rows may leave (default: after any layer but the last).
     cache : {"propagate", "deferred", "verify"}, default "deferred"
         How the cache is kept.
     drafts : int, optional

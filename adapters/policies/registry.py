@@ -74,7 +74,7 @@ def policy_names() -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Sorted.
+        The names, sorted.
     """
     return tuple(sorted({*POLICIES, *installed(_GROUP)}))
 

@@ -36,7 +36,7 @@ class Replay:
     Attributes
     ----------
     policy : str
-        Its name.
+        Class name of the policy.
     text : ndarray of int64 of shape (tokens,)
         Index of the text that each token belongs to.
     agrees : ndarray of bool of shape (tokens,)

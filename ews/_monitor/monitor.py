@@ -73,7 +73,7 @@ class Monitor:
     Attributes
     ----------
     config : MonitorConfig
-        Every choice.
+        Every choice behind the monitor.
     calibration : MonitorCalibration or None
         What the alarms are based on.
     state : MonitorState or None
@@ -213,7 +213,7 @@ class Monitor:
         values : array_like of shape (n,)
             The observations; NaN where one is missing.
         time : array_like of shape (n,), optional
-            Their times.
+            Times of the observations.
 
         Returns
         -------
@@ -443,7 +443,7 @@ class Monitor:
         Returns
         -------
         Monitor
-            It goes on where the other stopped.
+            A monitor that goes on where the saved one stopped.
 
         Raises
         ------

@@ -163,7 +163,7 @@ class Assessments(ResultsByColumn[Assessment]):
     Attributes
     ----------
     assessments : mapping of str to Assessment
-        By column.
+        Assessment of each column.
     """
 
     assessments: Mapping[str, Assessment]

@@ -120,7 +120,7 @@ class Benchmark(Result):
         Parameters
         ----------
         method : str
-            Its name.
+            Name of the method.
 
         Returns
         -------
@@ -135,7 +135,7 @@ class Benchmark(Result):
         Parameters
         ----------
         method : str
-            Its name.
+            Name of the method.
 
         Returns
         -------

@@ -85,9 +85,9 @@ class Evaluation(Result):
     names : tuple of str
         Names of the series.
     labels : ndarray of shape (series,), bool
-        Which are positive.
+        Whether each series is positive.
     groups : ndarray of shape (series,), int
-        Which were resampled together.
+        Number of the group that each was resampled with.
     n : ndarray of shape (series,), int
         How many samples of each were used.
     transition : ndarray of shape (series,)

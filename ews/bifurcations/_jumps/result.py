@@ -47,7 +47,7 @@ class JumpsConfig:
     null : str
         Null model of the surrogates.
     n_surrogates : int
-        How many.
+        Number of surrogates.
     alpha : float
         Level of the test.
     causal : bool
