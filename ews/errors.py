@@ -146,6 +146,11 @@ class _Description(str):
     __slots__ = ()
 
 
+def at(place: object) -> str:
+    """Where an array holds something: files count rows from 1, arrays from 0, and the message says which."""
+    return f"at position {place} (counted from 0)"
+
+
 def described(text: str) -> str:
     """Mark `text` as a description, so that a message shows it without quotes.
 

@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
-from ews._common.ages import Ages, named_like_ages
+from ews._common.ages import Ages, called_time, named_like_ages
 from ews._common.calendar_steps import recognise
 from ews._common.gaps import even, fill
 from ews._common.labelled import one_series, refuse_dimensions
+from ews._common.missing_codes import far_note
 from ews._common.sampling import Sampling, Seasonality
 from ews._common.seasonality import seasonality
 from ews._common.serial_times import serial_days
@@ -33,6 +34,7 @@ from ews.errors import (
     TimeDirectionWarning,
     UnknownNameError,
     ValueRangeError,
+    at,
     described,
 )
 
@@ -119,6 +121,8 @@ def split_columns(data: Any, *, time: Any = None) -> tuple[Mapping[str, Any] | N
     pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
     if pandas is not None and isinstance(data, pandas.DataFrame):
         columns = {readable(name): data.iloc[:, place] for place, name in enumerate(data.columns)}
+    elif polars is not None and isinstance(data, polars.LazyFrame):
+        raise InputTypeError("series", described("a lazy table"), "data.collect()")
     elif polars is not None and isinstance(data, polars.DataFrame):
         columns = {name: data[name] for name in data.columns}
     else:
@@ -133,9 +137,32 @@ def split_columns(data: Any, *, time: Any = None) -> tuple[Mapping[str, Any] | N
             raise UnknownNameError("time", named, columns)
         column = columns.pop(named)
         time = Ages(column, time.unit) if isinstance(time, Ages) else column
+    if time is None:
+        _refuse_times(columns)
     if not columns:
         raise InputTypeError("series", described("a table without a column of values"), "at least one numeric column")
     return columns, time
+
+
+def _refuse_times(columns: dict[str, Any]) -> None:
+    """Refuse a table whose columns hold times that were not named: they are no series."""
+    for name, column in columns.items():
+        values = np.asarray(column)
+        if values.dtype.kind in "Mm":
+            held = "dates" if values.dtype.kind == "M" else "durations"
+        elif called_time(name) and values.dtype.kind in "fiu" and values.size > 1:
+            steps = np.diff(values.astype(np.float64))
+            if not ((steps > 0).all() or (named_like_ages(name) and (steps < 0).all())):
+                continue
+            held = "numbers in one direction"
+        elif called_time(name) and values.dtype.kind in "OUT":
+            held = "text"
+        else:
+            continue
+        raise InputTypeError(
+            "time", described(f"None, and a column {name!r} of {held}"),
+            f"time={name!r}, or a table without that column: times are never analysed as a series",
+        )  # fmt: skip
 
 
 def as_series(
@@ -211,13 +238,15 @@ def as_series(
     _note_ages(times, time_name, notes)
     if not named_like_ages(time_name) and (serial := serial_days(times)):
         notes.append(serial)
+    if far := far_note(values):
+        notes.append(far)
     values, stamps = _sort(values, times.values, notes)
     values, stamps = _cut(values, stamps, until, notes, times)
     if np.isnan(values).all():
         raise SeriesTooShortError("series", described(f"{values.size} values, all NaN"), "finite observations")
     if np.isinf(values).any():
         where = int(np.flatnonzero(np.isinf(values))[0])
-        raise MissingValuesError("series", described(f"an infinite value at position {where}"), "finite numbers or NaN")
+        raise MissingValuesError("series", described(f"an infinite value {at(where)}"), "finite numbers or NaN")
     steps = recognise(stamps, clock=times.clock, calendar=times.calendar, repeated=True) if _ties(stamps) else None
     if steps is not None:  # rounding made times equal
         stamps = steps.stamp(steps.index)

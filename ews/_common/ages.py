@@ -8,12 +8,15 @@ from typing import Any
 
 from ews._common.publish import public
 
-__all__ = ["Ages", "named_like_ages"]
+__all__ = ["Ages", "called_time", "named_like_ages"]
 
 _AGE = re.compile(
     r"(?<![^\W\d_])(ages?|cal_?bp|yr_?bp|yrs_?bp|years_?bp|ybp|ka_?bp|kyr_?bp|bp|ka|kyrs?|kya|ma|myrs?|mya|b2k|ago"
     r"|before_present|before_(19|20)[0-9]{2}|alter|edad|idade|ålder|âge|età"
     r"|depths?|mcd|mbsf|tiefe|profondeur|profundidad|profundidade|profondità|djup)(?![^\W\d_])"
+)
+_TIME = re.compile(
+    r"(time|date|year|yr|years?_?ce|day|days|month|datetime|timestamp|doy|t)([ _.(\[].*)?", re.IGNORECASE
 )
 
 
@@ -43,6 +46,11 @@ class Ages:
 
     values: Any
     unit: str = ""
+
+
+def called_time(name: str) -> bool:
+    """Whether a column's name says that it holds times."""
+    return _TIME.fullmatch(name) is not None or named_like_ages(name)
 
 
 def named_like_ages(name: str | None) -> bool:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ews._common.calendar_steps import Steps, days_after, recognise
 from ews._common.sampling import Sampling
 from ews._common.times import numeric, shown
-from ews.errors import IrregularSpacingError, MissingValuesError, described
+from ews.errors import IrregularSpacingError, MissingValuesError, at, described
 
 __all__ = ["consecutive", "even", "fill"]
 
@@ -46,7 +46,7 @@ def fill(
     gaps = int(np.isnan(values).sum())
     if gaps and missing == "raise":
         first = int(np.flatnonzero(np.isnan(values))[0])
-        given = described(f"{_missing(gaps)}, the first at position {first}")
+        given = described(f"{_missing(gaps)}, the first {at(first)}")
         raise MissingValuesError("series", given, 'no NaN, or missing="interpolate" or missing="drop"')
     whole = steps.absent == 0 if steps is not None else even(time)
     if missing == "drop":

@@ -11,6 +11,7 @@ from ews.errors import ArgumentError, InputTypeError, UnknownNameError, describe
 
 __all__ = ["Labelled", "one_series", "refuse_dimensions", "time_dimension", "times_along"]
 
+_PLACES = ("lat", "latitude", "lon", "longitude", "x", "y", "z", "level", "lev", "height", "altitude")
 _NAMES = ("time", "date", "dates", "datetime", "year", "years", "month", "t")
 
 
@@ -64,11 +65,12 @@ def one_series(data: Any, time: Any) -> Labelled:
         chosen = _only(list(times))
     else:
         _refuse_one_instant(data, along)
-        return Labelled(values, None, name, None, notes)
+        return Labelled(values, None, name, None, (*notes, *_not_time(along)))
     if chosen != str(along):
         notes += (f"times are those of the coordinate {chosen!r} along the dimension {str(along)!r}",)
     if own is not None and chosen == str(along) and not times:
         _refuse_one_instant(data, along)
+        notes += _not_time(along)
     return Labelled(values, coordinates[chosen].values, name, chosen, notes)
 
 
@@ -107,7 +109,7 @@ def refuse_dimensions(data: Any, argument: str) -> None:
     given = described(f"an xarray.DataArray of shape {data.shape}: {dimensions}")
     if data.ndim == 0:
         raise InputTypeError(argument, given, "values along one dimension, that of time")
-    time = next((str(key) for key in data.dims if key in data.coords and _is_time(str(key), data.coords[key])), None)
+    time = time_dimension(data)
     others = [str(key) for key in data.dims if str(key) != (time or str(data.dims[0]))]
     pixel = ", ".join(f"{key}=0" for key in others)
     columns = f"data.stack(place=({', '.join(map(repr, others))})).to_pandas()"
@@ -119,6 +121,12 @@ def refuse_dimensions(data: Any, argument: str) -> None:
         f"values along {time or 'time'} alone: one place (data.isel({pixel})), or every place as a column "
         f"({columns}); for statistics of maps see ews.detect_spatial",
     )
+
+
+def _not_time(along: Any) -> tuple[str, ...]:
+    """Say that values run along a dimension that is called a place."""
+    place = str(along).lower() in _PLACES
+    return (f"CAUTION: values run along the dimension {str(along)!r}, which was taken for time",) if place else ()
 
 
 def _refuse_one_instant(data: Any, along: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
 import numbers
 import re
 import warnings
@@ -16,7 +17,7 @@ from ews._common.ages import Ages
 from ews._common.calendar_steps import days_since
 from ews._common.clock import Clock
 from ews._common.encoded_times import FORMS, end_of, from_model_calendar, from_numbers, from_text, is_model_date
-from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
+from ews.errors import ArgumentError, InputTypeError, ValueRangeError, at, described
 
 __all__ = ["Times", "as_times", "last_instant", "numeric", "read_times", "shown"]
 
@@ -104,7 +105,7 @@ def read_times(time: Any, n: int, *, encoded: bool = True) -> Times:
     else:
         raise InputTypeError("time", described(f"values of type {array.dtype}"), _ALLOWED)
     if bad.any():
-        given = described(f"a missing time at position {int(np.flatnonzero(bad)[0])}")
+        given = described(f"a missing time {at(np.flatnonzero(bad)[0])}")
         raise ArgumentError("time", given, "a finite number or a date for each value")
     found = from_numbers(times) if encoded and times.dtype.kind == "f" and not calendar else None
     if found is not None:
@@ -215,6 +216,9 @@ def _array(time: Any) -> tuple[npt.NDArray[Any], tuple[str, ...], Clock]:
     if library == "pandas":
         import pandas as pd
 
+        if isinstance(time, pd.DataFrame):
+            given = described(f"a table of {time.shape[1]} column{'s' * (time.shape[1] != 1)}")
+            raise InputTypeError("time", given, "one of its columns")
         index = pd.Index(time)
         if isinstance(index, pd.PeriodIndex):
             index = index.to_timestamp()
@@ -230,7 +234,7 @@ def _array(time: Any) -> tuple[npt.NDArray[Any], tuple[str, ...], Clock]:
         raise InputTypeError("time", described("a ragged sequence"), _ALLOWED) from None
     masked = np.ma.getmaskarray(time) if isinstance(time, np.ma.MaskedArray) else np.zeros(array.shape, bool)
     if masked.any():
-        given = described(f"a masked time at position {int(np.flatnonzero(masked)[0])}")
+        given = described(f"a masked time {at(np.flatnonzero(masked)[0])}")
         raise ArgumentError("time", given, "a finite number or a date for each value: leave out what has no time")
     return array, (), Clock()
 
@@ -248,7 +252,7 @@ def _of_model(array: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str]:
     given = array.tolist()
     absent = [place for place, one in enumerate(given) if not is_model_date(one)]
     if absent:
-        what = described(f"{given[absent[0]]!r} at position {absent[0]} among dates of cftime")
+        what = described(f"{given[absent[0]]!r} {at(absent[0])} among dates of cftime")
         raise ArgumentError("time", what, "a date of one calendar for each value")
     if len(calendars := sorted({one.calendar for one in given})) > 1:
         raise ArgumentError("time", described(f"dates of the calendars {' and '.join(calendars)}"), "one calendar")
@@ -260,9 +264,14 @@ def _from_objects(array: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], tuple[str,
     import pandas as pd
 
     given = [one for one in array.tolist() if not (one is None or one is pd.NA or one is pd.NaT)]
-    if given and all(isinstance(one, numbers.Real) and not isinstance(one, bool) for one in given):
+    plain = [isinstance(one, numbers.Real | decimal.Decimal) and not isinstance(one, bool) for one in given]
+    if any(plain) and not all(plain):
+        what = described(f"numbers and others together, as {given[0]!r} and {given[plain.index(not plain[0])]!r}")
+        raise InputTypeError("time", what, "numbers for all values, or dates for all")
+    if given and all(plain):
         try:
-            read = pd.to_numeric(pd.Series(array.tolist()).astype("Float64")).to_numpy(np.float64, na_value=np.nan)
+            floats = [float(one) if isinstance(one, decimal.Decimal) else one for one in array.tolist()]
+            read = pd.to_numeric(pd.Series(floats).astype("Float64")).to_numpy(np.float64, na_value=np.nan)
         except OverflowError:
             raise ValueRangeError("time", described("numbers too large for a float"), "numbers up to 1e308") from None
         return read, (), Clock()
@@ -282,7 +291,7 @@ def _from_objects(array: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], tuple[str,
         return parsed, notes, _clock(array, parsed) if any(zoned) else Clock()
     month_first, day_first = _parsed(array, dayfirst=False), _parsed(array, dayfirst=True)
     if month_first is None and day_first is None:
-        raise InputTypeError("time", described(f"{str(array[0])!r}, …"), _ALLOWED)
+        raise InputTypeError("time", described(f"the text {str(array[0])!r}, …"), _ALLOWED)
     if month_first is not None and day_first is not None and (month_first != day_first).any():
         allowed = "dates that can be read in one way only, such as 1990-01-31"
         raise ValueRangeError("time", described(f"{str(array[0])!r}, …, with the day or the month first"), allowed)

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, pairwise
 from typing import Any
 
-from ews._common.ages import named_like_ages
+from ews._common.ages import called_time, named_like_ages
 from ews._tables.cells import has_date, looks_like_number
-from ews._tables.dates import called_time, month_number
+from ews._tables.dates import month_number
 from ews._tables.grid import Grid
 from ews._tables.numbers import Codes, Marks, Notation, is_numeric, number, option
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError, described

@@ -12,14 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ews._common.ages import named_like_ages
 from ews._common.encoded_times import from_text
 from ews._common.times import FIRST_YEAR, LAST_YEAR
 from ews._tables.grid import Grid
 from ews._tables.numbers import Codes, Notation, numbers, option
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
 
-__all__ = ["Times", "called_time", "parts_of_time", "read_times"]
+__all__ = ["Times", "parts_of_time", "read_times"]
 
 _CLOCK = r"(?:[T ]+[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?[ap]\.?m\.?)?(?:Z| ?[+-][0-9]{2}:?[0-9]{2})?)?"
 _ISO = re.compile(rf"[0-9]{{4}}-[0-9]{{1,2}}(?:-[0-9]{{1,2}})?{_CLOCK}|[0-9]{{8}}T[0-9]{{6}}Z?", re.IGNORECASE)
@@ -53,9 +52,6 @@ _MONTHS = {
     for names in (calendar.month_name, calendar.month_abbr) for number, name in enumerate(names) if name
 } | {"sept": 9}  # fmt: skip
 _ALLOWED = "numbers, or dates such as 2015-06-01"
-_TIME_NAMES = re.compile(
-    r"(time|date|year|yr|years?_?ce|day|days|month|datetime|timestamp|doy|t)([ _.(\[].*)?", re.IGNORECASE
-)
 
 
 class Times(NamedTuple):
@@ -74,11 +70,6 @@ class Times(NamedTuple):
     values: Any
     name: str
     notation: str
-
-
-def called_time(name: str) -> bool:
-    """Whether a column's name says that it holds times."""
-    return _TIME_NAMES.fullmatch(name) is not None or named_like_ages(name)
 
 
 def month_number(name: str) -> int | None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.missing_codes import far_codes, is_weak, repeats_far_out
 from ews._tables.cells import NUMBER, has_date, is_excel_error, is_missing, looks_like_number, plain_floats
 from ews._tables.grid import Grid
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
@@ -28,7 +29,6 @@ _POINT = re.compile(
 )
 _PERCENT = re.compile(r"(.*[0-9.,])\s*%")
 _TRUTHS = {"true": 1.0, "false": 0.0}
-FEW = 4  # values that must be left beside a code for its distance to be judged
 
 
 @dataclass(frozen=True)
@@ -353,72 +353,36 @@ def _remedy(cell: str, marks: Marks) -> str:
 # ---- numbers that stand for nothing ---------------------------------------------------------------------------------
 
 
-# Nines, with and without decimals, and the ends of the ranges of whole numbers.
-_NINES = {float(f"{'9' * whole}.{'9' * fraction or '0'}") for whole in range(1, 11) for fraction in range(4)}
-_CODES = np.array(sorted({*_NINES, *(-nines for nines in _NINES), -32768.0, 32767.0, -(2.0**31), 2.0**31 - 1}
-                         | {-888.0, -7777.0, -8888.0}))  # fmt: skip
-
-
-def _is_weak(value: float) -> bool:
-    """Whether a code of few digits may well have been measured."""
-    return abs(value) < 99 or (value > 0 and abs(value) == 99)
-
-
 def _check_codes(grid: Grid, place: int, argument: str, values: FloatArray, missing: Codes, remarks: list[str]) -> None:
     """Refuse numbers far outside the others that are usual codes; say of any other that repeats there."""
-    unique, counts = np.unique(values[np.isfinite(values)], return_counts=True)
-    times = dict(zip(unique.tolist(), counts.tolist(), strict=True))
-    usual = np.isin(unique, _CODES) | (np.abs(unique) >= 1e20)
-    rest = unique[~usual]
-    found = []
-    if counts[~usual].sum() >= FEW:
-        low, high = float(rest[0]), float(rest[-1])
-        spread = (high - low) or abs(high) or 1.0
-        for value in unique[usual].tolist():
-            away, alien = max(low - value, value - high) / spread, value < 0 <= low
-            if _is_weak(value):
-                far = (alien and away > 0.5) or (away > 3 and times[value] > 1)
-            else:
-                far = away > 1 or alien
-            if far:
-                found.append(value)
+    codes = far_codes(values)
+    times, rest, found = codes.counts, codes.rest, codes.found
     if found:
         cells = [grid.columns[place][int(np.flatnonzero(values == value)[0])] for value in found]
         count = sum(times[value] for value in found)
         first = grid.numbers[int(np.flatnonzero(np.isin(values, found))[0])]
         given = (
             f"{' and '.join(cells)} in {count} cell{'s' * (count > 1)} of column {grid.names[place]!r} (the first in "
-            f"row {first}), far from the other values ({low:g} to {high:g})"
+            f"row {first}), far from the other values ({rest[0]:g} to {rest[-1]:g})"
         )
         if "" not in missing.texts:
             way = option("na", cells[0]) if len(cells) == 1 else f"na={tuple(cells)!r}"
             allowed = f"{way} if it is a code for a missing value; {option('na', '')} too if it was measured"
             raise ValueRangeError(argument, described(given), allowed)
         remarks.append(given)
-    _note_far_out(grid, place, {value for value in times if value not in found}, times, remarks)
+    remarks += [
+        f"{value:g} stands in {times[value]} cells of column {grid.names[place]!r}, far from the others; "
+        f"{option('na', f'{value:g}')} if it is a code for a missing value"
+        for value in repeats_far_out(values[~np.isin(values, found)])
+    ]
     # Among other values a code shows by repeating only, or by being whole.
     broken = bool((rest % 1 != 0).mean() > 0.9) if rest.size else False
     remarks += [
         f"{value:g} stands in {times[value]} cell{'s' * (times[value] > 1)} of column {grid.names[place]!r}; "
         f"{option('na', f'{value:g}')} if it is a code for a missing value"
-        for value in unique[usual].tolist()
-        if value not in found and not _is_weak(value) and broken and value % 1 == 0
+        for value in codes.usual
+        if value not in found and not is_weak(value) and broken and value % 1 == 0
     ]
-
-
-def _note_far_out(grid: Grid, place: int, kept: set[float], times: Mapping[float, int], remarks: list[str]) -> None:
-    """Say of an extreme value that repeats far outside the rest."""
-    ordered = sorted(kept)
-    if len(ordered) < FEW + 1:
-        return
-    for value, nearest, other in (
-        (ordered[0], ordered[1], ordered[-1]), (ordered[-1], ordered[-2], ordered[0]),
-    ):  # fmt: skip
-        if times[value] > 1 and abs(value - nearest) > 3 * (abs(nearest - other) or abs(nearest)):
-            remarks.append(
-                f"{value:g} stands in {times[value]} cells of column {grid.names[place]!r}, far from the others; "
-                f"{option('na', f'{value:g}')} if it is a code for a missing value"
-            )
 
 
 def is_numeric(cells: Sequence[str], missing: Codes) -> bool:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ews._common.labelled import refuse_dimensions
 from ews._common.publish import public
 from ews._common.result import Result
-from ews.errors import InputTypeError, MissingValuesError, SeriesTooShortError, ValueRangeError, described
+from ews.errors import InputTypeError, MissingValuesError, SeriesTooShortError, ValueRangeError, at, described
 
 __all__ = ["DetrendPlan", "Detrended", "FloatArray", "Smooth", "one_series"]
 
@@ -167,7 +167,7 @@ def _refuse_missing(x: FloatArray) -> None:
         where = np.argwhere(~finite)[0]
         raise MissingValuesError(
             "x",
-            described(f"{np.count_nonzero(~finite)} missing or infinite values, the first at position {where[-1]}"),
+            described(f"{np.count_nonzero(~finite)} missing or infinite values, the first {at(where[-1])}"),
             "finite values only: one NaN would spread over the whole trend; interpolate or drop them first",
         )
     if np.abs(x).max(initial=0.0) > _LARGEST:

@@ -288,7 +288,9 @@ DAYS = pd.date_range("2020-01-01", periods=8)
     ids=["masked", "masked dates", "filled", "netCDF's fill"],
 )
 def test_a_time_that_is_masked_or_filled_is_missing(time: Any) -> None:
-    with pytest.raises(errors.ArgumentError, match=r"^time: got a (masked|missing) time at position 7; allowed"):
+    with pytest.raises(
+        errors.ArgumentError, match=r"^time: got a (masked|missing) time at position 7 \(counted from 0\); a"
+    ):
         as_series(X[:8], time=time)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
+import re
 from typing import Any
 
 import numpy as np
@@ -475,3 +477,70 @@ def test_a_table_is_told_to_choose_a_column() -> None:
         as_series(pd.DataFrame({"a": [1.0, 2.0, 4.0], "b": [1.0, 3.0, 2.0]}))
     with pytest.raises(errors.InputTypeError, match=r"ews\.detect reads several as columns of a DataFrame"):
         as_series(np.ones((3, 2)))
+
+
+CODED = {
+    "-999": ([-999.0] * 4, "CAUTION: -999 in 4 of 124 places"),
+    "-9999 once": ([-9999.0], "CAUTION: -9999 in 1 of 121 places"),
+    "netCDF": ([9.969209968386869e36, 1e20], "CAUTION: 1e+20 and 9.96921e+36 in 2 of 122 places"),
+    "whole numbers of 16 bits": ([65535.0, -32768.0], "CAUTION: -32768 and 65535 in 2"),
+    "-1 among lengths": ([-1.0, -1.0], "-1 in 2 of 122 places, far from the other values"),
+    "repeats far out": ([5555.0, 5555.0, 5555.0], "5555 in 3 of 123 places, far from the other values"),
+    "one extreme": ([200.0], None),
+    "99 once": ([99.0], None),
+}
+
+
+@pytest.mark.parametrize("kind", CODED)
+@pytest.mark.parametrize("make", [np.array, pd.Series, lambda values: pl.Series(values.tolist()), np.ma.masked_invalid])
+def test_what_may_stand_for_a_missing_value_is_said_of_arrays_as_of_files(kind, make):
+    codes, said = CODED[kind]
+    values = np.concatenate([np.random.default_rng(4).normal(20, 2, 120), codes])
+    values[[7, *range(120, values.size)]] = values[[-1, *range(120, values.size - 1), 7]]
+    notes = " ".join(as_series(make(values)).notes)
+    assert ("far from" in notes) == (said is not None)
+    assert said is None or said in notes
+    detected = ews.detect(make(values), n_surrogates=0)
+    assert any("far from" in reason for reason in detected.reasons) == ("CAUTION" in notes)
+
+
+@pytest.mark.parametrize("verb", [ews.detect, ews.detect_multivariate])
+def test_a_column_of_times_in_a_table_is_asked_for(verb):
+    x = np.random.default_rng(4).standard_normal((60, 2))
+    for name, held in {
+        "year": np.arange(1900, 1960), "Time": np.linspace(0, 1, 60), "when": pd.date_range("2000", periods=60),
+        "date": [f"{year}-06-01" for year in range(1900, 1960)], "age_BP": np.arange(60)[::-1], "t": np.arange(60.0),
+    }.items():  # fmt: skip
+        for frame in (pd.DataFrame, pl.DataFrame):
+            table = frame({name: held, "a": x[:, 0], "b": x[:, 1]})
+            with pytest.raises(errors.InputTypeError, match=rf"^time: got None, and a column '{name}' .*time='{name}'"):
+                verb(table)
+    for name in ("t", "count", "y"):  # a name alone makes no time
+        assert set(ews.detect(pd.DataFrame({name: x[:, 0], "b": x[:, 1]}), n_surrogates=0)) == {name, "b"}
+
+
+@pytest.mark.parametrize(("time", "said"), [
+    ([*range(50), *pd.date_range("2000", periods=50)], "numbers and others together, as 0 and"),
+    (np.array([*range(99), "2000-01-01"], dtype=object), "numbers and others together, as 0 and '2000-01-01'"),
+    (pd.DataFrame({"t": range(100)}), "a table of 1 column"),
+    ([str(place) for place in range(100)], "the text '0', …"),
+])  # fmt: skip
+def test_times_of_two_kinds_are_refused(time, said):
+    with pytest.raises(errors.InputTypeError, match=f"^time: got {re.escape(said)}"):
+        as_series(np.random.default_rng(4).standard_normal(100), time=time)
+
+
+def test_decimal_numbers_are_times_and_lazy_tables_are_collected():
+    quarters = [decimal.Decimal(place) / 4 for place in range(100)]
+    assert as_series(np.arange(100.0), time=quarters).step == 0.25
+    with pytest.raises(errors.InputTypeError, match=r"a lazy table; allowed: data.collect\(\)"):
+        ews.detect(pl.LazyFrame({"a": [1.0, 2.0]}))
+
+
+def test_a_dimension_of_places_is_no_time_without_a_word():
+    along = xr.DataArray(np.random.default_rng(4).standard_normal(50), dims="lat", coords={"lat": np.arange(50.0)})
+    for one in (along, along.drop_vars("lat")):
+        assert "CAUTION: values run along the dimension 'lat'" in " ".join(as_series(one).notes)
+    cube = xr.DataArray(np.zeros((4, 50, 3)), dims=("x", "time", "y"))
+    with pytest.raises(errors.InputTypeError, match=r"data.isel\(x=0, y=0\)"):
+        ews.detect(cube)

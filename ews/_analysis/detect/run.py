@@ -13,6 +13,7 @@ from ews import nulls, trends
 from ews._analysis.assessment.result import Assessment, Assessments
 from ews._common import checks
 from ews._common.ages import Ages
+from ews._common.missing_codes import far_note
 from ews._common.progress import ProgressOption, reported
 from ews._common.transforms import Transform, name_of
 from ews._common.values import count_values, spread_with_level
@@ -269,13 +270,15 @@ def _detect_one(
         TrendOutcome(one.label, one.alarm, tested.tau[one.name], tested.pvalue_adjusted[one.name])
         for one in pipeline.indicators
     ]
+    hints = [spread.sentence()] if spread is not None and spread.matters else []
+    hints += [text.removeprefix("CAUTION: ") for text in cleaned.notes if text.startswith("CAUTION: ")]
     verdict, reasons = decide(
         trends_tested,
         alpha=alpha,
         n_surrogates=tested.n_surrogates,
         power=power,
         obstacles=counted.obstacles(pipeline.window),
-        hints=[spread.sentence()] if spread is not None and spread.matters else [],
+        hints=hints,
         steps=_steps(cleaned, season),
     )
     detection = Detection(
@@ -331,7 +334,9 @@ def _cleaned(data: Any, table: Table | None, **how: Any) -> Series:
         values = "1 missing value" if missing.size == 1 else f"{missing.size} missing values"
         given = described(f"{values}, the first in row {table.rows[how['name']][first]}")
         raise MissingValuesError(error.argument, given, error.allowed) from None
-    return replace(series, notes=(*table.notes, *series.notes), time_name=table.time_name)
+    far = far_note(np.asarray(data, dtype=np.float64))  # the table has said so of its cells
+    notes = (*table.notes, *(one for one in series.notes if one != far))
+    return replace(series, notes=notes, time_name=table.time_name)
 
 
 def check_size(values: FloatArray) -> None:

@@ -18,6 +18,7 @@ from ews.errors import (
     MissingValuesError,
     SeriesTooShortError,
     ValueRangeError,
+    at,
     described,
 )
 from ews.series import real_numbers
@@ -303,7 +304,7 @@ def _read_scores(argument: str, given: Any) -> FloatArray:
     values = real_numbers(argument, given)
     if np.isnan(values).any():
         where = int(np.flatnonzero(np.isnan(values))[0])
-        raise MissingValuesError(argument, described(f"NaN at position {where}"), "numbers; −∞ for what never warns")
+        raise MissingValuesError(argument, described(f"NaN {at(where)}"), "numbers; −∞ for what never warns")
     return values
 
 
