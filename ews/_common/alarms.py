@@ -36,20 +36,12 @@ def hardly_more(power: float, alpha: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """How one statistic is tested.
+    """How one statistic is tested."""
 
-    Attributes
-    ----------
-    alarm : {"up", "down", "both"}
-        The direction that warns.
-    sides : {2, 1}
-        2 for a trend, which may leave the null either way and warns in one; 1 for evidence, of which only more counts.
-    weight : float
-        Its share of the level of a joint test, relative to the others': p is divided by it before the smallest counts.
-    """
-
-    alarm: Alarm = "both"
+    alarm: Alarm = "both"  # the direction that warns
+    # 2 for a trend, which may leave the null either way and warns in one; 1 for evidence, of which only more counts.
     sides: Literal[1, 2] = 2
+    # Its share of the level of a joint test, relative to the others': p is divided by it before the smallest counts.
     weight: float = 1.0
 
     def pvalues(self, observed: FloatArray, surrogate: FloatArray) -> FloatArray:

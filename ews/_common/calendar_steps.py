@@ -36,27 +36,13 @@ STEP_SLACK = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """The steps that times follow.
+    """The steps that times follow."""
 
-    Attributes
-    ----------
-    unit : str
-        See :class:`ews.series.Sampling`; empty for plain numbers.
-    every : int
-        Units in a step.
-    index : ndarray of shape (n,)
-        Which step each time stands at, from 0; increasing.
-    stamp : callable
-        From steps to their times.
-    read_as : str
-        What the times were taken for, where that was not plain.
-    """
-
-    unit: str
-    every: int
-    index: IntArray
-    stamp: Callable[[IntArray], Any]
-    read_as: str = ""
+    unit: str  # see :class:`ews.series.Sampling`; empty for plain numbers
+    every: int  # units in a step
+    index: IntArray  # (n,): which step each time stands at, from 0; increasing
+    stamp: Callable[[IntArray], Any]  # from steps to their times
+    read_as: str = ""  # what the times were taken for, where that was not plain
 
     @property
     def absent(self) -> int:

@@ -17,21 +17,11 @@ __all__ = ["Clock"]
 
 @dataclass(frozen=True, eq=False)
 class Clock:
-    """The clock that times were written with.
+    """The clock that times were written with."""
 
-    Attributes
-    ----------
-    zone : datetime.tzinfo or None
-        A time zone that all share.
-    offsets : ndarray or None
-        Offset from UTC written beside each time (timedelta64[ns]).
-    utc : ndarray or None
-        The same times in UTC.
-    """
-
-    zone: Any = None
-    offsets: npt.NDArray[Any] | None = None
-    utc: npt.NDArray[Any] | None = None
+    zone: Any = None  # a time zone that all share
+    offsets: npt.NDArray[Any] | None = None  # offset from UTC written beside each time (timedelta64[ns])
+    utc: npt.NDArray[Any] | None = None  # the same times in UTC
 
     @property
     def aware(self) -> bool:

@@ -19,17 +19,10 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 
 
 class Form(NamedTuple):
-    """One way to write a date as a number.
+    """One way to write a date as a number."""
 
-    Attributes
-    ----------
-    text : str
-        What a note calls it.
-    read : callable
-        From numbers to dates (datetime64, in the unit that the number gives), or None where one is no date.
-    """
-
-    text: str
+    text: str  # what a note calls it
+    # From numbers to dates (datetime64, in the unit that the number gives), or None where one is no date.
     read: Callable[[FloatArray], npt.NDArray[Any] | None]
 
 

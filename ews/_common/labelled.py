@@ -16,25 +16,14 @@ _NAMES = ("time", "date", "dates", "datetime", "year", "years", "month", "t")
 
 
 class Labelled(NamedTuple):
-    """What one series of xarray holds.
+    """What one series of xarray holds."""
 
-    Attributes
-    ----------
-    values : ndarray of shape (n,)
-        Fill values as NaN.
-    time : object
-        Its times, or None.
-    name, time_name : str or None
-        Names of both.
-    notes : tuple of str
-        What had to be decided.
-    """
-
-    values: Any
-    time: Any
+    values: Any  # (n,): fill values as NaN
+    time: Any  # its times, or None
+    # Names of both.
     name: str | None
     time_name: str | None
-    notes: tuple[str, ...]
+    notes: tuple[str, ...]  # what had to be decided
 
 
 def one_series(data: Any, time: Any) -> Labelled:

@@ -22,24 +22,12 @@ FEWEST = 6
 
 @dataclass(frozen=True, eq=False)
 class Restarting:
-    """Steps that begin anew.
+    """Steps that begin anew."""
 
-    Attributes
-    ----------
-    unit : str
-        What one step is called.
-    index : ndarray of shape (n,)
-        Which step each date stands at, from 0.
-    stamp : callable
-        From steps to dates (datetime64[D]).
-    read_as : str
-        What the dates were taken for.
-    """
-
-    unit: str
-    index: IntArray
-    stamp: Callable[[IntArray], npt.NDArray[Any]]
-    read_as: str = ""
+    unit: str  # what one step is called
+    index: IntArray  # (n,): which step each date stands at, from 0
+    stamp: Callable[[IntArray], npt.NDArray[Any]]  # from steps to dates (datetime64[D])
+    read_as: str = ""  # what the dates were taken for
 
 
 def restarting(days: npt.NDArray[Any]) -> Restarting | None:

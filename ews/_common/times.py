@@ -34,27 +34,13 @@ FILL_VALUES = (1e20, float(np.float32(1e20)), 9.969209968386869e36)
 
 @dataclass(frozen=True, eq=False)
 class Times:
-    """Times as they were read.
+    """Times as they were read."""
 
-    Attributes
-    ----------
-    values : ndarray of shape (n,), float64 or datetime64[ns]
-        As given, not sorted.
-    notes : tuple of str
-        What had to be decided.
-    clock : Clock
-        The time zone that they were written with.
-    form : str
-        How numbers wrote dates (see :data:`ews._common.encoded_times.FORMS`), or ``"ages"``; else empty.
-    calendar : str
-        Calendar of a climate model that the values are decimal years of; else empty.
-    """
-
-    values: Any
-    notes: tuple[str, ...] = ()
-    clock: Clock = field(default_factory=Clock)
-    form: str = ""
-    calendar: str = ""
+    values: Any  # (n,): as given, not sorted
+    notes: tuple[str, ...] = ()  # what had to be decided
+    clock: Clock = field(default_factory=Clock)  # the time zone that they were written with
+    form: str = ""  # how numbers wrote dates (see :data:`ews._common.encoded_times.FORMS`), or ``"ages"``; else empty
+    calendar: str = ""  # calendar of a climate model that the values are decimal years of; else empty
 
     @property
     def read_as(self) -> str:

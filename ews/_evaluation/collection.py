@@ -22,30 +22,14 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """Labelled series, ready to be scored.
+    """Labelled series, ready to be scored."""
 
-    Attributes
-    ----------
-    names : tuple of str
-        One for each series.
-    series : tuple of Series
-        Clean, and cut at the last time used.
-    labels : ndarray of bool
-        Which are positive.
-    groups : ndarray of int
-        Which are of one record or site.
-    transition : ndarray of float
-        Time of transition of each, counted from its first sample, in its units of time.
-    notes : tuple of str
-        What a reader should know of the collection.
-    """
-
-    names: tuple[str, ...]
-    series: tuple[Series, ...]
-    labels: npt.NDArray[np.bool_]
-    groups: npt.NDArray[np.int64]
-    transition: FloatArray
-    notes: tuple[str, ...]
+    names: tuple[str, ...]  # one for each series
+    series: tuple[Series, ...]  # clean, and cut at the last time used
+    labels: npt.NDArray[np.bool_]  # which are positive
+    groups: npt.NDArray[np.int64]  # which are of one record or site
+    transition: FloatArray  # time of transition of each, counted from its first sample, in its units of time
+    notes: tuple[str, ...]  # what a reader should know of the collection
 
 
 @dataclass(frozen=True)

@@ -20,21 +20,13 @@ CHUNK = 4_000_000
 
 @dataclass(frozen=True, eq=False)
 class Ordered:
-    """Scores in ascending order, with the place of each among the distinct ones.
+    """Scores in ascending order, with the place of each among the distinct ones."""
 
-    Attributes
-    ----------
-    distinct : ndarray of shape (k,)
-        The distinct scores, ascending.
-    positive, negative : ndarray
-        Which scores are of positive and of negative cases, each in ascending order.
-    positive_starts, negative_starts : ndarray of shape (k + 1,)
-        Where in those each distinct score begins.
-    """
-
-    distinct: FloatArray
+    distinct: FloatArray  # (k,): the distinct scores, ascending
+    # Which scores are of positive and of negative cases, each in ascending order.
     positive: IntArray
     negative: IntArray
+    # (k + 1,): where in those each distinct score begins.
     positive_starts: IntArray
     negative_starts: IntArray
 

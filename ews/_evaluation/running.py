@@ -26,30 +26,14 @@ ROUNDING = 1e-13
 
 @dataclass(frozen=True)
 class Analysis:
-    """How the trend of an indicator is made; the window and the bandwidth may be fractions of what is analysed.
+    """How the trend of an indicator is made; the window and the bandwidth may be fractions of what is analysed."""
 
-    Attributes
-    ----------
-    window : float or int
-        Window length.
-    detrend : str or None
-        Detrending method.
-    bandwidth : float or None
-        Its bandwidth or span.
-    trend : str
-        Trend statistic.
-    causal : bool
-        Whether each time sees the past only.
-    season : int or None
-        Period taken out first, in samples.
-    """
-
-    window: float
+    window: float  # window length
     detrend: str | None
-    bandwidth: float | None
+    bandwidth: float | None  # its bandwidth or span
     trend: str
-    causal: bool
-    season: int | None
+    causal: bool  # whether each time sees the past only
+    season: int | None  # period taken out first, in samples
 
     def pipeline(self, n: int, step: float, indicators: Sequence[str]) -> Pipeline:
         """The same choices for a record of length `n`."""

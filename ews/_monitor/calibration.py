@@ -245,25 +245,16 @@ class _Tally:
 
 @dataclass(frozen=True)
 class _Noise:
-    """AR(1) noise, and how well the reference tells its coefficient.
+    """AR(1) noise, and how well the reference tells its coefficient."""
 
-    Attributes
-    ----------
-    coefficient, innovation_sd : float
-        Best guess.
-    memory, error : float
-        Lag-1 autocorrelation of the reference's residual, corrected for bias, and its standard error.
-    power : float
-        Variance of the residual.
-    expected_memory, expected_power : ndarray of shape (tried,)
-        The same two of the residual of AR(1) noise with each coefficient tried and unit innovations.
-    """
-
+    # Best guess.
     coefficient: float
     innovation_sd: float
+    # Lag-1 autocorrelation of the reference's residual, corrected for bias, and its standard error.
     memory: float
     error: float
-    power: float
+    power: float  # variance of the residual
+    # (tried,): the same two of the residual of AR(1) noise with each coefficient tried and unit innovations.
     expected_memory: FloatArray
     expected_power: FloatArray
 

@@ -70,29 +70,14 @@ class TrendPipeline:
 
 @dataclass(frozen=True, eq=False)
 class Pipeline(TrendPipeline):
-    """Detrending, windows and trend, resolved for series of one length.
-
-    Attributes
-    ----------
-    plan : DetrendPlan
-        Detrending.
-    indicators : sequence of Indicator
-        What is measured.
-    window : int
-        Window length in samples.
-    trend : {"kendall", "spearman", "theil_sen"}
-        Trend statistic.
-    step : float
-        Sampling step.
-    level : ndarray of shape (n,)
-        The trend of the observed series: put back under a surrogate for indicators that divide by the level.
-    """
+    """Detrending, windows and trend, resolved for series of one length."""
 
     plan: DetrendPlan
-    indicators: Sequence[Indicator]
-    window: int
+    indicators: Sequence[Indicator]  # what is measured
+    window: int  # window length in samples
     trend: trends.TrendMethod
     step: float
+    # (n,): the trend of the observed series: put back under a surrogate for indicators that divide by the level.
     level: FloatArray
 
     @property

@@ -18,20 +18,11 @@ PROPER = ("Fisher", "Hurst", "Jacobian", "Lempel", "Moran")
 
 @dataclass(frozen=True, slots=True)
 class TrendOutcome:
-    """The trend of one indicator and what its test gave.
+    """The trend of one indicator and what its test gave."""
 
-    Attributes
-    ----------
-    label : str
-        What a figure calls the indicator.
-    alarm : {"up", "down", "both"}
-        The direction that warns.
-    trend, pvalue : float
-        Trend statistic, and its p adjusted over all indicators; NaN where they are undefined.
-    """
-
-    label: str
-    alarm: Alarm
+    label: str  # what a figure calls the indicator
+    alarm: Alarm  # the direction that warns
+    # Trend statistic, and its p adjusted over all indicators; NaN where they are undefined.
     trend: float
     pvalue: float
 

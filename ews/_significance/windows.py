@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,20 +13,21 @@ from ews import nulls, trends
 from ews._common import checks
 from ews._common.alarms import two_sided
 from ews._common.progress import ProgressOption
-from ews._common.transforms import Transform, name_of
+from ews._common.seeds import resolve_seed
+from ews._common.transforms import name_of
 from ews._significance.pipeline import Pipeline, in_chunks
 from ews._significance.resolve import on_scale, resolve_window
 from ews.detrend import plan as plan_detrending
 from ews.errors import SeriesTooShortError, ValueRangeError, described
-from ews.series import Duplicates, Missing, Series, TimeArray, as_series
+from ews.series import Series, as_series
 
 __all__ = [
     "Prepared",
+    "SurrogateTest",
     "TrendTest",
     "WholeRecord",
     "WindowedConfig",
     "check_test",
-    "edges",
     "prepare",
     "trend_test",
     "trend_tests",
@@ -88,25 +89,20 @@ class WindowedConfig:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A series ready for its windows.
+    """A series ready for its windows."""
 
-    Attributes
-    ----------
-    series : Series
-        The checked input.
-    pipeline : Pipeline
-        Detrending and window, resolved for its length.
-    trend, residual : ndarray of shape (n,)
-        What detrending took out and left, in the series' units.
-    transform : str or None
-        What the values were transformed by first.
-    """
-
-    series: Series
-    pipeline: Pipeline
+    series: Series  # the checked input
+    pipeline: Pipeline  # detrending and window, resolved for its length
+    # (n,): what detrending took out and left, in the series' units.
     trend: FloatArray
     residual: FloatArray
-    transform: str | None = None
+    choices: Mapping[str, Any]  # what the configuration of a result says of all that, by field; the window is beside it
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields that the results of all detectors have."""
+        sentence = self.pipeline.plan.sentence
+        return {"series": self.series, "trend": self.trend, "residual": self.residual, "detrend_sentence": sentence}
 
     @property
     def window(self) -> int:
@@ -119,32 +115,21 @@ class Prepared:
         return self.residual[np.isfinite(self.residual)]
 
 
-def prepare(
-    data: Any,
-    *,
-    time: Any,
-    until: Any,
-    missing: Missing,
-    duplicates: Duplicates,
-    detrend: str | None,
-    bandwidth: float | None,
-    causal: bool,
-    season: int | None,
-    window: float | WholeRecord,
-    shortest: int,
-    transform: Transform = None,
-) -> Prepared:
-    """Check the input, resolve window and detrending, and detrend."""
-    causal = checks.flag("causal", causal)
-    series = as_series(data, time=time, until=until, missing=missing, duplicates=duplicates, causal=causal)
-    series = on_scale(series, transform)
+def prepare(asked: Mapping[str, Any], *, shortest: int) -> Prepared:
+    """Check the input, resolve window and detrending, and detrend: by the arguments of a detector, as given."""
+    causal, window, season = checks.flag("causal", asked["causal"]), asked["window"], asked["season"]
+    until, missing, duplicates = asked["until"], asked["missing"], asked["duplicates"]
+    series = as_series(
+        asked["series"], time=asked["time"], until=until, missing=missing, duplicates=duplicates, causal=causal
+    )
+    series = on_scale(series, asked["transform"])
     n = len(series)
     if n >= 2 and np.ptp(series.values) == 0:
         raise ValueRangeError("series", described(f"{n} equal values ({series.values[0]:g})"), "values that vary")
     if isinstance(window, WholeRecord) and n < shortest:
         raise SeriesTooShortError("series", described(f"{n} observation(s)"), f"at least {shortest} for this test")
     samples = n if isinstance(window, WholeRecord) else resolve_window(window, n, shortest=shortest)
-    plan = plan_detrending(detrend, n=n, bandwidth=bandwidth, causal=causal, season=season)
+    plan = plan_detrending(asked["detrend"], n=n, bandwidth=asked["bandwidth"], causal=causal, season=season)
     trend = plan.rows(series.values.reshape(1, -1))[0]
     residual = series.values - trend
     spread, size = float(np.nanmax(residual) - np.nanmin(residual)), float(np.abs(series.values).max())
@@ -152,105 +137,77 @@ def prepare(
         given = described(f"values that detrending leaves {spread:.1g} of, in a series of size {size:.3g}")
         raise ValueRangeError("series", given, "values that vary about their trend; or another way to detrend")
     pipeline = Pipeline(plan, (), samples, "kendall", series.step, trend)
-    return Prepared(series, pipeline, trend, residual, name_of(transform))
-
-
-def check_test(*, null: Any, n_surrogates: Any, alpha: Any) -> None:
-    """Check what every test needs."""
-    nulls.check(null=null, n_surrogates=n_surrogates)
-    checks.alpha(alpha)
-
-
-def config_fields(prepared: Prepared, *, until: Any, missing: str, duplicates: str) -> dict[str, Any]:
-    """The fields of a :class:`WindowedConfig` that the preparation settled."""
-    plan = prepared.pipeline.plan
-    return {
-        "window": prepared.window,
+    choices = {
         "detrend": plan.method,
         "bandwidth": plan.bandwidth,
         "causal": plan.causal if plan.method is not None else True,
         "season": plan.season,
-        "transform": prepared.transform,
+        "transform": name_of(asked["transform"]),
         "until": None if until is None else str(until),
         "missing": missing,
         "duplicates": duplicates,
     }
+    return Prepared(series, pipeline, trend, residual, choices)
+
+
+@dataclass(frozen=True)
+class SurrogateTest:
+    """The choices of a test against surrogates, checked."""
+
+    null: nulls.NullName
+    n_surrogates: int
+    alpha: float
+    seed: int
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """What the configuration of a result says of it, by field; the null, or nulls, are beside it."""
+        return {"n_surrogates": self.n_surrogates, "alpha": self.alpha, "seed": self.seed}
+
+
+def check_test(*, null: Any, n_surrogates: Any, alpha: Any, seed: Any) -> SurrogateTest:
+    """Check what every test needs."""
+    nulls.check(null=null, n_surrogates=n_surrogates)
+    return SurrogateTest(null, int(n_surrogates), checks.alpha(alpha), resolve_seed(seed))
 
 
 @dataclass(frozen=True, eq=False)
 class TrendTest:
-    """The trend of a statistic over windows, against surrogates of the residual.
+    """The trend of a statistic over windows, against surrogates of the residual."""
 
-    Attributes
-    ----------
-    tau : float
-        Kendall's τ-b of the statistic with time.
-    pvalue : float
-        Two-sided, p = min(1, 2 min(p↑, p↓)), each p = (1 + r) / (1 + n); NaN without surrogates.
-    surrogate_tau : ndarray of shape (n_surrogates,)
-        τ of each surrogate, through detrending and windows again.
-    null_sentence : str
-        What the null is, with its fitted numbers.
-    """
-
-    tau: float
-    pvalue: float
-    surrogate_tau: FloatArray
-    null_sentence: str
+    tau: float  # Kendall's τ-b of the statistic with time
+    pvalue: float  # two-sided, p = min(1, 2 min(p↑, p↓)), each p = (1 + r) / (1 + n); NaN without surrogates
+    surrogate_tau: FloatArray  # (n_surrogates,): τ of each surrogate, through detrending and windows again
+    null_sentence: str  # what the null is, with its fitted numbers
 
 
 def trend_test(
-    values: FloatArray,
-    measure: Measure,
-    prepared: Prepared,
-    *,
-    null: nulls.NullName,
-    n_surrogates: int,
-    seed: int,
-    progress: ProgressOption = None,
+    values: FloatArray, measure: Measure, prepared: Prepared, test: SurrogateTest, progress: ProgressOption = None
 ) -> TrendTest:
     """Test the trend of a statistic: each surrogate of the residual is detrended and measured as the series was."""
-    return trend_tests(
-        [values],
-        lambda rows: [measure(rows)],
-        prepared,
-        null=null,
-        n_surrogates=n_surrogates,
-        seed=seed,
-        progress=progress,
-    )[0]
+    return trend_tests([values], lambda rows: [measure(rows)], prepared, test, progress)[0]
 
 
 def trend_tests(
     values: Sequence[FloatArray],
     measure: Callable[[FloatArray], Sequence[FloatArray]],
     prepared: Prepared,
-    *,
-    null: nulls.NullName,
-    n_surrogates: int,
-    seed: int,
+    test: SurrogateTest,
     progress: ProgressOption = None,
 ) -> list[TrendTest]:
     """:func:`trend_test` of several statistics that are measured together, each for itself."""
     taus = [float(trends.rows(one.reshape(1, -1), method="kendall")[0]) for one in values]
-    if n_surrogates == 0:
+    if test.n_surrogates == 0:
         return [TrendTest(tau, float("nan"), np.empty(0), "no surrogates were drawn") for tau in taus]
-    fitted = nulls.fit(prepared.drawn, null=null)
+    fitted = nulls.fit(prepared.drawn, null=test.null)
 
     def surrogate_taus(first: int, count: int) -> FloatArray:
-        rows = prepared.pipeline.residual(fitted.draw(first, count, seed=seed))
+        rows = prepared.pipeline.residual(fitted.draw(first, count, seed=test.seed))
         return np.stack([trends.rows(one, method="kendall") for one in measure(rows)])
 
-    surrogate = np.concatenate(
-        in_chunks(surrogate_taus, n_surrogates, n=len(prepared.series), progress=progress), axis=1
-    )
+    chunks = in_chunks(surrogate_taus, test.n_surrogates, n=len(prepared.series), progress=progress)
+    surrogate = np.concatenate(chunks, axis=1)
     return [
         TrendTest(tau, float(two_sided(np.array([tau]), drawn)[0]), drawn, fitted.sentence)
         for tau, drawn in zip(taus, surrogate, strict=True)
     ]
-
-
-def edges(prepared: Prepared) -> TimeArray:
-    """Times of the right edges of all windows."""
-    edge: TimeArray = prepared.series.time[prepared.window - 1 :]
-    return edge

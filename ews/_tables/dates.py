@@ -55,21 +55,11 @@ _ALLOWED = "numbers, or dates such as 2015-06-01"
 
 
 class Times(NamedTuple):
-    """Times of the rows.
+    """Times of the rows."""
 
-    Attributes
-    ----------
-    values : pandas.Series
-        Numbers or dates.
-    name : str
-        Of the axis.
-    notation : str
-        What was recognised, in words.
-    """
-
-    values: Any
-    name: str
-    notation: str
+    values: Any  # numbers or dates
+    name: str  # of the axis
+    notation: str  # what was recognised, in words
 
 
 def month_number(name: str) -> int | None:

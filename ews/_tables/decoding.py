@@ -34,39 +34,19 @@ _BINARY = {
 
 
 class Source(NamedTuple):
-    """The content of a file before it is read.
+    """The content of a file before it is read."""
 
-    Attributes
-    ----------
-    name : str
-        What the report calls it.
-    content : bytes or str
-        Everything in it.
-    is_sheet : bool
-        Whether it is a workbook (.xlsx, .ods).
-    """
-
-    name: str
-    content: bytes | str
-    is_sheet: bool
+    name: str  # what the report calls it
+    content: bytes | str  # everything in it
+    is_sheet: bool  # whether it is a workbook (.xlsx, .ods)
 
 
 class Text(NamedTuple):
-    """Decoded text.
+    """Decoded text."""
 
-    Attributes
-    ----------
-    text : str
-        With ``\\n`` at the end of every line.
-    encoding : str or None
-        The encoding used, in words; None where text was given.
-    remark : str or None
-        What the reader should know of it.
-    """
-
-    text: str
-    encoding: str | None
-    remark: str | None
+    text: str  # with ``\n`` at the end of every line
+    encoding: str | None  # the encoding used, in words; None where text was given
+    remark: str | None  # what the reader should know of it
 
 
 def opened(source: Any) -> Source:

@@ -9,18 +9,10 @@ __all__ = ["Grid", "Row"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of cells.
+    """One row of cells."""
 
-    Attributes
-    ----------
-    line : int
-        Its line in the file, or its row in the sheet, counted from 1.
-    cells : list of str
-        Without spaces around them.
-    """
-
-    line: int
-    cells: list[str]
+    line: int  # its line in the file, or its row in the sheet, counted from 1
+    cells: list[str]  # without spaces around them
 
     def filled(self) -> int:
         """How many cells hold something."""
@@ -33,36 +25,16 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """A heading and columns of cells.
+    """A heading and columns of cells."""
 
-    Attributes
-    ----------
-    names : tuple of str
-        Of the columns, as in the file; they may repeat.
-    columns : list of list of str
-        The cells, by column.
-    lines : list of int
-        The line of each row in the file.
-    numbers : list of int
-        The number of each row below the heading, counted from 1.
-    separator : str or None
-        What separates cells; None for a sheet or a single column.
-    typed : bool
-        Whether numbers come from a sheet, so that their decimal sign is known.
-    left_out : tuple of str
-        What was left out, and where.
-    remarks : tuple of str
-        What else had to be decided.
-    """
-
-    names: tuple[str, ...]
-    columns: list[list[str]]
-    lines: list[int]
-    numbers: list[int]
-    separator: str | None
-    typed: bool
-    left_out: tuple[str, ...]
-    remarks: tuple[str, ...]
+    names: tuple[str, ...]  # of the columns, as in the file; they may repeat
+    columns: list[list[str]]  # the cells, by column
+    lines: list[int]  # the line of each row in the file
+    numbers: list[int]  # the number of each row below the heading, counted from 1
+    separator: str | None  # what separates cells; None for a sheet or a single column
+    typed: bool  # whether numbers come from a sheet, so that their decimal sign is known
+    left_out: tuple[str, ...]  # what was left out, and where
+    remarks: tuple[str, ...]  # what else had to be decided
 
     def __len__(self) -> int:
         return len(self.lines)

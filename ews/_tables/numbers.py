@@ -33,18 +33,10 @@ _TRUTHS = {"true": 1.0, "false": 0.0}
 
 @dataclass(frozen=True)
 class Codes:
-    """What the user said stands for a missing value.
+    """What the user said stands for a missing value."""
 
-    Attributes
-    ----------
-    texts : tuple of str
-        Cells, or patterns with ``*``.
-    numbers : tuple of float
-        Those that are numbers: 999 is also 999.0.
-    """
-
-    texts: tuple[str, ...]
-    numbers: tuple[float, ...]
+    texts: tuple[str, ...]  # cells, or patterns with ``*``
+    numbers: tuple[float, ...]  # those that are numbers: 999 is also 999.0
 
     def match(self, cell: str) -> bool:
         """Whether a cell stands for a missing value, in so many words or as the user said."""
@@ -55,36 +47,20 @@ class Codes:
 
 @dataclass(frozen=True)
 class Marks:
-    """How numbers are written in one column.
+    """How numbers are written in one column."""
 
-    Attributes
-    ----------
-    decimal : str
-        "." or ",".
-    thousands : str or None
-        What stands between groups of thousands, as the user said; None for any other sign in its place.
-    """
-
-    decimal: str
+    decimal: str  # "." or ","
+    # What stands between groups of thousands, as the user said; None for any other sign in its place.
     thousands: str | None
 
 
 @dataclass(frozen=True)
 class Notation:
-    """How numbers are written in a file.
+    """How numbers are written in a file."""
 
-    Attributes
-    ----------
-    columns : dict of int to Marks
-        By place of the column.
-    unclear : dict of int to str
-        Columns whose notation cannot be told, with what was found.
-    usual : set of int
-        Columns in which no cell tells, and the usual decimal sign of such a file was taken.
-    """
-
-    columns: Mapping[int, Marks]
-    unclear: Mapping[int, str]
+    columns: Mapping[int, Marks]  # by place of the column
+    unclear: Mapping[int, str]  # columns whose notation cannot be told, with what was found
+    # Columns in which no cell tells, and the usual decimal sign of such a file was taken.
     usual: frozenset[int] = frozenset()
 
 

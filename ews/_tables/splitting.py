@@ -21,24 +21,12 @@ _SAMPLE = 200
 
 
 class Rows(NamedTuple):
-    """Rows of cells before the heading is found.
+    """Rows of cells before the heading is found."""
 
-    Attributes
-    ----------
-    rows : list of Row
-        All of them; blank lines have no cells.
-    separator : str or None
-        What separates cells; None where a line is one cell.
-    left_out : list of str
-        Lines left out.
-    comments : list of Row
-        Lines left out because they begin with ``#``, without it: the last may be the heading.
-    """
-
-    rows: list[Row]
-    separator: str | None
-    left_out: list[str]
-    comments: list[Row]
+    rows: list[Row]  # all of them; blank lines have no cells
+    separator: str | None  # what separates cells; None where a line is one cell
+    left_out: list[str]  # lines left out
+    comments: list[Row]  # lines left out because they begin with ``#``, without it: the last may be the heading
 
 
 def rows_of_text(text: str, *, sep: str | None, decimal: str | None, skip: int | None, comment: str | None) -> Rows:

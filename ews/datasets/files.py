@@ -16,20 +16,11 @@ _TIMEOUT = 20.0  # seconds without an answer after which an address counts as ou
 
 @dataclass(frozen=True)
 class File:
-    """One file of a data set.
+    """One file of a data set."""
 
-    Attributes
-    ----------
-    path : str
-        Its place below ``EWS_DATA_DIR``, and below the cache folder.
-    sha256 : str
-        Digest of its bytes.
-    url : str or None
-        Where these very bytes are published; None where the source publishes them in a form that is not read here.
-    """
-
-    path: str
-    sha256: str
+    path: str  # its place below ``EWS_DATA_DIR``, and below the cache folder
+    sha256: str  # digest of its bytes
+    # Where these very bytes are published; None where the source publishes them in a form that is not read here.
     url: str | None = None
 
 

@@ -24,21 +24,14 @@ DIVERGENT = 700.0
 
 @dataclass(frozen=True)
 class Law:
-    """A discrete distribution.
+    """A discrete distribution."""
 
-    Attributes
-    ----------
-    name, label : str
-        What it is called, in code and in a figure.
-    fit : callable
-        ``fit(values, counts, smallest)`` gives the parameters of greatest likelihood and its logarithm.
-    survival : callable
-        ``survival(x, parameters, smallest)`` gives the probability of x or more.
-    """
-
+    # What it is called, in code and in a figure.
     name: str
     label: str
+    # ``fit(values, counts, smallest)`` gives the parameters of greatest likelihood and its logarithm.
     fit: Callable[[FloatArray, FloatArray, int], tuple[Parameters, float]]
+    # ``survival(x, parameters, smallest)`` gives the probability of x or more.
     survival: Callable[[FloatArray, Parameters, int], FloatArray]
 
 

@@ -11,7 +11,6 @@ from ews._analysis.abrupt_shift.result import AbruptShift, AbruptShiftConfig
 from ews._common import checks
 from ews._common.progress import ProgressOption, reported
 from ews._significance.pipeline import in_chunks
-from ews._significance.resolve import resolve_seed
 from ews._significance.windows import FloatArray, check_test
 from ews.errors import SeriesTooShortError, ValueRangeError, described
 from ews.series import Duplicates, Missing, as_series
@@ -115,14 +114,14 @@ def abrupt_shift(
     >>> bool(67 <= found.location <= 73), found.warning
     (True, True)
     """
-    check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
+    test = check_test(null=null, n_surrogates=n_surrogates, alpha=alpha, seed=seed)
     threshold = checks.number("threshold", threshold, above=0.0)
     cleaned = as_series(series, time=time, until=until, missing=missing, duplicates=duplicates)
     lengths = _lengths(shortest, longest, len(cleaned))
     if np.ptp(cleaned.values) == 0:
         given = described(f"{len(cleaned)} equal values ({cleaned.values[0]:g})")
         raise ValueRangeError("series", given, "values that vary")
-    resolved, count = resolve_seed(seed), int(n_surrogates)
+    count = test.n_surrogates
     score = scores(cleaned.values.reshape(1, -1), lengths, threshold)[0]
     statistic = float(np.abs(score).max())
     place = _place(score)
@@ -137,7 +136,7 @@ def abrupt_shift(
             sentence = f"{fitted.sentence}, the residual being the series less the step at its largest score"
 
             def largest(first: int, rows: int) -> FloatArray:
-                found = scores(fitted.draw(first, rows, seed=resolved), lengths, threshold)
+                found = scores(fitted.draw(first, rows, seed=test.seed), lengths, threshold)
                 return np.asarray(np.abs(found).max(axis=1), dtype=np.float64)
 
             drawn = np.concatenate(in_chunks(largest, count, n=len(cleaned), progress=progress))
@@ -157,12 +156,10 @@ def abrupt_shift(
             longest=lengths[-1],
             threshold=threshold,
             null=null,
-            n_surrogates=count,
-            alpha=float(alpha),
+            **test.choices,
             until=None if until is None else str(until),
             missing=missing,
             duplicates=duplicates,
-            seed=resolved,
         ),
     )
 

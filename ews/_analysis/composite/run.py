@@ -13,8 +13,8 @@ from ews._common import checks
 from ews._common.progress import ProgressOption, reported
 from ews._common.transforms import Transform
 from ews._significance.pipeline import in_chunks
-from ews._significance.resolve import resolve_indicators, resolve_seed
-from ews._significance.windows import FloatArray, Prepared, check_test, prepare
+from ews._significance.resolve import resolve_indicators
+from ews._significance.windows import FloatArray, Prepared, SurrogateTest, check_test, prepare
 from ews.indicators.fused import fused
 from ews.indicators.registry import Indicator
 from ews.results import IndicatorSeries
@@ -139,46 +139,28 @@ def composite(
     >>> found.score.shape == found.series.values.shape
     True
     """
+    asked = dict(locals())  # every choice as it was given
     chosen = resolve_indicators(indicators)
-    check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
+    test = check_test(null=null, n_surrogates=n_surrogates, alpha=alpha, seed=seed)
     shortest = max(2, *(one.shortest_window for one in chosen))
     burn_in = checks.whole("burn_in", burn_in, least=2)
     consecutive = checks.whole("consecutive", consecutive, least=1)
     span = None if window is None else checks.whole("window", window, least=shortest)
     threshold = checks.number("threshold", threshold)
-    resolved = resolve_seed(seed)
     first = max(burn_in, shortest, 0 if span is None else span)
-    prepared = prepare(
-        series,
-        time=time,
-        until=until,
-        missing=missing,
-        duplicates=duplicates,
-        detrend=detrend,
-        bandwidth=bandwidth,
-        causal=causal,
-        season=season,
-        transform=transform,
-        window=first,
-        shortest=shortest,
-    )
+    prepared = prepare(asked | {"window": first}, shortest=shortest)
     table = _measured(prepared, prepared.residual.reshape(1, -1), chosen, first, span)
     scores, strength = _strength(table, chosen)
     mean, sd = _history(scores.sum(axis=0))
     held = _held(strength[0], consecutive)
     where = np.flatnonzero(held > threshold)
     statistic = _strongest(strength, consecutive)[0]
-    drawn, sentence = _surrogates(
-        prepared, chosen, first, span, consecutive, null, int(n_surrogates), resolved, progress
-    )
+    drawn, sentence = _surrogates(prepared, test, chosen, first, span, consecutive, progress)
     reached = float((1 + (drawn >= statistic).sum()) / (1 + drawn.size)) if drawn.size else np.nan
     times = prepared.series.time
-    plan = prepared.pipeline.plan
     names = tuple(one.name for one in chosen)
     return Composite(
-        series=prepared.series,
-        trend=prepared.trend,
-        residual=prepared.residual,
+        **prepared.fields,
         indicators={
             one.name: IndicatorSeries(one.name, one.label, one.alarm, values[0], times)
             for one, values in zip(chosen, table, strict=True)
@@ -192,7 +174,6 @@ def composite(
         statistic=float(statistic),
         pvalue=reached,
         surrogate_statistic=drawn,
-        detrend_sentence=plan.sentence,
         null_sentence=sentence,
         config=CompositeConfig(
             indicators=names,
@@ -200,18 +181,9 @@ def composite(
             threshold=threshold,
             consecutive=consecutive,
             window=span,
-            detrend=plan.method,
-            bandwidth=plan.bandwidth,
-            causal=plan.causal if plan.method is not None else True,
-            season=plan.season,
-            transform=prepared.transform,
             null=null,
-            n_surrogates=int(n_surrogates),
-            alpha=float(alpha),
-            until=None if until is None else str(until),
-            missing=missing,
-            duplicates=duplicates,
-            seed=resolved,
+            **prepared.choices,
+            **test.choices,
         ),
     )
 
@@ -289,22 +261,21 @@ def _strongest(strength: FloatArray, consecutive: int) -> FloatArray:
 
 def _surrogates(
     prepared: Prepared,
+    test: SurrogateTest,
     chosen: Sequence[Indicator],
     first: int,
     window: int | None,
     consecutive: int,
-    null: nulls.NullName,
-    count: int,
-    seed: int,
     progress: ProgressOption,
 ) -> tuple[FloatArray, str]:
     """The strongest run of each surrogate, detrended and measured as the series was."""
-    if count == 0:
+    if test.n_surrogates == 0:
         return np.empty(0), "no surrogates were drawn"
-    fitted = nulls.fit(prepared.drawn, null=null)
+    fitted = nulls.fit(prepared.drawn, null=test.null)
 
     def strongest(start: int, rows: int) -> FloatArray:
-        residual = prepared.pipeline.residual(fitted.draw(start, rows, seed=seed))
+        residual = prepared.pipeline.residual(fitted.draw(start, rows, seed=test.seed))
         return _strongest(_strength(_measured(prepared, residual, chosen, first, window), chosen)[1], consecutive)
 
-    return np.concatenate(in_chunks(strongest, count, n=len(prepared.series), progress=progress)), fitted.sentence
+    drawn = in_chunks(strongest, test.n_surrogates, n=len(prepared.series), progress=progress)
+    return np.concatenate(drawn), fitted.sentence

@@ -24,37 +24,18 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class MultivariatePipeline(TrendPipeline):
-    """Detrending, standardising, windows and trend, resolved for series of one length.
+    """Detrending, standardising, windows and trend, resolved for series of one length."""
 
-    Attributes
-    ----------
-    plan : DetrendPlan
-        Detrending, of each variable alike.
-    indicators : sequence of MultivariateIndicator
-        What is measured.
-    window : int
-        Window length in samples.
-    trend : {"kendall", "spearman", "theil_sen"}
-        Trend statistic.
-    step : float
-        Sampling step.
-    samples, variables : int
-        Shape of the data.
-    standardize : bool
-        Whether each residual is divided by its standard deviation.
-    causal : bool
-        Whether that is the standard deviation of the first window rather than of the record.
-    """
-
-    plan: DetrendPlan
-    indicators: Sequence[MultivariateIndicator]
-    window: int
+    plan: DetrendPlan  # detrending, of each variable alike
+    indicators: Sequence[MultivariateIndicator]  # what is measured
+    window: int  # window length in samples
     trend: trends.TrendMethod
     step: float
+    # Shape of the data.
     samples: int
     variables: int
-    standardize: bool
-    causal: bool
+    standardize: bool  # whether each residual is divided by its standard deviation
+    causal: bool  # whether that is the standard deviation of the first window rather than of the record
 
     @property
     def n(self) -> int:

@@ -14,17 +14,10 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """What a coefficient did over the record, if it drifted by the shape.
+    """What a coefficient did over the record, if it drifted by the shape."""
 
-    Attributes
-    ----------
-    shape : str
-        Name of the shape.
-    value, lower, upper : ndarray of shape (n,)
-        Estimate and its interval at each time.
-    """
-
-    shape: str
+    shape: str  # name of the shape
+    # (n,): estimate and its interval at each time.
     value: FloatArray
     lower: FloatArray
     upper: FloatArray

@@ -15,7 +15,6 @@ from ews._analysis.score_tests.statistics import FAR, STATISTICS, bounded, robus
 from ews._common import checks
 from ews._common.alarms import westfall_young
 from ews._common.progress import ProgressOption, reported
-from ews._common.seeds import resolve_seed
 from ews._common.transforms import Transform
 from ews._significance.pipeline import in_chunks
 from ews._significance.windows import FloatArray, WholeRecord, check_test, prepare
@@ -135,28 +134,15 @@ def score_tests(
     >>> bool(found.memory[-1] > found.memory[0])
     True
     """
-    check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
+    asked = dict(locals())  # every choice as it was given
+    test = check_test(null=null, n_surrogates=n_surrogates, alpha=alpha, seed=seed)
     reach = (
         math.inf if limit is None else checks.number("limit", limit, above=0.0, allowed="a positive number, or None")
     )
     if detrend == "difference":
         allowed = "a smoother, a line or None: differences keep nothing of the memory that could drift"
         raise ArgumentError("detrend", detrend, allowed)
-    resolved = resolve_seed(seed)
-    prepared = prepare(
-        series,
-        time=time,
-        until=until,
-        missing=missing,
-        duplicates=duplicates,
-        detrend=detrend,
-        bandwidth=bandwidth,
-        causal=causal,
-        season=season,
-        transform=transform,
-        window=WholeRecord(),
-        shortest=FEWEST,
-    )
+    prepared = prepare(asked | {"window": WholeRecord()}, shortest=FEWEST)
     n = len(prepared.series)
     shapes = weights(n)
     pipeline, values = prepared.pipeline, prepared.series.values
@@ -169,15 +155,15 @@ def score_tests(
     fitted = nulls.fit(bounded(residual, reach)[0], null=null)
 
     def of_surrogates(first: int, count: int) -> FloatArray:
-        return score(residual_of(fitted.draw(first, count, seed=resolved)), shapes, reach)[0]
+        return score(residual_of(fitted.draw(first, count, seed=test.seed)), shapes, reach)[0]
 
-    drawn = in_chunks(of_surrogates, int(n_surrogates), n=n, progress=progress)
+    drawn = in_chunks(of_surrogates, test.n_surrogates, n=n, progress=progress)
     surrogate = np.concatenate(drawn, axis=1) if drawn else np.empty((len(STATISTICS), 0))
     single, adjusted = westfall_young(observed[:, 0], surrogate, [one.tested for one in STATISTICS])
     from scipy.stats import norm
 
     x = bounded(residual, reach, far=FAR)[0]
-    quantile = float(norm.isf(0.5 * float(alpha)))
+    quantile = float(norm.isf(0.5 * test.alpha))
     best = int(np.argmax(np.abs(scores[0, 0]))) if np.isfinite(scores[0, 0]).all() else 0
     memory = memory_path(x, shapes[best], shape=SHAPES[best], quantile=quantile)
     modulus = modulus_path(x, shapes[0], shape=SHAPES[0], quantile=quantile)
@@ -204,19 +190,10 @@ def score_tests(
         detrend_sentence=pipeline.plan.sentence,
         null_sentence=fitted.sentence,
         config=ScoreTestsConfig(
-            transform=prepared.transform,
-            detrend=pipeline.plan.method,
-            bandwidth=pipeline.plan.bandwidth,
-            causal=pipeline.plan.causal,
-            season=pipeline.plan.season,
+            **{**prepared.choices, "causal": pipeline.plan.causal},
+            **test.choices,
             limit=None if limit is None else reach,
             null=null,
-            n_surrogates=int(n_surrogates),
-            alpha=float(alpha),
-            until=None if until is None else str(until),
-            missing=missing,
-            duplicates=duplicates,
-            seed=resolved,
         ),
     )
 

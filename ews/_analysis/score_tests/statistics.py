@@ -19,30 +19,14 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """How one statistic is read off the scores, and tested.
+    """How one statistic is read off the scores, and tested."""
 
-    Attributes
-    ----------
-    name : str
-        What it is called.
-    row : int
-        Row of the kernel's output.
-    sign : float
-        +1 for a drift upwards, −1 for one downwards.
-    shapes : tuple of int
-        Over which shapes the largest score counts.
-    weight : float
-        Its share of the level of the joint test.
-    warns : bool
-        Whether it speaks of lost resilience; noise that grows does not.
-    """
-
-    name: str
-    row: int
-    sign: float
-    shapes: tuple[int, ...]
-    weight: float
-    warns: bool
+    name: str  # what it is called
+    row: int  # row of the kernel's output
+    sign: float  # +1 for a drift upwards, −1 for one downwards
+    shapes: tuple[int, ...]  # over which shapes the largest score counts
+    weight: float  # its share of the level of the joint test
+    warns: bool  # whether it speaks of lost resilience; noise that grows does not
 
     @property
     def tested(self) -> Statistic:

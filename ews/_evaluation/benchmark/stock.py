@@ -19,25 +19,14 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Positive:
-    """A model that is driven to its bifurcation.
-
-    Attributes
-    ----------
-    simulate : callable
-        The simulator.
-    parameter : str
-        The parameter that drives it.
-    first, critical : float
-        Where the ramp begins, and where the bifurcation is: the ramp ends there.
-    what : str
-        What a reader should know of it.
-    """
+    """A model that is driven to its bifurcation."""
 
     simulate: Callable[..., Simulation]
-    parameter: str
+    parameter: str  # the parameter that drives it
+    # Where the ramp begins, and where the bifurcation is: the ramp ends there.
     first: float
     critical: float
-    what: str
+    what: str  # what a reader should know of it
 
     def rising(self, *, n: int, replicates: int, seed: int) -> Simulation:
         """Records that end at the transition."""

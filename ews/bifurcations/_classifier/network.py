@@ -31,22 +31,14 @@ LARGEST = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Several small perceptrons with rectified units; their logits are averaged and divided by a temperature.
+    """Several small perceptrons with rectified units; their logits are averaged and divided by a temperature."""
 
-    Attributes
-    ----------
-    centre, scale : ndarray of shape (features,)
-        Median and spread of each feature over the training series.
-    members : tuple
-        For each perceptron its layers, each a pair of weight, shape (in, out), and bias, shape (out,).
-    temperature : float
-        Fitted on series that were not trained on, so that the probabilities are calibrated.
-    """
-
+    # (features,): median and spread of each feature over the training series.
     centre: FloatArray
     scale: FloatArray
+    # For each perceptron its layers, each a pair of weight, shape (in, out), and bias, shape (out,).
     members: tuple[tuple[tuple[FloatArray, FloatArray], ...], ...]
-    temperature: float = 1.0
+    temperature: float = 1.0  # fitted on series that were not trained on, so that the probabilities are calibrated
 
     @classmethod
     def of(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Network:

@@ -11,8 +11,7 @@ from ews._common import checks
 from ews._common.progress import ProgressOption, reported
 from ews._common.transforms import Transform
 from ews._significance.pipeline import in_chunks
-from ews._significance.resolve import resolve_seed
-from ews._significance.windows import FloatArray, Prepared, check_test, prepare
+from ews._significance.windows import FloatArray, Prepared, SurrogateTest, check_test, prepare
 from ews.bifurcations._classifier.features import SHORTEST, features
 from ews.bifurcations._classifier.network import CLASSES, shipped
 from ews.bifurcations._classifier.result import Classification, ClassifierConfig
@@ -134,25 +133,12 @@ def classifier(
     >>> result.kind
     'flip'
     """
-    check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
+    asked = dict(locals())  # every choice as it was given
+    test = check_test(null=null, n_surrogates=n_surrogates, alpha=alpha, seed=seed)
     prevalence = checks.alpha(prevalence, "prevalence")
     history = checks.draws("history", history)
-    resolved = resolve_seed(seed)
     try:
-        prepared = prepare(
-            series,
-            time=time,
-            until=until,
-            missing=missing,
-            duplicates=duplicates,
-            detrend=detrend,
-            bandwidth=bandwidth,
-            causal=causal,
-            season=season,
-            transform=transform,
-            window=0.5,
-            shortest=SHORTEST // 2,
-        )
+        prepared = prepare(asked | {"window": 0.5}, shortest=SHORTEST // 2)
     except SeriesTooShortError as error:  # that speaks of windows
         raise SeriesTooShortError(error.argument, error.given, f"at least {SHORTEST} for the classifier") from None
     if prepared.drawn.size < SHORTEST:
@@ -161,36 +147,23 @@ def classifier(
     log_odds = np.log(prevalence / (1.0 - prevalence) * (1.0 - TRAINED_PREVALENCE) / TRAINED_PREVALENCE)
     log_probabilities = shipped().log_probabilities(features(prepared.drawn.reshape(1, -1)))
     evidence = float(_evidence(log_probabilities)[0])
-    surrogate, sentence = _surrogate_scores(prepared, null, int(n_surrogates), resolved, progress)
+    surrogate, sentence = _surrogate_scores(prepared, test, progress)
     places, through_time = _history(prepared, int(history), log_odds)
-    plan = prepared.pipeline.plan
     return Classification(
-        series=prepared.series,
-        trend=prepared.trend,
-        residual=prepared.residual,
+        **prepared.fields,
         probability=dict(zip(CLASSES, map(float, _with_prior(log_probabilities, log_odds)[0]), strict=True)),
         evidence=evidence,
         pvalue=float((1 + (surrogate >= evidence).sum()) / (1 + surrogate.size)) if surrogate.size else float("nan"),
         surrogate_evidence=surrogate,
         history_time=prepared.series.time[places],
         history_probability={name: through_time[:, k] for k, name in enumerate(CLASSES)},
-        detrend_sentence=plan.sentence,
         null_sentence=sentence,
         config=ClassifierConfig(
             prevalence=float(prevalence),
             history=int(history),
             null=null,
-            n_surrogates=int(n_surrogates),
-            alpha=float(alpha),
-            detrend=plan.method,
-            bandwidth=plan.bandwidth,
-            causal=plan.causal if plan.method is not None else True,
-            season=plan.season,
-            transform=prepared.transform,
-            until=None if until is None else str(until),
-            missing=missing,
-            duplicates=duplicates,
-            seed=resolved,
+            **prepared.choices,
+            **test.choices,
         ),
     )
 
@@ -215,20 +188,19 @@ def _with_prior(log_probabilities: FloatArray, log_odds: float) -> FloatArray:
     return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
 
-def _surrogate_scores(
-    prepared: Prepared, null: nulls.NullName, n_surrogates: int, seed: int, progress: ProgressOption
-) -> tuple[FloatArray, str]:
+def _surrogate_scores(prepared: Prepared, test: SurrogateTest, progress: ProgressOption) -> tuple[FloatArray, str]:
     """Evidence of surrogates of the residual, each detrended again."""
-    if n_surrogates == 0:
+    if test.n_surrogates == 0:
         return np.empty(0), "no surrogates were drawn"
-    fitted = nulls.fit(prepared.drawn, null=null)
+    fitted = nulls.fit(prepared.drawn, null=test.null)
     lost = int(prepared.pipeline.plan.method == "difference")
 
     def scores(first: int, count: int) -> FloatArray:
-        rows = prepared.pipeline.residual(fitted.draw(first, count, seed=seed))[:, lost:]
+        rows = prepared.pipeline.residual(fitted.draw(first, count, seed=test.seed))[:, lost:]
         return evidence_of(rows)
 
-    return np.concatenate(in_chunks(scores, n_surrogates, n=len(prepared.series), progress=progress)), fitted.sentence
+    drawn = in_chunks(scores, test.n_surrogates, n=len(prepared.series), progress=progress)
+    return np.concatenate(drawn), fitted.sentence
 
 
 def _history(prepared: Prepared, history: int, log_odds: float) -> tuple[Any, FloatArray]:

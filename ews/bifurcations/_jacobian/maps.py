@@ -28,26 +28,17 @@ class Strengths:
 
 @dataclass(frozen=True, eq=False)
 class Eigenvalues:
-    """The leading eigenvalue in each window.
+    """The leading eigenvalue in each window."""
 
-    Attributes
-    ----------
-    modulus, real, imaginary : ndarray of shape (windows,)
-        Means over the points of a window of ``|ν|``, Re ν and ``|Im ν|``.
-    shares : ndarray of shape (windows, 3)
-        Shares of the points at which ν is real and positive, real and negative, complex.
-    theta, skill : ndarray of shape (windows,)
-        Best θ, and its leave-one-out correlation.
-    dimension, delay : ndarray of shape (windows,), int64
-        E and τ of each window.
-    """
-
+    # (windows,): means over the points of a window of ``|ν|``, Re ν and ``|Im ν|``.
     modulus: FloatArray
     real: FloatArray
     imaginary: FloatArray
-    shares: FloatArray
+    shares: FloatArray  # (windows, 3): shares of the points at which ν is real and positive, real and negative, complex
+    # (windows,): best θ, and its leave-one-out correlation.
     theta: FloatArray
     skill: FloatArray
+    # (windows,): E and τ of each window.
     dimension: IntArray
     delay: IntArray
 

@@ -10,8 +10,7 @@ from ews import nulls
 from ews._common import checks
 from ews._common.progress import ProgressOption, reported
 from ews._common.transforms import Transform
-from ews._significance.resolve import resolve_seed
-from ews._significance.windows import FloatArray, check_test, config_fields, prepare, trend_tests
+from ews._significance.windows import FloatArray, check_test, prepare, trend_tests
 from ews.bifurcations._jacobian.maps import IntArray, Strengths, eigenvalues
 from ews.bifurcations._jacobian.result import JacobianConfig, JacobianEigenvalue
 from ews.errors import SeriesTooShortError, described
@@ -141,23 +140,10 @@ def jacobian(
     >>> result.kind
     'period doubling'
     """
-    check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
+    asked = dict(locals())  # every choice as it was given
+    test = check_test(null=null, n_surrogates=n_surrogates, alpha=alpha, seed=seed)
     strengths = _strengths(theta)
-    resolved = resolve_seed(seed)
-    prepared = prepare(
-        series,
-        time=time,
-        until=until,
-        missing=missing,
-        duplicates=duplicates,
-        detrend=detrend,
-        bandwidth=bandwidth,
-        causal=causal,
-        season=season,
-        transform=transform,
-        window=window,
-        shortest=SHORTEST_WINDOW,
-    )
+    prepared = prepare(asked, shortest=SHORTEST_WINDOW)
     n, length = len(prepared.series), prepared.window
     dimensions, delays = _candidates(dimension, delay, length)
     stride = _stride(stride, n, length)
@@ -168,19 +154,9 @@ def jacobian(
         return [np.stack([one.approach for one in found]), np.stack([one.modulus for one in found])]
 
     found = eigenvalues(prepared.residual, length, ends, dimensions, delays, strengths)
-    approach, modulus = trend_tests(
-        [found.approach, found.modulus],
-        measure,
-        prepared,
-        null=null,
-        n_surrogates=int(n_surrogates),
-        seed=resolved,
-        progress=progress,
-    )
+    approach, modulus = trend_tests([found.approach, found.modulus], measure, prepared, test, progress)
     return JacobianEigenvalue(
-        series=prepared.series,
-        trend=prepared.trend,
-        residual=prepared.residual,
+        **prepared.fields,
         index=ends,
         time=prepared.series.time[ends],
         modulus=found.modulus,
@@ -197,13 +173,11 @@ def jacobian(
         surrogate_tau=approach.surrogate_tau,
         modulus_tau=modulus.tau,
         modulus_pvalue=modulus.pvalue,
-        detrend_sentence=prepared.pipeline.plan.sentence,
         null_sentence=approach.null_sentence,
         config=JacobianConfig(
-            **config_fields(prepared, until=until, missing=missing, duplicates=duplicates),
-            n_surrogates=int(n_surrogates),
-            alpha=float(alpha),
-            seed=resolved,
+            **prepared.choices,
+            **test.choices,
+            window=prepared.window,
             null=null,
             dimension=None if dimension is None else int(dimension),
             delay=None if delay is None else int(delay),

@@ -17,24 +17,12 @@ NAMES = ("conditional_variance", "total_variance", "diffusion", "jump_intensity"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Components:
-    """What the increments are made of, at each point of a grid.
+    """What the increments are made of, at each point of a grid."""
 
-    Attributes
-    ----------
-    grid : ndarray of shape (rows, points)
-        Values of the state, from the least to the greatest observed.
-    drift : ndarray of shape (rows, points)
-        M1.
-    values : ndarray of shape (4, rows, points)
-        In the order of :data:`NAMES`.
-    jump_variance : ndarray of shape (rows,)
-        σ_Z².
-    """
-
-    grid: FloatArray
-    drift: FloatArray
-    values: FloatArray
-    jump_variance: FloatArray
+    grid: FloatArray  # (rows, points): values of the state, from the least to the greatest observed
+    drift: FloatArray  # (rows, points): M1
+    values: FloatArray  # (4, rows, points): in the order of :data:`NAMES`
+    jump_variance: FloatArray  # (rows,): σ_Z²
 
 
 def components(rows: FloatArray, *, bandwidth: float, points: int, step: float) -> Components:

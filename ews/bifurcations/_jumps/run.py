@@ -13,8 +13,8 @@ from ews._common.alarms import westfall_young
 from ews._common.progress import ProgressOption, reported
 from ews._common.transforms import Transform, name_of
 from ews._significance.pipeline import Pipeline, in_chunks
-from ews._significance.resolve import on_scale, resolve_seed
-from ews._significance.windows import check_test
+from ews._significance.resolve import on_scale
+from ews._significance.windows import SurrogateTest, check_test
 from ews.bifurcations._jumps.moments import NAMES, components, in_time
 from ews.bifurcations._jumps.result import DriftDiffusionJump, JumpsConfig
 from ews.detrend import plan as plan_detrending
@@ -136,12 +136,11 @@ def jumps(
     >>> round(result.tau["total_variance"], 2)
     -0.74
     """
-    check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
+    test = check_test(null=null, n_surrogates=n_surrogates, alpha=alpha, seed=seed)
     allowed = "a positive number of standard deviations"
     kernel_bandwidth = checks.number("kernel_bandwidth", kernel_bandwidth, above=0.0, allowed=allowed)
     points = checks.whole("points", points, least=10, most=_MOST_POINTS)
     causal = checks.flag("causal", causal)
-    resolved = resolve_seed(seed)
     cleaned = as_series(series, time=time, until=until, missing=missing, duplicates=duplicates, causal=causal)
     cleaned = on_scale(cleaned, transform)
     n = len(cleaned)
@@ -159,9 +158,7 @@ def jumps(
     found = components(drawn, **options)
     timed = in_time(drawn, found)
     tau = _trends(timed)[:, 0]
-    surrogate, null_sentence = _surrogate_trends(
-        pipeline, drawn[0], null, int(n_surrogates), resolved, options, progress
-    )
+    surrogate, null_sentence = _surrogate_trends(pipeline, drawn[0], test, options, progress)
     single, adjusted = westfall_young(tau, surrogate) if n_surrogates else (np.full(4, np.nan), np.full(4, np.nan))
     lost = np.full((len(NAMES), n - drawn.shape[1]), np.nan)  # the sample that differencing costs
     return DriftDiffusionJump(
@@ -185,15 +182,13 @@ def jumps(
             kernel_bandwidth=kernel_bandwidth,
             points=points,
             null=null,
-            n_surrogates=int(n_surrogates),
-            alpha=float(alpha),
+            **test.choices,
             causal=plan.causal if plan.method is not None else True,
             season=plan.season,
             transform=name_of(transform),
             until=None if until is None else str(until),
             missing=missing,
             duplicates=duplicates,
-            seed=resolved,
         ),
     )
 
@@ -201,22 +196,20 @@ def jumps(
 def _surrogate_trends(
     pipeline: Pipeline,
     drawn: FloatArray,
-    null: nulls.NullName,
-    n_surrogates: int,
-    seed: int,
+    test: SurrogateTest,
     options: dict[str, Any],
     progress: ProgressOption,
 ) -> tuple[FloatArray, str]:
     """τ of each component of each surrogate, of shape (4, n_surrogates), and what the null is."""
-    if not n_surrogates:
+    if not test.n_surrogates:
         return np.empty((len(NAMES), 0)), "no surrogates were drawn"
-    fitted = nulls.fit(drawn, null=null)
+    fitted = nulls.fit(drawn, null=test.null)
 
     def taus(first: int, count: int) -> FloatArray:
-        rows = np.ascontiguousarray(pipeline.residual(fitted.draw(first, count, seed=seed))[:, -drawn.size :])
+        rows = np.ascontiguousarray(pipeline.residual(fitted.draw(first, count, seed=test.seed))[:, -drawn.size :])
         return _trends(in_time(rows, components(rows, **options)))
 
-    return np.concatenate(in_chunks(taus, n_surrogates, n=drawn.size, progress=progress), axis=1), fitted.sentence
+    return np.concatenate(in_chunks(taus, test.n_surrogates, n=drawn.size, progress=progress), axis=1), fitted.sentence
 
 
 def _trends(timed: FloatArray) -> FloatArray:

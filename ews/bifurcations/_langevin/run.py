@@ -9,8 +9,7 @@ import numpy as np
 from ews import nulls
 from ews._common.progress import ProgressOption, reported
 from ews._common.transforms import Transform
-from ews._significance.resolve import resolve_seed
-from ews._significance.windows import FloatArray, check_test, config_fields, prepare, trend_test
+from ews._significance.windows import FloatArray, check_test, prepare, trend_test
 from ews.bifurcations._langevin.result import LangevinConfig, LangevinSlope
 from ews.series import Duplicates, Missing
 
@@ -123,57 +122,32 @@ def langevin(
     >>> bool(result.slope[-1] > result.slope[result.config.window - 1])
     True
     """
-    check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
-    resolved = resolve_seed(seed)
-    prepared = prepare(
-        series,
-        time=time,
-        until=until,
-        missing=missing,
-        duplicates=duplicates,
-        detrend=detrend,
-        bandwidth=bandwidth,
-        causal=causal,
-        season=season,
-        transform=transform,
-        window=window,
-        shortest=SHORTEST_WINDOW,
-    )
+    asked = dict(locals())  # every choice as it was given
+    test = check_test(null=null, n_surrogates=n_surrogates, alpha=alpha, seed=seed)
+    prepared = prepare(asked, shortest=SHORTEST_WINDOW)
     window_samples, step = prepared.window, prepared.series.step
     posterior = _posterior(prepared.residual.reshape(1, -1), window_samples)[:, 0]
     location, scale, squares, mean = posterior
-    bands = _bands(location, scale, squares, window_samples, step, float(alpha))
+    bands = _bands(location, scale, squares, window_samples, step, test.alpha)
 
     def measure(rows: FloatArray) -> FloatArray:
         slopes: FloatArray = _posterior(rows, window_samples)[0, :, window_samples - 1 :]
         return slopes
 
-    tested = trend_test(
-        location[window_samples - 1 :],
-        measure,
-        prepared,
-        null=null,
-        n_surrogates=int(n_surrogates),
-        seed=resolved,
-        progress=progress,
-    )
+    tested = trend_test(location[window_samples - 1 :], measure, prepared, test, progress)
     return LangevinSlope(
-        series=prepared.series,
-        trend=prepared.trend,
-        residual=prepared.residual,
+        **prepared.fields,
         slope=location / step,
         **bands,
         fixed_point=mean + prepared.trend,
         tau=tested.tau,
         pvalue=tested.pvalue,
         surrogate_tau=tested.surrogate_tau,
-        detrend_sentence=prepared.pipeline.plan.sentence,
         null_sentence=tested.null_sentence,
         config=LangevinConfig(
-            **config_fields(prepared, until=until, missing=missing, duplicates=duplicates),
-            n_surrogates=int(n_surrogates),
-            alpha=float(alpha),
-            seed=resolved,
+            **prepared.choices,
+            **test.choices,
+            window=prepared.window,
             null=null,
         ),
     )
@@ -191,7 +165,7 @@ def _posterior(rows: FloatArray, window: int) -> FloatArray:
 
 def _bands(
     location: FloatArray, scale: FloatArray, squares: FloatArray, window: int, step: float, alpha: float
-) -> dict[str, FloatArray]:
+) -> dict[str, Any]:
     """Quantiles of the exact posterior, in units of time."""
     from scipy.stats import chi2, t
 

@@ -13,8 +13,7 @@ from ews._common import checks
 from ews._common.progress import ProgressOption, reported
 from ews._common.transforms import Transform
 from ews._significance.pipeline import Stages, in_chunks
-from ews._significance.resolve import resolve_seed
-from ews._significance.windows import Prepared, check_test, config_fields, prepare
+from ews._significance.windows import Prepared, SurrogateTest, check_test, prepare
 from ews.bifurcations._potential.result import PotentialConfig, PotentialWells
 from ews.bifurcations._potential.wells import find_wells, kernel_density, rule_of_thumb, windows_of
 from ews.series import Duplicates, Missing
@@ -146,23 +145,10 @@ def potential(
     >>> result.wells.round(1).tolist()
     [-1.0, 1.0]
     """
-    check_test(null=null, n_surrogates=n_surrogates, alpha=alpha)
+    asked = dict(locals())  # every choice as it was given
+    test = check_test(null=null, n_surrogates=n_surrogates, alpha=alpha, seed=seed)
     _check_numbers(kernel_bandwidth=kernel_bandwidth, barrier=barrier, noise=noise, n_bootstrap=n_bootstrap)
-    resolved = resolve_seed(seed)
-    prepared = prepare(
-        series,
-        time=time,
-        until=until,
-        missing=missing,
-        duplicates=duplicates,
-        detrend=detrend,
-        bandwidth=bandwidth,
-        causal=causal,
-        season=season,
-        transform=transform,
-        window=window,
-        shortest=SHORTEST_WINDOW,
-    )
+    prepared = prepare(asked, shortest=SHORTEST_WINDOW)
     values, lowest, unit = prepared.drawn, float(barrier), 0.5 * float(noise) ** 2
     width = float(kernel_bandwidth) if kernel_bandwidth is not None else rule_of_thumb(values)
     grid = np.linspace(values.min() - MARGIN * width, values.max() + MARGIN * width, GRID_POINTS)
@@ -170,11 +156,9 @@ def potential(
     whole = find_wells(values.reshape(1, -1), kernel_bandwidth, lowest)
     found = whole.places[0][np.isfinite(whole.places[0])]
     count, highest = int(whole.count[0]), float(whole.barrier[0])
-    stages = Stages(progress, int(n_bootstrap) + int(n_surrogates))
-    share, bootstrap_sentence = _bootstrap(values, kernel_bandwidth, lowest, int(n_bootstrap), resolved, stages.next())
-    pvalue, null_sentence = _one_well(
-        prepared, null, kernel_bandwidth, lowest, highest, int(n_surrogates), resolved, stages.next()
-    )
+    stages = Stages(progress, int(n_bootstrap) + test.n_surrogates)
+    share, bootstrap_sentence = _bootstrap(values, kernel_bandwidth, lowest, int(n_bootstrap), test.seed, stages.next())
+    pvalue, null_sentence = _one_well(prepared, test, kernel_bandwidth, lowest, highest, stages.next())
     rolling = _rolling(prepared, kernel_bandwidth, lowest)
     with np.errstate(divide="ignore"):
         landscape = -unit * np.log(density)
@@ -192,17 +176,13 @@ def potential(
         rolling_wells=rolling[0],
         rolling_barrier=unit * rolling[1],
         rolling_places=rolling[2],
-        series=prepared.series,
-        trend=prepared.trend,
-        residual=prepared.residual,
-        detrend_sentence=prepared.pipeline.plan.sentence,
+        **prepared.fields,
         null_sentence=null_sentence,
         bootstrap_sentence=bootstrap_sentence,
         config=PotentialConfig(
-            **config_fields(prepared, until=until, missing=missing, duplicates=duplicates),
-            n_surrogates=int(n_surrogates),
-            alpha=float(alpha),
-            seed=resolved,
+            **prepared.choices,
+            **test.choices,
+            window=prepared.window,
             null=null,
             n_bootstrap=int(n_bootstrap),
             kernel_bandwidth=None if kernel_bandwidth is None else float(kernel_bandwidth),
@@ -238,25 +218,23 @@ def _bootstrap(
 
 def _one_well(
     prepared: Prepared,
-    null: nulls.NullName,
+    test: SurrogateTest,
     bandwidth: float | None,
     barrier: float,
     highest: float,
-    n_surrogates: int,
-    seed: int,
     progress: ProgressOption,
 ) -> tuple[float, str]:
     """How often a record with a single well shows a barrier as high."""
-    if not n_surrogates:
+    if not test.n_surrogates:
         return math.nan, "no surrogates were drawn"
-    fitted, size = nulls.fit(prepared.drawn, null=null), prepared.pipeline.drawn
+    fitted, size = nulls.fit(prepared.drawn, null=test.null), prepared.pipeline.drawn
 
     def barriers(first: int, count: int) -> FloatArray:
-        rows = prepared.pipeline.residual(fitted.draw(first, count, seed=seed))[:, -size:]
+        rows = prepared.pipeline.residual(fitted.draw(first, count, seed=test.seed))[:, -size:]
         return find_wells(rows, bandwidth, barrier).barrier
 
-    drawn = np.concatenate(in_chunks(barriers, n_surrogates, n=size, progress=progress))
-    return float((1 + np.sum(drawn >= highest)) / (1 + n_surrogates)), fitted.sentence
+    drawn = np.concatenate(in_chunks(barriers, test.n_surrogates, n=size, progress=progress))
+    return float((1 + np.sum(drawn >= highest)) / (1 + test.n_surrogates)), fitted.sentence
 
 
 def _rolling(prepared: Prepared, bandwidth: float | None, barrier: float) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -22,19 +22,13 @@ CHUNK_SAMPLES = 200_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Wells:
-    """Wells of rows of values.
+    """Wells of rows of values."""
 
-    Attributes
-    ----------
-    count, barrier : ndarray of shape (rows,)
-        Number of wells, and the highest barrier that parts two (0 where there is one dip only), in units of σ²/2.
-    places : ndarray of shape (rows, 15)
-        Well, saddle, well, … in rising order, then NaN.
-    """
-
+    # (rows,): number of wells, and the highest barrier that parts two (0 where there is one dip only), in units of
+    # σ²/2.
     count: FloatArray
     barrier: FloatArray
-    places: FloatArray
+    places: FloatArray  # (rows, 15): well, saddle, well, … in rising order, then NaN
 
 
 def find_wells(rows: FloatArray, bandwidth: float | None, barrier: float) -> Wells:

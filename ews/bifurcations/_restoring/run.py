@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,8 +13,7 @@ from ews._common import checks
 from ews._common.progress import ProgressOption, reported
 from ews._common.transforms import Transform
 from ews._significance.pipeline import Stages
-from ews._significance.resolve import resolve_seed
-from ews._significance.windows import FloatArray, Prepared, TrendTest, check_test, config_fields, prepare, trend_test
+from ews._significance.windows import FloatArray, Prepared, TrendTest, check_test, prepare, trend_test
 from ews.bifurcations._restoring.result import RestoringConfig, RestoringTrend
 from ews.bifurcations._restoring.threshold import Threshold, drawn_series, extrapolate
 from ews.series import Duplicates, Missing
@@ -141,26 +141,13 @@ def restoring(
     >>> bool(low <= result.time_to_threshold <= high)
     True
     """
+    asked = dict(locals())  # every choice as it was given
     names = checks.names("null", null, nulls.NAMES)
-    check_test(null=names[0], n_surrogates=n_surrogates, alpha=alpha)
+    test = check_test(null=names[0], n_surrogates=n_surrogates, alpha=alpha, seed=seed)
     errors = checks.choice("errors", errors, ("ar1", "white"))
     innovations = checks.choice("innovations", innovations, ("normal", "blocks"))
     checks.draws("n_bootstrap", n_bootstrap)
-    resolved = resolve_seed(seed)
-    prepared = prepare(
-        series,
-        time=time,
-        until=until,
-        missing=missing,
-        duplicates=duplicates,
-        detrend=detrend,
-        bandwidth=bandwidth,
-        causal=causal,
-        season=season,
-        transform=transform,
-        window=window,
-        shortest=SHORTEST_WINDOW,
-    )
+    prepared = prepare(asked, shortest=SHORTEST_WINDOW)
     first, step = prepared.window - 1, prepared.series.step
     rates = _rates(prepared.residual.reshape(1, -1), prepared.window, errors)[0]
 
@@ -168,18 +155,9 @@ def restoring(
         found: FloatArray = _rates(rows, prepared.window, errors)[:, first:]
         return found
 
-    stages = Stages(progress, len(names) * int(n_surrogates) + drawn_series(int(n_bootstrap)))
+    stages = Stages(progress, len(names) * test.n_surrogates + drawn_series(int(n_bootstrap)))
     tests = {
-        name: trend_test(
-            rates[first:],
-            measure,
-            prepared,
-            null=name,
-            n_surrogates=int(n_surrogates),
-            seed=resolved,
-            progress=stages.next(),
-        )
-        for name in names
+        name: trend_test(rates[first:], measure, prepared, replace(test, null=name), stages.next()) for name in names
     }
     threshold = extrapolate(
         prepared.drawn,
@@ -189,14 +167,13 @@ def restoring(
         correlated=errors == "ar1",
         blocks=innovations == "blocks",
         n_bootstrap=int(n_bootstrap),
-        seed=_own_stream(resolved),
+        seed=_own_stream(test.seed),
         stages=stages,
     )
     config = RestoringConfig(
-        **config_fields(prepared, until=until, missing=missing, duplicates=duplicates),
-        n_surrogates=int(n_surrogates),
-        alpha=float(alpha),
-        seed=resolved,
+        **prepared.choices,
+        **test.choices,
+        window=prepared.window,
         null=names,
         errors=errors,
         n_bootstrap=int(n_bootstrap),
@@ -244,9 +221,7 @@ def _result(
         low, high = np.quantile(times, [config.alpha / 2.0, 1.0 - config.alpha / 2.0], method="inverted_cdf")
         interval = (float(low), float(high))
     return RestoringTrend(
-        series=prepared.series,
-        trend=prepared.trend,
-        residual=prepared.residual,
+        **prepared.fields,
         rate=rates,
         tau=next(iter(tests.values())).tau,
         pvalues={name: one.pvalue for name, one in tests.items()},
@@ -257,7 +232,6 @@ def _result(
         time_to_threshold=point,
         time_interval=interval,
         probability_reached=float(np.isfinite(times).mean()) if times.size else np.nan,
-        detrend_sentence=prepared.pipeline.plan.sentence,
         null_sentences={name: one.null_sentence for name, one in tests.items()},
         config=config,
     )

@@ -28,18 +28,10 @@ CORRECTION_SHARE = 0.4  # of the bootstrap's series, for each correction
 
 @dataclass(frozen=True)
 class Line:
-    """The restoring rate as a straight line, per sample.
+    """The restoring rate as a straight line, per sample."""
 
-    Attributes
-    ----------
-    level : float
-        Its value at the last sample.
-    slope : float
-        Its change per sample.
-    """
-
-    level: float
-    slope: float
+    level: float  # its value at the last sample
+    slope: float  # its change per sample
 
     def at(self, samples_before_end: FloatArray) -> FloatArray:
         """Value at so many samples before the last one."""
@@ -48,39 +40,20 @@ class Line:
 
 @dataclass(frozen=True, eq=False)
 class Noise:
-    """What drives the system around its line: first-order autoregressive noise.
+    """What drives the system around its line: first-order autoregressive noise."""
 
-    Attributes
-    ----------
-    memory : float
-        Its lag-1 coefficient.
-    innovations : ndarray of shape (n - 2,)
-        The innovations found in the residual, less their mean.
-    """
-
-    memory: float
-    innovations: FloatArray
+    memory: float  # its lag-1 coefficient
+    innovations: FloatArray  # (n - 2,): the innovations found in the residual, less their mean
 
 
 @dataclass(frozen=True, eq=False)
 class Threshold:
-    """Samples from the end of the record until the line reaches 0.
+    """Samples from the end of the record until the line reaches 0."""
 
-    Attributes
-    ----------
-    observed : Line
-        The line through the windows.
-    corrected : Line
-        The line whose simulations give that line on average.
-    lines : ndarray of shape (n_bootstrap, 2)
-        Level and slope of the corrected line in each replicate of the bootstrap.
-    times : ndarray of shape (n_bootstrap,)
-        Samples until each of these reaches 0: 0 where it has, infinite where it never does.
-    """
-
-    observed: Line
-    corrected: Line
-    lines: FloatArray
+    observed: Line  # the line through the windows
+    corrected: Line  # the line whose simulations give that line on average
+    lines: FloatArray  # (n_bootstrap, 2): level and slope of the corrected line in each replicate of the bootstrap
+    # (n_bootstrap,): samples until each of these reaches 0: 0 where it has, infinite where it never does.
     times: FloatArray
 
 

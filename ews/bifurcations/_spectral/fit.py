@@ -46,22 +46,14 @@ LEAST_FLIP = 1e-4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fits:
-    """Least-squares fits of each model to each spectrum.
+    """Least-squares fits of each model to each spectrum."""
 
-    Attributes
-    ----------
-    squares : ndarray of shape (models, rows)
-        Weighted sum of squares left, as a share of the square of the row's highest power.
-    first, second : ndarray of shape (models, rows)
-        λ (fold), r (flip) or μ (Hopf); ω₀ (Hopf); per sample.
-    amplitude : ndarray of shape (models, rows)
-        Factor of the shape; in units of the power.
-    """
-
+    # (models, rows): weighted sum of squares left, as a share of the square of the row's highest power.
     squares: FloatArray
+    # (models, rows): λ (fold), r (flip) or μ (Hopf); ω₀ (Hopf); per sample.
     first: FloatArray
     second: FloatArray
-    amplitude: FloatArray
+    amplitude: FloatArray  # (models, rows): factor of the shape; in units of the power
 
 
 def peak_share() -> float:
@@ -94,21 +86,13 @@ def search_bounds(highest: float, line: float) -> FloatArray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spectra:
-    """Welch spectra without the frequency 0, where taking the mean out of each segment has taken the power.
+    """Welch spectra without the frequency 0, where taking the mean out of each segment has taken the power."""
 
-    Attributes
-    ----------
-    omega : ndarray of shape (m,)
-        Radians per sample, up to π.
-    density : ndarray of shape (rows, m)
-        Two-sided density, so that its integral from −π to π is the variance; in units squared per radian per sample.
-    line : float
-        Distance between frequencies.
-    """
-
-    omega: FloatArray
+    omega: FloatArray  # (m,): radians per sample, up to π
+    # (rows, m): two-sided density, so that its integral from −π to π is the variance; in units squared per radian per
+    # sample.
     density: FloatArray
-    line: float
+    line: float  # distance between frequencies
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +131,10 @@ class Welch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Classified:
-    """Fits of all models to rows of spectra, and their weights.
+    """Fits of all models to rows of spectra, and their weights."""
 
-    Attributes
-    ----------
-    fits : Fits
-        Sums of squares and parameters.
-    aic, weight : ndarray of shape (models, rows)
-        Akaike's criterion and its weights.
-    """
-
-    fits: Fits
+    fits: Fits  # sums of squares and parameters
+    # (models, rows): Akaike's criterion and its weights.
     aic: FloatArray
     weight: FloatArray
 

@@ -10,8 +10,7 @@ import numpy.typing as npt
 from ews._common.progress import ProgressOption, reported
 from ews._common.transforms import Transform
 from ews._significance.pipeline import in_chunks
-from ews._significance.resolve import resolve_seed
-from ews._significance.windows import check_test, config_fields, prepare
+from ews._significance.windows import check_test, prepare
 from ews.bifurcations._spectral import fit as models
 from ews.bifurcations._spectral.result import SpectralClassification, SpectralConfig
 from ews.bifurcations._spectral.surrogates import rival_pvalues
@@ -149,25 +148,12 @@ def spectral(
     >>> result.kind, result.decided
     ('flip', True)
     """
-    check_test(null="ar1", n_surrogates=n_surrogates, alpha=alpha)
+    asked = dict(locals())  # every choice as it was given
+    test = check_test(null="ar1", n_surrogates=n_surrogates, alpha=alpha, seed=seed)
     length, shared = read_segments(segment, overlap, taper, "two")
     if length < SHORTEST_SEGMENT:
         raise ValueRangeError("segment", segment, f"a whole number of at least {SHORTEST_SEGMENT} samples")
-    resolved = resolve_seed(seed)
-    prepared = prepare(
-        series,
-        time=time,
-        until=until,
-        missing=missing,
-        duplicates=duplicates,
-        detrend=detrend,
-        bandwidth=bandwidth,
-        causal=causal,
-        season=season,
-        transform=transform,
-        window=window,
-        shortest=SHORTEST_SEGMENT,
-    )
+    prepared = prepare(asked, shortest=SHORTEST_SEGMENT)
     n, step, drawn = len(prepared.series), prepared.series.step, prepared.drawn
     welch = models.Welch(length, shared, taper)
     whole = welch.whole(drawn.reshape(1, -1))
@@ -194,17 +180,13 @@ def spectral(
         rolling_weight=dict(zip(models.MODELS, rolling.weight, strict=True)),
         rolling_parameters=models.named(rolling, step),
         pvalue=rival_pvalues(
-            prepared, welch, found, kind, n_surrogates=int(n_surrogates), seed=resolved, progress=progress
+            prepared, welch, found, kind, n_surrogates=test.n_surrogates, seed=test.seed, progress=progress
         ),
-        series=prepared.series,
-        trend=prepared.trend,
-        residual=prepared.residual,
-        detrend_sentence=prepared.pipeline.plan.sentence,
+        **prepared.fields,
         config=SpectralConfig(
-            **config_fields(prepared, until=until, missing=missing, duplicates=duplicates),
-            n_surrogates=int(n_surrogates),
-            alpha=float(alpha),
-            seed=resolved,
+            **prepared.choices,
+            **test.choices,
+            window=prepared.window,
             segment=length,
             overlap=shared,
             taper=taper,
