@@ -18,15 +18,16 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import DynamicCache, LlamaForCausalLM, StaticCache
 
 from adapters.errors import UnsupportedGenerationError
 from adapters.families import family_of
-from adapters.policies import NeverExitPolicy, Policy, Promise, RandomExitPolicy, Trajectory
+from adapters.policies import NeverExitPolicy, Plan, Policy, Promise, RandomExitPolicy, Trajectory
 from adapters.policies.registry import POLICIES, policy_named
 from ews.errors import EWSError, UnknownNameError
 from tests.adapters.driving import alone, continued, counted, full_cache, plain, prompt, spread, tiny, worst
-from tests.adapters.tiny import TINY
+from tests.adapters.tiny import TINY, VOCABULARY
 
 TOKENS = 16  # beyond the windows of the tiny models
 EXACT = 1e-9  # float64
@@ -180,23 +181,55 @@ def test_undefined_states_never_leave(name: str, rows: int) -> None:
             for state in states if how == "all" else states[-1:]:
                 state[:, : 1 if how == "one number" else None] = bad
             found = policy.check(Trajectory(states, None))
-            assert found is None or (found.rows is not None and not found.rows.any()), how
+            stays = found is None or (found.rows is not None and not np.any(found.rows))
+            assert stays, f"leaves after {depth} layers where {how} of the states is {bad}"
+
+
+_WAITING = ("cpu", "item", "tolist", "__bool__", "__float__", "__int__", "__index__", "__array__")
+# What gives as many numbers as there are on the device, or compares there: the host waits for these too.
+_COUNTING = ("nonzero", "masked_select", "_unique2", "unique_dim", "unique_consecutive", "equal")
+
+
+class _Counting(TorchDispatchMode):
+    """Notes operations whose result the host must know before it goes on."""
+
+    def __init__(self, seen: list[str]) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func._schema.name.removeprefix("aten::")
+        masks = name == "index" and any(index is not None and index.dtype == torch.bool for index in args[1])
+        if name in _COUNTING or masks:
+            self.seen.append(name)
+        return func(*args, **(kwargs or {}))
 
 
 @contextmanager
 def waits() -> Iterator[list[str]]:
     """Every time that the host would wait for a device."""
     seen: list[str] = []
+    fetched: list[Tensor] = []
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("cpu", "item", "tolist", "__bool__", "__float__", "__int__", "__index__", "__array__"):
+        for name in _WAITING:
             original = getattr(Tensor, name)
 
             def noted(self: Tensor, *args: Any, _name: str = name, _original: Any = original, **kwargs: Any) -> Any:
+                found = _original(self, *args, **kwargs)
                 seen.append(_name)
-                return _original(self, *args, **kwargs)
+                fetched.extend([found] if _name == "cpu" else [])
+                return found
 
             patch.setattr(Tensor, name, noted)
-        yield seen
+        to_numpy = Tensor.numpy
+
+        def fetched_first(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+            assert any(self is each for each in fetched), "numpy() of what is on the device: cpu() comes first"
+            return to_numpy(self, *args, **kwargs)
+
+        patch.setattr(Tensor, "numpy", fetched_first)
+        with _Counting(seen):
+            yield seen
 
 
 @pytest.mark.parametrize("name", [name for name, promise in PROMISES.items() if promise.waits is not None])
@@ -208,18 +241,117 @@ def test_a_check_waits_no_more_than_promised(name: str) -> None:
     for depth in policy.plan(0).checks:
         with waits() as seen:
             policy.check(Trajectory(states[: depth + 1], None))
-        assert len(seen) <= (PROMISES[name].waits or 0)
+        assert len(seen) <= (PROMISES[name].waits or 0), seen
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_plan_names_what_the_model_has(name: str, rows: int) -> None:
+    policy, family = made(name, PROMISES[name].caches[0]), family_of(tiny("llama"))
+    policy.bind(family)
+    policy.start(rows, None)
+    for step in range(6):
+        plan = policy.plan(step)
+        assert isinstance(plan, Plan)
+        exits = np.asarray(family.depth if plan.exit is None else plan.exit)
+        assert exits.dtype.kind == "i"
+        assert exits.shape in ((), (rows,))
+        assert set(exits.ravel()) <= set(range(1, family.depth + 1))
+        assert list(plan.checks) == sorted(set(plan.checks) & set(range(1, family.depth + 1))), "rising, each once"
+        assert set(plan.skip_layers) <= set(range(1, family.depth)), "layer 0 cannot be left out"
+        assert set(plan.ffn_checks) <= set(range(family.depth))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("rows", [1, 3])
+def test_what_it_is_shown_it_leaves_as_it_is(name: str, rows: int) -> None:
+    """Prompt, tokens, states and logits are the engine's own, not copies; chance and gradients belong to the caller."""
+    policy, family = made(name, PROMISES[name].caches[0]), family_of(tiny("llama"))
+    generator = torch.Generator().manual_seed(1)
+    states = [torch.randn(rows, family.width, generator=generator) for _ in range(family.depth + 1)]
+    logits, ids = torch.randn(rows, VOCABULARY, generator=generator), prompt(rows)["input_ids"]
+    shown = [*states, logits, ids]
+    before, chance = [each.clone() for each in shown], torch.get_rng_state()
+    policy.bind(family)
+    policy.start(rows, ids)
+    for step in range(3):
+        policy.taken(ids[:, -1:])
+        plan = policy.plan(step)
+        for depth in plan.checks:
+            found = policy.check(Trajectory(states[: depth + 1], None))
+            if found is not None and found.rows is not None:
+                assert isinstance(found.rows, np.ndarray), "Exit.rows is on the host"
+                assert found.rows.dtype == bool
+                assert found.rows.shape == (rows,)
+        for index in plan.ffn_checks:
+            if np.all(policy.run_ffn(index, states[0])):
+                policy.ffn_done(index, states[0], states[1])
+        policy.emitted(logits)
+        assert not torch.is_grad_enabled()
+    assert all(torch.equal(*pair) for pair in zip(shown, before, strict=True))
+    assert torch.equal(torch.get_rng_state(), chance), "draws from a generator of its own only"
+
+
+class _Products(TorchDispatchMode):
+    """Counts states that are multiplied by the whole of some matrices, whoever does it and however it is called."""
+
+    def __init__(self, **weights: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.rows = dict.fromkeys(weights, 0)
+        self.held = {
+            weight.untyped_storage().data_ptr(): (name, len(weight)) for name in weights for weight in weights[name]
+        }
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        if func._schema.name in ("aten::mm", "aten::addmm", "aten::bmm", "aten::mv", "aten::addmv"):
+            for each in args:
+                place = each.untyped_storage().data_ptr() if isinstance(each, Tensor) else None
+                if place in self.held:
+                    name, size = self.held[place]
+                    self.rows[name] += found.numel() // size
+        return found
+
+
+@pytest.mark.parametrize(("name", "cache"), CASES)
+def test_the_report_counts_what_runs_by_any_way(name: str, cache: str) -> None:
+    """Calls of a head, or of parts of a layer, that no hook sees and that the policy says nothing of."""
+    model, inputs, policy = tiny("llama"), prompt(), made(name, cache)
+    layers = model.model.layers
+    with _Products(
+        head=[model.lm_head.weight],
+        attention=[layer.self_attn.o_proj.weight for layer in layers],
+        ffn=[layer.mlp.up_proj.weight for layer in layers],
+    ) as products:
+        under(policy, model, inputs)
+    report, prompted = policy.report(), inputs["input_ids"].numel() * 5
+    assert report.heads_per_token * report.tokens == pytest.approx(products.rows["head"] - 1)  # one is the prompt's
+    assert report.layers_per_token * report.tokens == pytest.approx(products.rows["attention"] - prompted)
+    assert report.ffn_blocks_per_token * report.tokens == pytest.approx(products.rows["ffn"] - prompted)
+
+
+def condition(model: Any) -> dict[str, Any]:
+    """What can be seen to have changed of a model, but for its weights."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
+    modules = {
+        name: (module.training, *(len(getattr(module, kind)) for kind in hooks), module.__dict__.get("forward"))
+        for name, module in model.named_modules()
+    }
+    return {"modules": modules, "config": model.config.to_dict(), "settings": model.generation_config.to_dict()}
 
 
 @pytest.mark.parametrize(("name", "cache"), CASES)
 def test_the_model_is_as_before(name: str, cache: str) -> None:
-    model, inputs, policy = tiny("llama"), prompt(), made(name, cache)
-    held, settings = dict(model.__dict__), model.generation_config.to_dict()
+    model, inputs, policy = TINY["llama"](), prompt(), made(name, cache)
     expected = plain(model, inputs)
+    held, was = dict(model.__dict__), condition(model)
+    weights = {key: value.clone() for key, value in model.state_dict().items()}
     under(policy, model, inputs)
     assert model.__dict__.keys() == held.keys()
     assert all(model.__dict__[key] is value for key, value in held.items())
-    assert model.generation_config.to_dict() == settings
+    assert condition(model) == was
+    assert all(torch.equal(value, weights[key]) for key, value in model.state_dict().items())
     again = plain(model, inputs)
     assert all(torch.equal(*pair) for pair in zip(again.logits, expected.logits, strict=True))
 
