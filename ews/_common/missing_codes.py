@@ -94,6 +94,6 @@ def far_note(values: FloatArray) -> str:
     shown = " and ".join(f"{value:g}" for value in found)
     text = (
         f"{shown} in {count} of {values.size} places, far from the other values "
-        f"({others[0]:g} to {others[-1]:g}): if that stands for a missing value, put NaN there"
+        f"({others[0]:g} to {others[-1]:g}): if that stands for a missing value"
     )
-    return f"CAUTION: {text}, as it usually does" if codes.found else text
+    return f"CAUTION: {text}, as it usually does, put NaN there" if codes.found else f"{text}, put NaN there"

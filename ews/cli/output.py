@@ -17,7 +17,7 @@ from rich.text import Text
 
 from ews._common.progress import Progress, bar
 from ews.cli.files import check_files, write_file
-from ews.errors import EWSError, UnknownNameError, described
+from ews.errors import ArgumentError, EWSError, UnknownNameError, described
 
 __all__ = [
     "BAD_INPUT",
@@ -151,6 +151,9 @@ def check_outputs(
     force: bool = False,
 ) -> None:
     """Refuse before the work what could not be written after it, or must not; ``-`` for JSON is standard output."""
+    for name, path in (("--figure", figure), ("--html", html)):
+        if str(path) == "-":
+            raise ArgumentError(name, "-", "a file; --json - alone writes to standard output")
     to_file = None if str(json) == "-" else json
     check_files({"--json": to_file, "--figure": figure, "--html": html}, inputs=inputs, force=force)
     if figure is not None:

@@ -183,3 +183,12 @@ def test_new_files_have_the_mode_of_the_user(tmp_path) -> None:
             assert (tmp_path / "private").stat().st_mode & 0o777 == 0o600
     finally:
         os.umask(before)
+
+
+@pytest.mark.parametrize("option", ["--figure", "--html"])
+def test_a_dash_is_standard_output_for_numbers_alone(data, option, monkeypatch) -> None:
+    monkeypatch.chdir(data.parent)
+    said = ews("detect", data, "--n-surrogates", 0, option, "-")
+    assert said.exit_code == 2
+    assert f"{option}: got '-'; allowed: a file" in said.stderr
+    assert not (data.parent / "-").exists()

@@ -271,7 +271,6 @@ def _detect_one(
         for one in pipeline.indicators
     ]
     hints = [spread.sentence()] if spread is not None and spread.matters else []
-    hints += [text.removeprefix("CAUTION: ") for text in cleaned.notes if text.startswith("CAUTION: ")]
     verdict, reasons = decide(
         trends_tested,
         alpha=alpha,
@@ -281,6 +280,8 @@ def _detect_one(
         hints=hints,
         steps=_steps(cleaned, season),
     )
+    first = (text.removeprefix("CAUTION: ") for text in cleaned.notes if text.startswith("CAUTION: "))
+    reasons = (*first, *reasons)
     detection = Detection(
         verdict=verdict,
         reasons=reasons,
