@@ -24,6 +24,7 @@ from adapters.decoding.contract import BoolArray, Deciding, Plan
 from adapters.decoding.kv import is_as_seen, layer_lengths, require_known_cache, require_level, stamps
 from adapters.decoding.level import complete as complete_level
 from adapters.decoding.level import level_step
+from adapters.decoding.masks import filled_slots, says_the_same
 from adapters.decoding.pending import guard, unguard
 from adapters.decoding.ragged import complete as complete_ragged
 from adapters.decoding.ragged import ragged_step
@@ -33,8 +34,13 @@ from adapters.decoding.session import Session
 from adapters.decoding.verify import verified_step, withdraw
 from adapters.errors import MonotonicityError, NothingDecidedWarning, UnsupportedGenerationError
 from adapters.families import family_of
-from adapters.families.convention import Call
-from adapters.families.surroundings import require_plain_attention, require_plain_layers, require_plain_model
+from adapters.families.convention import Call, require_no_states_wanted
+from adapters.families.surroundings import (
+    require_no_dropout,
+    require_plain_attention,
+    require_plain_layers,
+    require_plain_model,
+)
 from ews.errors import described
 
 __all__ = ["Engine"]
@@ -152,6 +158,8 @@ class Engine:
     def require_plain(self, *, whole: bool) -> None:
         """See that nothing around the layers would be passed over."""
         require_plain_model(self.family, whole=whole)
+        if self.policy.cache == "verify":
+            require_no_dropout(self.family)
         if self.policy.unit != "layer":
             require_plain_layers(self.family)
         if self.policy.cache == "propagate" and self.policy.promise.leaves:
@@ -185,6 +193,8 @@ class Engine:
             if several or (session is None and int(cache.get_seq_length()) == 0):
                 return self._prompt_call(own, call, session)
             call.require_understood(convention)
+            if not self._generates:  # generate says of each of these whether it wants it
+                require_no_states_wanted(call, self.model.config)
             input_ids: Any = call.input_ids
             started = time.perf_counter()
             try:
@@ -258,14 +268,17 @@ class Engine:
                 )
             with torch.no_grad():
                 self._close(cache, session)
-        if call.get("use_cache") is False and call.get("labels") is None:
+        caches = call.get("use_cache")
+        if caches is None and cache is None:
+            caches = getattr(self.model.config, "use_cache", None)
+        if caches is False and call.get("labels") is None:
             raise UnsupportedGenerationError("use_cache", False, "True: a policy decides for one new token at a time")
         before = None if cache is None else self._prompts.get(cache)
         started = time.perf_counter()
         found = own(**call.arguments)
         self.statistics.prompt_seconds += time.perf_counter() - started
         if cache is None:
-            cache = found[self.family.convention.cache] if isinstance(found, Mapping) else None
+            cache = found.get(self.family.convention.cache) if isinstance(found, Mapping) else None
         if input_ids is not None:
             self.statistics.prompt_tokens += input_ids.numel()
             if isinstance(cache, Cache):
@@ -317,7 +330,7 @@ class Engine:
         session.ended = self._ended
         if position_ids is None:
             position_ids = self.family.positions(input_ids, attention_mask, session.length)
-        session.attention_mask, session.masked = attention_mask, session.length + 1
+        self._look_through(session, attention_mask)
         statistics = self.statistics
         statistics.tokens += session.counted
         statistics.steps += 1
@@ -337,6 +350,23 @@ class Engine:
         self.policy.emitted(logits[:, -1])
         statistics.deciding += time.perf_counter() - started
         return logits
+
+    def _look_through(self, session: Session, attention_mask: Any) -> None:
+        """Take the mask of a new token; what was left for later under another one is done before."""
+        depends = bool(session.kept or session.ahead or session.ragged)
+        before = session.valid_slots(filled_slots) if depends else None
+        if self.policy.cache in ("deferred", "verify"):
+            attention_mask = _copied(attention_mask)  # the caller may write on in it
+        earlier = session.attention_mask, session.masked
+        session.attention_mask, session.masked = attention_mask, session.length + 1
+        if depends and not says_the_same(before, session.valid_slots(filled_slots)):
+            later = session.attention_mask, session.masked
+            session.attention_mask, session.masked = earlier
+            if session.ahead:
+                session.drafting.checked(held=False)
+                withdraw(session)
+            self._complete(session)
+            session.attention_mask, session.masked = later
 
     def _step(self, session: Session, input_ids: Tensor, position_ids: Tensor, plan: Plan) -> Tensor:
         """One token through as many layers as the policy wants; logits of shape (rows, 1, vocabulary)."""
@@ -387,6 +417,13 @@ def _refuse_broken() -> None:
         described("a cache in which a token broke off between layers"),
         "one that is filled anew from the prompt (reset() empties this one)",
     )
+
+
+def _copied(given: Any) -> Any:
+    """A tensor, a mapping of tensors or nothing, that nobody else writes to."""
+    if isinstance(given, Mapping):
+        return {kind: _copied(each) for kind, each in given.items()}
+    return given.clone() if isinstance(given, Tensor) else given
 
 
 def _moved(given: Any, device: Any) -> Any:

@@ -151,7 +151,7 @@ def decode(
     generation_config.disable_compile = True  # generate's own copy; layers that run or not are nothing to compile
     with turn(policy, ends=True), _plugged(policy, model) as engine:
         engine.begin()
-        found = GenerationMixin._sample(
+        found = type(model)._sample(  # the one that generate would choose, a subclass's too
             model,
             cast("torch.LongTensor", input_ids),
             logits_processor=logits_processor,

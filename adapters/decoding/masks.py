@@ -10,7 +10,7 @@ from torch import Tensor
 
 from adapters.families import FULL
 
-__all__ = ["block_mask", "filled_slots"]
+__all__ = ["block_mask", "filled_slots", "says_the_same"]
 
 
 def block_mask(
@@ -85,3 +85,24 @@ def filled_slots(attention_mask: Any) -> Tensor | None:
         last = mask[:, 0, -1]
         return last if last.dtype == torch.bool else last == 0
     return mask.bool()
+
+
+def says_the_same(before: Tensor | None, now: Tensor | None) -> bool:
+    """Whether a mask still hides the slots that it hid at the token before, and shows those that have come.
+
+    Parameters
+    ----------
+    before, now : Tensor of bool of shape (rows or 1, slots) or None
+        Which slots hold no padding; None where all do. Slots beyond the end are valid.
+
+    Returns
+    -------
+    bool
+        True where what was worked out under the one mask holds under the other.
+    """
+    if before is None or now is None:
+        either = now if before is None else before
+        return either is None or bool(either.all())
+    slots = min(before.shape[1], now.shape[1])
+    rest = (before[:, slots:], now[:, slots:])
+    return bool((before[:, :slots] == now[:, :slots]).all()) and all(bool(each.all()) for each in rest)

@@ -7,6 +7,7 @@ undisturbed.
 
 from __future__ import annotations
 
+import copy
 import functools
 import threading
 from collections.abc import Callable, Iterator
@@ -89,25 +90,7 @@ class _Socket:
             if not hasattr(model, name):
                 continue
             self._saved[name] = model.__dict__.get(name, _ABSENT)
-            model.__dict__[name] = self._dispatching(name, getattr(model, name), instead.get(name))
-
-    def _dispatching(self, name: str, own: Callable[..., Any], instead: Callable[..., Any] | None) -> Any:
-        model = self.model
-
-        @functools.wraps(own)
-        def dispatch(*args: Any, **kwargs: Any) -> Any:
-            engine = engine_of(model)
-            if engine is None:
-                return own(*args, **kwargs)
-            with engine.told_by_errors():
-                if instead is None:
-                    raise UnsupportedGenerationError(
-                        name, described("continuous batching"), "generate: continuous batching keeps a cache of its own"
-                    )
-                return instead(engine, own, *args, **kwargs)
-
-        dispatch._early_exit_engine = self  # type: ignore[attr-defined]
-        return dispatch
+            model.__dict__[name] = _Dispatch(self, name, getattr(model, name), instead.get(name))
 
     def close(self) -> None:
         """Put everything back."""
@@ -116,6 +99,41 @@ class _Socket:
                 self.model.__dict__.pop(name, None)
             else:
                 self.model.__dict__[name] = value
+
+
+class _Dispatch:
+    """Stands in place of a method, and hands each call to the engine that it belongs to.
+
+    A copy of the model, by :func:`copy.deepcopy` or a pickle, is a plain model: it gets its own method.
+    """
+
+    def __init__(self, socket: _Socket, name: str, own: Callable[..., Any], instead: Callable[..., Any] | None) -> None:
+        functools.update_wrapper(self, own)
+        self._early_exit_engine = socket
+        self._name, self._own, self._instead = name, own, instead
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        engine = engine_of(self._early_exit_engine.model)
+        if engine is None:
+            return self._own(*args, **kwargs)
+        with engine.told_by_errors():
+            if self._instead is None:
+                raise UnsupportedGenerationError(
+                    self._name,
+                    described("continuous batching"),
+                    "generate: continuous batching keeps a cache of its own",
+                )
+            return self._instead(engine, self._own, *args, **kwargs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return copy.deepcopy(self._own, memo)  # of the model that was copied
+
+    def __reduce__(self) -> Any:
+        return _as_it_is, (self._own,)
+
+
+def _as_it_is(method: Any) -> Any:
+    return method
 
 
 def _socket_of(model: Any) -> _Socket | None:

@@ -78,7 +78,8 @@ class Session:
     ragged : Ragged or None
         The same for rows that are not equally far; see :mod:`adapters.decoding.ragged`.
     ahead : list
-        Tokens that were drafted and checked, for what comes; see :mod:`adapters.decoding.verify`.
+        Tokens that were drafted and checked, with their positions and what follows; see
+        :mod:`adapters.decoding.verify`.
     drafting : Drafting or None
         What became of drafts so far.
     tried : dict of int to int

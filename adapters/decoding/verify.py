@@ -35,8 +35,9 @@ def verified_step(runner: Runner, session: Session, input_ids: Tensor, position_
         session.drafting = Drafting(runner.policy.drafts, runner.family.depth, runner.family.head_in_layers)
     if session.ahead:
         logits: Tensor
-        drafted, logits = session.ahead[0]
-        taken = bool((input_ids == drafted).all())
+        drafted, placed, logits = session.ahead[0]
+        # What was drafted holds for the token that was drafted, where it was thought to stand (as a rule it does).
+        taken = bool((input_ids == drafted).all() & (position_ids == placed).all())
         session.drafting.checked(held=taken)
         if taken:
             session.ahead.pop(0)
@@ -51,7 +52,7 @@ def _round(runner: Runner, session: Session, input_ids: Tensor, position_ids: Te
     """Draft until a token goes through all layers; keep what is known of the drafts for the calls to come."""
     begin = session.length
     room = min(session.drafting.begin_round(), _room(runner, session))
-    drafts: list[Tensor] = []
+    drafts: list[tuple[Tensor, Tensor]] = []  # tokens and positions
     depths: list[int] = []
     session.drafted = Drafted(session.cache)
     try:
@@ -63,7 +64,7 @@ def _round(runner: Runner, session: Session, input_ids: Tensor, position_ids: Te
                 break
             depths.append((runner.statistics.layers - before) // max(session.counted, 1))
             input_ids, position_ids = _draft(session, input_ids, logits), position_ids + 1
-            drafts.append(input_ids)
+            drafts.append((input_ids, position_ids))
     except BaseException:
         session.kept.clear()
         session.tried.clear()
@@ -71,7 +72,7 @@ def _round(runner: Runner, session: Session, input_ids: Tensor, position_ids: Te
         raise
     runner.statistics.drafted += len(drafts) * session.counted
     session.drafting.drafted(depths)
-    session.ahead = [(tokens, logits[:, at : at + 1]) for at, tokens in enumerate(drafts, start=1)]
+    session.ahead = [(*draft, logits[:, at : at + 1]) for at, draft in enumerate(drafts, start=1)]
     _show(session, begin + 1)
     return logits[:, :1]
 

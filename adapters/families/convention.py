@@ -15,7 +15,8 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor, finfo, nn
+from torch import bool as as_bool
 from transformers import Cache, GenerationMixin
 from transformers.masking_utils import create_causal_mask
 from transformers.modeling_outputs import CausalLMOutputWithPast
@@ -23,7 +24,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from adapters.errors import UnsupportedGenerationError, UnsupportedModelError, UnsupportedVersionError
 from ews.errors import ArgumentError, described
 
-__all__ = ["OF_MODELS", "Call", "Convention", "convention_of"]
+__all__ = ["OF_MODELS", "Call", "Convention", "convention_of", "require_no_states_wanted"]
 
 _MAJOR, _FIRST_MINOR = 5, 16
 _WANTED = f"{_MAJOR}.{_FIRST_MINOR} to {_MAJOR}.x: pip install 'transformers>={_MAJOR}.{_FIRST_MINOR},<{_MAJOR + 1}'"
@@ -78,16 +79,64 @@ class Call:
             if name in _UNDERSTOOD or name in (convention.cache, "return_dict") or value is None or value is False:
                 continue
             if name in _OUTPUTS:
-                raise UnsupportedGenerationError(
-                    name, value, "False: layers that were left out have none (see adapters.trajectories.capture)"
-                )
+                raise _wanted(name, value)
             given = value if isinstance(value, bool | int | float | str) else described(f"a {type(value).__name__}")
             raise UnsupportedGenerationError(
                 name, given, "None for a token that a policy decides on: call the model without the policy for that"
             )
+        _require_plain_mask(self.get("attention_mask"))
         kept = self.get("logits_to_keep")
         if isinstance(kept, Tensor) and kept.tolist() not in ([0], [-1]):
             raise UnsupportedGenerationError("logits_to_keep", kept.tolist(), "a whole number, [0] or [-1]")
+
+
+def require_no_states_wanted(call: Call, config: Any) -> None:
+    """Refuse a configuration that has every call return states of layers, unless the call says otherwise.
+
+    Parameters
+    ----------
+    call : Call
+        A call for one token.
+    config : transformers.PreTrainedConfig
+        Of the model.
+
+    Raises
+    ------
+    adapters.errors.UnsupportedGenerationError
+        If it does.
+    """
+    for name in sorted(_OUTPUTS):
+        if call.get(name) is None and getattr(config, name, None):
+            raise _wanted(f"model.config.{name}", True)
+
+
+def _wanted(name: str, value: Any) -> UnsupportedGenerationError:
+    return UnsupportedGenerationError(
+        name, value, "False: layers that were left out have none (see adapters.trajectories.capture)"
+    )
+
+
+def _require_plain_mask(mask: Any) -> None:
+    """Refuse a mask that says more than which slots a row sees."""
+    if isinstance(mask, Mapping):
+        for each in mask.values():
+            _require_plain_mask(each)
+        return
+    if not isinstance(mask, Tensor) or mask.ndim == 2:
+        return
+    found = None
+    if mask.ndim != 4 or mask.shape[1] != 1 or mask.shape[2] != 1:
+        found = f"a mask of shape {tuple(mask.shape)}"
+    elif mask.is_floating_point() and not ((mask == 0) | (mask <= finfo(mask.dtype).min / 2)).all():
+        found = "a mask that adds other numbers than 0 and the least"
+    elif not mask.is_floating_point() and mask.dtype != as_bool:
+        found = f"a mask of shape (rows, 1, 1, slots) and type {mask.dtype}"
+    if found is not None:
+        raise UnsupportedGenerationError(
+            "attention_mask",
+            described(found),
+            "shape (rows, slots), or (rows, 1, 1, slots) of bool, or of 0 and the least finite number or -inf",
+        )
 
 
 @dataclass(frozen=True, slots=True)

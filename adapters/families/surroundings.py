@@ -19,9 +19,18 @@ from adapters.errors import UnsupportedModelError
 from adapters.families.base import Family
 from ews.errors import described
 
-__all__ = ["changed", "is_plain", "require_plain_attention", "require_plain_layers", "require_plain_model"]
+__all__ = [
+    "changed",
+    "is_plain",
+    "require_no_dropout",
+    "require_plain_attention",
+    "require_plain_layers",
+    "require_plain_model",
+]
 
 _FRAMEWORKS = ("torch", "transformers")  # their hooks watch, or spread a model over processes
+# What modules of transformers call a share that is dropped by a function.
+_SHARES_DROPPED = ("attention_dropout", "dropout", "layerdrop")
 _CALLED = "a hook on the model itself, its embedding, a layer, the final norm or the head, which run for every token"
 
 
@@ -38,9 +47,15 @@ def require_plain_model(family: Family, *, whole: bool = True) -> None:
     Raises
     ------
     adapters.errors.UnsupportedModelError
-        If its ``forward``, or that of a module that holds its layers, was changed or has hooks; the message names what.
+        If its ``forward``, or that of a module that holds its layers, was changed or has hooks, or if parts of it were
+        replaced since it was taken apart; the message names what.
     """
     model = family.model
+    replaced = _replaced(family)
+    if replaced is not None:
+        raise UnsupportedModelError(
+            "model", described(f"another {replaced} than when the policy was attached"), "attach again after the change"
+        )
     if whole:
         found, remedy = _changed_root(model)
         if found is not None:
@@ -52,6 +67,44 @@ def require_plain_model(family: Family, *, whole: bool = True) -> None:
                 "model",
                 described(f"on {name}, which is not called for each token, {found}"),
                 _CALLED,
+            )
+
+
+def _replaced(family: Family) -> str | None:
+    """A part that is not the one which was found when the model was taken apart."""
+    if family.find_decoder() is not family.decoder:
+        return "decoder"
+    layers = family.find_layers()
+    if len(layers) != family.depth:
+        return f"number of layers ({len(layers)}, not {family.depth})"
+    for index, (now, before) in enumerate(zip(layers, family.layers, strict=True)):
+        if now is not before:
+            return f"layer {index}"
+    norm = family.find_norm()
+    if norm is not family.norm and not (type(norm) is type(family.norm) is nn.Identity):  # made for want of a norm
+        return "final norm"
+    return None if family.model.get_output_embeddings() is family.head else "head"
+
+
+def require_no_dropout(family: Family) -> None:
+    """Refuse a model that drops at random what it computes: no two passes of it say the same of a draft.
+
+    Raises
+    ------
+    adapters.errors.UnsupportedModelError
+        If a module with dropout is in training mode.
+    """
+    for name, module in family.model.named_modules():
+        if not module.training:
+            continue
+        shares = [getattr(module, each, None) for each in _SHARES_DROPPED]
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            shares.append(module.p)
+        if any(isinstance(share, float) and share > 0 for share in shares):
+            raise UnsupportedModelError(
+                "model",
+                described(f"a model in training mode, with dropout in {name}, under cache='verify'"),
+                "model.eval(), under which the whole model says the same of a token each time",
             )
 
 

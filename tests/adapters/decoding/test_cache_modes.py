@@ -33,9 +33,10 @@ from tests.adapters.driving import (
     tiny,
     worst,
 )
-from tests.adapters.tiny import TINY
+from tests.adapters.tiny import TINY, VOCABULARY
 
 TOKENS, LAYERS = 16, 5
+PROMPT = prompt()["input_ids"].shape[1]
 EXACT = 1e-9  # float64
 WINDOWED = ("gemma3", "mistral")
 # Gemma's norm, and generate's logits, are float32 in a float64 model too.
@@ -379,6 +380,78 @@ def test_rows_of_a_batch_are_drafted_together(name: str, sample: bool, cut: str)
     longer = continued(inputs, torch.cat((found.sequences, prompt(2, seed=1, tokens=3)["input_ids"]), dim=1))
     turn = plain(model, longer, past_key_values=found.past_key_values)
     assert torch.equal(turn.sequences, plain(model, longer, past_key_values=expected.past_key_values).sequences)
+
+
+def agreeing(*, layers: int = 8) -> Any:
+    """A model whose last layers hardly matter, so that drafts hold."""
+    model = TINY["llama"](layers=layers, dtype=torch.float64)
+    for layer in model.model.layers[layers // 2 :]:
+        layer.self_attn.o_proj.weight.data *= 0.01
+        layer.mlp.down_proj.weight.data *= 0.01
+    return model
+
+
+def _stepping(step: int, length: int) -> dict[str, Tensor]:
+    return {"position_ids": torch.tensor([[length - 1 + 2 * step]])}
+
+
+def _forgetting(step: int, length: int) -> dict[str, Tensor]:
+    mask = torch.ones(1, length, dtype=torch.int64)
+    mask[:, 2 : length - 6] = 0
+    return {"attention_mask": mask}
+
+
+def _hiding(step: int, length: int) -> dict[str, Tensor]:
+    slots = torch.arange(length)
+    return {"attention_mask": (((slots + step) % 3 > 0) | (slots == length - 1))[None, None, None]}
+
+
+def _hiding_by_addition(step: int, length: int) -> dict[str, Tensor]:
+    return {"attention_mask": torch.where(_hiding(step, length)["attention_mask"], 0.0, float("-inf")).double()}
+
+
+def _hiding_what_comes(step: int, length: int) -> dict[str, Tensor]:
+    mask = torch.ones(1, length, dtype=torch.int64)
+    mask[:, PROMPT::2] = 0
+    mask[:, -1] = 1
+    return {"attention_mask": mask}
+
+
+_written = torch.ones(1, 64, dtype=torch.int64)
+
+
+def _written_on(step: int, length: int) -> dict[str, Tensor]:
+    _written[:, : PROMPT - 2] = 1
+    _written[:, step % (PROMPT - 2)] = 0
+    return {"attention_mask": _written[:, :length]}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "said", [_stepping, _forgetting, _hiding, _hiding_by_addition, _hiding_what_comes, _written_on]
+)
+@pytest.mark.parametrize("cache", ["verify", "deferred"])
+def test_what_a_caller_says_of_each_token_is_heeded(said: Any, cache: Any) -> None:
+    """Positions that leap and masks that change: what was drafted or left for later under others is not for these."""
+    model, rows = agreeing(), torch.randint(1, VOCABULARY, (1, 14), generator=torch.Generator().manual_seed(5))
+    policy = Scripted([[4], [4], [8]] if cache == "deferred" else [[4]], cache=cache)
+    found: list[tuple[list[Tensor], Cache]] = []
+    for around in (nullcontext(), policy.attach(model)):
+        held = DynamicCache(config=model.config)
+        with around:
+            logits = [model(**prompt(), past_key_values=held).logits[:, -1]]
+            for step in range(14):
+                token = rows[:, step : step + 1] if cache == "deferred" else logits[-1].argmax(-1, keepdim=True)
+                given = said(step, PROMPT + 1 + step)
+                logits.append(model(token, past_key_values=held, **given).logits[:, -1])
+        found.append((logits, held))
+    (expected, whole), (logits, held) = found
+    assert policy.report().completed_share > 0.1
+    for step, (one, other) in enumerate(zip(logits, expected, strict=True)):
+        if cache == "verify" or step % 3 == 0:  # after the prompt, every third runs in full
+            torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+    for one, other in zip(cache_of(held, PROMPT + 14), cache_of(whole, PROMPT + 14), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
 def test_a_batch_goes_on_where_rows_have_ended() -> None:

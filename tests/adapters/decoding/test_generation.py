@@ -233,7 +233,7 @@ def test_stop_strings(way: str) -> None:
 
 
 def test_a_policy_shows_its_signature() -> None:
-    assert list(inspect.signature(FixedExitPolicy).parameters) == ["depth", "cache"]
+    assert list(inspect.signature(FixedExitPolicy).parameters) == ["depth", "cache", "drafts"]
     assert list(inspect.signature(NeverExitPolicy()).parameters)[:2] == ["model", "input_ids"]
 
 

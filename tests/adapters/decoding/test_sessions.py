@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import gc
+import io
 import pickle
 import weakref
 from collections.abc import Callable, Iterator
@@ -22,7 +23,8 @@ from adapters import ConfidencePolicy
 from adapters.errors import MonotonicityError, NothingDecidedWarning, UnsupportedGenerationError
 from adapters.policies import FixedExitPolicy, NeverExitPolicy, Policy, RandomExitPolicy
 from ews.errors import ArgumentError
-from tests.adapters.driving import Scripted, alone, counted, full_cache, prompt, tiny, worst
+from tests.adapters.driving import Scripted, alone, counted, full_cache, plain, prompt, tiny, worst
+from tests.adapters.tiny import TINY
 
 MODES: tuple[Any, ...] = ("deferred", "propagate", "verify", "monotone")
 TOKENS = 10
@@ -257,6 +259,37 @@ def test_a_cache_is_not_kept_alive() -> None:
             del cache
             gc.collect()
             assert dead() is None
+
+
+# ---- copies of a model that a policy is attached to ----------------------------------------------------------------
+
+
+def _saved_and_loaded(model: Any) -> Any:
+    held = io.BytesIO()
+    torch.save(model, held)
+    held.seek(0)
+    return torch.load(held, weights_only=False)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model)), _saved_and_loaded])
+def test_a_copy_of_a_model_is_plain(copied: Any) -> None:
+    """Made within a block, it computes with its own weights, and takes a policy of its own."""
+    model, inputs = TINY["llama"](), prompt()
+    expected = plain(model, inputs).sequences
+    with FixedExitPolicy(depth=2, cache="propagate").attach(model):
+        plain(model, inputs)
+        other = copied(model)
+        assert torch.equal(plain(other, inputs).sequences, expected)
+        other.lm_head.weight.data *= -1
+        changed = plain(other, inputs).sequences
+        assert not torch.equal(changed, expected)
+    del model
+    policy = FixedExitPolicy(depth=2, cache="verify")
+    assert torch.equal(plain(other, inputs, custom_generate=policy).sequences, changed)
+    assert policy.report().tokens == 7
+    with policy.attach(other):
+        assert torch.equal(plain(other, inputs).sequences, changed)
+    assert torch.equal(plain(copied(other), inputs).sequences, changed)
 
 
 # ---- what owners do to their caches --------------------------------------------------------------------------------

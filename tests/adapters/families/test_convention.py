@@ -15,7 +15,8 @@ from adapters.families import family_of
 from adapters.families.convention import convention_of
 from adapters.policies import FixedExitPolicy, NeverExitPolicy
 from ews.errors import ArgumentError
-from tests.adapters.driving import prompt, tiny
+from tests.adapters.driving import TOKENS, prompt, tiny
+from tests.adapters.tiny import TINY
 
 
 @pytest.mark.parametrize("version", ["4.57.6", "5.0.0", "5.15.1", "6.0.0", "6.1.0.dev0", "unknown"])
@@ -72,6 +73,10 @@ def test_signatures_that_are_not_understood_are_refused(model_forward: Any, laye
         ({"logits_to_keep": torch.tensor([3])}, "logits_to_keep"),
         ({"output_attentions": True}, "output_attentions"),
         ({"something_new": 1}, "something_new"),
+        ({"attention_mask": torch.full((1, 1, 1, TOKENS + 1), -0.5)}, "adds other numbers"),
+        ({"attention_mask": torch.zeros(1, 4, 1, TOKENS + 1)}, r"of shape \(1, 4, 1, 8\)"),
+        ({"attention_mask": torch.ones(1, 1, TOKENS + 1)}, r"of shape \(1, 1, 8\)"),
+        ({"attention_mask": torch.ones(1, 1, 1, TOKENS + 1, dtype=torch.int64)}, "type torch.int64"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -82,6 +87,31 @@ def test_what_a_token_cannot_be_decided_with_is_refused(given: dict[str, Any], m
         with pytest.raises(UnsupportedGenerationError, match=match):
             model(torch.tensor([[4]]), past_key_values=cache, **given)
         model(torch.tensor([[4]]), past_key_values=cache)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["output_hidden_states", "output_attentions"])
+def test_a_configuration_that_asks_for_states_is_refused_where_it_counts(name: str) -> None:
+    model = TINY["llama"](attn_implementation="eager")
+    setattr(model.config, name, True)
+    with NeverExitPolicy().attach(model):
+        found = model(**prompt())
+        assert len(found["hidden_states" if name == "output_hidden_states" else "attentions"]) >= 5
+        with pytest.raises(UnsupportedGenerationError, match=f"config.{name}"):
+            model(torch.tensor([[4]]), past_key_values=found.past_key_values)
+        model(torch.tensor([[4]]), past_key_values=found.past_key_values, **{name: False})
+        assert model.generate(**prompt(), max_new_tokens=3).shape == (1, TOKENS + 3)  # generate says False
+
+
+@torch.no_grad()
+def test_a_configuration_without_a_cache_is_refused() -> None:
+    model = TINY["llama"]()
+    model.config.use_cache = False
+    with NeverExitPolicy().attach(model):
+        with pytest.raises(UnsupportedGenerationError, match="use_cache: got False"):
+            model(**prompt())
+        found = model(**prompt(), use_cache=True)
+        model(torch.tensor([[4]]), past_key_values=found.past_key_values)
 
 
 @torch.no_grad()

@@ -338,7 +338,7 @@ def refused(model: Any, match: str, policy: Policy | None = None) -> None:
     """That a policy says what it found, both ways, before anything ran."""
     policy = policy or FixedExitPolicy(depth=2, cache="verify")
     ran: list[Any] = []
-    handle = family_of(model).layers[1].mlp.register_forward_pre_hook(lambda *_: ran.append(1))
+    handle = family_of(model).layers[1].register_forward_pre_hook(lambda *_: ran.append(1))
     with pytest.raises(UnsupportedModelError, match=match):
         model.generate(**prompt(), max_new_tokens=4, custom_generate=policy)
     with pytest.raises(UnsupportedModelError, match=match), policy.attach(model):
@@ -493,3 +493,93 @@ def test_a_hook_that_comes_later_is_refused_too() -> None:
         model.model.register_forward_hook(louder)
         with pytest.raises(UnsupportedModelError, match="on model"):
             plain(model, inputs, tokens=3)
+
+
+def _head(model: Any) -> None:
+    model.set_output_embeddings(nn.Linear(48, 101, bias=False))
+
+
+def _layer(model: Any) -> None:
+    model.model.layers[3] = TINY["llama"](seed=3).model.layers[3]
+
+
+def _norm(model: Any) -> None:
+    model.model.norm = TINY["llama"](seed=3).model.norm
+
+
+def _decoder(model: Any) -> None:
+    model.model = TINY["llama"](seed=3).model
+
+
+def _adapted_head(model: Any) -> None:
+    get_peft_model(model, LoraConfig(target_modules=["lm_head"], task_type=TaskType.CAUSAL_LM))
+
+
+REPLACED: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "head": (_head, "another head"),
+    "adapted head": (_adapted_head, "another head"),
+    "layer": (_layer, "another layer 3"),
+    "layer less": (lambda model: model.model.layers.pop(-1), "another number of layers"),
+    "norm": (_norm, "another final norm"),
+    "decoder": (_decoder, "another decoder"),
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("change", REPLACED)
+def test_parts_replaced_within_the_block_are_refused(change: str) -> None:
+    model, inputs = TINY["llama"](), prompt()
+    do, match = REPLACED[change]
+    with NeverExitPolicy().attach(model):
+        plain(model, inputs, tokens=3)
+        cache = model(**inputs).past_key_values
+        do(model)
+        with pytest.raises(UnsupportedModelError, match=f"{match}.*attach again"):
+            plain(model, inputs, tokens=3)
+        with pytest.raises(UnsupportedModelError, match=match):
+            model(torch.tensor([[4]]), past_key_values=cache)
+    if change == "layer less":
+        model.config.num_hidden_layers -= 1
+    honoured(model.double())
+
+
+DROPPING: dict[str, Callable[[], Any]] = {
+    "llama": lambda: TINY["llama"](attention_dropout=0.5),
+    "opt": lambda: TINY["opt"](dropout=0.5),
+    "gpt2": lambda: TINY["gpt2"](embd_pdrop=0.5, attn_pdrop=0.0, resid_pdrop=0.0),
+    "gpt_neox": lambda: TINY["gpt_neox"](hidden_dropout=0.5),
+    "lora": lambda: get_peft_model(
+        TINY["llama"](), LoraConfig(target_modules=["v_proj"], lora_dropout=0.5, task_type=TaskType.CAUSAL_LM)
+    ).get_base_model(),
+}
+
+
+@pytest.mark.parametrize("kind", DROPPING)
+def test_dropout_is_not_verified_by_another_draw(kind: str) -> None:
+    model = DROPPING[kind]().train()
+    refused(model, "training mode, with dropout in", FixedExitPolicy(depth=2, cache="verify"))
+    torch.manual_seed(0)
+    expected = plain(model, prompt(), tokens=4)
+    torch.manual_seed(0)
+    assert torch.equal(
+        plain(model, prompt(), tokens=4, custom_generate=NeverExitPolicy()).sequences, expected.sequences
+    )
+    honoured(model.eval().double())
+
+
+class Backward(LlamaForCausalLM):
+    """A model with a decoding loop of its own."""
+
+    def _sample(self, *args: Any, **kwargs: Any) -> Any:
+        return super()._sample(*args, **kwargs).flip(1)
+
+
+def test_a_subclass_keeps_its_decoding_loop() -> None:
+    model = TINY["llama"](dtype=torch.float64)
+    model.__class__ = Backward
+    options: dict[str, Any] = {**prompt(), "max_new_tokens": 5, "do_sample": False}
+    policy = FixedExitPolicy(depth=2, cache="verify")
+    found = model.generate(**options, custom_generate=policy)
+    assert torch.equal(found, model.generate(**options))
+    with policy.attach(model):
+        assert torch.equal(found, model.generate(**options))
