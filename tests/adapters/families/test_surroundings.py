@@ -338,7 +338,7 @@ def refused(model: Any, match: str, policy: Policy | None = None) -> None:
     """That a policy says what it found, both ways, before anything ran."""
     policy = policy or FixedExitPolicy(depth=2, cache="verify")
     ran: list[Any] = []
-    handle = family_of(model).layers[1].register_forward_pre_hook(lambda *_: ran.append(1))
+    handle = list(family_of(model).layers[1].modules())[-1].register_forward_pre_hook(lambda *_: ran.append(1))
     with pytest.raises(UnsupportedModelError, match=match):
         model.generate(**prompt(), max_new_tokens=4, custom_generate=policy)
     with pytest.raises(UnsupportedModelError, match=match), policy.attach(model):
