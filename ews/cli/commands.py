@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ews.cli import reading
 from ews.cli.files import check_files, write_file
-from ews.cli.output import check_outputs, console, messages, progress_bar, reported_errors, show, write
+from ews.cli.output import check_outputs, console, in_options, messages, progress_bar, reported_errors, show, write
 from ews.errors import InputTypeError
 
 __all__ = ["add_commands", "app", "main"]
@@ -224,7 +224,7 @@ def detect(
         result = _detect(table, "testing", options)
         reading.note_overlooked(table)
         if str(json) != "-":
-            show(result.summary())
+            show(in_options(result.summary()))
         for path in write(result, json=json, figure=figure, html=html, force=force):
             messages().print(f"wrote {path}", markup=False, soft_wrap=True)
 

@@ -861,6 +861,19 @@ def test_remedies_are_options_on_the_command_line(tmp_path, content, said):
     assert "--ages if larger is earlier, --no-ages if" in cli("detect", age, "--time", "age BP").stderr
 
 
+def test_remedies_in_a_report_are_options_on_the_command_line(tmp_path):
+    path = tmp_path / "x.csv"
+    months = pd.date_range("2000", periods=120, freq="MS").strftime("%Y-%m")
+    warm = np.random.default_rng(0).normal(20 + 5 * np.sin(np.arange(120) * np.pi / 6), 1)
+    warm[[5, 60]] = 5555
+    path.write_text("t,x\n" + "".join(f"{month},{x:.2f}\n" for month, x in zip(months, warm, strict=True)))
+    report = " ".join(cli("detect", path, "--time", "t", "--n-surrogates", 0, "--until", "2009-12").stdout.split())
+    assert "--na 5555 if it is a code" in report
+    report = " ".join(cli("detect", path, "--time", "t", "--n-surrogates", 0, "--na", 5555, "--missing", "interpolate")
+                      .stdout.split())  # fmt: skip
+    assert "give --season 12 (with --detrend stl, or any other)" in report
+
+
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(
     st.lists(
