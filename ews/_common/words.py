@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 __all__ = [
     "alarm_text",
+    "cautions",
     "counted",
     "listed",
     "number_text",
@@ -113,3 +115,8 @@ def listed(words: Any) -> str:
     """``a``, ``a and b`` or ``a, b and c``."""
     *first, last = list(words)
     return f"{', '.join(first)} and {last}" if first else str(last)
+
+
+def cautions(notes: Sequence[str]) -> tuple[str, ...]:
+    """Those of the notes of a series that a verdict does not come without."""
+    return tuple(text.removeprefix("CAUTION: ") for text in notes if text.startswith("CAUTION: "))

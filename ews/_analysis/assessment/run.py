@@ -13,6 +13,7 @@ from ews._analysis.assessment.controls import CONTROLS, SENTENCES, draw_control
 from ews._analysis.assessment.result import Assessment, Kind
 from ews._common.alarms import SUFFICIENT_POWER, Statistic, hardly_more, westfall_young
 from ews._common.progress import ProgressOption
+from ews._common.words import cautions
 from ews._significance import controls as _controls
 from ews._significance.pipeline import Pipeline, Stages, in_chunks
 from ews._significance.verdict import in_sentence, qualification, verdict_of
@@ -82,7 +83,12 @@ def assess(detection: Detection, pipeline: Pipeline, *, progress: ProgressOption
         power=power,
         power_sentences=dict(SENTENCES),
         warned=tuple(warned),
-        reasons=(*obstacles, *_reasons(names, observed, adjusted, warned, pipeline, power, detection), *hints),
+        reasons=(
+            *cautions(detection.series.notes),
+            *obstacles,
+            *_reasons(names, observed, adjusted, warned, pipeline, power, detection),
+            *hints,
+        ),
         votes=votes,
         notes=notes,
         detectors=detectors,

@@ -17,6 +17,7 @@ from ews._common.missing_codes import far_note
 from ews._common.progress import ProgressOption, reported
 from ews._common.transforms import Transform, name_of
 from ews._common.values import count_values, spread_with_level
+from ews._common.words import cautions
 from ews._significance import controls as _controls
 from ews._significance import surrogates as _significance
 from ews._significance.pipeline import Pipeline, Stages
@@ -280,8 +281,7 @@ def _detect_one(
         hints=hints,
         steps=_steps(cleaned, season),
     )
-    first = (text.removeprefix("CAUTION: ") for text in cleaned.notes if text.startswith("CAUTION: "))
-    reasons = (*first, *reasons)
+    reasons = (*cautions(cleaned.notes), *reasons)
     detection = Detection(
         verdict=verdict,
         reasons=reasons,
