@@ -12,10 +12,13 @@ __all__ = ["read_count", "read_depth", "read_depths", "read_early_depths", "read
 
 
 def read_count(argument: str, value: object, *, least: int = 1) -> int:
-    """A whole number of `least` or more."""
+    """Read a whole number of `least` or more."""
+    allowed = f"a whole number of {least} or more"
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise ValueRangeError(argument, value, allowed)
     number: Any = value
-    if not isinstance(value, Integral) or isinstance(value, bool) or number < least:
-        raise ValueRangeError(argument, value, f"a whole number of {least} or more")
+    if number < least:
+        raise ValueRangeError(argument, value, allowed)
     return int(number)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -37,6 +40,7 @@ class Runner:
         self.heads = HeadCount(family.head)
         self.statistics = self.new_statistics()
         self._projection: Projection | None = None
+        self._planned: Plan | None = None
 
     def new_statistics(self) -> DecodingStatistics:
         """Counts of nothing yet."""
@@ -64,8 +68,11 @@ class Runner:
             )
         if plan.exit is not None and self.policy.cache == "exact":
             raise ArgumentError("cache", "exact", "another mode for a policy that leaves layers out")
-        if plan.exit is not None and not (np.min(plan.exit) >= 1 and np.max(plan.exit) <= self.family.depth):
-            raise ValueRangeError("exit", plan.exit, f"1 to {self.family.depth}, the layers of this model")
+        if plan.exit is not None:
+            _require_exit(plan.exit, self.family.depth)
+        if plan is not self._planned:  # most policies say the same of every token
+            _require_places(plan, self.family.depth)
+            self._planned = plan
         if plan.ffn_checks and self.policy.unit == "layer":
             require_plain_layers(self.family)
         self.statistics.deciding += time.perf_counter() - started
@@ -123,3 +130,24 @@ class Runner:
     def forget_weights(self) -> None:
         """Weights may have changed since: read them anew."""
         self._projection = None
+
+
+def _require_exit(exit_after: Any, depth: int) -> None:
+    """That a plan leaves after a number of layers that there are."""
+    given = np.asarray(exit_after)
+    if given.dtype.kind not in "iu" or not (given.min() >= 1 and given.max() <= depth):
+        raise ValueRangeError("exit", exit_after, f"whole numbers from 1 to {depth}, the layers of this model")
+
+
+def _require_places(plan: Plan, depth: int) -> None:
+    """That a plan names layers that there are: what it asked for elsewhere would never happen, without a word."""
+    for name, places, first, last in (
+        ("checks", plan.checks, 1, depth),
+        ("skip_layers", plan.skip_layers, 1, depth - 1),
+        ("ffn_checks", plan.ffn_checks, 0, depth - 1),
+    ):
+        wrong = [one for one in places if not isinstance(one, Integral) or not first <= one <= last]
+        if wrong:
+            raise ValueRangeError(name, wrong[0], f"whole numbers from {first} to {last} for this model")
+    if any(later <= earlier for earlier, later in pairwise(plan.checks)):
+        raise ValueRangeError("checks", plan.checks, "depths that rise")

@@ -667,6 +667,24 @@ def test_own_logits_are_emitted(rows: int, cache: Any) -> None:
         assert policy.report().heads_per_token == 0
 
 
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        (Plan(checks=(2, LAYERS + 1)), "checks: got 6"),
+        (Plan(checks=(0,)), "checks: got 0"),
+        (Plan(checks=(3, 2)), r"checks: got \(3, 2\); allowed: depths that rise"),
+        (Plan(skip_layers=frozenset({0})), "skip_layers: got 0"),
+        (Plan(skip_layers=frozenset({LAYERS})), "skip_layers: got 5"),
+        (Plan(ffn_checks=frozenset({LAYERS})), "ffn_checks: got 5"),
+        (Plan(ffn_checks=frozenset({1.5})), "ffn_checks: got 1.5"),  # type: ignore[arg-type]
+        (Plan(exit=2.5), "exit: got 2.5"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_plan_that_names_what_the_model_has_not_is_refused(plan: Plan, said: str) -> None:
+    with pytest.raises(ValueRangeError, match=said):
+        plain(tiny("llama"), prompt(), custom_generate=Answers(plan, cache="propagate"))
+
+
 @pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize("nobody", [None, Exit(rows=np.zeros(3, dtype=bool))], ids=["none", "false"])
 def test_nobody_leaves(rows: int, nobody: Any) -> None:
