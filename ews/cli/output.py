@@ -23,7 +23,6 @@ __all__ = [
     "BAD_INPUT",
     "check_outputs",
     "console",
-    "in_options",
     "messages",
     "note",
     "progress_bar",

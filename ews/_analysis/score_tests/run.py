@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ews import nulls
+from ews._analysis.score_tests.null import fitted_null
 from ews._analysis.score_tests.paths import Path, memory_path, modulus_path, spread_path
 from ews._analysis.score_tests.result import ScoreTest, ScoreTests, ScoreTestsConfig
 from ews._analysis.score_tests.shapes import SHAPES, weights
@@ -152,7 +153,9 @@ def score_tests(
 
     residual = residual_of(values[None])
     observed, scores = score(residual, shapes, reach)
-    fitted = nulls.fit(bounded(residual, reach)[0], null=null)
+    fitted = fitted_null(
+        bounded(residual, reach)[0], lambda rows: bounded(residual_of(rows), reach), null=null, seed=test.seed
+    )
 
     def of_surrogates(first: int, count: int) -> FloatArray:
         return score(residual_of(fitted.draw(first, count, seed=test.seed)), shapes, reach)[0]
