@@ -37,18 +37,7 @@ class Analysis:
 
     def pipeline(self, n: int, step: float, indicators: Sequence[str]) -> Pipeline:
         """The same choices for a record of length `n`."""
-        return resolve_pipeline(
-            n=n,
-            step=step,
-            level=np.zeros(n),
-            detrend=self.detrend,
-            bandwidth=self.bandwidth,
-            window=self.window,
-            indicators=tuple(indicators),
-            trend=self.trend,
-            causal=self.causal,
-            season=self.season,
-        )
+        return resolve_pipeline(n=n, step=step, level=np.zeros(n), indicators=tuple(indicators), **vars(self))
 
 
 def running_scores(

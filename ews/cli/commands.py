@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ews.cli import reading
 from ews.cli.files import check_files, write_file
-from ews.cli.output import check_outputs, console, messages, progress_bar, reported_errors, show, write
+from ews.cli.output import check_outputs, console, in_options, messages, progress_bar, reported_errors, show, write
 from ews.errors import InputTypeError
 
 __all__ = ["add_commands", "app", "main"]
@@ -70,6 +70,11 @@ def _number(text: str | float) -> float:
         raise typer.BadParameter(f"{text!r} is not a number") from None
 
 
+# Options that go to ews.detect as they are given.
+_DETECT = (
+    "bandwidth", "window", "trend", "null", "n_surrogates", "alpha", "causal", "until", "missing", "duplicates",
+    "season", "method", "seed",
+)  # fmt: skip
 _DATA, _ANALYSIS, _TEST, _OUTPUT = "Data", "Analysis", "Test", "Output"
 
 Force = Annotated[
@@ -209,47 +214,17 @@ def detect(
 
     Prints the verdict (*warning*, *no warning* or *inconclusive*), its reasons, the methods and a table of trends.
     """
+    given = dict(locals())  # every option as it was given
     with reported_errors():
         check_outputs(json=json, figure=figure, html=html, inputs=[file], force=force)
-        how = {
-            "time": time,
-            "value": value,
-            "by": by,
-            "where": where,
-            "ages": ages,
-            "encoding": encoding,
-            "sep": sep,
-            "decimal": decimal,
-            "thousands": thousands,
-            "na": na,
-            "skip": skip,
-            "comment": comment,
-            "date_format": date_format,
-            "sheet": sheet,
-        }
-        table = reading.read(file, how)
-        options = {
-            "detrend": None if detrend.lower() == "none" else detrend,
-            "bandwidth": bandwidth,
-            "window": window,
-            "indicators": _names(indicators),
-            "trend": trend,
-            "null": null,
-            "n_surrogates": n_surrogates,
-            "alpha": alpha,
-            "causal": causal,
-            "until": until,
-            "missing": missing,
-            "duplicates": duplicates,
-            "season": season,
-            "transform": None if transform.lower() == "none" else transform,
-            "method": method,
-            "seed": seed,
-        }
+        table = reading.read(file, {name: given[name] for name in reading.OPTIONS})
+        options = {name: given[name] for name in _DETECT}
+        options |= {name: None if given[name].lower() == "none" else given[name] for name in ("detrend", "transform")}
+        options["indicators"] = _names(indicators)
         result = _detect(table, "testing", options)
         reading.note_overlooked(table)
         if str(json) != "-":
-            show(result.summary())
+            show(in_options(result.summary()))
         for path in write(result, json=json, figure=figure, html=html, force=force):
             messages().print(f"wrote {path}", markup=False, soft_wrap=True)
 

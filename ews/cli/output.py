@@ -23,6 +23,7 @@ __all__ = [
     "BAD_INPUT",
     "check_outputs",
     "console",
+    "in_options",
     "messages",
     "note",
     "progress_bar",

@@ -106,6 +106,13 @@ Sheet = Annotated[
 ]  # fmt: skip
 
 
+# The options above, as `ews.read_table` names them.
+OPTIONS = (
+    "time", "value", "by", "where", "ages", "encoding", "sep", "decimal", "thousands", "na", "skip", "comment",
+    "date_format", "sheet",
+)  # fmt: skip
+
+
 def read(file: Path, options: dict[str, Any]) -> Table:
     """Read a file with the options of the command line; None and empty lists are defaults of :func:`ews.read_table`."""
     from ews import read_table
