@@ -13,9 +13,9 @@ from adapters.decoding.contract import Exit, Plan, Trajectory
 from adapters.decoding.kv import Visible, take_back
 from adapters.decoding.masks import block_mask, filled_slots
 from adapters.decoding.runner import Runner
-from adapters.decoding.session import Kept, Session, joined
+from adapters.decoding.session import Kept, Session, joined, part_of
 from adapters.errors import MonotonicityError
-from adapters.families import Rotary, at_hand
+from adapters.families import Rotary
 
 __all__ = ["LevelRun", "complete", "level_step"]
 
@@ -122,8 +122,8 @@ class LevelRun:
             "cache": self.cache,
         }
         if decided:
-            with at_hand((family.layers[index],)):
-                self.block = self._decided(index, context)
+            live = None if session.ended is None else ~session.ended
+            self.block = self.runner.run_halves(index, self.block, context, live=live, asked=None)
         else:
             self.block = family.run(index, self.block, **context)
         if self.tries:
@@ -151,24 +151,6 @@ class LevelRun:
         self.positions = torch.cat([each.positions for each in found], dim=1)
         self.rotary = joined([each.rotary for each in found])
 
-    def _decided(self, index: int, context: dict[str, Any]) -> Tensor:
-        """A layer whose feed-forward block may be left out."""
-        runner, family, ended = self.runner, self.family, self.session.ended
-        entering = self.block
-        post_attention = family.attend(index, entering, **context)
-        runs = runner.run_ffn(index, post_attention)
-        runner.statistics.attentions_only += int((~runs if ended is None else ~runs & ~ended).sum())
-        if runs.any() and not runs.all():
-            rows = torch.as_tensor(np.flatnonzero(runs), device=post_attention.device)
-            after = post_attention.clone()
-            after[rows] = family.feed(index, post_attention.index_select(0, rows), entering.index_select(0, rows))
-            return after
-        if not runs.any():
-            return post_attention
-        after = family.feed(index, post_attention, entering)
-        runner.ffn_done(index, post_attention, after)
-        return after
-
     def leave_out(self, index: int) -> None:
         """A layer in between that no row runs."""
         if self.runner.policy.cache == "monotone":
@@ -179,8 +161,7 @@ class LevelRun:
                 self.leave(index)
                 self.tries = True
                 self.block, self.positions = self.block[:, -1:], self.positions[:, -1:]
-                if self.rotary is not None:
-                    self.rotary = {kind: (c[:, -1:], s[:, -1:]) for kind, (c, s) in self.rotary.items()}
+                self.rotary = part_of(self.rotary, slice(-1, None))
             return
         (pair,) = self.runner.projection(index, self.block, self.rotary, index + 1)
         self.session.cache.update(*pair, index)

@@ -19,8 +19,8 @@ from adapters.decoding.kv import RaggedSlots, require_known_cache, settle, show_
 from adapters.decoding.level import complete as complete_level
 from adapters.decoding.masks import block_mask, filled_slots
 from adapters.decoding.runner import Runner
-from adapters.decoding.session import Session, joined
-from adapters.families import Rotary, at_hand
+from adapters.decoding.session import Session, joined, part_of
+from adapters.families import Rotary
 from ews.errors import ArgumentError, described
 
 __all__ = ["Ragged", "complete", "ragged_step"]
@@ -78,15 +78,9 @@ class _Run:
         width = int(missing.max())
         picked = None if everyone else self._index(rows)
         block, positions = tokens.hidden[:, -width:], tokens.positions[:, -width:]
-        rotary: Any = self.rotary
-        if rotary is not None:
-            rotary = {kind: (c[:, -width:], s[:, -width:]) for kind, (c, s) in rotary.items()}
+        rotary = part_of(self.rotary, slice(-width, None), picked)
         if picked is not None:
             block, positions = block.index_select(0, picked), positions.index_select(0, picked)
-            if rotary is not None:
-                rotary = {
-                    kind: (c.index_select(0, picked), s.index_select(0, picked)) for kind, (c, s) in rotary.items()
-                }
         fresh = np.arange(width) >= width - missing[:, None]
         of_row, of_token = np.nonzero(fresh)
         source = self._index(of_row), self._index(of_token)
@@ -111,8 +105,9 @@ class _Run:
         context = {"mask": mask, "position_ids": positions, "rotary": rotary, "cache": cache}
         block = family.placed(index, block)
         if decided:
-            with at_hand((family.layers[index],)):
-                after = self._decided(index, rows, block, context)
+            live = tokens.counts[rows, -1]
+            asked = None if live.all() else torch.as_tensor(np.flatnonzero(live), device=block.device)
+            after = self.runner.run_halves(index, block, context, live=live, asked=asked)
         else:
             after = family.run(index, block, **context)
         after = after.to(self.device)
@@ -126,43 +121,13 @@ class _Run:
         statistics.layers += ran
         statistics.completed += ran - int(tokens.counts[rows, -1].sum())
 
-    def _decided(self, index: int, rows: np.ndarray[Any, Any], block: Tensor, context: dict[str, Any]) -> Tensor:
-        """A layer whose feed-forward block may be left out; that of a row which has ended runs along."""
-        runner, family = self.runner, self.family
-        post_attention = family.attend(index, block, **context)
-        live = self.tokens.counts[rows, -1]
-        asked = None if live.all() else torch.as_tensor(np.flatnonzero(live), device=post_attention.device)
-        runs = np.ones(len(rows), dtype=bool)
-        runs[live] = runner.run_ffn(index, post_attention if asked is None else post_attention.index_select(0, asked))
-        runner.statistics.attentions_only += int((~runs).sum())
-        if not runs.any():
-            return post_attention
-        if runs.all():
-            after = family.feed(index, post_attention, block)
-            told = (
-                (post_attention, after)
-                if asked is None
-                else (post_attention.index_select(0, asked), after.index_select(0, asked))
-            )
-            runner.ffn_done(index, *told)
-            return after
-        kept = torch.as_tensor(np.flatnonzero(runs), device=post_attention.device)
-        after = post_attention.clone()
-        after[kept] = family.feed(index, post_attention.index_select(0, kept), block.index_select(0, kept))
-        return after
-
     def fill(self, first: int, last: int, rows: np.ndarray[Any, Any]) -> None:
         """Project keys and values of the newest token into layers that these rows do not run."""
         if first == last:
             return
         picked = self._index(rows)
         newest = self.tokens.hidden[:, -1:].index_select(0, picked)
-        rotary: Any = self.rotary
-        if rotary is not None:
-            rotary = {
-                kind: (c[:, -1:].index_select(0, picked), s[:, -1:].index_select(0, picked))
-                for kind, (c, s) in rotary.items()
-            }
+        rotary = part_of(self.rotary, slice(-1, None), picked)
         slot = torch.full_like(picked, self.end - 1)
         for index, (keys, values) in enumerate(self.runner.projection(first, newest, rotary, last), start=first):
             self.slots.reach(index, self.end)
@@ -175,13 +140,10 @@ class _Run:
         open_columns = np.flatnonzero((tokens.depth < depth).any(axis=0))
         if len(open_columns):
             first = int(open_columns[0])
-            rotary = self.rotary
-            if rotary is not None:
-                rotary = {kind: (c[:, first:], s[:, first:]) for kind, (c, s) in rotary.items()}
             session.ragged = Ragged(
                 tokens.hidden[:, first:],
                 tokens.positions[:, first:],
-                rotary,
+                part_of(self.rotary, slice(first, None)),
                 tokens.depth[:, first:],
                 tokens.counts[:, first:],
             )

@@ -8,6 +8,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from adapters.decoding.agreement import agreed_exit, agreed_ffn, agreed_plan
@@ -16,7 +17,7 @@ from adapters.decoding.heads import HeadCount
 from adapters.decoding.projection import Projection
 from adapters.decoding.report import DecodingStatistics
 from adapters.decoding.session import Session
-from adapters.families import Family
+from adapters.families import Family, at_hand
 from adapters.families.surroundings import require_plain_layers
 from ews.errors import ArgumentError, ValueRangeError
 
@@ -96,22 +97,39 @@ class Runner:
         self.statistics.deciding += time.perf_counter() - started - looked
         return leaving
 
-    def run_ffn(self, index: int, post_attention: Tensor) -> BoolArray:
-        """The policy's answer at a feed-forward block, for each row, the same on every process that shares a model."""
-        started = time.perf_counter()
-        rows = len(post_attention)
-        runs = self.policy.run_ffn(index, post_attention[:, -1].to(self.family.home))
-        if self.family.processes is not None:
-            runs = agreed_ffn(self.family.processes, runs, rows=rows)
-        self.statistics.deciding += time.perf_counter() - started
-        return np.broadcast_to(runs, (rows,))
+    def run_halves(
+        self, index: int, entering: Tensor, context: dict[str, Any], *, live: BoolArray | None, asked: Tensor | None
+    ) -> Tensor:
+        """A layer whose feed-forward block the policy may leave out.
 
-    def ffn_done(self, index: int, post_attention: Tensor, after: Tensor) -> None:
-        """Tell the policy what a feed-forward block did."""
+        Rows that are `live` (None: all) count in the report. It is `asked` about the rows with these indices (None: all
+        of them; else those that are live), the same on every process that shares the model; others run along.
+        """
+        family, home = self.family, self.family.home
+        with at_hand((family.layers[index],)):
+            post_attention = family.attend(index, entering, **context)
+            seen = post_attention if asked is None else post_attention.index_select(0, asked)
+            started = time.perf_counter()
+            answer = self.policy.run_ffn(index, seen[:, -1].to(home))
+            if family.processes is not None:
+                answer = agreed_ffn(family.processes, answer, rows=len(seen))
+            self.statistics.deciding += time.perf_counter() - started
+            runs = np.ones(len(entering), dtype=bool)
+            runs[slice(None) if asked is None else live] = answer
+            self.statistics.attentions_only += int((~runs if live is None else ~runs & live).sum())
+            if not runs.any():
+                return post_attention
+            if not runs.all():
+                rows = torch.as_tensor(np.flatnonzero(runs), device=post_attention.device)
+                after = post_attention.clone()
+                after[rows] = family.feed(index, post_attention.index_select(0, rows), entering.index_select(0, rows))
+                return after
+            after = family.feed(index, post_attention, entering)
         started = time.perf_counter()
-        home = self.family.home
-        self.policy.ffn_done(index, post_attention[:, -1].to(home), after[:, -1].to(home))
+        done = after if asked is None else after.index_select(0, asked)
+        self.policy.ffn_done(index, seen[:, -1].to(home), done[:, -1].to(home))
         self.statistics.deciding += time.perf_counter() - started
+        return after
 
     # ---- the model ------------------------------------------------------------------------------------------------
 

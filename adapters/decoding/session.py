@@ -14,7 +14,7 @@ from transformers import Cache
 
 from adapters.families import Rotary
 
-__all__ = ["Kept", "Session", "joined"]
+__all__ = ["Kept", "Session", "joined", "part_of"]
 
 
 @dataclass(slots=True)
@@ -52,6 +52,16 @@ def joined(parts: Sequence[Rotary]) -> Rotary:
         kind: (torch.cat([part[kind][0] for part in given], dim=1), torch.cat([part[kind][1] for part in given], dim=1))
         for kind in given[0]
     }
+
+
+def part_of(rotary: Rotary, tokens: slice, rows: Tensor | None = None) -> Rotary:
+    """Of some tokens, in all rows or in some."""
+    if rotary is None:
+        return None
+    found = {kind: (cosine[:, tokens], sine[:, tokens]) for kind, (cosine, sine) in rotary.items()}
+    if rows is None:
+        return found
+    return {kind: (c.index_select(0, rows), s.index_select(0, rows)) for kind, (c, s) in found.items()}
 
 
 @dataclass(slots=True, weakref_slot=True)
