@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from adapters.calibration.rules import Rule, choose_rules, losses_of
 from adapters.calibration.table import ExitTable, gather, trajectories_of
 from adapters.errors import FullDepthWarning
 from adapters.families import Family
-from adapters.heads.exit_classifier import FeatureSet
 from adapters.heads.full import FullHead
 from adapters.heads.lens import LensMoments, TunedLens
 from adapters.heads.shortlist import ShortListHead
@@ -52,24 +52,19 @@ def calibrate_exits(
     family: Family,
     tokenizer: Any,
     texts: Sequence[Any],
+    config: CalibrationConfig,
     *,
-    risk: float,
-    confidence: float,
-    target: Target,
-    features: FeatureSet,
-    max_new_tokens: int,
     costs: Costs | None,
-    seed: int,
     progress: bool,
 ) -> Calibration:
-    """Fit and test early exits; the arguments are those of :meth:`adapters.EWSExitPolicy.calibrate`."""
-    window = window_for(family.depth)
+    """Fit and test early exits; the arguments are those of :func:`adapters.calibration.run.calibrate`."""
+    risk, confidence, most = config.risk, config.confidence, config.max_new_tokens
     with reporting(progress, 3 * len(texts)) as advance:
         written = full_model_continuations(
-            family.model, texts, tokenizer=tokenizer, max_new_tokens=max_new_tokens, progress=advance
+            family.model, texts, tokenizer=tokenizer, max_new_tokens=most, progress=advance
         )
-        lens_part, rule_part, test_part = split(len(texts), seed)
-        depths = candidate_depths(family.depth, window)
+        lens_part, rule_part, test_part = split(len(texts), config.seed)
+        depths = candidate_depths(family.depth, config.window)
         head = fit_head(family, written, lens_part, depths, advance)
         table = gather(
             family,
@@ -77,14 +72,14 @@ def calibrate_exits(
             head,
             indices=np.concatenate((rule_part, test_part)),
             depths=depths,
-            window=window,
-            features=features,
+            window=config.window,
+            features=config.features,
             progress=lambda done: advance(2 * done),
         )
     weighed = costs or Costs.of(family, rank=head.screen.rank, candidates=head.candidates)
     rules = choose_rules(table.of_texts(rule_part), weighed, family.depth)
     control, rule = test_rules(
-        rules, table.of_texts(test_part), test_part, risk, confidence, target, max_new_tokens, seed
+        rules, table.of_texts(test_part), test_part, risk, confidence, config.target, most, config.seed
     )
     expected = 1.0
     if rule is None:
@@ -96,21 +91,7 @@ def calibrate_exits(
         )
     else:
         expected = rule.cost(table.of_texts(test_part), weighed, family.depth).mean() / weighed.full_model(family.depth)
-    config = CalibrationConfig(
-        risk=risk,
-        confidence=confidence,
-        target=target,
-        unit="layer",
-        cache="deferred",
-        features=features,
-        window=window,
-        texts=len(texts),
-        tokens=sum(each.decided for each in written),
-        max_new_tokens=max_new_tokens,
-        seed=seed,
-        dtype=str(family.model.dtype).removeprefix("torch."),
-        model_type=family.config.model_type,
-    )
+    config = replace(config, tokens=sum(each.decided for each in written))
     return new_calibration(config, family.model, rule, head, control.to_dict(), weighed, float(expected))
 
 

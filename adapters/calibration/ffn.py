@@ -15,12 +15,11 @@ import numpy as np
 import torch
 
 from adapters.calibration.costs import Costs
-from adapters.calibration.exits import fit_head, reporting, split, window_for
+from adapters.calibration.exits import fit_head, reporting, split
 from adapters.calibration.result import Calibration, CalibrationConfig, new_calibration
-from adapters.calibration.risk import Target, learn_then_test
+from adapters.calibration.risk import learn_then_test
 from adapters.calibration.rules import DepthRule, Rule, SkipRule, choose_rules
 from adapters.calibration.table import gather
-from adapters.decoding.contract import Unit
 from adapters.errors import FullDepthWarning
 from adapters.families import Family
 from adapters.heads.early_warning import EarlyWarning
@@ -41,19 +40,9 @@ _MOST_TEXTS = 64  # on which groups are tried one by one
 
 
 def ffn_groups(layers: int, window: int) -> list[tuple[int, ...]]:
-    """Neighbouring layers that are decided on together, a tenth of the model each; a window must lie before each.
+    """Neighbouring layers that are decided on together, a tenth of the model each.
 
-    Parameters
-    ----------
-    layers : int
-        Of the model.
-    window : int
-        Layers in a window.
-
-    Returns
-    -------
-    list of tuple of int
-        The groups; the last layer is in none.
+    A window of so many layers must lie before each; the last layer of the model is in none.
     """
     size = max(1, layers // 10)
     return [tuple(range(start, start + size)) for start in range(window + 1, layers - size, size)]
@@ -101,28 +90,22 @@ def calibrate_ffn(
     family: Family,
     tokenizer: Any,
     texts: Sequence[Any],
+    config: CalibrationConfig,
     *,
-    risk: float,
-    confidence: float,
-    target: Target,
-    unit: Unit,
-    features: FeatureSet,
-    max_new_tokens: int,
     costs: Costs | None,
-    seed: int,
     progress: bool,
 ) -> Calibration:
     """Fit and test; the arguments are those of :func:`adapters.calibration.run.calibrate`."""
-    window = window_for(family.depth)
+    unit, window, features, most = config.unit, config.window, config.features, config.max_new_tokens
     groups = ffn_groups(family.depth, window)
     if not groups:
         raise ArgumentError("model", described(f"one of {family.depth} layers"), f"{window + 4} layers or more")
-    lens_part, rule_part, test_part = split(len(texts), seed)
+    lens_part, rule_part, test_part = split(len(texts), config.seed)
     if unit == "ffn":  # no head is fitted, so that these texts are free
         rule_part = np.concatenate((lens_part, rule_part))
     with reporting(progress, len(texts) * (2 if unit == "ffn" else 3) + len(_AIMS) * len(test_part)) as advance:
         written = full_model_continuations(
-            family.model, texts, tokenizer=tokenizer, max_new_tokens=max_new_tokens, progress=advance
+            family.model, texts, tokenizer=tokenizer, max_new_tokens=most, progress=advance
         )
         head: ShortListHead | None = None
         exit_rules: list[Rule] = []
@@ -133,10 +116,9 @@ def calibrate_ffn(
         if unit == "both":
             head = fit_head(family, written, lens_part, depths, advance)
             table = gather(family, written, head, indices=rule_part, depths=depths, window=window, features=features)
-        weighed = costs or Costs.of(family, rank=1, candidates=1)
-        if head is not None and costs is None:
-            weighed = Costs.of(family, rank=head.screen.rank, candidates=head.candidates)
-        tried = np.random.default_rng(seed).permutation(rule_part)[:_MOST_TEXTS]
+        rank, listed = (1, 1) if head is None else (head.screen.rank, head.candidates)
+        weighed = costs or Costs.of(family, rank=rank, candidates=listed)
+        tried = np.random.default_rng(config.seed).permutation(rule_part)[:_MOST_TEXTS]
         harmless, seen = harmless_groups(
             family, written, indices=tried, groups=groups, window=window, features=features
         )
@@ -148,7 +130,7 @@ def calibrate_ffn(
             exit_risks = [float((~rule.outcome(table)[1]).mean()) for rule in exit_rules]
         candidates: list[Rule] = []
         for aim in _AIMS:
-            share = risk * aim * (0.5 if unit == "both" else 1.0)
+            share = config.risk * aim * (0.5 if unit == "both" else 1.0)
             skips = skips_for(groups, classifiers, scores, harmless, share)
             exits: tuple[DepthRule, ...] = ()
             if exit_rules:
@@ -157,28 +139,14 @@ def calibrate_ffn(
             rule = Rule(share, exits, skips)
             if (skips or exits) and (not candidates or (skips, exits) != (candidates[-1].skips, candidates[-1].exits)):
                 candidates.append(rule)
-        config = CalibrationConfig(
-            risk=risk,
-            confidence=confidence,
-            target=target,
-            unit=unit,
-            cache="exact" if unit == "ffn" else "propagate",
-            features=features,
-            window=window,
-            texts=len(texts),
-            tokens=sum(each.decided for each in written),
-            max_new_tokens=max_new_tokens,
-            seed=seed,
-            dtype=str(family.model.dtype).removeprefix("torch."),
-            model_type=family.config.model_type,
-        )
+        config = replace(config, tokens=sum(each.decided for each in written))
         plain = new_calibration(config, family.model, None, head, {}, weighed, 1.0)
         tested = [written[index] for index in test_part]
-        found, control, expected = _test(plain, candidates, tested, family, advance, max_new_tokens)
+        found, control, expected = _test(plain, candidates, tested, family, advance, most)
     if found is None:
         warnings.warn(
-            f"leaving out feed-forward blocks saves nothing at a risk of {risk:g} with confidence {confidence:g} on "
-            f"{len(test_part)} texts: the policy runs at full depth",
+            f"leaving out feed-forward blocks saves nothing at a risk of {config.risk:g} with confidence "
+            f"{config.confidence:g} on {len(test_part)} texts: the policy runs at full depth",
             FullDepthWarning,
             stacklevel=4,
         )

@@ -135,8 +135,10 @@ class Calibration:
                 head = self._head(family)
             for each in self.rule.exits:
                 predict = partial(head.predict, depth=each.depth)
-                classifier = ExitClassifier(each.classifier, each.classifier_threshold)
-                exits[each.depth] = FittedExit(classifier, window, features, predict, each.threshold)
+                opening = (
+                    None if each.classifier is None else ExitClassifier(each.classifier, each.classifier_threshold)
+                )
+                exits[each.depth] = FittedExit(opening, window, features, predict, each.threshold)
             for group in self.rule.skips:
                 classifier = ExitClassifier(group.classifier, group.classifier_threshold)
                 skips[group.layers[0]] = FittedSkip(classifier, window, features, group.layers)

@@ -8,13 +8,14 @@ from typing import Any, get_args
 import numpy as np
 
 from adapters.calibration.costs import Costs
-from adapters.calibration.exits import LENS_SHARE, RULE_SHARE, calibrate_exits
+from adapters.calibration.exits import LENS_SHARE, RULE_SHARE, calibrate_exits, window_for
 from adapters.calibration.ffn import calibrate_ffn
-from adapters.calibration.result import Calibration
+from adapters.calibration.result import Calibration, CalibrationConfig
 from adapters.calibration.risk import Target, smallest_sample
 from adapters.decoding.contract import UNITS, Unit
 from adapters.errors import UnsupportedModelError
 from adapters.families import family_of
+from adapters.heads.early_warning import CACHE_OF_UNIT
 from adapters.heads.exit_classifier import FEATURES, FeatureSet
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, described
 
@@ -81,16 +82,20 @@ def calibrate(
             described(f"{len(texts)} texts, of which {tested} test the rules"),
             f"{needed} or more for a risk of {risk:g} with confidence {confidence:g}",
         )
-    options: dict[str, Any] = {
-        "risk": risk,
-        "confidence": confidence,
-        "target": target,
-        "features": features,
-        "max_new_tokens": max_new_tokens,
-        "costs": costs,
-        "seed": seed,
-        "progress": progress,
-    }
-    if unit == "layer":
-        return calibrate_exits(family, tokenizer, texts, **options)
-    return calibrate_ffn(family, tokenizer, texts, unit=unit, **options)
+    config = CalibrationConfig(
+        risk=risk,
+        confidence=confidence,
+        target=target,
+        unit=unit,
+        cache=CACHE_OF_UNIT[unit],
+        features=features,
+        window=window_for(family.depth),
+        texts=len(texts),
+        tokens=0,  # until they are written
+        max_new_tokens=max_new_tokens,
+        seed=seed,
+        dtype=str(model.dtype).removeprefix("torch."),
+        model_type=family.config.model_type,
+    )
+    fit = calibrate_exits if unit == "layer" else calibrate_ffn
+    return fit(family, tokenizer, texts, config, costs=costs, progress=progress)

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory, Unit
+from adapters.decoding.contract import BoolArray, CacheMode, Exit, Plan, Policy, Trajectory, Unit
 from adapters.families import Family
 from adapters.heads.exit_classifier import classifier_features, states_needed
-from adapters.heads.fitted import FittedExit, FittedSkip
+from adapters.heads.fitted import ExitClassifier, FittedExit, FittedSkip
 
-__all__ = ["EarlyWarning"]
+__all__ = ["CACHE_OF_UNIT", "EarlyWarning"]
 
-BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
+CACHE_OF_UNIT: dict[Unit, CacheMode] = {"layer": "deferred", "ffn": "exact", "both": "propagate"}
 
 
 class EarlyWarning(Policy):
@@ -72,9 +72,10 @@ class EarlyWarning(Policy):
         if staying is not None:  # what was decided for rows that leave here has no row any more
             self._runs = {index: runs[staying] for index, runs in self._runs.items()}
         if depth in self._skips:
-            runs = ~self._warned(self._skips[depth], trajectory)
+            skip = self._skips[depth]
+            runs = ~_warned(skip.classifier, skip, trajectory)
             runs = runs if staying is None else runs[staying]
-            self._runs |= dict.fromkeys(self._skips[depth].layers, runs)
+            self._runs |= dict.fromkeys(skip.layers, runs)
         return left
 
     def run_ffn(self, index: int, post_attention: Tensor) -> bool | BoolArray:  # noqa: ARG002 (the contract's)
@@ -82,16 +83,11 @@ class EarlyWarning(Policy):
         runs = self._runs.get(index)
         return True if runs is None else runs
 
-    def _warned(self, fitted: FittedExit | FittedSkip, trajectory: Trajectory) -> BoolArray:
-        """Whether the classifier opens, for each row; never where a statistic is undefined."""
-        states = trajectory.window(states_needed(fitted.window))
-        return fitted.opens(classifier_features(states, features=fitted.features))
-
     def _leave(self, fitted: FittedExit, trajectory: Trajectory) -> Exit | None:
         rows: np.ndarray[Any, Any] | None = None
-        if fitted.has_classifier:
+        if fitted.classifier is not None:
             # All processes may take part in a prediction, so that they must agree for which rows there is one.
-            opened = self._family.agreed(self._warned(fitted, trajectory))
+            opened = self._family.agreed(_warned(fitted.classifier, fitted, trajectory))
             if not opened.any():
                 return None
             rows = None if opened.all() else np.flatnonzero(opened)
@@ -111,3 +107,9 @@ class EarlyWarning(Policy):
             found = Exit(rows=None if mask is not None and mask.all() else mask, logits=logits)
         self.looking += time.perf_counter() - started
         return found
+
+
+def _warned(classifier: ExitClassifier, fitted: FittedExit | FittedSkip, trajectory: Trajectory) -> BoolArray:
+    """Whether a classifier opens, for each row; never where a statistic is undefined."""
+    states = trajectory.window(states_needed(fitted.window))
+    return classifier.opens(classifier_features(states, features=fitted.features))

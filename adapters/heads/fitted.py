@@ -25,19 +25,18 @@ class ExitClassifier:
 
     Attributes
     ----------
-    model : Logistic or None
-        Regression on the exit features; None for a classifier that is always open.
+    model : Logistic
+        Regression on the exit features.
     threshold : float
         Log-odds from which it opens.
     """
 
-    model: Logistic | None
+    model: Logistic
     threshold: float
     _weight: dict[torch.device, Tensor] = field(default_factory=dict, repr=False)
 
     def opens(self, features: Tensor) -> BoolArray:
         """For features of shape (rows, features); closed where one is not finite."""
-        assert self.model is not None
         if features.device not in self._weight:
             kind = torch.float32 if features.device.type == "mps" else torch.float64
             self._weight[features.device] = torch.as_tensor(self.model.weight, device=features.device, dtype=kind)
@@ -51,8 +50,8 @@ class FittedExit:
 
     Attributes
     ----------
-    classifier : ExitClassifier
-        When to predict.
+    classifier : ExitClassifier or None
+        When to predict; None for every token.
     window : int
         Layers in the exit classifier's window.
     features : str
@@ -63,20 +62,11 @@ class FittedExit:
         Confidence from which a prediction confirms.
     """
 
-    classifier: ExitClassifier
+    classifier: ExitClassifier | None
     window: int
     features: FeatureSet
     predict: Callable[[Tensor], ExitPrediction]
     threshold: float
-
-    @property
-    def has_classifier(self) -> bool:
-        """Whether there is anything to ask before a prediction."""
-        return self.classifier.model is not None
-
-    def opens(self, features: Tensor) -> BoolArray:
-        """See :meth:`ExitClassifier.opens`."""
-        return self.classifier.opens(features)
 
 
 @dataclass(slots=True)
@@ -99,7 +89,3 @@ class FittedSkip:
     window: int
     features: FeatureSet
     layers: tuple[int, ...]
-
-    def opens(self, features: Tensor) -> BoolArray:
-        """See :meth:`ExitClassifier.opens`."""
-        return self.classifier.opens(features)

@@ -61,15 +61,6 @@ class _Unusual(ExitClassifier):
         insort(self.ordered, value)
 
 
-@dataclass(slots=True)
-class _ClassifiedExit(FittedExit):
-    """Always gated: the classifier has no regression behind it."""
-
-    @property
-    def has_classifier(self) -> bool:
-        return True
-
-
 class Untrained:
     """Training-free early exit: depths, classifiers and heads without a calibration.
 
@@ -125,9 +116,8 @@ class Untrained:
                 if depth < layers:
                     classifier = _Unusual(share=_LEAVING_SHARE, column=column)
                     self._classifiers.append(classifier)
-                    exits[depth] = _ClassifiedExit(
-                        classifier, self.window, kind, partial(predict_in_full, family), self.threshold
-                    )
+                    predict = partial(predict_in_full, family)
+                    exits[depth] = FittedExit(classifier, self.window, kind, predict, self.threshold)
         if self.unit in ("ffn", "both"):
             # Groups of a tenth of the layers, between the first third and the last sixth, which are left alone.
             size = max(1, layers // 10)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from adapters._common.publish import public
 from adapters.decoding.contract import CacheMode, Plan, Promise, Unit
-from adapters.heads.early_warning import EarlyWarning
+from adapters.heads.early_warning import CACHE_OF_UNIT, EarlyWarning
 from adapters.heads.training_free import Untrained
 from ews.errors import ArgumentError, described
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from adapters.calibration.result import Calibration
 
 __all__ = ["EWSExitPolicy"]
-
-_CACHES: dict[str, CacheMode] = {"layer": "deferred", "ffn": "exact", "both": "propagate"}
 
 
 @public("adapters")
@@ -110,7 +108,7 @@ class EWSExitPolicy(EarlyWarning):
         else:
             self._untrained = Untrained(depths=depths, threshold=threshold, window=window, warmup=warmup, unit=chosen)
             fitted = self._untrained.bind
-        super().__init__(fitted, unit=chosen, cache=kept or _CACHES.get(chosen, "deferred"), drafts=drafts)
+        super().__init__(fitted, unit=chosen, cache=kept or CACHE_OF_UNIT.get(chosen, "deferred"), drafts=drafts)
 
     def start(self, rows: int, input_ids: Tensor | None) -> None:
         """Begin a generation, and forget what was usual in another."""
