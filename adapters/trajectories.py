@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from adapters._common.checks import read_count
 from adapters._common.publish import public
 from adapters.families import Family, family_of
 from adapters.signals import SIGNALS
@@ -415,10 +416,10 @@ def capture(
         depth=family.depth,
         n_texts=0,
         signals=names,
-        window=_count("window", window),
+        window=read_count("window", window),
         statistics=_names("statistics", statistics, STATISTICS),
-        max_new_tokens=None if max_new_tokens is None else _count("max_new_tokens", max_new_tokens),
-        batch_size=_count("batch_size", batch_size),
+        max_new_tokens=None if max_new_tokens is None else read_count("max_new_tokens", max_new_tokens),
+        batch_size=read_count("batch_size", batch_size),
         lens=bool(lens),
     )
     tokens = read_texts(texts, tokenizer, family, further=(max_new_tokens or 1) - 1)
@@ -541,9 +542,3 @@ def _names(argument: str, given: str | Sequence[str], known: Sequence[str]) -> t
         if name not in known:
             raise UnknownNameError(argument, name, known)
     return names
-
-
-def _count(argument: str, given: Any) -> int:
-    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 1:
-        raise ValueRangeError(argument, given, "a whole number of 1 or more")
-    return int(given)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from adapters.errors import PolicyMismatchError
 from ews.errors import described
 
-__all__ = ["digest_of", "read_json", "read_plain", "write_whole"]
+__all__ = ["digest_of", "has_digest", "read_json", "read_plain", "write_whole"]
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -114,3 +114,11 @@ def digest_of(content: Any) -> str:
     """SHA-256 of JSON, whatever its spaces and the order of its names; a ValueError for numbers that are not finite."""
     plain = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def has_digest(content: Any, digest: str) -> bool:
+    """Whether this is the content that a digest was taken of."""
+    try:
+        return digest_of(content) == digest
+    except ValueError:  # a number beyond all floats, such as 1e999
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -64,7 +65,7 @@ def calibrate(
             unit=unit,  # type: ignore[arg-type]
             max_new_tokens=max_new_tokens,
             seed=seed,
-            progress=_is_terminal(),
+            progress=sys.stdout.isatty(),
         )
         policy.save(output)
         message(f"wrote {output}")
@@ -94,9 +95,3 @@ def _report(found: dict[str, object]) -> str:
         blocks = ", ".join(map(str, each["layers"]))
         lines.append(f"feed-forward blocks {blocks}: left out where the classifier opens")
     return "\n".join([*lines, f"expected: {found['expected']:.2f} of the whole model's work"])
-
-
-def _is_terminal() -> bool:
-    import sys
-
-    return sys.stdout.isatty()

@@ -230,8 +230,6 @@ def load_policy(text: str, model: Any) -> Any:
 
 def _value(text: str) -> Any:
     """A number, a truth value, several of them with + between them, or a word."""
-    if "+" in text.strip("+") and not _is_number(text):
-        return tuple(_value(part) for part in text.split("+"))
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     for kind in (int, float):
@@ -239,15 +237,9 @@ def _value(text: str) -> Any:
             return kind(text)
         except ValueError:  # no number, or one of thousands of digits
             pass
+    if "+" in text.strip("+"):
+        return tuple(_value(part) for part in text.split("+"))
     return text.strip("'\"")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _first(error: BaseException) -> str:

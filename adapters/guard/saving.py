@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from adapters._common.files import digest_of, read_json, read_plain, write_whole
+from adapters._common.files import digest_of, has_digest, read_json, read_plain, write_whole
 from adapters.errors import PolicyMismatchError
 from adapters.guard.calibration import GuardCalibration
 from adapters.guard.token_signals import TOKEN_SIGNALS
@@ -56,11 +56,7 @@ def load_guard(path: Path) -> tuple[dict[str, Monitor], GuardCalibration]:
         odd = sorted(set(saved) ^ {"guard", "sha256", *_PARTS})[0]
         raise _refusal("path", described(f"a guard {'with' if odd in saved else 'without'} {odd!r}"))
     content = {name: saved[name] for name in _PARTS}
-    try:
-        is_same = digest_of(content) == saved["sha256"]
-    except ValueError:  # a number beyond all floats, such as 1e999
-        is_same = False
-    if not is_same:
+    if not has_digest(content, saved["sha256"]):
         raise _refusal("path", described(f"{path.name} that was changed"))
     monitors = _monitors(content["monitors"])
     found = {name: monitor.calibration for name, monitor in monitors.items()}
