@@ -10,33 +10,14 @@ __all__ = ["adopt_renamed_methods", "by_new_name", "renamed_attribute", "say_ren
 
 
 def say_renamed(old: str, new: str, *, stacklevel: int = 3) -> None:
-    """Warn that something has another name now.
-
-    Parameters
-    ----------
-    old, new : str
-        The names.
-    stacklevel : int, default 3
-        Whose line the warning names, see :func:`warnings.warn`.
-    """
+    """Warn that something has another name now; `stacklevel` as of :func:`warnings.warn`."""
     warnings.warn(
         f"{old} is now {new}; the old name goes with the next version", DeprecationWarning, stacklevel=stacklevel
     )
 
 
 def renamed_attribute(old: str, new: str) -> Any:
-    """A property under the old name of an attribute.
-
-    Parameters
-    ----------
-    old, new : str
-        The names.
-
-    Returns
-    -------
-    property
-        For the body of the class.
-    """
+    """A property under the old name of an attribute, for the body of a class."""
 
     def read(self: object) -> Any:
         say_renamed(f"{type(self).__name__}.{old}", f"{type(self).__name__}.{new}")
@@ -46,15 +27,7 @@ def renamed_attribute(old: str, new: str) -> Any:
 
 
 def adopt_renamed_methods(cls: type, names: Mapping[str, str]) -> None:
-    """Let a subclass that overrides a method by its old name be asked by the new one.
-
-    Parameters
-    ----------
-    cls : type
-        The class, as soon as it is made.
-    names : mapping of str to str
-        Old name → new name.
-    """
+    """Let a subclass, as soon as it is made, that overrides a method by its old name be asked by the new one."""
     # Where the old name was overridden later than the new one.
     found = {old: new for old, new in names.items() if _place(cls, old) < _place(cls, new)}
     for old, new in found.items():
@@ -64,20 +37,7 @@ def adopt_renamed_methods(cls: type, names: Mapping[str, str]) -> None:
 
 
 def by_new_name(held: object, new: str) -> Callable[..., Any]:
-    """The nearest method that was written by its new name, whatever overrides it by the old one.
-
-    Parameters
-    ----------
-    held : object
-        Whose.
-    new : str
-        The name.
-
-    Returns
-    -------
-    callable
-        Bound to `held`.
-    """
+    """The nearest method that was written by its new name, whatever overrides it by the old one; bound to `held`."""
     written = (vars(kind)[new] for kind in type(held).__mro__ if new in vars(kind))
     found: Callable[..., Any] = next(each for each in written if not hasattr(each, "_asks_old")).__get__(held)
     return found

@@ -9,16 +9,5 @@ __all__ = ["installed"]
 
 
 def installed(group: str) -> Mapping[str, EntryPoint]:
-    """Entry points of a group by name, none of them loaded.
-
-    Parameters
-    ----------
-    group : str
-        Such as ``"earlywarning.policies"``.
-
-    Returns
-    -------
-    mapping of str to EntryPoint
-        What the packages of this environment declare.
-    """
+    """Entry points of a group (such as ``"earlywarning.policies"``) by name, none of them loaded."""
     return {each.name: each for each in entry_points(group=group)}

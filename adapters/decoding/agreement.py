@@ -22,22 +22,7 @@ _TYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
 def agreed_plan(processes: Processes, plan: Plan, *, rows: int, depth: int) -> Plan:
-    """The first process's plan of a token.
-
-    Parameters
-    ----------
-    processes : Processes
-        Who share the model.
-    plan : Plan
-        What this one planned.
-    rows, depth : int
-        Size of the batch, and layers of the model.
-
-    Returns
-    -------
-    Plan
-        What all do.
-    """
+    """The first process's plan of a token, for a batch of so many rows and a model of so many layers."""
     kind = _NEVER if plan.exit is None else _TOGETHER if np.ndim(plan.exit) == 0 else _EACH
     exits = np.broadcast_to(0 if plan.exit is None else plan.exit, (rows,))
     marks = np.zeros((3, depth + 1), dtype=np.int64)
@@ -55,21 +40,7 @@ def agreed_plan(processes: Processes, plan: Plan, *, rows: int, depth: int) -> P
 
 
 def agreed_exit(processes: Processes, leaving: Exit | None, *, rows: int) -> Exit | None:
-    """The first process's answer at a check, with the logits that it would emit.
-
-    Parameters
-    ----------
-    processes : Processes
-        Who share the model.
-    leaving : Exit or None
-        What this one answered.
-    rows : int
-        How many rows were asked.
-
-    Returns
-    -------
-    Exit or None
-        What all do.
+    """The first process's answer at a check of so many rows, with the logits that it would emit.
 
     Raises
     ------
@@ -95,20 +66,5 @@ def agreed_exit(processes: Processes, leaving: Exit | None, *, rows: int) -> Exi
 
 
 def agreed_ffn(processes: Processes, runs: bool | BoolArray, *, rows: int) -> BoolArray:
-    """The first process's answer at a feed-forward block.
-
-    Parameters
-    ----------
-    processes : Processes
-        Who share the model.
-    runs : bool or ndarray of bool of shape (rows,)
-        What this one answered.
-    rows : int
-        Size of the batch.
-
-    Returns
-    -------
-    ndarray of bool of shape (rows,)
-        What all do.
-    """
+    """The first process's answer at a feed-forward block, for each row."""
     return processes.numbers(np.broadcast_to(runs, (rows,))).astype(bool)

@@ -28,20 +28,7 @@ _MODES = (GenerationMode.GREEDY_SEARCH, GenerationMode.SAMPLE)
 
 @contextmanager
 def attached(policy: Deciding, model: Any) -> Iterator[Engine]:
-    """Let a policy decide for the calls of a model that come from this thread.
-
-    Parameters
-    ----------
-    policy : Deciding
-        What decides.
-    model : transformers.PreTrainedModel
-        A causal language model.
-
-    Yields
-    ------
-    Engine
-        What runs the layers.
-    """
+    """Let a policy decide for the calls of a model that come from this thread; yields what runs the layers."""
     with turn(policy, ends=False), _plugged(policy, model) as engine:
         yield engine
         engine.finish()

@@ -231,18 +231,10 @@ class RaggedSlots:
         self._end = 0
 
     def aim(self, rows: Tensor | None, fresh: tuple[Tensor, Tensor], targets: tuple[Tensor, Tensor], end: int) -> None:
-        """Say where the next layer's keys and values go.
+        """Say where the next layer's keys and values go, which must have slots up to `end` then.
 
-        Parameters
-        ----------
-        rows : Tensor of int64 or None
-            Indices of the rows that run; None for all.
-        fresh : tuple of Tensor
-            Row (among those that run) and token within the block of each entry that is new.
-        targets : tuple of Tensor
-            Row (in the batch) and slot of each of them.
-        end : int
-            Slots that the layer must have.
+        The rows that run have these indices (None: all). Of each new entry `fresh` is its row among those that run and
+        its token within the block, `targets` its row in the batch and its slot.
         """
         self._rows, self._fresh, self._targets, self._end = rows, fresh, targets, end
 

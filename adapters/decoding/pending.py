@@ -35,15 +35,7 @@ _ASKED = (
 
 
 def guard(cache: Cache, complete: Callable[[], None]) -> None:
-    """Have a cache completed before anybody looks at its layers.
-
-    Parameters
-    ----------
-    cache : transformers.Cache
-        A cache in which tokens wait.
-    complete : callable
-        What completes it; raises where that cannot be.
-    """
+    """Have a cache completed before anybody looks at its layers; `complete` raises where that cannot be."""
     held = cache.__dict__
     held["_complete"] = complete
     kind: Any = type(cache)

@@ -19,18 +19,7 @@ def _hooks(module: nn.Module) -> tuple[Any, ...]:
 
 
 def runs_on(module: nn.Module) -> torch.device | str | int:
-    """The device that a module computes on, which need not be that of its weights.
-
-    Parameters
-    ----------
-    module : nn.Module
-        With or without hooks of accelerate.
-
-    Returns
-    -------
-    torch.device, str or int
-        As ``Tensor.to`` takes it.
-    """
+    """The device that a module computes on, as ``Tensor.to`` takes it; it need not be that of its weights."""
     for part in module.modules():
         for hook in _hooks(part):
             device: torch.device | str | int | None = getattr(hook, "execution_device", None)
@@ -67,19 +56,9 @@ def at_hand(modules: Iterable[nn.Module]) -> Iterator[None]:
 
 
 def own_part(weight: Tensor, *, divided: bool) -> Tensor:
-    """A weight as this process computes with it.
+    """A weight as this process computes with it, plain, whether or not it is spread over processes.
 
-    Parameters
-    ----------
-    weight : Tensor
-        A plain one, or one that is spread over processes.
-    divided : bool
-        Whether each process goes on with its part of what comes out; else all have all of it.
-
-    Returns
-    -------
-    Tensor
-        A plain one.
+    It is the part of this process where each goes on with its part of what comes out (`divided`), else all of it.
     """
     if not hasattr(weight, "placements"):  # as those have: asked without loading what defines them
         return weight

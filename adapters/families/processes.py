@@ -45,35 +45,16 @@ class Processes:
         self.is_first = torch.distributed.get_rank() == self._first
 
     def sent(self, message: Tensor) -> Tensor:
-        """What the first process has in place of `message`, which must be of the same shape and type on all.
+        """What the first process has in place of `message`, on the group's device.
 
-        Parameters
-        ----------
-        message : Tensor
-            Of any shape; not changed on the first process, written over on the others.
-
-        Returns
-        -------
-        Tensor
-            The same on all, on the group's device.
+        It must be of the same shape and type on all; it is not changed on the first, and written over on the others.
         """
         message = message.detach().to(self.device).contiguous()
         torch.distributed.broadcast(message, src=self._first, group=self._group)
         return message
 
     def numbers(self, numbers: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """The first process's whole numbers, as many as each has.
-
-        Parameters
-        ----------
-        numbers : array-like of int
-            What this process has.
-
-        Returns
-        -------
-        ndarray of int64
-            What the first has.
-        """
+        """The first process's whole numbers; each must have as many."""
         return self.sent(torch.from_numpy(np.array(numbers, dtype=np.int64))).cpu().numpy()
 
 

@@ -56,15 +56,7 @@ class TextBatch:
         return hidden.flatten(0, 1).index_select(0, self.decided)
 
     def put(self, hidden: Tensor, values: Tensor, rows: Tensor | None = None) -> Tensor:
-        """A copy of states, shape (texts, longest, width), with those of the decided tokens replaced.
-
-        Parameters
-        ----------
-        hidden, values : Tensor of shape (texts, longest, width)
-            The states, and where others are taken from.
-        rows : Tensor of int64, optional
-            Which of the decided tokens (default: all).
-        """
+        """A copy of states, those of the decided tokens (or of some of these) taken from others of the same shape."""
         at = self.decided if rows is None else self.decided.index_select(0, rows)
         taken = values.flatten(0, 1).index_select(0, at)
         return hidden.flatten(0, 1).index_copy(0, at, taken).view_as(hidden)

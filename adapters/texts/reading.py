@@ -102,16 +102,5 @@ def padded(batch: Sequence[IntArray]) -> tuple[Tensor, Tensor]:
 
 
 def positions(mask: Tensor) -> Tensor:
-    """Count the tokens of each row from 0, padding left out.
-
-    Parameters
-    ----------
-    mask : Tensor of int64 of shape (rows, tokens)
-        1 where a token is no padding.
-
-    Returns
-    -------
-    Tensor of int64 of shape (rows, tokens)
-        Positions; 0 for padding.
-    """
+    """Positions of the tokens of each row, from 0; padding, where the mask is 0, is not counted and has 0 itself."""
     return (mask.cumsum(1) - 1).clamp(min=0)
