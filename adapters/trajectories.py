@@ -19,7 +19,7 @@ from adapters._common.checks import read_count
 from adapters._common.publish import public
 from adapters.families import Family, family_of
 from adapters.signals import SIGNALS
-from adapters.texts.reading import padded, positions, read_texts
+from adapters.texts.reading import end_tokens, padded, positions, read_texts
 from adapters.texts.recording import Recorder, listening
 from adapters.windows import STATISTICS, rolling
 from ews.errors import ArgumentError, EWSError, UnknownNameError, ValueRangeError, described
@@ -472,7 +472,7 @@ def _write(family: Family, recorder: Recorder, batch: Sequence[IntArray], most: 
     """What the model goes on with, one token a pass."""
     step, mask = padded(batch)
     device = family.model.device
-    ends = _ends(family.model)
+    ends = end_tokens(family.model)
     cache = DynamicCache(config=family.config)
     rows = len(batch)
     entering, values, read = [], [], []
@@ -526,12 +526,6 @@ def _joined(pieces: Sequence[_Piece], config: TrajectoriesConfig) -> Trajectorie
         lens_correct=None if read is None or not config.lens else read == read[:, -1:],
         config=config,
     )
-
-
-def _ends(model: Any) -> set[int]:
-    """Tokens that end a text."""
-    found = getattr(model.generation_config, "eos_token_id", None)
-    return set() if found is None else set(np.atleast_1d(found).tolist())
 
 
 def _names(argument: str, given: str | Sequence[str], known: Sequence[str]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from adapters.decoding.contract import Policy
 from adapters.decoding.report import Report
 from adapters.families import family_of
 from adapters.texts.continuations import Continuation
+from adapters.texts.reading import pad_token
 from adapters.texts.replaying import Replay, replay
 from ews.errors import ArgumentError, UnknownNameError, ValueRangeError, described
 
@@ -337,16 +338,13 @@ class _Runs:
 
 def _generate(model: Any, ids: Tensor, new_tokens: int, **options: Any) -> Any:
     """Greedily, with `new_tokens` at most."""
-    pad = model.generation_config.pad_token_id
-    ends = model.generation_config.eos_token_id
-    pad = pad if pad is not None else ends if isinstance(ends, int) else ends[0] if ends else 0
     return model.generate(
         ids,
         attention_mask=torch.ones_like(ids),
         do_sample=False,
         num_beams=1,
         max_new_tokens=new_tokens,
-        pad_token_id=pad,
+        pad_token_id=pad_token(model),
         **options,
     )
 

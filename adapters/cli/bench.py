@@ -42,8 +42,9 @@ def bench(
     is both faster and closer to the full model. Leave the machine alone meanwhile.
     """
     from adapters.cli.loading import load_model, load_policy
-    from adapters.cli.reporting import progress_bar, reported, require_places, written
+    from adapters.cli.reporting import reported, require_places, written
     from adapters.cli.texts import read_prompts, tokenised
+    from ews.cli.output import progress_bar
 
     with reported():
         require_places(json=json, figure=figure, inputs=[model, texts, *(policy or ())], force=force)

@@ -56,6 +56,8 @@ def generate(
         import torch
         from transformers import TextStreamer
 
+        from adapters.texts.reading import pad_token
+
         given = torch.tensor([ids], device=loaded.device)
         how: dict[str, Any] = {"do_sample": temperature > 0, "num_beams": 1, "max_new_tokens": max_new_tokens}
         if temperature > 0:
@@ -63,8 +65,7 @@ def generate(
             how["temperature"] = temperature
         if not as_json:
             how["streamer"] = TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
-        ends = loaded.generation_config.eos_token_id
-        how["pad_token_id"] = ends[0] if isinstance(ends, list) else ends if ends is not None else 0
+        how["pad_token_id"] = pad_token(loaded)
         with chosen.attach(loaded):
             found = loaded.generate(given, attention_mask=torch.ones_like(given), **how)
         report = chosen.report()

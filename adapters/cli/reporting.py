@@ -13,12 +13,11 @@ from typing import Any
 import typer
 
 from ews.cli.files import check_folder, write_file
-from ews.cli.output import check_outputs, write_figure
+from ews.cli.output import BAD_INPUT, check_outputs, write_figure
 from ews.errors import EWSError
 
-__all__ = ["BAD_INPUT", "message", "progress_bar", "reported", "require_places", "written"]
+__all__ = ["message", "reported", "require_places", "written"]
 
-BAD_INPUT = 2
 _EXTRA = ("accelerate", "gguf", "safetensors", "torch", "transformers")
 
 
@@ -47,18 +46,6 @@ def reported() -> Iterator[None]:
 def _leave(text: str) -> None:
     message(f"error: {text}")
     raise typer.Exit(BAD_INPUT)
-
-
-@contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, where that is a terminal; yields ``report(done, total)``."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def require_places(

@@ -189,10 +189,14 @@ class Family:
         self, index: int, hidden: Tensor, *, mask: Tensor | None, position_ids: Tensor, rotary: Rotary, cache: Any
     ) -> Tensor:
         """The first half of layer `index`: the residual stream after its attention."""
-        layer = self.layers[index]
-        found, _ = layer.self_attn(
-            hidden_states=layer.input_layernorm(hidden), **self.arguments(index, mask, position_ids, rotary, cache)
+        found, _ = self.attention(index)(
+            hidden_states=self.attention_input_norm(index)(hidden),
+            **self.arguments(index, mask, position_ids, rotary, cache),
         )
+        return self.attended(index, hidden, found)
+
+    def attended(self, index: int, hidden: Tensor, found: Tensor) -> Tensor:
+        """The residual stream with what the attention of layer `index` found added to it."""
         return hidden + found
 
     def feed(self, index: int, post_attention: Tensor, entering: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -40,15 +40,9 @@ class Gemma3(Qwen3):
         """What attention needs of the positions, shape (rows, tokens)."""
         return {kind: self.decoder.rotary_emb(hidden, position_ids, kind) for kind in dict.fromkeys(self.kinds)}
 
-    def attend(
-        self, index: int, hidden: Tensor, *, mask: Tensor | None, position_ids: Tensor, rotary: Rotary, cache: Any
-    ) -> Tensor:
-        """The first half of layer `index`: the residual stream after its attention."""
-        layer = self.layers[index]
-        found, _ = layer.self_attn(
-            hidden_states=layer.input_layernorm(hidden), **self.arguments(index, mask, position_ids, rotary, cache)
-        )
-        return hidden + layer.post_attention_layernorm(found)
+    def attended(self, index: int, hidden: Tensor, found: Tensor) -> Tensor:
+        """The residual stream with what the attention of layer `index` found added to it."""
+        return hidden + self.layers[index].post_attention_layernorm(found)
 
     def feed(self, index: int, post_attention: Tensor, entering: Tensor) -> Tensor:
         """The second half: the residual stream after the feed-forward block."""

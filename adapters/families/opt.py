@@ -49,15 +49,9 @@ class OPT(Family):
         """The masks that the model itself would make, which does not read packed sequences out of the positions."""
         return super().masks(hidden, attention_mask, cache, None)
 
-    def attend(
-        self, index: int, hidden: Tensor, *, mask: Tensor | None, position_ids: Tensor, rotary: Rotary, cache: Any
-    ) -> Tensor:
-        """The first half of layer `index`: the residual stream after its attention."""
+    def attended(self, index: int, hidden: Tensor, found: Tensor) -> Tensor:
+        """The residual stream with what the attention of layer `index` found added to it."""
         layer = self.layers[index]
-        found, _ = layer.self_attn(
-            hidden_states=self.attention_input_norm(index)(hidden),
-            **self.arguments(index, mask, position_ids, rotary, cache),
-        )
         post_attention = hidden + _dropped(layer, found)
         return post_attention if layer.do_layer_norm_before else layer.self_attn_layer_norm(post_attention)
 

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from adapters.families.base import Rotary
 from adapters.families.mistral import Mistral
 
 __all__ = ["Phi3"]
@@ -17,15 +16,9 @@ class Phi3(Mistral):
 
     model_types: ClassVar[tuple[str, ...]] = ("phi3",)
 
-    def attend(
-        self, index: int, hidden: Tensor, *, mask: Tensor | None, position_ids: Tensor, rotary: Rotary, cache: Any
-    ) -> Tensor:
-        """The first half of layer `index`: the residual stream after its attention."""
-        layer = self.layers[index]
-        found, _ = layer.self_attn(
-            hidden_states=layer.input_layernorm(hidden), **self.arguments(index, mask, position_ids, rotary, cache)
-        )
-        return hidden + layer.resid_attn_dropout(found)
+    def attended(self, index: int, hidden: Tensor, found: Tensor) -> Tensor:
+        """The residual stream with what the attention of layer `index` found added to it."""
+        return hidden + self.layers[index].resid_attn_dropout(found)
 
     def feed(self, index: int, post_attention: Tensor, entering: Tensor) -> Tensor:
         """The second half: the residual stream after the feed-forward block."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from adapters.families import Family
 from adapters.guard.token_signals import TokenSignals
+from adapters.texts.reading import end_tokens
 from ews import Monitor
 
 __all__ = ["GuardAlarm", "Watch", "anew", "ending_tokens"]
@@ -112,7 +113,4 @@ def anew(monitor: Monitor) -> Monitor:
 
 def ending_tokens(family: Family) -> frozenset[int]:
     """Tokens that end or pad a row, as far as the model's own configuration knows."""
-    config = family.model.generation_config
-    ends = config.eos_token_id
-    ends = ends if isinstance(ends, list | tuple) else [ends]
-    return frozenset(token for token in (*ends, config.pad_token_id) if token is not None)
+    return frozenset({*end_tokens(family.model), family.model.generation_config.pad_token_id} - {None})

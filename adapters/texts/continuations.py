@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from adapters.families import family_of
-from adapters.texts.reading import IntArray, padded, read_texts
+from adapters.texts.reading import IntArray, end_tokens, pad_token, padded, read_texts
 from ews.errors import ValueRangeError
 
 __all__ = ["Continuation", "batches", "full_model_continuations"]
@@ -89,10 +89,7 @@ def full_model_continuations(
             raise ValueRangeError(name, value, f"{least} or more")
     family = family_of(model)
     prompts = read_texts(texts, tokenizer, family, further=max_new_tokens)
-    ends = model.generation_config.eos_token_id
-    ends = set() if ends is None else {ends} if isinstance(ends, int) else set(ends)
-    pad = model.generation_config.pad_token_id
-    pad = pad if pad is not None else next(iter(ends), 0)
+    ends, pad = end_tokens(model), pad_token(model)
     found: list[Continuation | None] = [None] * len(prompts)
     order = np.argsort([len(tokens) for tokens in prompts], kind="stable")
     for chosen in batches(order, batch_size):
@@ -102,7 +99,7 @@ def full_model_continuations(
             ids, attention_mask=mask, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1, pad_token_id=pad
         )[:, ids.shape[1] :].cpu()
         for index, row in zip(chosen, written.numpy(), strict=True):
-            stops = np.flatnonzero(np.isin(row, list(ends)))
+            stops = np.flatnonzero(np.isin(row, ends))
             row = row[: stops[0] + 1] if len(stops) else row
             found[index] = Continuation(np.concatenate((prompts[index], row)), len(prompts[index]))
         if progress is not None:

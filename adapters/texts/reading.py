@@ -13,7 +13,7 @@ from torch import Tensor
 from adapters.families import Family
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
 
-__all__ = ["padded", "positions", "read_texts"]
+__all__ = ["end_tokens", "pad_token", "padded", "positions", "read_texts"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -104,3 +104,15 @@ def padded(batch: Sequence[IntArray]) -> tuple[Tensor, Tensor]:
 def positions(mask: Tensor) -> Tensor:
     """Positions of the tokens of each row, from 0; padding, where the mask is 0, is not counted and has 0 itself."""
     return (mask.cumsum(1) - 1).clamp(min=0)
+
+
+def end_tokens(model: Any) -> tuple[int, ...]:
+    """Tokens that end a text, as far as the model's own configuration knows."""
+    found = model.generation_config.eos_token_id
+    return tuple(found) if isinstance(found, list | tuple) else () if found is None else (found,)
+
+
+def pad_token(model: Any) -> int:
+    """What to pad with where nobody looks: the model's own padding, or one of its ends."""
+    found = model.generation_config.pad_token_id
+    return found if found is not None else next(iter(end_tokens(model)), 0)
