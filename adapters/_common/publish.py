@@ -14,16 +14,6 @@ def public(package: str) -> Callable[[T], T]:
     """Set ``__module__`` of a class to the package that users import it from.
 
     The decorator stands outermost: ``dataclass`` looks up annotations in the module where the class was written.
-
-    Parameters
-    ----------
-    package : str
-        Such as ``"adapters"``.
-
-    Returns
-    -------
-    callable
-        The decorator.
     """
 
     def publish(cls: T) -> T:

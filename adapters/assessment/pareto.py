@@ -91,7 +91,7 @@ def pareto(
     new_tokens: int = 48,
     repeats: int = 3,
     stepwise: Collection[str] = (),
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> list[ParetoRow]:
     """Compare policies with the full model, and with each other.
 

@@ -59,19 +59,6 @@ def harmless_groups(
 ) -> tuple[np.ndarray[Any, np.dtype[np.bool_]], np.ndarray[Any, np.dtype[np.float64]]]:
     """Leave out one group after the other, for every token, and see whether the token emitted is the same.
 
-    Parameters
-    ----------
-    family : Family
-        The model.
-    texts : sequence of Continuation
-        All texts.
-    indices : ndarray of int64
-        Which of them.
-    groups : sequence of tuple of int
-        The groups.
-    window, features
-        Of the classifier.
-
     Returns
     -------
     (ndarray of bool of shape (tokens, groups), ndarray of shape (tokens, groups, features))

@@ -348,34 +348,13 @@ class Policy(ABC):
         """
 
     def feeds(self, index: int, middle: Tensor) -> bool | BoolArray:
-        """The old name of :meth:`run_ffn`.
-
-        Parameters
-        ----------
-        index : int
-            The layer.
-        middle : Tensor of shape (rows, width)
-            The residual stream after its attention.
-
-        Returns
-        -------
-        bool or ndarray of bool of shape (rows,)
-            True where it runs.
-        """
+        """The old name of :meth:`run_ffn`."""
         say_renamed("Policy.feeds", "Policy.run_ffn")
         runs: bool | BoolArray = by_new_name(self, "run_ffn")(index, middle)
         return runs
 
     def fed(self, index: int, middle: Tensor, after: Tensor) -> None:
-        """The old name of :meth:`ffn_done`.
-
-        Parameters
-        ----------
-        index : int
-            The layer.
-        middle, after : Tensor of shape (rows, width)
-            The residual stream before the block, and after its output was added.
-        """
+        """The old name of :meth:`ffn_done`."""
         say_renamed("Policy.fed", "Policy.ffn_done")
         by_new_name(self, "ffn_done")(index, middle, after)
 

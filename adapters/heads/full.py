@@ -20,20 +20,7 @@ _LOGITS_AT_ONCE = 2**24  # 64 MiB of them in float32
 
 
 def logits_in_parts(family: Family, states: Tensor) -> Iterator[Tensor]:
-    """Logits of many states, a part at a time, so that memory does not grow with the vocabulary.
-
-    Parameters
-    ----------
-    family : Family
-        The model.
-    states : Tensor of shape (rows, width)
-        Residual stream, before the final norm.
-
-    Yields
-    ------
-    Tensor of shape (some rows, vocabulary)
-        Part after part, in order.
-    """
+    """Logits of many states, some rows after the others, so that memory does not grow with the vocabulary."""
     rows = max(1, _LOGITS_AT_ONCE // int(family.config.vocab_size))
     for part in torch.split(states, rows):
         yield family.logits(family.finish(part))

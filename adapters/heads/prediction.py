@@ -72,20 +72,7 @@ class ExitPrediction:
 
 
 def predict_in_full(family: Family, hidden: Tensor) -> ExitPrediction:
-    """Exit-head prediction through the model's own norm and head.
-
-    Parameters
-    ----------
-    family : Family
-        The model.
-    hidden : Tensor of shape (rows, width)
-        Residual stream after some layers.
-
-    Returns
-    -------
-    ExitPrediction
-        All of the vocabulary is scored.
-    """
+    """Exit-head prediction through the model's own norm and head: all of the vocabulary is scored."""
     logits = family.logits(family.finish(hidden))
     best, token = logits.max(-1)
     wide = logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -65,23 +65,7 @@ class TextBatch:
 def text_batches(
     texts: Sequence[Continuation], *, indices: Sequence[int] | IntArray, batch_size: int, device: Any
 ) -> Iterator[TextBatch]:
-    """Texts of like length together; those on which nothing is decided are left out.
-
-    Parameters
-    ----------
-    texts : sequence of Continuation
-        All texts.
-    indices : sequence of int
-        Which of them.
-    batch_size : int
-        How many at once.
-    device : torch.device
-        Where to.
-
-    Yields
-    ------
-    TextBatch
-        Until all texts were in one.
+    """Texts of like length together, so many at once; those on which nothing is decided are left out.
 
     Raises
     ------

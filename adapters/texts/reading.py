@@ -80,18 +80,7 @@ def _read_text(index: int, text: Any, tokenizer: Any) -> IntArray:
 
 
 def padded(batch: Sequence[IntArray]) -> tuple[Tensor, Tensor]:
-    """Put texts of different lengths side by side, with padding to the left.
-
-    Parameters
-    ----------
-    batch : sequence of ndarray of int64
-        The tokens of each text.
-
-    Returns
-    -------
-    Tensor, Tensor of int64 of shape (texts, longest)
-        The tokens, 0 for padding; and the mask, 1 where they are no padding.
-    """
+    """Texts of different lengths side by side, padded to the left: tokens, 0 for padding, and the mask."""
     width = max(len(tokens) for tokens in batch)
     input_ids = torch.zeros(len(batch), width, dtype=torch.int64)
     mask = torch.zeros_like(input_ids)
