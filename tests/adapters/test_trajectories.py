@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import ews
+from adapters.errors import NothingDecidedWarning
 from adapters.families import family_of
 from adapters.heads import full
 from adapters.signals import SIGNALS
@@ -289,7 +290,7 @@ def test_a_model_under_a_policy_is_read_whole(llama: Any) -> None:
     from adapters.policies.fixed import FixedExitPolicy
 
     plain = capture(llama, TEXTS, max_new_tokens=3)
-    with FixedExitPolicy(depth=2).attach(llama):
+    with pytest.warns(NothingDecidedWarning), FixedExitPolicy(depth=2).attach(llama):
         under = capture(llama, TEXTS, max_new_tokens=3)
     np.testing.assert_array_equal(under.values, plain.values)
 
