@@ -124,7 +124,7 @@ def assess(
         window = window_for(family.depth)
         asked = candidate_depths(family.depth, window)
         stage("fitting a lens")
-        head = fit_head(family, written, fitting, _lens_depths(family, asked), _nothing)
+        head = fit_head(family, written, fitting, _lens_depths(family, asked), lambda _done: None)
         stage("reading layers")
         table = gather(family, written, head, indices=reading, depths=asked, window=window)
         lens, settled = _check_lens(family, written, head, reading)
@@ -317,10 +317,6 @@ def _ffn_gain(
     if taken and fresh:
         agreement = replay(family.model, FixedFFNSkip(taken), fresh).agreement
     return Gain("ffn", "exact", "feed-forward blocks", best, 1.0 - len(taken) * costs.ffn / full, agreement)
-
-
-def _nothing(_done: int) -> None:
-    """For those who report to nobody."""
 
 
 @contextmanager

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from adapters.decoding.contract import BoolArray
 from adapters.families import Family
 from adapters.guard.token_signals import TokenSignals
 from adapters.texts.reading import end_tokens
 from ews import Monitor
 
 __all__ = ["GuardAlarm", "Watch", "anew", "ending_tokens"]
-
-BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)

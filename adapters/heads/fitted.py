@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from adapters.decoding.contract import BoolArray
 from adapters.heads.exit_classifier import FeatureSet
 from adapters.heads.logistic import Logistic
 from adapters.heads.prediction import ExitPrediction
 
 __all__ = ["ExitClassifier", "FittedExit", "FittedSkip"]
-
-BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(slots=True)

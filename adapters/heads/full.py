@@ -147,7 +147,8 @@ class FullHead:
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """States, shape (rows, width), to logits, shape (rows, vocabulary)."""
-        return self.capped(nn.functional.linear(self.norm(hidden).to(self.weight.device), self.weight, self.bias))
+        logits = nn.functional.linear(self.norm(hidden).to(self.weight.device), self.weight, self.bias)
+        return softcapped(logits, self.softcap)
 
     def score(self, finished: Tensor, ids: Tensor) -> Tensor:
         """Exact logits of some tokens only.
@@ -168,8 +169,4 @@ class FullHead:
         found = torch.bmm(rows, finished.unsqueeze(-1)).squeeze(-1)
         if self.bias is not None:
             found = found + self.bias[ids]
-        return self.capped(found.float())
-
-    def capped(self, logits: Tensor) -> Tensor:
-        """Logits within the bound, where there is one."""
-        return softcapped(logits, self.softcap)
+        return softcapped(found.float(), self.softcap)
