@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor
@@ -169,15 +170,11 @@ def signature_for_generate(call: Callable[..., Any]) -> inspect.Signature:
     inspect.Signature
         Its signature, with a tokenizer.
     """
-    frame = inspect.currentframe()
-    extracting = inspect.unwrap(GenerationMixin._extract_generation_mode_kwargs).__code__
-    while frame is not None:
-        if frame.f_code is extracting:
-            tokenizer = (frame.f_locals.get("generation_mode_kwargs") or {}).get("tokenizer")
-            if tokenizer is not None:
-                frame.f_locals["kwargs"]["tokenizer"] = tokenizer
-            break
-        frame = frame.f_back
+    frame = _frame_of(GenerationMixin._extract_generation_mode_kwargs)
+    if frame is not None:
+        tokenizer = (frame.f_locals.get("generation_mode_kwargs") or {}).get("tokenizer")
+        if tokenizer is not None:
+            frame.f_locals["kwargs"]["tokenizer"] = tokenizer
     return inspect.signature(call)
 
 
@@ -212,10 +209,14 @@ def _of_caller(argument: str) -> Any:
 
     Without its streamer a caller would get the prompt and then wait for ever.
     """
+    frame = _frame_of(GenerationMixin.generate)
+    return None if frame is None else frame.f_locals.get(argument)
+
+
+def _frame_of(function: Callable[..., Any]) -> FrameType | None:
+    """Where a function runs that led to here; None where it does not."""
+    code = inspect.unwrap(function).__code__
     frame = inspect.currentframe()
-    code = inspect.unwrap(GenerationMixin.generate).__code__
-    while frame is not None:
-        if frame.f_code is code:
-            return frame.f_locals.get(argument)
+    while frame is not None and frame.f_code is not code:
         frame = frame.f_back
-    return None
+    return frame

@@ -8,7 +8,7 @@ out, a layer as a whole. What is around *these* is looked for before anything ru
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch import nn
@@ -60,14 +60,8 @@ def require_plain_model(family: Family, *, whole: bool = True) -> None:
         found, remedy = _changed_root(model)
         if found is not None:
             raise UnsupportedModelError("model", described(found), remedy)
-    for name, module in _holders(family):
-        found = changed(module, own=_own_packages(model))
-        if found is not None:
-            raise UnsupportedModelError(
-                "model",
-                described(f"on {name}, which is not called for each token, {found}"),
-                _CALLED,
-            )
+    holders = ((f"{name}, which is not called for each token", module) for name, module in _holders(family))
+    _require_unchanged(family, holders, _CALLED)
 
 
 def _replaced(family: Family) -> str | None:
@@ -116,15 +110,9 @@ def require_plain_layers(family: Family) -> None:
     adapters.errors.UnsupportedModelError
         If the ``forward`` of a layer was changed or has hooks.
     """
-    own = _own_packages(family.model)
-    for index, layer in enumerate(family.layers):
-        found = changed(layer, own=own)
-        if found is not None:
-            raise UnsupportedModelError(
-                "model",
-                described(f"on layer {index}, which is run in two halves to leave blocks out, {found}"),
-                "unit='layer', or a hook on a part of the layer (attention, mlp, a norm)",
-            )
+    halved = "which is run in two halves to leave blocks out"
+    layers = ((f"layer {index}, {halved}", layer) for index, layer in enumerate(family.layers))
+    _require_unchanged(family, layers, "unit='layer', or a hook on a part of the layer (attention, mlp, a norm)")
 
 
 def require_plain_attention(family: Family) -> None:
@@ -135,15 +123,23 @@ def require_plain_attention(family: Family) -> None:
     adapters.errors.UnsupportedModelError
         If what goes into an attention is changed by a hook, or its ``forward`` was changed.
     """
+    passed = "which cache='propagate' projects around"
+    attentions = (
+        (f"the attention of layer {index}, {passed}", family.attention(index)) for index in range(family.depth)
+    )
+    remedy = "cache='deferred' or 'verify', which run every attention; or hooks on its projections"
+    _require_unchanged(family, attentions, remedy, after=False)
+
+
+def _require_unchanged(
+    family: Family, modules: Iterable[tuple[str, nn.Module]], remedy: str, *, after: bool = True
+) -> None:
+    """Refuse a model if something was done to one of these modules, which are named by where they are."""
     own = _own_packages(family.model)
-    for index in range(family.depth):
-        found = changed(family.attention(index), own=own, after=False)
+    for where, module in modules:
+        found = changed(module, own=own, after=after)
         if found is not None:
-            raise UnsupportedModelError(
-                "model",
-                described(f"on the attention of layer {index}, which cache='propagate' projects around, {found}"),
-                "cache='deferred' or 'verify', which run every attention; or hooks on its projections",
-            )
+            raise UnsupportedModelError("model", described(f"on {where}, {found}"), remedy)
 
 
 def is_plain(module: nn.Module, *kinds: type[nn.Module]) -> bool:
