@@ -159,12 +159,13 @@ def _require_exit(exit_after: Any, depth: int) -> None:
 
 def _require_places(plan: Plan, depth: int) -> None:
     """That a plan names layers that there are: what it asked for elsewhere would never happen, without a word."""
-    for name, places, first, last in (
+    named: tuple[tuple[str, Any, int, int], ...] = (
         ("checks", plan.checks, 1, depth),
         ("skip_layers", plan.skip_layers, 1, depth - 1),
         ("ffn_checks", plan.ffn_checks, 0, depth - 1),
-    ):
-        wrong = [one for one in places if not isinstance(one, Integral) or not first <= one <= last]
+    )
+    for name, places, first, last in named:
+        wrong = [one for one in places if not isinstance(one, Integral) or not first <= int(one) <= last]
         if wrong:
             raise ValueRangeError(name, wrong[0], f"whole numbers from {first} to {last} for this model")
     if any(later <= earlier for earlier, later in pairwise(plan.checks)):
