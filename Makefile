@@ -80,7 +80,7 @@ check: $(VENV)/.installed-dev  ## ruff (lint and format), mypy --strict, import 
 	exit $$failed
 
 .PHONY: fuzz
-fuzz: $(VENV)/.installed-dev  ## 2,800 calls at random of API, command line and policy loading: each runs, or is refused in the library's words
+fuzz: $(VENV)/.installed-dev  ## 2,200 calls at random of API, command line and policy loading: each runs, or is refused in the library's words
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz
 
 .PHONY: bench

@@ -47,6 +47,7 @@ __all__ = [
     "as_series",
     "carried_times",
     "real_numbers",
+    "refuse_huge",
     "split_columns",
 ]
 
@@ -54,6 +55,7 @@ FloatArray = npt.NDArray[np.float64]
 TimeArray = npt.NDArray[np.float64] | npt.NDArray[np.datetime64]
 Missing = Literal["raise", "interpolate", "drop"]
 Duplicates = Literal["raise", "mean"]
+LARGEST_VALUE = 1e290
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -247,6 +249,7 @@ def as_series(
     if np.isinf(values).any():
         where = int(np.flatnonzero(np.isinf(values))[0])
         raise MissingValuesError("series", described(f"an infinite value {at(where)}"), "finite numbers or NaN")
+    refuse_huge("series", values)
     steps = recognise(stamps, clock=times.clock, calendar=times.calendar, repeated=True) if _ties(stamps) else None
     if steps is not None:  # rounding made times equal
         stamps = steps.stamp(steps.index)
@@ -421,7 +424,31 @@ def real_numbers(argument: str, values: Any) -> FloatArray:
         kinds = {"c": "complex numbers", "U": "strings", "T": "strings", "S": "bytes", "M": "dates", "m": "durations"}
         given = kinds.get(array.dtype.kind, f"values of type {array.dtype}")
         raise InputTypeError(argument, described(given), "real numbers")
-    return array.astype(np.float64)
+    with np.errstate(over="ignore"):  # a longer float beyond this range is infinite
+        return array.astype(np.float64)
+
+
+def refuse_huge(argument: str, values: FloatArray) -> None:
+    """Refuse values whose differences, sums and surrogates would overflow.
+
+    Parameters
+    ----------
+    argument : str
+        Name of the argument, for the message.
+    values : ndarray
+        NaN where one is missing.
+
+    Raises
+    ------
+    ews.errors.ValueRangeError
+        If one is larger than 1e290, whatever its sign.
+    """
+    huge = np.abs(values) > LARGEST_VALUE
+    if huge.any():
+        largest = float(np.abs(values[huge]).max())
+        raise ValueRangeError(
+            argument, described(f"values up to {largest:.3g}"), f"at most {LARGEST_VALUE:g}: change the unit"
+        )
 
 
 def _sort(values: FloatArray, time: Any, notes: list[str]) -> tuple[FloatArray, Any]:

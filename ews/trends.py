@@ -18,7 +18,7 @@ from ews._common import checks
 from ews._common.result import Result
 from ews._common.times import numeric
 from ews.errors import InputTypeError, SeriesTooShortError, described
-from ews.series import carried_times, real_numbers
+from ews.series import carried_times, real_numbers, refuse_huge
 
 __all__ = ["METHODS", "Trend", "TrendMethod", "kendall", "rows", "spearman", "theil_sen"]
 
@@ -239,7 +239,7 @@ def _pair(values: Any, time: Any) -> tuple[FloatArray, FloatArray]:
 def _spearman(t: FloatArray, y: FloatArray) -> float:
     from scipy.stats import rankdata
 
-    if y.size < 2 or np.ptp(y) == 0 or np.ptp(t) == 0:
+    if y.size < 2 or y.min() == y.max() or t.min() == t.max():
         return np.nan
     # Centred ranks are multiples of 1/2, so that a perfect order gives exactly 1.
     ranks = [rankdata(each) - (y.size + 1) / 2 for each in (t, y)]
@@ -247,8 +247,9 @@ def _spearman(t: FloatArray, y: FloatArray) -> float:
 
 
 def _theil_sen(t: FloatArray, y: FloatArray) -> float:
-    if y.size < 2 or np.ptp(t) == 0:
+    if y.size < 2 or t.min() == t.max():
         return np.nan
+    refuse_huge("values", y)
     if y.size > MOST_LISTED:
         return _theil_sen_by_bisection(t, y)
     earlier, later = np.triu_indices(y.size, k=1)

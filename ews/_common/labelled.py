@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,7 +85,10 @@ def times_along(data: Any, dimension: Any) -> tuple[Any, str | None]:
 
 
 def refuse_dimensions(data: Any, argument: str) -> None:
-    """Refuse what has not exactly one dimension, naming its dimensions and what to do."""
+    """Refuse what has not exactly one dimension, naming its dimensions and what to do; and what is not computed yet."""
+    polars = sys.modules.get("polars")
+    if polars is not None and isinstance(data, polars.LazyFrame):
+        raise InputTypeError(argument, described("a polars.LazyFrame"), "what its collect() gives")
     if not hasattr(data, "dims") or not hasattr(data, "coords"):
         return
     if hasattr(data, "data_vars"):

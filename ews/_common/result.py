@@ -275,7 +275,13 @@ class Result:
         if saved.get("format") != FORMAT:
             given = described(f"format {saved.get('format')!r} of earlywarning {saved.get('earlywarning')}")
             raise ArgumentError("saved", given, f"format {FORMAT}; read it with the version that wrote it")
-        return kind(**kind._read_fields(saved))
+        found = kind(**kind._read_fields(saved))
+        try:  # each field is of its kind; whether they fit one another is seen where they are put together
+            found.summary(), found.to_frame(), found.to_dict()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the fields are not those of one result
+            given = described(f"fields that contradict each other ({type(error).__name__}: {str(error)[:80]})")
+            raise ArgumentError("saved", given, ALLOWED) from None
+        return found
 
     # ---- how fields are written -----------------------------------------------------------------------------------
 

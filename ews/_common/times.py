@@ -197,9 +197,9 @@ def _date_of_text(until: str) -> Any:
 def _array(time: Any) -> tuple[npt.NDArray[Any], tuple[str, ...], Clock]:
     """A numpy array of what `time` holds, time zones turned into UTC."""
     library = type(time).__module__.partition(".")[0]
-    if library == "polars":
+    if library == "polars" and hasattr(time, "to_list"):
         return np.asarray(time.to_list()), (), Clock()
-    if library == "pandas":
+    if library == "pandas" and getattr(time, "ndim", 0) == 1:  # a single time, or a table, is refused with what is none
         import pandas as pd
 
         if isinstance(time, pd.DataFrame):

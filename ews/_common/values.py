@@ -137,7 +137,7 @@ class SpreadWithLevel:
 def count_values(values: FloatArray) -> ValueCounts:
     """Count zeros, ties and distinct values."""
     distinct, counts = np.unique(values, return_counts=True)
-    edges = np.concatenate([[0], np.flatnonzero(np.diff(values) != 0) + 1, [values.size]])
+    edges = np.concatenate([[0], np.flatnonzero(values[1:] != values[:-1]) + 1, [values.size]])
     runs = np.diff(edges)
     most, longest = int(np.argmax(counts)), int(np.argmax(runs))
     return ValueCounts(

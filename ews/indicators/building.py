@@ -140,7 +140,8 @@ def _as_real(x: Any, argument: str) -> FloatArray:
         kinds = {"c": "complex numbers", "U": "strings", "S": "bytes", "M": "dates", "m": "time differences"}
         given = kinds.get(array.dtype.kind, f"values of type {array.dtype}")
         raise InputTypeError(argument, described(given), allowed)
-    return array.astype(np.float64, copy=False)
+    with np.errstate(over="ignore"):  # a longer float beyond this range is infinite
+        return array.astype(np.float64, copy=False)
 
 
 def _is_pandas_na(value: Any) -> bool:

@@ -233,7 +233,8 @@ def bds(
     if residual.size - max_dimension + 1 < _FEWEST:
         needed = _FEWEST + max_dimension - 1
         raise SeriesTooShortError("series", described(f"{residual.size} residuals"), f"at least {needed}")
-    spread = float(residual.std(ddof=1))
+    unit = int(np.frexp(np.abs(residual).max())[1])  # a power of two, in which squares neither overflow nor vanish
+    spread = float(np.ldexp(np.ldexp(residual, -unit).std(ddof=1), unit))
     if not spread > 1e-12 * float(np.abs(residual).max(initial=0.0)):
         raise ArgumentError("series", described("a series whose residuals do not vary"), "residuals that vary")
 
@@ -267,7 +268,7 @@ def bds(
 
 
 def _read_distances(distances: Any) -> FloatArray:
-    given = list(distances) if isinstance(distances, Sequence | np.ndarray) else [distances]
+    given = list(distances) if isinstance(distances, Sequence | np.ndarray) and np.ndim(distances) else [distances]
     allowed = "positive, finite numbers of standard deviations"
     if not given:
         raise ValueRangeError("distances", distances, allowed)

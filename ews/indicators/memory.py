@@ -102,7 +102,8 @@ def lagged_ratio(windows: Windows, *, lag: int, method: Literal["ols", "acf"]) -
         memory.rolling_lagged_products(windows.residual, windows.window, windows.min_count, lag, sums)
     squares, products, earlier = sums
     divisor = earlier if method == "ols" else squares
-    return np.asarray(products / np.where(divisor > 0.0, divisor, np.nan))
+    with np.errstate(invalid="ignore"):  # sums that overflowed
+        return np.asarray(products / np.where(divisor > 0.0, divisor, np.nan))
 
 
 def return_rate(x: Any, *, window: int | float, step: float = 1.0, min_count: int | None = None, axis: int = -1) -> Any:

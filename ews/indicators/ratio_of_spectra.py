@@ -23,6 +23,7 @@ SHORTEST_WINDOW = 12  # half of it as a segment leaves three frequencies for two
 BELOW, ABOVE, GRID = 1e-2, 1e2, 80
 NARROWINGS = 40  # golden sections of a step of the grid: to rounding of the squares
 AT_ONCE = 1_000_000
+STRONGEST = 1e50  # κ in units of the ratio's root: the rate is far beyond those searched, and squares are numbers
 
 
 def rosa(
@@ -127,7 +128,7 @@ def rosa(
     if not SHORTEST_WINDOW // 2 <= length <= samples:
         raise ValueRangeError("segment", segment, f"a whole number from {SHORTEST_WINDOW // 2} to {samples} samples")
     omega = 2.0 * np.pi * frequencies(length)[1:]
-    strength = None if gain is None else (float(gain) * spacing) ** 2
+    strength = None if gain is None else abs(float(gain) * spacing)
     out = np.full(state.values.shape, np.nan)
     for row, (one, other) in enumerate(zip(state.values, drive, strict=True)):
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -140,7 +141,7 @@ def rosa(
 
 
 def _rates(ratio: FloatArray, omega: FloatArray, strength: float | None) -> FloatArray:
-    """λ per sample of each row of ratios; `strength` is κ² in their unit, or None where it is to be fitted."""
+    """λ per sample of each row of ratios; `strength` is κ in the root of their unit, or None to fit it."""
     found = np.empty(ratio.shape[0])
     # In units of its largest, whose square neither overflows nor vanishes; the least squares are the same.
     unit = ratio.max(axis=1)
@@ -148,7 +149,9 @@ def _rates(ratio: FloatArray, omega: FloatArray, strength: float | None) -> Floa
     size = max(1, AT_ONCE // (GRID * omega.size))
     for first in range(0, found.size, size):
         part = slice(first, first + size)
-        found[part] = _search(ratio[part], omega, None if strength is None else strength / unit[part])
+        with np.errstate(over="ignore"):
+            of_part = None if strength is None else np.minimum(strength / np.sqrt(unit[part]), STRONGEST) ** 2
+        found[part] = _search(ratio[part], omega, of_part)
     return found
 
 

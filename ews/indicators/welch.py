@@ -173,8 +173,10 @@ def without_mean(segments: FloatArray) -> FloatArray:
 
     C-contiguous, so that each row is summed the same way wherever it stands.
     """
-    centred = np.ascontiguousarray(segments - segments[:, :1])
-    centred -= centred.mean(axis=-1, keepdims=True)
+    with np.errstate(over="ignore", invalid="ignore"):  # as compiled kernels: what overflows has no number
+        centred = np.ascontiguousarray(segments - segments[:, :1])
+        centred -= centred.mean(axis=-1, keepdims=True)
+    centred[~np.isfinite(centred)] = np.nan  # of which a transform is NaN without a warning
     return centred
 
 

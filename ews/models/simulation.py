@@ -87,12 +87,10 @@ class Simulation:
         """
         import pandas as pd
 
-        columns = {"parameter": self.parameter}
-        if self.values.ndim == 1:
-            columns["value"] = self.values
-        else:
-            columns |= {f"value {row}": values for row, values in enumerate(self.values)}
-        return pd.DataFrame(columns, index=pd.Index(self.time, name="time"))
+        rows = np.atleast_2d(self.values)  # in one array: replicates may be very many
+        names = ["value"] if self.values.ndim == 1 else [f"value {row}" for row in range(len(rows))]
+        columns = np.column_stack([self.parameter, rows.T])
+        return pd.DataFrame(columns, columns=["parameter", *names], index=pd.Index(self.time, name="time"))
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,9 @@ def as_columns(data: Any, *, time: Any = None) -> tuple[dict[str, Any], Any]:
     ews.errors.UnknownNameError
         If `time` names no column.
     """
+    polars = sys.modules.get("polars")
+    if polars is not None and isinstance(data, polars.LazyFrame):
+        raise InputTypeError("data", described("a polars.LazyFrame"), "what its collect() gives")
     try:
         columns, time = split_columns(data, time=time)
     except ArgumentError as error:

@@ -18,7 +18,7 @@ from ews.nulls.autoregressive import AR1, ARMA
 from ews.nulls.null import FloatArray, Null
 from ews.nulls.resampling import Permutation, StationaryBootstrap
 from ews.nulls.spectral import AAFT, IAAFT, Fourier
-from ews.series import real_numbers
+from ews.series import real_numbers, refuse_huge
 
 __all__ = [
     "NAMES",
@@ -50,6 +50,7 @@ _NULLS: dict[NullName, Any] = {
     "permutation": Permutation,
 }
 NAMES: tuple[NullName, ...] = tuple(_NULLS)
+_OF_NEW_VALUES = ("ar1", "arma", "fourier")  # the others rearrange what is there
 
 
 def fit(residual: Any, *, null: NullName = "ar1") -> Null:
@@ -77,7 +78,7 @@ def fit(residual: Any, *, null: NullName = "ar1") -> Null:
     ews.errors.SeriesTooShortError
         For fewer than 8 values.
     ews.errors.ValueRangeError
-        If all values are equal: nothing can be fitted to them.
+        If all values are equal: nothing can be fitted to them; or if one is so large that surrogates overflow.
 
     Examples
     --------
@@ -92,7 +93,9 @@ def fit(residual: Any, *, null: NullName = "ar1") -> Null:
     if not np.isfinite(values).all():
         given = described(f"{int((~np.isfinite(values)).sum())} values that are not finite")
         raise MissingValuesError("residual", given, "finite numbers")
-    if np.ptp(values) == 0:
+    if null in _OF_NEW_VALUES:
+        refuse_huge("residual", values)
+    if values.min() == values.max():
         raise ValueRangeError("residual", described(f"{values.size} equal values"), "values that vary")
     fitted: Null = _NULLS[null].fit(values)
     return fitted

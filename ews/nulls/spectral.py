@@ -114,13 +114,15 @@ class IAAFT:
     def draw(self, first: int, count: int, *, seed: int) -> FloatArray:
         """Draw surrogates by number."""
         values = np.sort(self.residual)
-        amplitudes = np.abs(np.fft.rfft(self.residual))
+        # In a unit, a power of two, in which sums neither overflow nor vanish: the order is all that is used.
+        unit = -int(np.frexp(np.abs(values).max())[1])
+        amplitudes = np.abs(np.fft.rfft(np.ldexp(self.residual, unit)))
         out = np.empty((count, values.size))
         for i in range(count):
             current = generator_of(seed, first + i).permutation(self.residual)
             ranks = np.argsort(current, kind="stable")
             for _ in range(self.iterations):
-                phases = np.angle(np.fft.rfft(current))
+                phases = np.angle(np.fft.rfft(np.ldexp(current, unit)))
                 adjusted = np.fft.irfft(amplitudes * np.exp(1j * phases), n=values.size)
                 order = np.argsort(adjusted, kind="stable")
                 current = np.empty_like(values)

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 import ews
-from tests.fuzz.values import ANYTHING, DATA, NAMES, NAMESPACE, NUMBERS, TABLES, TIMES, listed
+from ews._common.result import Result
+from tests.fuzz.files import READABLE
+from tests.fuzz.values import ANYTHING, DATA, MAPS, NAMES, NAMESPACE, NUMBERS, TABLES, TIMES, listed
 
 __all__ = ["attempt", "call", "functions"]
 
@@ -38,7 +40,8 @@ _GIVEN = dict(
         length = 20
     """)
 )
-_FOR = {
+_TWO = "('variance', 'ac1')"
+_FOR: dict[str, dict[str, str]] = {
     "evaluate": {"labels": "[True, False] * 3"},
     "sensitivity": {"windows": "(0.4, 0.5)"},
     "benchmark": {
@@ -51,6 +54,12 @@ _FOR = {
     },
     "ews.detect": {"window": "0.5"},
     "read_table": {"path": "text()", "time": "'year'", "value": "'chl'"},
+    "plan": {"detrend": "'gaussian'"},
+    "quartile_bandwidth_from_sd": {"sd": "2.0"},
+    "length_needed": {"detection": f"ews.detect(x(), indicators={_TWO}, n_surrogates=0)", "power": "0.05"},
+    "trends.rows": {"values": "table().T"},
+    "patch_sizes": {"above": "0.5"},
+    "largest_patch": {"above": "0.5"},
     "jacobian": {"stride": "10"},
     "harvested_lattice": {"n": "4", "shape": "(8, 8)"},
     "heteroskedasticity_test": {"window": "20"},
@@ -73,27 +82,42 @@ def functions() -> dict[str, Callable[..., Any]]:
 
 def call(rng: np.random.Generator) -> str:
     """A call as text."""
-    if rng.random() < 0.06:
+    kind = rng.random()
+    if kind < 0.06:
         return _monitor(rng)
+    if kind < 0.16:
+        return _table(rng)
+    if kind < 0.26:
+        return _saved(rng)
     names = sorted(functions())
     return _function(names[rng.integers(len(names))], rng)
 
 
 def attempt(text: str) -> Any:
     """Make a call, and ask the result for all that it can say."""
-    result = eval(text, dict(NAMESPACE))  # written above
+    result = eval(text, {**NAMESPACE, "made": made})  # written above
     for view in ("summary", "to_dict", "to_json", "to_frame", "to_html"):
+        if view == "to_html" and "damaged(" in text:
+            continue  # what was changed may be read, and then be impossible to draw
         method = getattr(result, view, None)
         if callable(method) and not isinstance(result, type) and type(result).__module__.startswith("ews"):
-            method()
+            found = method()
+            if view == "to_json" and isinstance(result, Result):
+                assert type(result).from_json(found) == result, "what was written is not what is read"
     repr(result)
     return result
+
+
+@cache
+def made(text: str) -> Any:
+    """The result of a valid call, made once."""
+    return eval(text, dict(NAMESPACE))
 
 
 def _function(name: str, rng: np.random.Generator) -> str:
     parameters = inspect.signature(functions()[name]).parameters
     chosen: dict[str, str] = {}
-    special = {**_FOR.get(name, {}), **_FOR.get(name.rpartition(".")[2], {})}
+    special = {**_FOR.get(name.partition(".")[2], {}), **_FOR.get(name, {}), **_FOR.get(name.rpartition(".")[2], {})}
     for each in parameters.values():
         if each.name in special:
             chosen[each.name] = special[each.name]
@@ -103,11 +127,11 @@ def _function(name: str, rng: np.random.Generator) -> str:
             chosen[each.name] = _GIVEN.get(each.name, "x()")
     changeable = [each for each in parameters if each not in ("progress", "kwargs", "args", "path")]
     if changeable:
-        count = min(len(changeable), int(rng.choice([0, 1, 2, 3], p=[0.05, 0.5, 0.3, 0.15])))
+        count = min(len(changeable), int(rng.choice([0, 1, 2, 3], p=[0.1, 0.55, 0.25, 0.1])))
         for each in rng.choice(changeable, count, replace=False):
             chosen[str(each)] = _replacement(str(each), chosen.get(str(each)), rng)
         first = changeable[0]
-        if chosen.get(first) in ("x()", "table()") and rng.random() < 0.5:
+        if chosen.get(first) in ("x()", "table()") and rng.random() < 0.4:
             chosen[first] = _replacement(first, chosen[first], rng)
     positional = [
         each.name for each in parameters.values() if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
@@ -120,7 +144,7 @@ def _function(name: str, rng: np.random.Generator) -> str:
 def _replacement(name: str, valid: str | None, rng: np.random.Generator) -> str:
     pools: list[tuple[str, ...]] = [NUMBERS, ANYTHING]
     if name in NAMES:
-        pools += [NAMES[name]] * 3
+        pools += [NAMES[name]] * 6
     if name == "time":
         pools += [TIMES] * 6
     if valid in ("x()", "x(60, 9)", "x(20)", "x(20, 2)") or name in ("series", "x", "values", "raw"):
@@ -128,17 +152,64 @@ def _replacement(name: str, valid: str | None, rng: np.random.Generator) -> str:
     if valid == "table()":
         pools += [TABLES] * 6 + [DATA] * 2
     if name == "grids":
-        pools += [_MAPS] * 4 + [DATA]
+        pools += [MAPS] * 6 + [DATA]
     pool = pools[rng.integers(len(pools))]
     return pool[rng.integers(len(pool))]
 
 
-_MAPS = listed("""
-    maps() * 1e150  maps() * 1e-161  maps() * 0  maps() > 0  maps()[0]  maps(3)  maps(12, 1)  maps(12, 2)
-    maps() * 1e307  np.where(maps() > 1, np.nan, maps())  np.full((12, 8, 8), np.nan)  list(maps())  maps()[None]
-    np.zeros((12, 0, 8))  maps() + 1e16  [maps(1)[0], maps(1, 4)[0]]  maps().astype(str)  maps() * 1j
-    np.r_[maps(11) * 0, maps(1)]  np.exp(np.clip(maps() * 300, -700, 700))
-""")
+def _table(rng: np.random.Generator) -> str:
+    """A file read, as it is meant to be or with an option or two that are something else."""
+    name, how = READABLE[rng.integers(len(READABLE))]
+    options = {key: repr(value) for key, value in how.items()}
+    for each in rng.choice(sorted(_READING), int(rng.choice([0, 1, 2], p=[0.25, 0.5, 0.25])), replace=False):
+        pool = (_READING[each], _READING[each], _READING[each], NUMBERS, ANYTHING)[rng.integers(5)]
+        options[str(each)] = pool[rng.integers(len(pool))]
+    read = f"ews.read_table({', '.join([f'file({name!r})', *(f'{key}={value}' for key, value in options.items())])})"
+    if rng.random() < 0.5:
+        return read
+    return f"ews.detect({read}, indicators='variance', n_surrogates=0, missing='interpolate', duplicates='mean')"
+
+
+_READING = {
+    "time": ("'day'", "'year'", "['year', 'month']", "None", "'when'", "['day', 'chl']", "'Day'"),
+    "value": ("'*'", "'chl'", "'x'", "None", "['chl', 'chl']", "'c[!1]'", "'['", "'day'"),
+    "by": ("None", "'lake'", "['lake', 'month']", "'day'"),
+    "where": ("None", "'x>0'", "{'lake': 'Paul'}", "['year>=1990', 'year<1993']", "{'x': [1, 2]}", "'=' ",
+        "{'x': None}"),
+    "ages": ("True", "False", "None"),
+    "encoding": ("None", "'utf-8'", "'latin-1'", "'utf-16'", "'cp037'", "'idna'", "'hex'", "'utf-7'",
+        "'unicode_escape'"),
+    "sep": ("None", "','", "';'", "'tab'", "'comma'", "'space'", "'pipe'", "'ab'", "'\\n'", "'\"'", "'.'"),
+    "decimal": ("None", "'.'", "','", "';'"),
+    "thousands": ("None", "'.'", "','", "' '", "\"'\"", "'5'"),
+    "na": ("-999", "'-'", "['-', 0]", "'*'", "'<*'", "''", "float('nan')", "[None]", "1e308", "[[1]]"),
+    "skip": ("0", "1", "3", "59", "None"),
+    "comment": ("'#'", "'//'", "','", "'1'", "None"),
+    "date_format": ("None", "'%Y-%m-%d'", "'%d/%m/%Y'", "'%Q'", "'%'", "'%Y'"),
+    "sheet": ("None", "'data'", "1", "2", "0", "'Data'"),
+}  # fmt: skip
+# What is saved, damaged and read back: functions whose results are cheap, or of a form of their own.
+_RESULTS = (
+    "ews.abrupt_shift", "ews.bds", "ews.benchmark", "ews.bifurcations.classifier", "ews.bifurcations.jumps",
+    "ews.bifurcations.langevin", "ews.bifurcations.likelihood", "ews.bifurcations.potential",
+    "ews.bifurcations.jacobian",
+    "ews.bifurcations.restoring", "ews.bifurcations.spectral", "ews.changepoints.change_points", "ews.compare_roc",
+    "ews.composite", "ews.detect", "ews.detect", "ews.detect", "ews.detect_multivariate", "ews.detect_spatial",
+    "ews.detrend.gaussian", "ews.detrend.season", "ews.evaluate", "ews.heteroskedasticity_test", "ews.power_spectrum",
+    "ews.roc", "ews.score_tests", "ews.sensitivity", "ews.significance", "ews.spatial.patch_distribution",
+    "ews.spatial.radial_spectrum", "ews.time_varying_ar", "ews.trends.kendall",
+)  # fmt: skip
+
+
+def _saved(rng: np.random.Generator) -> str:
+    """A result written, damaged and read again."""
+    text = "ews.detect(table(), n_surrogates=9)"
+    if rng.random() < 0.9:
+        text = _valid(_RESULTS[rng.integers(len(_RESULTS))])
+    content = f"damaged(made({text!r}).to_dict(), {rng.integers(2**32)}, {rng.choice([0, 1, 1, 1, 2])})"
+    way = ("type(made({0!r})).from_dict({1})", "type(made({0!r})).from_json(json.dumps({1}))", "Result.from_dict({1})",
+           "Result.from_json(json.dumps({1})[:{2}])")  # fmt: skip
+    return way[int(rng.choice(4, p=[0.45, 0.35, 0.1, 0.1]))].format(text, content, rng.integers(1, 3000))
 
 
 _SHORT = tuple(each for each in NUMBERS if each != "10**6")  # which is allowed, and takes its time

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import xarray as xr
 
 import ews
+from ews.results import Result
+from tests.fuzz.damage import damaged
+from tests.fuzz.files import files
 
-__all__ = ["ANYTHING", "DATA", "NAMES", "NAMESPACE", "NUMBERS", "TABLES", "TIMES", "listed"]
+__all__ = ["ANYTHING", "DATA", "MAPS", "NAMES", "NAMESPACE", "NUMBERS", "TABLES", "TIMES", "listed"]
 
 
 def listed(expressions: str) -> tuple[str, ...]:
@@ -43,8 +49,20 @@ def text() -> Any:
     return io.StringIO("\n".join(["year;lake;chl", *rows, ""]))
 
 
+def file(name: str) -> Any:
+    """One of the files, as bytes to read."""
+    return io.BytesIO(files()[name])
+
+
+def days(n: int = 60) -> Any:
+    """So many days."""
+    return pd.date_range("2000", periods=n)
+
+
 NAMESPACE: dict[str, Any] = {
-    "np": np, "pd": pd, "ews": ews, "x": x, "table": table, "maps": maps, "text": text,
+    "np": np, "pd": pd, "pl": pl, "xr": xr, "ews": ews, "json": json, "x": x, "table": table, "maps": maps,
+    "text": text,
+    "file": file, "days": days, "damaged": damaged, "Result": Result,
 }  # fmt: skip
 
 NUMBERS = listed("""
@@ -77,6 +95,20 @@ NAMES = {
     "alternative": ("'saddle-node'", "'transcritical'"),
     "interval": ("'bootstrap'", "'delong'"),
     "taper": ("'hamming'", "'hann'"),
+    "transform": (
+        "'log'", "'log1p'", "'sqrt'", "'anscombe'", "None", "np.cbrt", "np.exp", "lambda v: v[1:]",
+        "lambda v: v * np.nan",
+        "lambda v: v + 100.0", "np.sum", "'Log'", "lambda v: 1 / 0", "lambda v: [str(one) for one in v]", "np.negative",
+    ),
+    "progress": ("None", "True", "False", "lambda done, total: None", "print", "lambda done: None", "'bar'"),
+    "limit": ("None", "2.5", "1e-9", "1e308"),
+    "power": ("0.05", "0.3", "0.5"),
+    "window": ("20", "0.5", "30", "0.25"),
+    "bandwidth": ("10", "0.2", "None", "0.5"),
+    "n_surrogates": ("0", "19", "39"),
+    "n_bootstrap": ("0", "19", "39"),
+    "alpha": ("0.05", "0.1", "0.5"),
+    "unit": ("'ka'", "''"),
     "axis": ("0", "-1", "1", "5"),
     "causal": ("True", "False"),
     "season": ("None", "12", "2", "59"),
@@ -92,6 +124,16 @@ TIMES = listed("""
     np.arange('-9000', '-8940', dtype='M8[Y]')  ['2000-01-01'] * 60  ['x'] * 60  list('0123456789') * 6  '2000'
     np.arange(59)  [2**63] * 60  [10**400] * 60  np.arange(60) + 1e16  [1.0, '2000'] * 30  7  {}  object()
     [True, False] * 30  np.arange(60)[:, None]  np.geomspace(1, 1e9, 60)  pd.Categorical(list('ab') * 30)
+    ews.Ages(np.arange(60))  ews.Ages(np.arange(60)[::-1], unit='ka')  ews.Ages(days())  ews.Ages('a')  ews.Ages(None)
+    ews.Ages(ews.Ages(range(60)))  days().to_period('D')  days().tz_localize('UTC')  pl.Series(np.arange(60))
+    pl.datetime_range(pl.datetime(2000, 1, 1), pl.datetime(2000, 2, 29), eager=True)  days().date
+    days().to_pydatetime()
+    xr.DataArray(days(), dims='time')  np.ma.masked_array(np.arange(60), np.arange(60) == 7)  days().astype(str)
+    xr.date_range('2000-02-01', periods=60, freq='MS', calendar='noleap', use_cftime=True)
+    xr.date_range('0001', periods=60, freq='D', calendar='360_day', use_cftime=True)
+    pd.period_range('2000Q1', periods=60, freq='Q')  pd.array([*range(59), None], 'Int64')
+    pd.timedelta_range('0D', periods=60)  pd.interval_range(0, 60)  days().strftime('%d.%m.%Y').tolist()
+    pd.date_range('2000', periods=60, freq='YS')  pd.date_range('2000', periods=60, freq='B')
     [pd.NaT] * 60  [pd.Timestamp('2000'), 3] * 30  ['2000-01-01T00:00Z'] * 60  np.arange(60, dtype='u1')
 """)
 DATA = listed("""
@@ -114,6 +156,28 @@ DATA = listed("""
     pd.DataFrame({'a': x(), 'b': list('ab') * 30})  np.arange(60).astype('M8[D]')  np.arange(60).astype('m8[D]')
     np.frombuffer(bytes(60), 'u1')  [np.array(1.0)] * 60  np.array([1, 'a', None] * 20, object)
     np.where(np.arange(60) > 30, x() * 1e-200, x())  [True] * 60  range(60)  x() > 0  np.cumsum(x()) ** 3
+    pl.Series('a', x())  pl.Series([None, *x(59)])  pl.Series(['a'] * 60)  pl.Series([[1, 2]] * 60)
+    pl.Series([], dtype=int)
+    pl.DataFrame({'a': x()})  pl.DataFrame({'a': x(), 'b': x(60, 3)})  pl.DataFrame()  pl.LazyFrame({'a': x()})
+    pl.DataFrame({'t': pl.Series(days()), 'a': x()})  pl.Series(np.arange(60) > 7)  pl.Series(x()).cast(pl.Float32)
+    pl.Series([1.5] * 60).cast(pl.Decimal(10, 2))
+    xr.DataArray(x(), dims='t')  xr.DataArray(x(), {'time': days()}, 'time')
+    xr.DataArray(table(), dims=('time', 'place'))
+    xr.DataArray(maps(), dims=('time', 'y', 'x'))  xr.DataArray(3.0)  xr.Dataset({'a': ('time', x())})
+    xr.DataArray(x(), {'time': xr.date_range('2000', periods=60, calendar='noleap', use_cftime=True)}, 'time')
+    xr.DataArray(x(), {'time': ('time', range(60), {'units': 'days since 2000-01-01'})}, 'time')
+    xr.DataArray(np.round(x()), dims='t', attrs={'_FillValue': 1})
+    np.ma.masked_array(x(), True)  np.ma.masked_array(x(), np.arange(60) % 9 == 4)
+    np.ma.masked_invalid([np.nan, *x(59)])
+    pd.Series(x(), index=days()[::-1])  pd.Series(x(), index=days().to_period('D'))  pd.Series(x(), dtype='Float64')
+    pd.Series([pd.NA, *x(59)], dtype='Float64')  pd.Series(x(), index=pd.MultiIndex.from_product([range(6), range(10)]))
+    pd.Series(x(), index=pd.timedelta_range('0D', periods=60))  pd.Series(x() > 0, dtype='boolean')
+    pd.Series(x(), index=pd.date_range('2000', periods=60, freq='MS'))  pd.Series(pd.arrays.SparseArray(x()))
+    pd.Series(x(), index=pd.Index(range(60, 0, -1), name='age_BP'))  pd.Series(x(), index=days().strftime('%Y-%m-%d'))
+    pd.Series(x(), index=xr.date_range('2000', periods=60, calendar='noleap', use_cftime=True))
+    pd.Series(x(), index=pd.CategoricalIndex(list('ab') * 30))  pd.Series(x(), index=pd.interval_range(0, 60))
+    ews.read_table(file('lakes.csv'), time=['year', 'month'], value='x', by='lake')
+    ews.read_table(file('plain.csv'), time='day', value='oxygen')  np.exp(x())  np.abs(x())  np.round(np.exp(x()))
     np.r_[np.full(30, 5.0), x(30)]  np.round(x())  np.uint64([2**64 - 1] * 60)
 """)
 TABLES = listed("""
@@ -124,5 +188,18 @@ TABLES = listed("""
     pd.DataFrame({'a': x(), 'b': x(60, 3)}, index=pd.date_range('2000', periods=60))
     np.where(table() > 1, np.nan, table())  np.arange(180).reshape(60, 3)  table().T  np.c_[x(), np.arange(60)]
     {'a': x(), 'b': x(60, 4)}  [x(), x(60, 2)]  table() + [1e16, 0, 0]  np.ones((60, 3), bool)  table().astype('f2')
-    np.exp(np.clip(table() * 200, -700, 700))
+    np.exp(np.clip(table() * 200, -700, 700))  pl.DataFrame(table())  pl.DataFrame({'a': x(), 'b': list('ab') * 30})
+    xr.DataArray(table(), dims=('time', 'place'))  xr.DataArray(table().T, dims=('place', 'time'))
+    xr.Dataset({'a': ('time', x()), 'b': ('time', x(60, 4))})  np.ma.masked_array(table(), table() > 2)
+    pd.DataFrame(table(), index=days())  pd.DataFrame(table()).astype('Float64')  pd.DataFrame(table(), dtype='f4')
+    ews.read_table(file('plain.csv'), time='day', value=['chl', 'oxygen'])  table() + 10.0
+""")
+MAPS = listed("""
+    maps() * 1e150  maps() * 1e-161  maps() * 0  maps() > 0  maps()[0]  maps(3)  maps(12, 1)  maps(12, 2)
+    maps() * 1e307  np.where(maps() > 1, np.nan, maps())  np.full((12, 8, 8), np.nan)  list(maps())  maps()[None]
+    np.zeros((12, 0, 8))  maps() + 1e16  [maps(1)[0], maps(1, 4)[0]]  maps().astype(str)  maps() * 1j
+    np.r_[maps(11) * 0, maps(1)]  np.exp(np.clip(maps() * 300, -700, 700))  maps() + 3  maps(20, 6)  maps(12, 5) > 0.5
+    xr.DataArray(maps(), dims=('time', 'y', 'x'))  xr.DataArray(maps().T, dims=('x', 'y', 'time'))  maps().astype('f4')
+    xr.DataArray(maps(), {'time': days(12)}, ('time', 'lat', 'lon'))  np.ma.masked_array(maps(), maps() > 2)
+    np.round(np.abs(maps()) * 3).astype(int)  np.ones((12, 8, 8)) * np.arange(12)[:, None, None]
 """)

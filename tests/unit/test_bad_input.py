@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import pickle
 import re
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -227,6 +230,64 @@ def test_significance_refuses(arguments: dict[str, Any], argument: str) -> None:
 def test_significance_refuses_bad_residuals(residual: Any) -> None:
     with pytest.raises(errors.ArgumentError, match=r"^residual: got"):
         ews.significance(residual, n_surrogates=20)
+
+
+_HUGE = {
+    "both ways": np.tile([1e308, -1e308], N // 2),
+    "at the end": np.r_[NOISE[:-2], 1e308, -1e308],
+    "one": np.r_[NOISE[:-1], 1.7e308],
+    "all": NOISE * 1e300,
+}
+
+
+@pytest.mark.parametrize("data", _HUGE)
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ews.detect, ews.score_tests, ews.composite, ews.bds, ews.abrupt_shift, ews.trends.theil_sen,
+        ews.trends.spearman, ews.bifurcations.spectral,
+        *(partial(ews.nulls.surrogates, null=name) for name in ("ar1", "fourier", "iaaft")),
+        *(partial(one, window=20) for one in (ews.smax, ews.spectral_exponent, ews.density_ratio, ews.power_spectrum)),
+    ],
+    ids=lambda verb: str(getattr(verb, "keywords", None) or verb.__name__) + getattr(verb, "func", verb).__name__,
+)  # fmt: skip
+def test_values_near_the_largest_are_refused_or_taken_without_overflow(verb: Any, data: str) -> None:
+    """Warnings are errors here; a number that could not be computed is NaN or an infinity."""
+    few = "n_surrogates" in inspect.signature(verb).parameters
+    with contextlib.suppress(errors.ArgumentError):
+        verb(_HUGE[data], **({"n_surrogates": 3} if few else {}))
+
+
+def test_a_lazy_frame_is_to_be_collected_first() -> None:
+    lazy = pl.LazyFrame({"a": NOISE, "b": NOISE[::-1]})
+    for verb in (ews.detect, ews.detect_multivariate, ews.sensitivity, ews.variance, ews.trends.kendall):
+        with pytest.raises(errors.InputTypeError, match=r"a polars\.LazyFrame; allowed: what its collect\(\) gives"):
+            verb(lazy, **({"window": 20} if verb is ews.variance else {}))
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        pd.Timestamp("2001"),
+        pd.NaT,
+        pd.NA,
+        pd.Period("2000"),
+        pd.DataFrame({"a": range(N)}),
+        pl.DataFrame({"a": range(N)}),
+    ],
+    ids=repr,
+)
+def test_times_that_are_no_row_of_times_are_refused(time: Any) -> None:
+    for verb in (partial(ews.detect, n_surrogates=0), ews.trends.kendall):
+        with pytest.raises(errors.ArgumentError, match=r"^time"):
+            verb(NOISE, time=time)
+
+
+def test_a_longer_float_beyond_the_range_is_an_infinity() -> None:
+    far = np.array(["1e4000", *NOISE[1:].astype(str)], np.longdouble)
+    assert np.isnan(ews.variance(far, window=20)[19])
+    with pytest.raises(errors.MissingValuesError):
+        ews.detect(far)
 
 
 def test_threads_that_are_no_number_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import ews
+from ews.errors import ArgumentError
 from ews.results import Detection, Detections
 
 N = 60
@@ -123,3 +125,22 @@ def test_short_records_have_change_points_too() -> None:
     assert len(found.changepoints) == 0
     shortest = ews.detect(X[:9], window=2, indicators="variance", n_surrogates=0)
     assert shortest.to_json()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda saved: saved.update(trend=saved["trend"][:-1]),
+        lambda saved: saved["indicators"].update(variance=saved["indicators"]["variance"][::2]),
+        lambda saved: saved.update(residual=saved["residual"] * 2),
+        lambda saved: saved["tau"].popitem(),
+        lambda saved: saved.update(time=saved["time"] * 2),
+    ],
+)
+def test_fields_that_do_not_fit_one_another_are_refused(change: Callable[[dict[str, Any]], Any]) -> None:
+    detection = ews.detect(np.random.default_rng(0).standard_normal(60), n_surrogates=9)
+    saved = json.loads(detection.to_json())
+    change(saved)
+    with pytest.raises(ArgumentError, match="saved"):
+        ews.Detection.from_dict(saved)
+    assert ews.Detection.from_json(detection.to_json()) == detection

@@ -207,6 +207,13 @@ def test_units_do_not_overflow(factor: float) -> None:
     assert ews.rosa(x * factor, forcing, window=100, gain=0.5 * factor)[-1] == pytest.approx(known, rel=1e-6)
 
 
+@pytest.mark.parametrize(("gain", "rate"), [(1e308, np.inf), (-1e200, np.inf), (1e-308, 0.0)])
+def test_a_gain_far_beyond_the_data_gives_the_end_of_the_rates(gain: float, rate: float) -> None:
+    noise = np.random.default_rng(3).standard_normal((2, 60))
+    for unit in (1.0, 1e-150):
+        assert ews.rosa(noise[0] * unit, noise[1] * unit, window=20, gain=gain)[-1] == rate
+
+
 def test_state_and_forcing_have_one_index() -> None:
     days = pd.date_range("2001-01-01", periods=60)
     x = pd.Series(np.random.default_rng(1).standard_normal(60), index=days)

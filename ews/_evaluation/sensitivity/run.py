@@ -218,7 +218,7 @@ def _bandwidths(given: Any, detrend: Any) -> Any:
 
 def _listed(argument: str, given: Any) -> list[Any]:
     """The grid along one axis, as given."""
-    if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray):
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray) or np.ndim(given) == 0:
         raise InputTypeError(argument, given, "a sequence of numbers")
     listed = [one.item() if isinstance(one, np.generic) else one for one in given]
     if not listed:
