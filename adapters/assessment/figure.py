@@ -55,7 +55,7 @@ def draw_suitability(found: Suitability) -> Figure:
     gains.axvline(LEAVE_ALONE, color=_INK, lw=0.8, ls=":")
     gains.set_yticks(range(len(found.gains)), [f"{gain.way} ({gain.cache})" for gain in reversed(found.gains)])
     gains.set(
-        xlabel="time, share of the whole model's (dot: achievable; tick: with perfect foresight)",
+        xlabel="time, share of the full model's (dot: achievable; tick: with perfect foresight)",
         xlim=(0, 1.05),
         ylim=(-0.6, len(found.gains) - 0.4),
     )

@@ -427,7 +427,7 @@ def _require(
     stepwise: Collection[str],
 ) -> None:
     if DENSE in policies:
-        raise ArgumentError("policies", described(f"a policy named {DENSE!r}"), "another name: the whole model has it")
+        raise ArgumentError("policies", described(f"a policy named {DENSE!r}"), "another name: the full model has it")
     for name in stepwise:
         if name not in policies:
             raise UnknownNameError("stepwise", name, policies)

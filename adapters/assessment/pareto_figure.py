@@ -62,7 +62,7 @@ def draw_pareto(rows: Sequence[ParetoRow], *, ax: Any = None) -> Axes:
             label=kind,
         )
     axes.axvline(1.0, color="0.8", linewidth=0.8, zorder=0)
-    axes.set_xlabel("decoding time, share of the whole model's")
-    axes.set_ylabel("agreement with the whole model")
+    axes.set_xlabel("decoding time, share of the full model's")
+    axes.set_ylabel("agreement with the full model")
     axes.legend(frameon=False, fontsize="small")
     return axes

@@ -223,7 +223,7 @@ class Suitability(Result):
         else:
             known = [gain.achievable for gain in self.gains if gain.achievable is not None]
             lines += [
-                f"  the best that was found takes {min(known, default=1.0):.2f} of the whole model's time with at most",
+                f"  the best that was found takes {min(known, default=1.0):.2f} of the full model's time with at most",
                 f"  {config.tolerance:.0%} of the tokens changed; what takes more than {LEAVE_ALONE} is not worth it",
             ]
         return lines
@@ -240,7 +240,7 @@ class Suitability(Result):
     def _gain_lines(self) -> list[str]:
         width = max(len(gain.way) for gain in self.gains)
         lines = [
-            "share of the whole model's time (best: with perfect foresight, predictions free)",
+            "share of the full model's time (best: with perfect foresight, predictions free)",
             f"  {'':<{width}}  {'unit':<6}{'cache':<11}{'best':>6}{'achievable':>12}{'agreement':>11}",
         ]
         for gain in self.gains:

@@ -80,11 +80,11 @@ def _report(found: dict[str, object]) -> str:
     share = "tokens" if config["target"] == "agreement" else "texts"
     lines = [
         f"{config['model_type']}, {config['texts']} texts, {config['tokens']} tokens",
-        f"at most {config['risk']:.1%} of the {share} differ from the whole model's, with confidence "
+        f"at most {config['risk']:.1%} of the {share} differ from the full model's, with confidence "
         f"{config['confidence']:.0%}",
     ]
     if not isinstance(rule, dict):
-        return "\n".join([*lines, "nothing saves anything at this risk: the policy runs the whole model"])
+        return "\n".join([*lines, "nothing saves anything at this risk: the policy runs the full model"])
     lines += [
         f"after {each['depth']} layers: "
         + ("predict for every token" if each["gate"] is None else "predict where the exit classifier opens")
@@ -94,4 +94,4 @@ def _report(found: dict[str, object]) -> str:
     for each in rule["feeds"]:
         blocks = ", ".join(map(str, each["layers"]))
         lines.append(f"feed-forward blocks {blocks}: left out where the classifier opens")
-    return "\n".join([*lines, f"expected: {found['expected']:.2f} of the whole model's work"])
+    return "\n".join([*lines, f"expected: {found['expected']:.2f} of the full model's work"])

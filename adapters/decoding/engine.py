@@ -116,7 +116,7 @@ class Engine:
         self._prompts.clear()
         if self._beside:
             statistics.events.append(
-                f"{self._beside} tokens of another cache (as guidance_scale has one) went through the whole model: "
+                f"{self._beside} tokens of another cache (as guidance_scale has one) went through the full model: "
                 "within generate a policy decides for the cache of that generation"
             )
         statistics.events += self.policy.events
@@ -135,7 +135,7 @@ class Engine:
             warnings.warn(
                 f"{type(self.policy).__name__}: {what}. A policy decides for single tokens that follow a prompt, in "
                 "the thread where it is attached; prompts (with the first new token), texts that are scored as a "
-                "whole, and calls from other threads go through the whole model",
+                "whole, and calls from other threads go through the full model",
                 NothingDecidedWarning,
                 stacklevel=4,
             )

@@ -148,5 +148,5 @@ class Report:
         if self.drafted:
             lines.append(f"  {self.drafted} drafted, {self.accepted} confirmed")
         if self.agreement is not None:
-            lines.append(f"  agreement with the whole model {self.agreement:.1%}")
+            lines.append(f"  agreement with the full model {self.agreement:.1%}")
         return "\n".join(lines + [f"  {event}" for event in self.events])

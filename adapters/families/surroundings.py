@@ -98,7 +98,7 @@ def require_no_dropout(family: Family) -> None:
             raise UnsupportedModelError(
                 "model",
                 described(f"a model in training mode, with dropout in {name}, under cache='verify'"),
-                "model.eval(), under which the whole model says the same of a token each time",
+                "model.eval(), under which the full model says the same of a token each time",
             )
 
 
