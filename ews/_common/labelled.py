@@ -88,7 +88,7 @@ def refuse_dimensions(data: Any, argument: str) -> None:
     """Refuse what has not exactly one dimension, naming its dimensions and what to do; and what is not computed yet."""
     polars = sys.modules.get("polars")
     if polars is not None and isinstance(data, polars.LazyFrame):
-        raise InputTypeError(argument, described("a polars.LazyFrame"), "what its collect() gives")
+        raise InputTypeError(argument, described("a lazy table"), "data.collect()")
     if not hasattr(data, "dims") or not hasattr(data, "coords"):
         return
     if hasattr(data, "data_vars"):

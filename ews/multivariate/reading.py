@@ -46,7 +46,7 @@ def as_columns(data: Any, *, time: Any = None) -> tuple[dict[str, Any], Any]:
     """
     polars = sys.modules.get("polars")
     if polars is not None and isinstance(data, polars.LazyFrame):
-        raise InputTypeError("data", described("a polars.LazyFrame"), "what its collect() gives")
+        raise InputTypeError("data", described("a lazy table"), "data.collect()")
     try:
         columns, time = split_columns(data, time=time)
     except ArgumentError as error:
