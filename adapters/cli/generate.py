@@ -84,7 +84,11 @@ def _checked(texts: list[list[int]], model: Any, *, further: int) -> list[int]:
     from ews.errors import ArgumentError
 
     try:
-        (tokens,) = read_texts(texts, None, family_of(model), further=further)
+        family = family_of(model)
+    except ArgumentError as error:
+        raise ArgumentError("MODEL", error.given, error.allowed) from None
+    try:
+        (tokens,) = read_texts(texts, None, family, further=further)
     except ArgumentError as error:
         raise ArgumentError("PROMPT", error.given, error.allowed) from None
     return [int(token) for token in tokens]

@@ -53,7 +53,9 @@ def level_step(runner: Runner, session: Session, input_ids: Tensor, position_ids
             if leaving is not None:
                 break
     session.length += 1
-    statistics.exits[index] += session.counted
+    session.left = index
+    if not verifies:
+        statistics.exits[index] += session.counted
     if index < family.depth and not run.tries:
         run.leave(index)
     if leaving is not None and leaving.logits is not None:

@@ -54,13 +54,15 @@ class Report:
     tokens_per_second : float
         Tokens decoded by time within the engine; prompt, logits processors and sampling are not in it.
     layers_per_token, ffn_blocks_per_token : float
-        Layers and feed-forward blocks run for each, those that were run later to complete the cache included.
+        Layers and feed-forward blocks run for each, those that were run later to complete the cache included. What a
+        batch computes beside, because rows have ended or are not equally far, is in the time and not in these.
     completed_share : float
         Share of these layers that completed what an earlier token had left out.
     heads_per_token : float
         Times that the model's own head was run for each.
     exits : dict of int to int
-        Depth at which tokens were emitted → how many.
+        Depth at which tokens were emitted → how many. With ``cache="verify"`` the depth at which a token was drafted,
+        where the draft held, and all layers else.
     deciding_share, prediction_share : float
         Share of the engine's time that went into deciding (plans, signals, windows, classifier), and into exit-head
         predictions.

@@ -106,6 +106,8 @@ class Session:
         How many slots it speaks of.
     begun : int
         How many tokens there were before the newest.
+    left : int
+        After how many layers the newest pass ended.
     """
 
     held: weakref.ref[Cache]
@@ -125,6 +127,7 @@ class Session:
     attention_mask: Any = None
     masked: int = 0
     begun: int = 0
+    left: int = 0
 
     def __post_init__(self) -> None:
         self.length = self.begin = self.lengths[0]

@@ -35,7 +35,7 @@ def verified_step(runner: Runner, session: Session, input_ids: Tensor, position_
         session.drafting = Drafting(runner.policy.drafts, runner.family.depth, runner.family.head_in_layers)
     if session.ahead:
         logits: Tensor
-        drafted, placed, logits = session.ahead[0]
+        drafted, placed, depth, logits = session.ahead[0]
         # What was drafted holds for the token that was drafted, where it was thought to stand (as a rule it does).
         taken = bool((input_ids == drafted).all() & (position_ids == placed).all())
         session.drafting.checked(held=taken)
@@ -43,6 +43,7 @@ def verified_step(runner: Runner, session: Session, input_ids: Tensor, position_
             session.ahead.pop(0)
             _show(session, session.length + 1)
             runner.statistics.accepted += session.counted
+            runner.statistics.exits[depth] += session.counted
             return logits
     withdraw(session)
     return _round(runner, session, input_ids, position_ids)
@@ -52,7 +53,7 @@ def _round(runner: Runner, session: Session, input_ids: Tensor, position_ids: Te
     """Draft until a token goes through all layers; keep what is known of the drafts for the calls to come."""
     begin = session.length
     room = min(session.drafting.begin_round(), _room(runner, session))
-    drafts: list[tuple[Tensor, Tensor]] = []  # tokens and positions
+    drafts: list[tuple[Tensor, Tensor, int]] = []  # tokens, positions and after how many layers they were drafted
     depths: list[int] = []
     session.drafted = Drafted(session.cache)
     try:
@@ -64,12 +65,13 @@ def _round(runner: Runner, session: Session, input_ids: Tensor, position_ids: Te
                 break
             depths.append((runner.statistics.layers - before) // max(session.counted, 1))
             input_ids, position_ids = _draft(session, input_ids, logits), position_ids + 1
-            drafts.append((input_ids, position_ids))
+            drafts.append((input_ids, position_ids, session.left))
     except BaseException:
         session.kept.clear()
         session.tried.clear()
         _show(session, begin)
         raise
+    runner.statistics.exits[runner.family.depth] += session.counted
     runner.statistics.drafted += len(drafts) * session.counted
     session.drafting.drafted(depths)
     session.ahead = [(*draft, logits[:, at : at + 1]) for at, draft in enumerate(drafts, start=1)]

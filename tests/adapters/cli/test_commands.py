@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -260,6 +261,14 @@ def test_unusable_input_is_one_message_and_status_2(
     assert found.stderr.startswith("error: ")
     assert says in found.stderr
     assert found.stdout == ""
+
+
+def test_generate_names_the_model_where_its_kind_is_not_known(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "other")
+    config = json.loads((folder / "config.json").read_text())
+    (tmp_path / "other" / "config.json").write_text(json.dumps(config | {"model_type": "bert"}))
+    found = run("generate", tmp_path / "other", "hi", status=2)
+    assert "MODEL: got BertLMHeadModel" in found.stderr
 
 
 def test_hub_without_a_network_fails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

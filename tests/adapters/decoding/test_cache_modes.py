@@ -454,6 +454,17 @@ def test_what_a_caller_says_of_each_token_is_heeded(said: Any, cache: Any) -> No
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("ends", [None, 40])
+def test_each_token_is_emitted_after_one_depth(rows: int, ends: int | None) -> None:
+    model, policy = agreeing(), Scripted([[4], [6], [5]], cache="verify")
+    plain(model, prompt(rows, padded=True), tokens=TOKENS, eos_token_id=ends, custom_generate=policy)
+    report = policy.report()
+    assert sum(report.exits.values()) == report.tokens
+    assert report.exits[8] == report.tokens - report.accepted
+    assert 0 < report.accepted <= report.drafted
+
+
 def test_a_batch_goes_on_where_rows_have_ended() -> None:
     model, inputs = tiny("llama", torch.float64), prompt(3, padded=True)
     free = plain(model, inputs, tokens=24).sequences[:, inputs["input_ids"].shape[1] :]
