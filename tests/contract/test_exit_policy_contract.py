@@ -466,7 +466,7 @@ def test_random_drafts_change_nothing(model_name: str, sample: bool) -> None:
     for cache in caches(model, length):
         if isinstance(cache, StaticCache) and model_name in WINDOWED:
             continue
-        policy = RandomExitPolicy(rate=0.8, cache="verify", seed=2)
+        policy = RandomExitPolicy(rate=0.8, cache="verify", seed=7)  # of which some drafts hold in each model
         torch.manual_seed(7)
         expected = plain(model, inputs, tokens=TOKENS, do_sample=sample)
         torch.manual_seed(7)
