@@ -14,6 +14,7 @@ from torch import Tensor
 __all__ = ["Known", "fingerprint"]
 
 _SAMPLED = 64  # values of each parameter
+_PIECE = 1 << 20  # values that are added up at a time; a multiple of four
 # What the same weights may be run with in different ways.
 _SETTINGS = (
     "attention_multiplier",
@@ -123,7 +124,7 @@ def _adapters(model: Any) -> str:
     found = [
         f"{name} {[str(getattr(module, each, None)) for each in names]}"
         for name, module in model.named_modules()
-        if hasattr(module, "active_adapters") and hasattr(module, "disable_adapters")
+        if isinstance(getattr(type(module), "disable_adapters", None), property)  # of models it is a method
     ]
     return "".join(found)
 
@@ -150,9 +151,22 @@ def _read(samples: list[tuple[str, Tensor]]) -> dict[str, bytes]:
 @torch.no_grad()
 def _sums(model: Any) -> list[int]:
     """A whole number of each parameter's values, rounded to bfloat16 so that it is that of any type."""
-    found = [
-        each.detach().flatten().to(torch.bfloat16).view(torch.int16).sum(dtype=torch.int64)
-        for each in model.parameters()
-        if not each.is_meta and each.numel()
-    ]
+    found = [_sum(each.detach().flatten()) for each in model.parameters() if not each.is_meta and each.numel()]
     return [int(each) for each in found]
+
+
+def _sum(values: Tensor) -> Tensor:
+    """Of the bits of values, four at a time and modulo 2⁶⁴; piece by piece, so that no piece leaves the processor."""
+    rounded = values.new_zeros(_whole(min(values.numel(), _PIECE)), dtype=torch.bfloat16)
+    total = torch.zeros((), dtype=torch.int64, device=values.device)
+    for piece in values.split(_PIECE):
+        count, whole = len(piece), _whole(len(piece))
+        rounded[:count].copy_(piece)
+        rounded[count:whole].zero_()
+        total += rounded[:whole].view(torch.int64).sum()
+    return total
+
+
+def _whole(count: int) -> int:
+    """The next multiple of four."""
+    return -(-count // 4) * 4

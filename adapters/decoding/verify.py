@@ -75,7 +75,8 @@ def _round(runner: Runner, session: Session, input_ids: Tensor, position_ids: Te
     runner.statistics.drafted += len(drafts) * session.counted
     session.drafting.drafted(depths)
     session.ahead = [(*draft, logits[:, at : at + 1]) for at, draft in enumerate(drafts, start=1)]
-    _show(session, begin + 1)
+    if drafts or session.drafted.slides:  # else every layer holds the token and no more
+        _show(session, begin + 1)
     return logits[:, :1]
 
 

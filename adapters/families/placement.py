@@ -14,7 +14,7 @@ __all__ = ["at_hand", "own_part", "runs_on"]
 
 def _hooks(module: nn.Module) -> tuple[Any, ...]:
     """What accelerate does around a call of this module."""
-    hook = getattr(module, "_hf_hook", None)
+    hook = module.__dict__.get("_hf_hook")  # by way of the module itself, one that has none takes long to say so
     return () if hook is None else tuple(getattr(hook, "hooks", (hook,)))
 
 

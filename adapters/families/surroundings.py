@@ -218,14 +218,30 @@ def _own_packages(model: nn.Module) -> tuple[str, ...]:
 
 def _holders(family: Family) -> Iterator[tuple[str, nn.Module]]:
     """Modules that hold layers, final norm and head, and are not called for each token."""
-    names = {name: module for name, module in family.model.named_modules() if name}
     called = {id(module) for module in (*family.layers, family.norm, family.head)}
     holders: dict[str, nn.Module] = {}
-    for name, module in names.items():
-        if id(module) in called:
-            parts = name.split(".")
-            holders |= {outer: names[outer] for outer in (".".join(parts[:end]) for end in range(1, len(parts)))}
-    yield from ((name, module) for name, module in holders.items() if not isinstance(module, nn.ModuleList))
+    _look_for(called, family.model, (), holders, set())
+    yield from ((name, module) for name, module in holders.items() if name and not isinstance(module, nn.ModuleList))
+
+
+def _look_for(
+    called: set[int], module: nn.Module, path: tuple[str, ...], holders: dict[str, nn.Module], met: set[int]
+) -> bool:
+    """Whether a module holds some that are called; it and those between are put among the holders, outermost first."""
+    met.add(id(module))
+    name = ".".join(path)
+    holders[name] = module
+    found = False
+    for own, child in module.named_children():
+        if id(child) not in met:
+            if id(child) in called:  # whatever is within is called with it
+                met.add(id(child))
+                found = True
+            else:
+                found |= _look_for(called, child, (*path, own), holders, met)
+    if not found:
+        del holders[name]
+    return found
 
 
 def _changed_instance(module: nn.Module) -> str | None:
