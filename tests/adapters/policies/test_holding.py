@@ -18,7 +18,7 @@ from transformers import LlamaForCausalLM
 
 import adapters
 from adapters import Exit, Plan, Policy, Trajectory
-from adapters.calibration.fingerprint import Known, fingerprint
+from adapters.calibration.fingerprint import Known, _sums, fingerprint
 from adapters.errors import PolicyDtypeWarning, PolicyMismatchError
 from adapters.families import Family
 from adapters.policies.registry import POLICIES, policy_named
@@ -148,6 +148,28 @@ def test_an_adapter_that_is_switched_off_is_noticed() -> None:
         if isinstance(module, BaseTunerLayer):
             module.enable_adapters(False)
     assert not known.is_same(model, expected)
+
+
+def test_a_fingerprint_is_of_weights_and_not_of_how_a_model_describes_itself() -> None:
+    model, _ = fresh()
+    before = fingerprint(model)
+    model.model.norm.extra_repr = lambda: "as another version says it"
+    assert fingerprint(model) == before
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("count", [1, 3, 4, 7, (1 << 20) + 2])
+def test_a_value_that_no_sample_holds_is_noticed_wherever_it_is(count: int, dtype: torch.dtype) -> None:
+    model = nn.Linear(1, 1, bias=False)
+    model.weight = nn.Parameter(torch.ones(count + 1, dtype=dtype)[1:], requires_grad=False)
+    before = _sums(model)
+    for place in (0, count // 2, count - 1):
+        model.weight[place] = 2
+        assert _sums(model) != before
+        model.weight[place] = 1
+        assert _sums(model) == before
+    model.weight.data = model.weight.data.to(torch.float64)
+    assert _sums(model) == before
 
 
 def test_another_type_is_said_once_and_another_place_never() -> None:
