@@ -82,7 +82,7 @@ def _round(runner: Runner, session: Session, input_ids: Tensor, position_ids: Te
 
 def _draft(session: Session, input_ids: Tensor, logits: Tensor) -> Tensor:
     """The likeliest token of each row; where a row has ended, its padding goes on."""
-    best = logits[:, -1].argmax(-1, keepdim=True)
+    best = logits[:, -1].argmax(-1, keepdim=True).to(input_ids.device)  # the head may be on another
     if session.ended is None:
         return best
     return torch.where(torch.as_tensor(session.ended, device=best.device)[:, None], input_ids, best)
