@@ -8,6 +8,7 @@ its number and the seed only, so the result does not depend on the threads.
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ Measured = TypeVar("Measured")
 CHUNK_SAMPLES = 32_768
 
 
-class TrendPipeline:
+class TrendPipeline(ABC):
     """What the pipelines of one series and of several share: from residuals to trends, surrogates like the data."""
 
     if TYPE_CHECKING:
@@ -45,18 +46,18 @@ class TrendPipeline:
         step: float
 
     @property
+    @abstractmethod
     def n(self) -> int:
         """Length of the record."""
-        raise NotImplementedError
 
     @property
     def chunk_length(self) -> int:
         """Numbers that one row takes while it is measured, for cutting surrogates into chunks."""
         return self.n
 
+    @abstractmethod
     def measure_surrogates(self, surrogates: FloatArray) -> tuple[FloatArray, list[FloatArray]]:
         """Residuals and indicators of surrogates of the residual."""
-        raise NotImplementedError
 
     def tau(self, measured: Sequence[FloatArray]) -> FloatArray:
         """Trend statistics, of shape (indicators, rows)."""
