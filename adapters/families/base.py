@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import Cache, PreTrainedModel
 from transformers.masking_utils import create_causal_mask, create_sliding_window_causal_mask
 
+from adapters._common.publish import public
 from adapters.errors import UnsupportedModelError
 from adapters.families.convention import convention_of
 from adapters.families.placement import own_part, runs_on
@@ -31,6 +32,7 @@ Module = Any
 Masks = Mapping[str, Tensor | None]
 
 
+@public("adapters.families")
 class Family:
     """One decoder, taken apart without changing it.
 

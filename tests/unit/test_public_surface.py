@@ -17,6 +17,7 @@ import pytest
 
 import adapters
 import ews
+from adapters.families import Family
 from ews.results import Report, Result
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,8 +42,8 @@ def _public(package: types.ModuleType) -> dict[str, object]:
 
 
 PUBLIC = {name: value for package in PACKAGES for name, value in sorted(_public(package).items())}
-# What all results share, under the path that results are saved with.
-PUBLIC |= {f"ews.results.{one.__name__}": one for one in (Result, Report)}
+# What all results share, under the path that results are saved with, and what an architecture of one's own begins with.
+PUBLIC |= {f"ews.results.{one.__name__}": one for one in (Result, Report)} | {"adapters.families.Family": Family}
 FUNCTIONS = {name: value for name, value in PUBLIC.items() if inspect.isfunction(value)}
 CLASSES = {name: value for name, value in PUBLIC.items() if inspect.isclass(value)}
 DESCRIBED = FUNCTIONS | CLASSES
