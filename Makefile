@@ -18,6 +18,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 export OPENBLAS_NUM_THREADS := 1
 # torch too, in the tests: the models there are tiny.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+# One worker for each core.
+PARALLEL := -n logical
 # Tests of language models run none of the kernels that are compiled: one run of them is enough.
 LLM_TESTS := tests/adapters tests/contract/test_exit_policy_contract.py
 
@@ -56,11 +58,11 @@ demo: $(VENV)/.installed-core  ## the main job on a real series: prints the repo
 test: $(VENV)/.installed-dev  ## the whole suite: doctests, plain Python (JIT off), compiled and language models
 	@failed=0; \
 	echo "== examples in docstrings and guide" >&2; \
-	$(PYTEST) --doctest-modules --doctest-glob='*.rst' ews adapters docs/guide || failed=1; \
+	$(PYTEST) $(PARALLEL) --doctest-modules --doctest-glob='*.rst' ews adapters docs/guide || failed=1; \
 	echo "== kernels as plain Python (NUMBA_DISABLE_JIT=1)" >&2; \
-	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not slow and not jit" $(LLM_TESTS:%=--ignore=%) || failed=1; \
+	NUMBA_DISABLE_JIT=1 $(PYTEST) $(PARALLEL) -m "not slow and not jit" $(LLM_TESTS:%=--ignore=%) || failed=1; \
 	echo "== compiled, language models, and the built wheel" >&2; \
-	$(PYTEST) -m "not slow" || failed=1; \
+	$(PYTEST) $(PARALLEL) -m "not slow" || failed=1; \
 	exit $$failed
 
 .PHONY: versions
