@@ -176,6 +176,9 @@ class Significance(Result):
     n_surrogates: int
     seed: int
 
+    _named_alike: ClassVar = "tau pvalue pvalue_adjusted surrogate_tau"
+    _shapes: ClassVar = {"surrogates": "surrogate_tau"}
+
     def _report(self) -> Report:
         report = Report("Significance of trends")
         rows = [
@@ -216,6 +219,7 @@ class TrendsOfIndicators(Result):
     """What detections of one series, of several variables and of maps share: trends held against surrogates."""
 
     __slots__ = ()
+    _named_alike: ClassVar = "indicators tau pvalue pvalue_adjusted"
     _keys: ClassVar = {"power_sentence": "power_control", "pvalue": "pvalues", "pvalue_adjusted": "pvalues_adjusted"}
 
     indicators: Mapping[str, IndicatorSeries]
@@ -335,6 +339,11 @@ class Detection(TrendsOfIndicators):
     null_sentence: str
     counts: ValueCounts | None = None
     spread: SpreadWithLevel | None = None
+
+    _shapes: ClassVar = {
+        "n": "trend residual indicators.values surrogate_band.lower surrogate_band.median surrogate_band.upper",
+        "surrogates": "surrogate_tau",
+    }
 
     @cached_property
     def changepoints(self) -> ChangePoints:

@@ -6,6 +6,8 @@ for colour-blind readers.
 
 from __future__ import annotations
 
+import re
+import warnings
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +17,12 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
+from ews.errors import EWSWarning
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.backend_bases import RendererBase
 
     from ews.series import Series
 
@@ -68,9 +73,27 @@ LINES: tuple[dict[str, Any], ...] = (
     {"color": MUTED, "lw": 1.2, "dashes": (1.2, 1.4)},
 )
 
+_GLYPH = re.compile(r"Glyph (\d+) .*missing from", re.DOTALL)
+
 
 class ResultFigure(Figure):
     """A matplotlib figure that notebooks show without pyplot."""
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw it; where the font lacks characters of a name, say so once and what helps."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            super().draw(renderer)
+        absent = {int(found[1]) for one in caught if (found := _GLYPH.match(str(one.message)))}
+        for one in caught:
+            if not _GLYPH.match(str(one.message)):
+                warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        if absent:
+            shown = ", ".join(repr(chr(code)) for code in sorted(absent)[:5])
+            message = (
+                f"the figure's font lacks {shown}: boxes stand there; set matplotlib's font.family to one with them"
+            )
+            warnings.warn(message, EWSWarning, stacklevel=2)
 
     def _repr_png_(self) -> bytes:
         buffer = BytesIO()

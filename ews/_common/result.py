@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, get_args
 
 import numpy as np
 
+from ews._common.agreement import refuse_contradictions
 from ews._common.layout import Report
 from ews._common.plain import ALLOWED, field_types, plain, read, same
 from ews._common.publish import public
@@ -51,11 +52,17 @@ class Result:
 
     __slots__ = ()
     # Fields that the dictionary has under another name, and properties that it has beside the fields; fields that are
-    # the columns of the table, and the one that is its index where that is not the series' time.
+    # the columns of the table, and the one that is its index where that is not the series' time. Fields of one shape,
+    # by the names of its lengths: "n" is the series' own, "axis" the index's. And mappings with the
+    # same names, where they hold any;
+    # and what is at least 1.
     _keys: ClassVar[Mapping[str, str]] = {}
     _derived: ClassVar[tuple[str, ...]] = ()
     _table: ClassVar[tuple[str, ...]] = ()
     _axis: ClassVar[str] = ""
+    _shapes: ClassVar[Mapping[str, str]] = {}
+    _named_alike: ClassVar[str] = ""
+    _positive: ClassVar[str] = ""
 
     # ---- read and seen --------------------------------------------------------------------------------------------
 
@@ -276,7 +283,8 @@ class Result:
             given = described(f"format {saved.get('format')!r} of earlywarning {saved.get('earlywarning')}")
             raise ArgumentError("saved", given, f"format {FORMAT}; read it with the version that wrote it")
         found = kind(**kind._read_fields(saved))
-        try:  # each field is of its kind; whether they fit one another is seen where they are put together
+        refuse_contradictions(found)
+        try:  # what no rule of lengths, names and ranges says: a name of which nothing is known, say
             found.summary(), found.to_frame(), found.to_dict()
         except Exception as error:  # noqa: BLE001  # whatever it is, the fields are not those of one result
             given = described(f"fields that contradict each other ({type(error).__name__}: {str(error)[:80]})")
@@ -320,14 +328,15 @@ class Result:
             elif name == "indicators" and kind is not None:
                 parts = field_types(kind)
                 time = _taken(parts["time"], saved, "time")
+                said = {part: _mapping(saved, f"{part}s") for part in _SAID}
                 fields[name] = {
                     one: kind(
                         name=one,
                         values=read(parts["values"], values, where=f"indicators.{one}"),
                         time=time,
-                        **{part: _taken(parts[part], saved[f"{part}s"], one) for part in _SAID},
+                        **{part: _taken(parts[part], said[part], one) for part in _SAID},
                     )
-                    for one, values in _taken(Any, saved, "indicators").items()
+                    for one, values in _mapping(saved, "indicators").items()
                 }
             else:
                 fields[name] = _taken(hint, saved, cls._key(name))
@@ -429,6 +438,13 @@ def _taken(hint: Any, saved: Any, key: str) -> Any:
     if not isinstance(saved, Mapping) or key not in saved:
         raise ArgumentError("saved", described(f"something without {key!r}"), ALLOWED)
     return read(hint, saved[key], where=key)
+
+
+def _mapping(saved: Any, key: str) -> Mapping[str, Any]:
+    found = _taken(Any, saved, key)
+    if not isinstance(found, Mapping):
+        raise ArgumentError(key, found, ALLOWED)
+    return found
 
 
 def _text(source: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -101,6 +101,9 @@ class MonitorCalibration(Result):
     smallest: FloatArray
     centre: Mapping[str, float]
     spread: Mapping[str, float]
+
+    _named_alike: ClassVar = "thresholds maxima centre spread"
+    _shapes: ClassVar = {"simulations": "smallest maxima"}
 
     @property
     def sentence(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def read_engine(engine: Engine, saved: Any) -> None:
 
 def loaded_calibration(saved: Any, config: MonitorConfig) -> MonitorCalibration:
     """A calibration from its dictionary, every number in its range."""
-    content = _parts(saved, MonitorCalibration.__dataclass_fields__, "calibration")
+    content = _parts(saved, [field.name for field in fields(MonitorCalibration)], "calibration")
     n = _count("calibration.n_simulations", content["n_simulations"], least=1)
     _count("calibration.reference_length", content["reference_length"])
     _count("calibration.horizon", content["horizon"], least=1)
@@ -68,7 +69,7 @@ def loaded_calibration(saved: Any, config: MonitorConfig) -> MonitorCalibration:
 
 def loaded_state(saved: Any, config: MonitorConfig) -> MonitorState:
     """A state from its dictionary."""
-    content = _parts(saved, MonitorState.__dataclass_fields__, "state")
+    content = _parts(saved, [field.name for field in fields(MonitorState)], "state")
     content["time"] = _time(content["time"])
     content["index"], content["missing"] = (_count(f"state.{name}", content[name]) for name in ("index", "missing"))
     for name in ("value", "trend", "residual"):

@@ -75,6 +75,12 @@ class IndependenceTest(Result):
     n_surrogates: int
     seed: int
 
+    _shapes: ClassVar = {
+        "m": "residual",
+        "dimensions": "dimensions",
+        "distances": "distances",
+        "dimensions,distances": "statistic pvalue pvalue_normal",
+    }
     _keys: ClassVar = {"residual_sentence": "residuals"}
 
     def _report(self) -> Report:

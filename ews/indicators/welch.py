@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +60,8 @@ class PowerSpectrum(Result):
 
     frequency: FloatArray
     power: FloatArray
+
+    _shapes: ClassVar = {"frequencies": "frequency", "...,frequencies": "power"}
 
     def to_frame(self) -> pd.DataFrame:
         """One row a window, one column a frequency; series one after the other.

@@ -67,6 +67,8 @@ class PatchDistribution(Result):
     smallest: int
     fits: Mapping[str, PatchFit]
 
+    _shapes: ClassVar = {"patches": "sizes"}
+    _positive: ClassVar = "sizes smallest"
     _derived: ClassVar = ("best",)
 
     def __getitem__(self, name: str) -> PatchFit:

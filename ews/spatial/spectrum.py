@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -39,6 +39,8 @@ class RadialSpectrum(Result):
 
     wavenumber: FloatArray
     power: FloatArray
+
+    _shapes: ClassVar = {"k": "wavenumber", "time,k": "power"}
 
     def to_frame(self) -> pd.DataFrame:
         """One row a map, one column a wavenumber.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields
 from typing import Any
@@ -128,19 +129,55 @@ def test_short_records_have_change_points_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "said"),
     [
-        lambda saved: saved.update(trend=saved["trend"][:-1]),
-        lambda saved: saved["indicators"].update(variance=saved["indicators"]["variance"][::2]),
-        lambda saved: saved.update(residual=saved["residual"] * 2),
-        lambda saved: saved["tau"].popitem(),
-        lambda saved: saved.update(time=saved["time"] * 2),
+        (lambda saved: saved.update(trend=saved["trend"][:-1]), "trend: got 59 values; allowed: 60, as series has"),
+        (lambda saved: saved["indicators"].update(variance=saved["indicators"]["variance"][::2]), "indicators"),
+        (lambda saved: saved.update(indicators=[0.0] * 20), "indicators: got "),
+        (lambda saved: saved.pop("labels"), "saved: got something without 'labels'"),
+        (lambda saved: saved.update(alarms=5), "alarms: got 5"),
+        (lambda saved: saved.update(residual=saved["residual"] * 2), "residual: got 120 values"),
+        (lambda saved: saved.update(trend=[[1.0]] * 60), "trend: got an array of 2 axes"),
+        (lambda saved: saved["tau"].popitem(), "tau: got the names"),
+        (lambda saved: saved.update(time=saved["time"] * 2), "series.time: got 120 values; allowed: 60"),
+        (lambda saved: saved.update(time=saved["time"][::-1]), "series.time: got times that do not increase"),
+        (lambda saved: saved.update(value=saved["value"][1:]), "series.time: got 60 values; allowed: 59"),
+        (lambda saved: saved["surrogate_band"]["variance"]["upper"].pop(), "surrogate_band.variance.upper: got 59"),
+        (lambda saved: saved["pvalues"].update(variance=1.5), "pvalue.variance: got 1.5; allowed: 0 to 1"),
+        (lambda saved: saved["config"].update(alpha=-0.1), "config.alpha: got -0.1; allowed: 0 to 1"),
+        (lambda saved: saved["config"].update(window=-5), "config.window: got -5; allowed: at least 0"),
     ],
 )
-def test_fields_that_do_not_fit_one_another_are_refused(change: Callable[[dict[str, Any]], Any]) -> None:
+def test_fields_that_do_not_fit_one_another_are_refused(change: Callable[[dict[str, Any]], Any], said: str) -> None:
     detection = ews.detect(np.random.default_rng(0).standard_normal(60), n_surrogates=9)
     saved = json.loads(detection.to_json())
     change(saved)
-    with pytest.raises(ArgumentError, match="saved"):
+    with pytest.raises(ArgumentError, match=f"^{re.escape(said)}"):
         ews.Detection.from_dict(saved)
     assert ews.Detection.from_json(detection.to_json()) == detection
+
+
+def test_curves_that_would_be_drawn_together_are_as_long_as_one_another() -> None:
+    roc = ews.roc(np.arange(8.0), [False, True] * 4, n_bootstrap=9)
+    for name in ("scores", "labels", "fpr", "tpr", "thresholds", "band_fpr", "band_lower", "band_upper"):
+        saved = roc.to_dict()
+        saved[name] = saved[name][:-1]
+        with pytest.raises(ArgumentError, match=r"got \d+ values; allowed: \d+, as "):
+            ews.Roc.from_dict(saved)
+
+
+def test_what_cannot_be_drawn_is_refused_where_it_is_read() -> None:
+    spectrum = ews.power_spectrum(X, window=20).to_dict()
+    spectrum["power"][0][0] = -1e308
+    with pytest.raises(ArgumentError, match=r"^power: got numbers too large to be drawn"):
+        ews.PowerSpectrum.from_dict(spectrum)
+    patches = ews.spatial.patch_distribution([1, 2, 3, 5, 9] * 8).to_dict()
+    with pytest.raises(ArgumentError, match=r"^smallest: got 0; allowed: at least 1"):
+        ews.spatial.PatchDistribution.from_dict({**patches, "smallest": 0})
+
+
+@pytest.mark.parametrize(("name", "said"), [("湖", "'湖'"), ("a\0b", r"'\\x00'")])
+def test_characters_that_the_font_lacks_are_told_in_the_librarys_words(name: str, said: str) -> None:
+    detection = ews.detect(pd.Series(X, name=name), n_surrogates=0, indicators="variance")
+    with pytest.warns(ews.errors.EWSWarning, match=f"font lacks {said}: boxes stand there"):
+        assert detection.to_html().startswith("<!")

@@ -120,7 +120,7 @@ def test_slopes_over_dates_are_per_day() -> None:
         ([[1, 2], [3, 4]], None, r"values: got an array of shape \(2, 2\)"),
         ([], None, "values: got an empty series"),
         ([1, 2], [1, 2, 3], "time: got 3 times for 2 values"),
-        ([1, 2], ["a", "b"], "time: got 'a'"),
+        ([1, 2], ["a", "b"], "time: got the text 'a', …; allowed: numbers, or dates"),
         ([1, 2], [1, np.nan], "time: got a missing time"),
     ],
 )

@@ -96,6 +96,7 @@ class AbruptShift(Result):
     null_sentence: str
     config: AbruptShiftConfig
 
+    _shapes: ClassVar = {"surrogates": "surrogate_statistic"}
     _derived: ClassVar = ("warning",)
     _table: ClassVar = ("score",)
 

@@ -137,6 +137,10 @@ class Composite(Result):
     null_sentence: str
     config: CompositeConfig
 
+    _shapes: ClassVar = {
+        "n": "trend residual indicators.values zscores score score_mean score_sd crossed",
+        "surrogates": "surrogate_statistic",
+    }
     _derived: ClassVar = ("warning",)
 
     @property

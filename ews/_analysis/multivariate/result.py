@@ -104,6 +104,12 @@ class MultivariateDetection(TrendsOfIndicators):
     counts: Mapping[str, ValueCounts] = field(default_factory=dict)
     spread: Mapping[str, SpreadWithLevel | None] = field(default_factory=dict)
 
+    _shapes: ClassVar = {
+        "n": "variables indicators.values surrogate_band.lower surrogate_band.median surrogate_band.upper",
+        "n,variables": "trend residual",
+        "variables": "scale",
+        "surrogates": "surrogate_tau",
+    }
     _keys: ClassVar = {**TrendsOfIndicators._keys, "scale_sentence": "scale_sentence"}
 
     @property

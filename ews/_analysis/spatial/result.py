@@ -100,6 +100,7 @@ class SpatialDetection(TrendsOfIndicators):
     detrend_sentence: str
     config: SpatialConfig
 
+    _shapes: ClassVar = {"n": "grids indicators.values", "surrogates": "surrogate_tau"}
     _derived: ClassVar = ("shape",)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,8 @@ class LeadTimes(Result):
     ever: float
     lead: FloatArray
     resolution: float
+
+    _shapes: ClassVar = {"positives": "lead"}
 
     @property
     def warned(self) -> float:

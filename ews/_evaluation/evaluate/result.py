@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -129,6 +129,9 @@ class Evaluation(Result):
     lead: Mapping[str, LeadTimes]
     config: EvaluationConfig
     notes: tuple[str, ...]
+
+    _named_alike: ClassVar = "scores running roc lead"
+    _shapes: ClassVar = {"series": "names labels groups n transition scores", "series,times": "times running"}
 
     @property
     def methods(self) -> tuple[str, ...]:

@@ -73,6 +73,7 @@ class Roc(Result):
     seed: int
     notes: tuple[str, ...] = field(default=())
 
+    _shapes: ClassVar = {"n": "scores labels", "k": "fpr tpr thresholds", "rates": "band_fpr band_lower band_upper"}
     _derived: ClassVar = ("n_positive", "n_negative")
 
     @property

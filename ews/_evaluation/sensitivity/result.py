@@ -119,6 +119,15 @@ class SensitivityMap(Result):
     detrend_sentences: tuple[str, ...]
     config: SensitivityConfig
 
+    _named_alike: ClassVar = (
+        "tau pvalue label alarm median_tau median_pvalue median_pvalue_adjusted surrogate_median_tau"
+    )
+    _shapes: ClassVar = {
+        "windows": "window",
+        "bandwidths": "bandwidth null_sentences detrend_sentences",
+        "bandwidths,windows": "tau pvalue",
+        "surrogates": "surrogate_median_tau",
+    }
     _derived: ClassVar = ("share_significant",)
 
     @property

@@ -115,6 +115,12 @@ class Classification(Result):
     null_sentence: str
     config: ClassifierConfig
 
+    _named_alike: ClassVar = "probability history_probability"
+    _shapes: ClassVar = {
+        "n": "trend residual",
+        "m": "history_time history_probability",
+        "surrogates": "surrogate_evidence",
+    }
     _derived: ClassVar = ("kind", "warning")
 
     @property

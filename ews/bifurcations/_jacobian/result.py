@@ -112,6 +112,7 @@ class JacobianEigenvalue(Result):
     null_sentence: str
     config: JacobianConfig
 
+    _shapes: ClassVar = {"n": "trend residual", "axis": "index", "axis,3": "shares", "surrogates": "surrogate_tau"}
     _keys: ClassVar = {"time": "window_time"}
     _derived: ClassVar = ("warning", "kind")
     _table: ClassVar = ("modulus", "real", "imaginary", "approach", "shares", "theta", "skill", "dimension", "delay")

@@ -130,6 +130,8 @@ class DriftDiffusionJump(Result):
     null_sentence: str
     config: JumpsConfig
 
+    _named_alike: ClassVar = "tau pvalue pvalue_adjusted surrogate_tau"
+    _shapes: ClassVar = {"points": "grid drift by_state", "surrogates": "surrogate_tau"}
     _derived: ClassVar = ("warning",)
     _table: ClassVar = ("trend", "residual", "in_time")
 

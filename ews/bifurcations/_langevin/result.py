@@ -85,6 +85,7 @@ class LangevinSlope(Result):
     null_sentence: str
     config: LangevinConfig
 
+    _shapes: ClassVar = {"surrogates": "surrogate_tau"}
     _derived: ClassVar = ("warning",)
     _table: ClassVar = (
         "trend",

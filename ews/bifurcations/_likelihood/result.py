@@ -177,6 +177,7 @@ class LikelihoodRatio(Result):
     threshold: float
     power: float
 
+    _shapes: ClassVar = {"bootstrap": "null_ratios test_ratios", "k": "false_positive_rate true_positive_rate"}
     _derived: ClassVar = ("ratio",)
 
     @property

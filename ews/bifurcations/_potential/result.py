@@ -108,6 +108,12 @@ class PotentialWells(Result):
     bootstrap_sentence: str
     config: PotentialConfig
 
+    _shapes: ClassVar = {
+        "grid": "grid density potential",
+        "wells": "wells",
+        "saddles": "saddles",
+        "n,places": "rolling_places",
+    }
     _derived: ClassVar = ("several",)
     _table: ClassVar = ("trend", "residual", "rolling_wells", "rolling_barrier", "rolling_places")
 

@@ -104,6 +104,8 @@ class RestoringTrend(Result):
     null_sentences: Mapping[str, str]
     config: RestoringConfig
 
+    _named_alike: ClassVar = "pvalues surrogate_tau"
+    _shapes: ClassVar = {"surrogates": "surrogate_tau", "bootstrap,2": "line_replicates"}
     _derived: ClassVar = ("pvalue", "warning")
     _table: ClassVar = ("trend", "residual", "rate")
 

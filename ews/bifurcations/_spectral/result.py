@@ -98,6 +98,8 @@ class SpectralClassification(Result):
     detrend_sentence: str
     config: SpectralConfig
 
+    _named_alike: ClassVar = "weight aic parameters fitted rolling_weight"
+    _shapes: ClassVar = {"m": "frequency power fitted"}
     _derived: ClassVar = ("decided",)
     _table: ClassVar = ("trend", "residual", "rolling_weight", "rolling_parameters")
 
