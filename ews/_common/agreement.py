@@ -103,7 +103,7 @@ def _walk(value: Any, where: str) -> None:
     elif isinstance(value, Mapping):
         for key, one in value.items():
             _walk(one, f"{where}.{key}")
-    elif isinstance(value, np.ndarray) and value.dtype.kind == "f" and _too_large(value):
+    elif isinstance(value, float | np.ndarray) and _too_large(value):
         given = described("numbers too large to be drawn")
         raise ArgumentError(where, given, f"at most {_LARGEST:g}, or infinite: {ALLOWED}")
     elif isinstance(value, tuple):
@@ -111,9 +111,10 @@ def _walk(value: Any, where: str) -> None:
             _walk(one, where)
 
 
-def _too_large(array: np.ndarray[Any, Any]) -> bool:
+def _too_large(numbers: float | np.ndarray[Any, Any]) -> bool:
     """Whether finite numbers are so large that their axis cannot be drawn."""
-    return bool((np.isfinite(array) & (np.abs(array) > _LARGEST)).any())
+    array = np.asarray(numbers)
+    return array.dtype.kind == "f" and bool((np.isfinite(array) & (np.abs(array) > _LARGEST)).any())
 
 
 def _in_order(time: np.ndarray[Any, Any], where: str) -> None:

@@ -151,6 +151,8 @@ def _read_as(kind: type, saved: Any, where: str) -> Any:
     elif kind is int and isinstance(saved, bool):
         pass
     elif isinstance(saved, kind):
+        if isinstance(saved, str):
+            saved.encode()  # half of a surrogate pair is no text: neither a file nor a figure takes it
         return saved
     raise _refused(where, saved)
 

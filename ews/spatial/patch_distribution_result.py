@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ews._common.layout import Report
 from ews._common.publish import public
 from ews._common.result import Result
+from ews.errors import ArgumentError, described
 from ews.spatial.discrete_laws import LAWS, FloatArray
 
 if TYPE_CHECKING:
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["PatchDistribution", "PatchFit"]
+
+_PARAMETERS = {
+    "power_law": ("power_law", {"exponent"}),
+    "truncated_power_law": ("truncated_power_law", {"exponent", "rate"}),
+    "exponential": ("exponential", {"rate"}),
+    "lognormal": ("lognormal", {"location", "scale"}),
+}
 
 
 @public("ews.spatial")
@@ -70,6 +78,14 @@ class PatchDistribution(Result):
     _shapes: ClassVar = {"patches": "sizes"}
     _positive: ClassVar = "sizes smallest"
     _derived: ClassVar = ("best",)
+
+    @classmethod
+    def _read_fields(cls, saved: Mapping[str, Any]) -> dict[str, Any]:
+        found = super()._read_fields(saved)
+        if {name: (one.name, set(one.parameters)) for name, one in found["fits"].items()} != _PARAMETERS:
+            given = described(f"laws {', '.join(found['fits'])[:80]} with other names or parameters")
+            raise ArgumentError("fits", given, "the four laws, each with its own parameters")
+        return found
 
     def __getitem__(self, name: str) -> PatchFit:
         return self.fits[name]

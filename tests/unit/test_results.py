@@ -174,6 +174,11 @@ def test_what_cannot_be_drawn_is_refused_where_it_is_read() -> None:
     patches = ews.spatial.patch_distribution([1, 2, 3, 5, 9] * 8).to_dict()
     with pytest.raises(ArgumentError, match=r"^smallest: got 0; allowed: at least 1"):
         ews.spatial.PatchDistribution.from_dict({**patches, "smallest": 0})
+    patches["fits"]["lognormal"]["parameters"] = {}
+    with pytest.raises(ArgumentError, match=r"^fits: got laws .*; allowed: the four laws"):
+        ews.spatial.PatchDistribution.from_dict(patches)
+    with pytest.raises(ArgumentError, match=r"^method: got "):
+        ews.trends.Trend.from_dict({**ews.trends.kendall(X).to_dict(), "method": "\ud800"})
 
 
 @pytest.mark.parametrize(("name", "said"), [("湖", "'湖'"), ("a\0b", r"'\\x00'")])
