@@ -12,6 +12,7 @@ ALL = (
     "false_alarms_detectors",
     "false_alarms_outside",
     "power",
+    "score_tests",
     "intervals",
     "verdicts",
     "verdicts_auto",
