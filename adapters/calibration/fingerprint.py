@@ -159,7 +159,7 @@ def _sum(values: Tensor) -> Tensor:
     """Of the bits of values, four at a time and modulo 2⁶⁴; piece by piece, so that no piece leaves the processor."""
     rounded = values.new_zeros(_whole(min(values.numel(), _PIECE)), dtype=torch.bfloat16)
     total = torch.zeros((), dtype=torch.int64, device=values.device)
-    for piece in values.split(_PIECE):
+    for piece in torch.split(values, _PIECE):
         count, whole = len(piece), _whole(len(piece))
         rounded[:count].copy_(piece)
         rounded[count:whole].zero_()

@@ -199,7 +199,7 @@ def _array(time: Any) -> tuple[npt.NDArray[Any], tuple[str, ...], Clock]:
     library = type(time).__module__.partition(".")[0]
     if library == "polars" and hasattr(time, "to_list"):
         return np.asarray(time.to_list()), (), Clock()
-    if library == "pandas" and getattr(time, "ndim", 0):  # a single time is refused as what is no row of them
+    if library == "pandas" and getattr(time, "ndim", None):  # a single time is refused as what is no row of them
         import pandas as pd
 
         if isinstance(time, pd.DataFrame):

@@ -239,8 +239,8 @@ def bds(
     if residual.size - max_dimension + 1 < _FEWEST:
         needed = _FEWEST + max_dimension - 1
         raise SeriesTooShortError("series", described(f"{residual.size} residuals"), f"at least {needed}")
-    unit = int(np.frexp(np.abs(residual).max())[1])  # a power of two, in which squares neither overflow nor vanish
-    spread = float(np.ldexp(np.ldexp(residual, -unit).std(ddof=1), unit))
+    power = int(np.frexp(np.abs(residual).max())[1])  # a power of two, in which squares neither overflow nor vanish
+    spread = float(np.ldexp(np.ldexp(residual, -power).std(ddof=1), power))
     if not spread > 1e-12 * float(np.abs(residual).max(initial=0.0)):
         raise ArgumentError("series", described("a series whose residuals do not vary"), "residuals that vary")
 
