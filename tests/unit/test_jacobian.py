@@ -188,6 +188,7 @@ def test_constant_windows_are_nan_and_have_no_kind() -> None:
         (autoregression([0.5], 80), {"delay": 1.5}, ValueRangeError),
         (autoregression([0.5], 80), {"theta": -1.0}, ValueRangeError),
         (autoregression([0.5], 80), {"stride": 0}, ValueRangeError),
+        (autoregression([0.5], 80), {"companion": "puplished"}, UnknownNameError),
     ],
 )
 def test_bad_input_is_refused_by_name(series: object, options: dict[str, object], error: type[Exception]) -> None:

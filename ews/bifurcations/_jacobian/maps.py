@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._significance.windows import FloatArray
 
-__all__ = ["Eigenvalues", "Strengths", "choose_embedding", "eigenvalues", "leading_eigenvalues"]
+__all__ = [
+    "COMPANIONS",
+    "Companion",
+    "Eigenvalues",
+    "Strengths",
+    "choose_embedding",
+    "eigenvalues",
+    "leading_eigenvalues",
+]
 
 ComplexArray = npt.NDArray[np.complex128]
 IntArray = npt.NDArray[np.int64]
 
 STANDARD_ERRORS = 2.0
+
+Companion = Literal["full", "published"]
+COMPANIONS: tuple[Companion, ...] = get_args(Companion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +105,15 @@ def _squared_errors(design: FloatArray, target: FloatArray) -> FloatArray:
     return np.asarray(((target[:, None] - fitted) / np.maximum(1.0 - leverage, 1e-12)) ** 2)
 
 
-def leading_eigenvalues(coefficients: FloatArray, delay: int) -> ComplexArray:
+def leading_eigenvalues(coefficients: FloatArray, delay: int, companion: Companion = "full") -> ComplexArray:
     """Leading eigenvalue of each local map; of a complex pair, the one with positive imaginary part.
 
     x[t+1] = c₁ x[t] + c₂ x[t−τ] + … is a linear map of the last (E−1)τ + 1 values: its companion matrix has the c in
-    the first row, at lags 0, τ, 2τ, …, and ones below the diagonal. For τ = 1 that is the matrix of Grziwotz et al.
+    the first row, at lags 0, τ, 2τ, …, and ones below the diagonal. That of Grziwotz et al. is E × E, with
+    the c side by side as if τ were 1.
     """
+    if companion == "published":
+        delay = 1
     dimension = coefficients.shape[-1]
     if dimension == 1:
         return np.asarray(coefficients[..., 0], dtype=np.complex128)
@@ -107,11 +122,11 @@ def leading_eigenvalues(coefficients: FloatArray, delay: int) -> ComplexArray:
         root = np.sqrt((half * half + coefficients[..., 1]).astype(np.complex128))
         return np.asarray(np.where(half >= 0.0, half + root, half - np.conj(root)))
     size = (dimension - 1) * delay + 1
-    companion = np.zeros((*coefficients.shape[:-1], size, size))
-    companion[..., 0, ::delay] = coefficients
+    matrix = np.zeros((*coefficients.shape[:-1], size, size))
+    matrix[..., 0, ::delay] = coefficients
     below = np.arange(size - 1)
-    companion[..., below + 1, below] = 1.0
-    every = np.linalg.eigvals(companion).astype(np.complex128)
+    matrix[..., below + 1, below] = 1.0
+    every = np.linalg.eigvals(matrix).astype(np.complex128)
     moduli = np.abs(every)
     # Of a pair the moduli differ by rounding: the one with positive imaginary part is moved ahead.
     place = np.argmax(moduli * (1.0 + 1e-9 * (every.imag > 0)), axis=-1)
@@ -119,7 +134,13 @@ def leading_eigenvalues(coefficients: FloatArray, delay: int) -> ComplexArray:
 
 
 def eigenvalues(
-    x: FloatArray, window: int, ends: IntArray, dimensions: IntArray, delays: IntArray, strengths: Strengths
+    x: FloatArray,
+    window: int,
+    ends: IntArray,
+    dimensions: IntArray,
+    delays: IntArray,
+    strengths: Strengths,
+    companion: Companion,
 ) -> Eigenvalues:
     """Leading eigenvalues in windows of one series; each window chooses its embedding and its θ.
 
@@ -131,7 +152,8 @@ def eigenvalues(
     numbers = np.full((8, ends.size), np.nan)
     for embedding in np.unique(embeddings, axis=0):  # windows of one embedding go together
         places = np.flatnonzero((embeddings == embedding).all(axis=1))
-        numbers[:, places] = _same_embedding(x, window, ends[places], int(embedding[0]), int(embedding[1]), strengths)
+        chosen = int(embedding[0]), int(embedding[1])
+        numbers[:, places] = _same_embedding(x, window, ends[places], *chosen, strengths, companion)
     return Eigenvalues(
         modulus=numbers[0],
         real=numbers[1],
@@ -145,7 +167,13 @@ def eigenvalues(
 
 
 def _same_embedding(
-    x: FloatArray, window: int, ends: IntArray, dimension: int, delay: int, strengths: Strengths
+    x: FloatArray,
+    window: int,
+    ends: IntArray,
+    dimension: int,
+    delay: int,
+    strengths: Strengths,
+    companion: Companion,
 ) -> FloatArray:
     """Means of ``|ν|``, Re ν, ``|Im ν|``, the three shares, θ and skill: shape (8, windows)."""
     from ews._kernels.smap import rolling_local_maps
@@ -168,7 +196,7 @@ def _same_embedding(
         )
     out = np.full((8, ends.size), np.nan)
     known = np.isfinite(chosen[:, 0])
-    leading = leading_eigenvalues(coefficients[known], delay)
+    leading = leading_eigenvalues(coefficients[known], delay, companion)
     pair = np.abs(leading.imag) > 1e-9 * np.abs(leading)
     out[0, known] = np.abs(leading).mean(axis=1)
     out[1, known] = leading.real.mean(axis=1)

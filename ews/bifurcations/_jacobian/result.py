@@ -14,6 +14,7 @@ from ews._common.result import Result
 from ews._common.words import number_text, time_text
 from ews._significance.windows import FloatArray, WindowedConfig
 from ews.bifurcations._common import text as words
+from ews.bifurcations._jacobian.maps import Companion
 from ews.series import Series, TimeArray
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class JacobianConfig(WindowedConfig):
         Embedding, E delays τ samples apart, if it was given; None where each window chose its own.
     theta : float or None
         Strength of localisation, likewise.
+    companion : {"full", "published"}
+        Companion matrix of the local maps: of the whole recurrence, or E × E as published.
     stride : int
         Distance between windows in samples.
     """
@@ -47,6 +50,7 @@ class JacobianConfig(WindowedConfig):
     dimension: int | None
     delay: int | None
     theta: float | None
+    companion: Companion
     stride: int
 
 
@@ -151,6 +155,8 @@ class JacobianEigenvalue(Result):
             f"{name} chosen in each window" if given is None else f"{name} = {number_text(given)}"
             for name, given in (("E", config.dimension), ("τ", config.delay), ("θ", config.theta))
         ]
+        if config.companion == "published":
+            chosen.append("E × E companion matrix as published")
         columns = [(self.modulus, 3), (self.real, 3), (self.imaginary, 3), (self.dimension, 1), (self.delay, 1)]
         columns += [(self.theta, 2), (self.skill, 2)]
         rows = [[time_text(self.time[i]), *(number_text(one[i], digits) for one, digits in columns)] for i in shown]

@@ -11,7 +11,7 @@ from ews._common import checks
 from ews._common.progress import ProgressOption, reported
 from ews._common.transforms import Transform
 from ews._significance.windows import FloatArray, check_test, prepare, trend_tests
-from ews.bifurcations._jacobian.maps import IntArray, Strengths, eigenvalues
+from ews.bifurcations._jacobian.maps import COMPANIONS, Companion, IntArray, Strengths, eigenvalues
 from ews.bifurcations._jacobian.result import JacobianConfig, JacobianEigenvalue
 from ews.errors import SeriesTooShortError, described
 from ews.series import Duplicates, Missing
@@ -36,6 +36,7 @@ def jacobian(
     dimension: int | None = None,
     delay: int | None = None,
     theta: float | None = None,
+    companion: Companion = "full",
     stride: int | None = None,
     null: nulls.NullName = "ar1",
     n_surrogates: int = 200,
@@ -76,6 +77,10 @@ def jacobian(
         τ, in samples. Default: in each window, chosen from 1 to 3.
     theta : float, optional
         Strength θ of localisation. Default: in each window the best of 0, 0.5, …, 2.5.
+    companion : {"full", "published"}, default "full"
+        Matrix whose eigenvalue ν is. ``"full"``: that of the whole recurrence, of (E-1)τ + 1 lags, whose ν is per
+        sample. ``"published"``: the E × E matrix of Grziwotz et al. (2023), which has the coefficients in its first
+        row whatever τ is. They differ for τ > 1 only.
     stride : int, optional
         Distance between windows in samples; the last one ends with the record. Default: about 25 windows, as each
         costs the square of its length.
@@ -116,7 +121,8 @@ def jacobian(
     -----
     The S-map scales row j of the regression at point i by exp(-θ d(i, j) / mean d(i, ·)), d the distance of the delay
     vectors; the point itself takes no part. θ is the one whose leave-one-out predictions correlate best with what
-    followed. For τ > 1 the companion matrix is that of the whole recurrence, of (E-1)τ + 1 lags.
+    followed. For τ > 1 the E × E matrix takes the lags 0, τ, 2τ, … for 0, 1, 2, …: its eigenvalue is not the growth of
+    a perturbation per step, and ``|ν|`` differs by up to some 0.2; ``companion="published"`` is for comparisons.
 
     On its way to a period doubling ν passes 0, and ``|ν|`` falls before it rises. What is tested is therefore the
     approach to the place where ν lies in the last window: Re ν, -Re ν or ``|ν|``; the published ``|ν|`` is tested
@@ -143,6 +149,7 @@ def jacobian(
     asked = dict(locals())  # every choice as it was given
     test = check_test(null=null, n_surrogates=n_surrogates, alpha=alpha, seed=seed)
     strengths = _strengths(theta)
+    companion = checks.choice("companion", companion, COMPANIONS)
     prepared = prepare(asked, shortest=SHORTEST_WINDOW)
     n, length = len(prepared.series), prepared.window
     dimensions, delays = _candidates(dimension, delay, length)
@@ -150,10 +157,10 @@ def jacobian(
     ends = np.arange(n - 1, length - 2, -stride, dtype=np.int64)[::-1].copy()
 
     def measure(rows: FloatArray) -> list[FloatArray]:
-        found = [eigenvalues(row, length, ends, dimensions, delays, strengths) for row in rows]
+        found = [eigenvalues(row, length, ends, dimensions, delays, strengths, companion) for row in rows]
         return [np.stack([one.approach for one in found]), np.stack([one.modulus for one in found])]
 
-    found = eigenvalues(prepared.residual, length, ends, dimensions, delays, strengths)
+    found = eigenvalues(prepared.residual, length, ends, dimensions, delays, strengths, companion)
     approach, modulus = trend_tests([found.approach, found.modulus], measure, prepared, test, progress)
     return JacobianEigenvalue(
         **prepared.fields,
@@ -182,6 +189,7 @@ def jacobian(
             dimension=None if dimension is None else int(dimension),
             delay=None if delay is None else int(delay),
             theta=None if theta is None else float(theta),
+            companion=companion,
             stride=stride,
         ),
     )
