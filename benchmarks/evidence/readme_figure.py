@@ -8,8 +8,8 @@ from benchmarks.evidence import tables
 
 def main() -> None:
     """Write the figure that the README shows."""
-    population = ews.models.harvested_population(n=2000, seed=3)
-    detection = ews.detect(population, until=population.transition)
+    heart = ews.datasets.load("chick_heart_flip")
+    detection = ews.detect(heart, until=heart.transition)
     assert isinstance(detection, ews.Detection)
     print(detection.summary())
     detection.plot().savefig(tables.FOLDER / "detection.png", dpi=110)

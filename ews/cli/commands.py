@@ -249,10 +249,10 @@ def demo(
         "ews-demo"
     ),
     n_surrogates: Annotated[int, typer.Option(help="Surrogates.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of the simulation and of the surrogates.")] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of the surrogates and of the simulated control.")] = 3,
     force: Force = False,
 ) -> None:
-    """Run the main job on a simulated population on its way to collapse, next to one that is stable."""
+    """Run the main job on three real records, beside a simulated control."""
     from ews.cli.demo import run
 
     with reported_errors():

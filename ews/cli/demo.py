@@ -1,66 +1,97 @@
-"""``ews demo``: the main job on a simulated system whose answer is known, next to a control."""
+"""``ews demo``: the main job on real records whose end is known, beside a simulated control."""
 
 from __future__ import annotations
 
-import math
 import os
 import shlex
 import shutil
 import sys
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ews.cli.files import check_folder, write_file
 from ews.cli.output import messages, progress_bar, show, write_figure
-from ews.summary import chance_text, verdict_text
 
 __all__ = ["FILES", "run", "running_command"]
 
-FILES = (
-    "data.csv", "figure-constant-harvest.png", "figure-rising-harvest.png", "figure.png", "report.html", "result.json",
-)  # fmt: skip
-# Long enough for the test to have power: below about 2000 observations silence would prove little.
+WIDTH = 96
+# Long enough for silence to mean something.
 OBSERVATIONS = 2000
+CONTROL = "simulated_control"
+RECORDS = {
+    "chick_heart_flip": "heart cells, up to the beat from which long and short intervals alternate",
+    "chick_heart_steady": "heart cells that went on beating evenly",
+    "glaciation": "an ice core, up to the end of a glaciation",
+    CONTROL: "a simulated population under constant harvest, in which nothing changes",
+}
+FILES = tuple(f"{name}.{ending}" for name in RECORDS for ending in ("csv", "html", "json", "png"))
 INTRODUCTION = """\
-Two populations under harvest, simulated (May 1977). In one the harvest rises until the upper
-equilibrium disappears in a fold, at time {transition:.0f}; in the other it stays constant. Only observations
-before the fold are used.
+Three real records and a simulated control, each up to the change that is known of it, if any. The first
+in full:
 """
 
 
-def run(output: Path, *, n_surrogates: int, seed: int, force: bool) -> None:
-    """Simulate, test, print the report and write data, figures and page to a folder."""
-    import pandas as pd
+@dataclass(frozen=True)
+class Record:
+    """A series, and when it ends."""
 
-    from ews import detect, models
-    from ews.results import Detections
+    series: Any  # what detect reads
+    frame: Any  # the same as a table
+    until: float | None
+
+
+def run(output: Path, *, n_surrogates: int, seed: int, force: bool) -> None:
+    """Test every record, print one report in full and of the others the answer, write all to a folder."""
+    from ews import detect
 
     check_folder("--output", output, FILES, force=force)
     output.mkdir(parents=True, exist_ok=True)
-    rising = models.harvested_population(n=OBSERVATIONS, seed=seed)
-    constant = models.harvested_population(n=OBSERVATIONS, harvest=1.0, seed=seed + 1)
-    table = pd.DataFrame(
-        {"rising harvest": rising.values, "constant harvest": constant.values}, index=pd.Index(rising.time, name="time")
-    )
-    before = math.floor(rising.transition or OBSERVATIONS)
-    with progress_bar("testing both") as report:
-        result = detect(table, until=before, n_surrogates=n_surrogates, seed=seed, progress=report)
-    assert isinstance(result, Detections)  # two columns
-    show(INTRODUCTION.format(transition=rising.transition))
-    show(result["rising harvest"].summary())
-    show(f"\n{verdict_text(result['constant harvest'])}\n")
-    show(textwrap.fill(chance_text(result), 96))
-    write_file(output / "data.csv", table.to_csv(float_format="%.6g"), force=force)
-    write_figure(output / "figure.png", result.plot(), dpi=300, force=force)
-    for name, one in result.items():
-        write_figure(output / f"figure-{name.replace(' ', '-')}.png", one.plot(), dpi=300, force=force)
-    write_file(output / "report.html", result.to_html(), force=force)
-    write_file(output / "result.json", result.to_json() + "\n", force=force)
+    show(INTRODUCTION)
+    hint = ""
+    for name, what in RECORDS.items():
+        record = load(name, seed)
+        with progress_bar(f"testing {name}") as report:
+            found: Any = detect(
+                record.series, until=record.until, n_surrogates=n_surrogates, seed=seed, progress=report
+            )
+        if not hint:
+            show(f"{found.summary()}\n\nThe others:\n")
+        else:
+            answer = f"{name}: {found.verdict.upper()} ({what}): {found.reasons[0]}"
+            show(textwrap.fill(answer, WIDTH, initial_indent="  - ", subsequent_indent="    "))
+        data = output / f"{name}.csv"
+        write_file(data, record.frame.to_csv(), force=force)
+        write_file(output / f"{name}.html", found.to_html(), force=force)
+        write_file(output / f"{name}.json", found.to_json() + "\n", force=force)
+        write_figure(output / f"{name}.png", found.plot(), dpi=300, force=force)
+        hint = hint or _detect_command(data, record, seed)
     terminal = messages()
-    terminal.print(f"\nwrote {', '.join(FILES)} to {output}/", markup=False)
-    data = shlex.quote(str(output / "data.csv"))
-    options = f'--time time --value "rising harvest" --until {before} --seed {seed}'
-    terminal.print(f"try: {running_command()} detect {data} {options}", markup=False, soft_wrap=True)
+    written = f"wrote {', '.join(f'{name}.csv' for name in RECORDS)}, and as many .png, .html and .json, to {output}/"
+    terminal.print(f"\n{written}", markup=False)
+    terminal.print(f"try: {hint}", markup=False, soft_wrap=True)
+
+
+def load(name: str, seed: int) -> Record:
+    """One of the records; the control is simulated with the seed."""
+    from ews import datasets, models
+
+    if name == CONTROL:
+        import pandas as pd
+
+        control = models.harvested_population(n=OBSERVATIONS, harvest=1.0, seed=seed)
+        series = pd.Series(control.values, pd.Index(control.time, name="time"), name="population")
+        return Record(series.rename(name), series.to_frame(), None)
+    data = datasets.load(name)
+    return Record(data, data.to_frame(), data.transition)
+
+
+def _detect_command(data: Path, record: Record, seed: int) -> str:
+    frame = record.frame
+    until = "" if record.until is None else f" --until {record.until:g}"
+    columns = f"--time {shlex.quote(str(frame.index.name))} --value {shlex.quote(str(frame.columns[0]))}"
+    return f"{running_command()} detect {shlex.quote(str(data))} {columns}{until} --seed {seed}"
 
 
 def running_command() -> str:

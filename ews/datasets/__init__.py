@@ -1,7 +1,7 @@
 """Series to try a method on, loaded by name.
 
-Some come with a dependency, some are simulated by :mod:`ews.models` with a fixed seed, some are fetched once from a
-public address, checked by their SHA-256 and kept in a cache (below the folder named by ``EWS_CACHE_DIR``, or the
+Some come along or with a dependency, some are simulated by :mod:`ews.models` with a fixed seed, some are fetched once
+from a public address, checked by their SHA-256 and kept in a cache (below the folder named by ``EWS_CACHE_DIR``, or the
 user's cache folder). A folder named by ``EWS_DATA_DIR`` is looked in first; a few published series can be read from
 there only, because their sources publish them in another format. Files are checked wherever they come from.
 """

@@ -1,17 +1,22 @@
-"""Real series that come with statsmodels."""
+"""Real series that come along: with statsmodels, or in the folder ``records`` with their licences."""
 
 from __future__ import annotations
 
+from functools import partial
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ews.datasets.dataset import Label
 from ews.datasets.entry import Entry
-from ews.datasets.readers import Content, month_time
+from ews.datasets.readers import Content, month_time, two_columns
 
 __all__ = ["ENTRIES"]
 
 _PUBLIC_DOMAIN = "public domain"
+_CHICK = "github.com/ThomasMBury/dl_discrete_bifurcation; Bury et al. 2023, Nature Communications 14, 6331"
 
 
 def sunspots() -> Content:
@@ -44,13 +49,47 @@ def co2() -> Content:
     return Content(table["co2"].to_numpy(dtype=np.float64), time, ("co2",))
 
 
+def recorded(file: str, column: str, label: Label, *transitions: float) -> Content:
+    """A record of two columns, time and value, from the folder beside this module."""
+    with resources.as_file(resources.files("ews.datasets") / "records" / file) as path:
+        content = two_columns(Path(path), column, label)
+    return Content(content.values, content.time, (column,), {column: transitions}, labels={column: label})
+
+
 def _statsmodels(name: str) -> Any:
     from importlib import import_module
 
     return import_module(f"statsmodels.datasets.{name}").load_pandas().data
 
 
+def _heart(name: str, description: str, read: partial[Content]) -> Entry:
+    return Entry(
+        name=f"chick_heart_{name}",
+        description=description,
+        kind="bundled",
+        time_name="beat",
+        time_unit="beat",
+        unit="s",
+        source=_CHICK,
+        licence="MIT",
+        read=read,
+    )
+
+
+_INTERVAL = "interval between beats"
+
 ENTRIES = (
+    # The first that alternates, and the one that does not whose length is nearest to the other's approach.
+    _heart(
+        "flip",
+        "Intervals between beats of an aggregate of chick heart cells that begins to alternate at beat 440 (pd 1)",
+        partial(recorded, "chick_heart_flip.csv", _INTERVAL, "transition", 440.0),
+    ),
+    _heart(
+        "steady",
+        "Intervals between beats of an aggregate of chick heart cells that does not begin to alternate (neutral 2)",
+        partial(recorded, "chick_heart_steady.csv", _INTERVAL, "control"),
+    ),
     Entry(
         name="co2",
         description="Weekly atmospheric CO2 at Mauna Loa, 1958-2001: a trend and a season, with missing weeks",
@@ -72,6 +111,18 @@ ENTRIES = (
         source="statsmodels; NOAA, ERSST.V3B, region Nino 1+2",
         licence=_PUBLIC_DOMAIN,
         read=elnino,
+    ),
+    Entry(
+        name="glaciation",
+        description="Deuterium in the Vostok ice core before the end of glaciation III, detrended and interpolated",
+        kind="bundled",
+        time_name="time",
+        time_unit="year",
+        unit="deuterium, detrended",
+        source="R package earlywarning (github.com/cboettig/earlywarning), glaciation; "
+        "Dakos et al. 2008, PNAS 105, 14308-14312",
+        licence="CC0",
+        read=partial(recorded, "glaciation.csv", "deuterium", "transition"),
     ),
     Entry(
         name="nile",

@@ -28,8 +28,8 @@ class Entry:
     description : str
         One line.
     kind : {"bundled", "simulated", "remote", "local"}
-        Whether it comes with a dependency, from :mod:`ews.models`, from a public address, or only from the folder that
-        ``EWS_DATA_DIR`` names, because its source publishes another format.
+        Whether it comes with this package or a dependency, from :mod:`ews.models`, from a public address, or only from
+        the folder that ``EWS_DATA_DIR`` names, because its source publishes another format.
     time_name, time_unit, unit : str
         What the time axis is called, its unit, and the unit of the values.
     source, licence : str

@@ -22,7 +22,6 @@ _MARSS = "R package MARSS"
 # SHA-256 of each file, by its place below the folder.
 _DIGESTS = {
     "boettiger/csv/chemostat.csv": "5e790fd4b28d4bb082ce09bf4048687765e754df358dfef29ee9da0d0b676981",
-    "boettiger/csv/glaciation.csv": "daa77d7d95a87b27e5d3e8591a9359bae81d8d05786ed09fde29e0768e8fd8c7",
     "boettiger/csv/ibm_critical.csv": "3df2010753c00e9a82491e5feefe2c44bd20669a6dddc081e569b3730084744a",
     "boettiger/csv/ibm_stable.csv": "50081a24769f6a263ba316ac05bf36e078a580011a22bce7b242b9e6b7cab8c4",
     "cascade_lakes/sos_daily.csv": "e8fdc29cba4f33a044ce4004c516f8b850e3cc5367cb17f15c7f8b90e72da382",
@@ -76,14 +75,6 @@ ENTRIES = (
         (f"{_TOOLBOX}, foldbif; Dakos et al. 2012, PLoS ONE 7, e41010", "BSD-2-Clause"),
         _column("resource", "transition"),
         "earlywarnings-R/csv/foldbif.csv",
-    ),
-    _entry(
-        "glaciation",
-        "Deuterium in the Vostok ice core before the end of glaciation III, detrended and interpolated",
-        ("time", "year", "deuterium, detrended"),
-        (f"{_BOETTIGER}, glaciation; Dakos et al. 2008, PNAS 105", "CC0"),
-        _column("deuterium", "transition"),
-        "boettiger/csv/glaciation.csv",
     ),
     _entry(
         "gpdd",

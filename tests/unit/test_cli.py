@@ -323,19 +323,25 @@ def test_datasets_lists_describes_and_writes(tmp_path, monkeypatch):
 
 
 @pytest.mark.jit
-def test_demo_warns_for_the_fold_and_not_for_the_control(tmp_path):
+def test_demo_answers_for_real_records_beside_a_control(tmp_path):
     result = ews("demo", "--output", tmp_path / "demo", "--n-surrogates", 199)
     assert result.exit_code == 0, result.output
-    assert re.findall(r"^Verdict: (.*)$", result.stdout, re.MULTILINE) == ["WARNING", "NO WARNING"]
+    assert re.findall(r"^Verdict: (.*)$", result.stdout, re.MULTILINE) == ["WARNING"]  # one report in full
+    assert "Early-warning signals in 'chick_heart_flip'" in result.stdout
+    lines = dict(re.findall(r"^  - (\w+): (NO WARNING|WARNING|INCONCLUSIVE) \(", result.stdout, re.MULTILINE))
+    assert list(lines) == ["chick_heart_steady", "glaciation", "simulated_control"]
+    assert "WARNING" not in (lines["chick_heart_steady"], lines["simulated_control"])
+    names = ("chick_heart_flip", *lines)
     assert {path.name for path in (tmp_path / "demo").iterdir()} == {
-        "data.csv", "figure.png", "figure-rising-harvest.png", "figure-constant-harvest.png", "report.html",
-        "result.json",
-    }  # fmt: skip
-    data = tmp_path / "demo" / "data.csv"
+        f"{name}.{ending}" for name in names for ending in ("csv", "html", "json", "png")
+    }
+    data = tmp_path / "demo" / "chick_heart_flip.csv"
+    written = pd.read_csv(data)
+    np.testing.assert_array_equal(written.iloc[:, 1], datasets.load("chick_heart_flip").values)
     hint = re.search(r"^try: (.*)$", result.stderr, re.MULTILINE).group(1)
     words = shlex.split(hint)
     assert words[1:3] == ["detect", str(data)]
-    assert words[-2:] == ["--seed", "3"]
+    assert words[-4:] == ["--until", "440", "--seed", "3"]
     assert "Verdict: INCONCLUSIVE" in ews(*words[1:], *FAST).stdout
 
 

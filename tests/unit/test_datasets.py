@@ -108,6 +108,46 @@ def test_bundled_series() -> None:
     assert np.isnan(co2.values).sum() == 59
 
 
+def test_records_of_this_package_are_small_and_have_their_licences() -> None:
+    folder = Path(datasets.__file__).parent / "records"
+    flip, steady = datasets.load("chick_heart_flip"), datasets.load("chick_heart_steady")
+    assert (flip.values.size, flip.transition, flip.label, flip.values[0]) == (
+        701,
+        440.0,
+        "transition",
+        1.0073000192642212,
+    )
+    assert (steady.values.size, steady.transition, steady.label, steady.values[0]) == (438, None, "control", 1.2795)
+    early, late = (np.abs(np.diff(flip.between(*span).values)).mean() for span in ((0, 300), (500, 700)))
+    assert late > 2 * early  # it alternates
+    ice = datasets.load("glaciation")
+    assert (ice.values.size, ice.label, ice.values[1]) == (121, "transition", -0.11876248289002)
+    np.testing.assert_allclose(np.diff(ice.time), 27739 / 120, rtol=1e-9)
+    files = {path.name: path for path in folder.iterdir()}
+    assert set(files) == {
+        "LICENSE-chick-heart.txt", "LICENSE-glaciation.txt", "chick_heart_flip.csv", "chick_heart_steady.csv",
+        "glaciation.csv",
+    }  # fmt: skip
+    assert all(path.stat().st_size < 60_000 for path in files.values())
+    assert "Copyright (c) 2023 Thomas Bury" in files["LICENSE-chick-heart.txt"].read_text()
+    assert "CC0 1.0 Universal" in files["LICENSE-glaciation.txt"].read_text()
+    assert [datasets.load(name).licence for name in ("chick_heart_flip", "chick_heart_steady", "glaciation")] == [
+        "MIT", "MIT", "CC0",
+    ]  # fmt: skip
+
+
+def test_records_of_this_package_are_the_published_ones(from_folder: Path) -> None:
+    published = datasets.load("chick_heart")
+    for name, column in (("flip", "pd 1"), ("steady", "neutral 2")):
+        ours, theirs = datasets.load(f"chick_heart_{name}"), published[column]
+        np.testing.assert_array_equal(ours.values, theirs.values)
+        np.testing.assert_array_equal(ours.time, theirs.time)
+        assert (ours.transition, ours.label) == (theirs.transition, theirs.label)
+    table = np.loadtxt(from_folder / "boettiger/csv/glaciation.csv", delimiter=",", skiprows=1)
+    ice = datasets.load("glaciation")
+    np.testing.assert_array_equal(np.column_stack([ice.time, ice.values]), table)
+
+
 def test_simulated_series_is_the_model_with_its_truth() -> None:
     fold = datasets.load("simulated_fold")
     simulation = models.harvested_population(n=2000, interval=2.0, noise=0.02, seed=2024)

@@ -53,7 +53,8 @@ def test_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
         pytest.skip("not a git checkout: nothing to compare the wheel with")
     assert set(tracked) <= packed
     assert {name.partition("/")[0] for name in packed} == {"ews", "adapters"}
-    assert any(name.endswith("licenses/LICENSE") for name in names)
+    licences = {name.partition(".dist-info/licenses/")[2] for name in names if "/licenses/" in name}
+    assert {"LICENSE", *(f"ews/datasets/records/LICENSE-{of}.txt" for of in ("chick-heart", "glaciation"))} == licences
     assert {"ews/py.typed", "adapters/py.typed"} <= set(packed)
 
 
@@ -61,6 +62,7 @@ def test_detect_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     code = """
 import json, ews, adapters, numpy as np
 x = np.random.default_rng(1).normal(size=200)
+assert ews.datasets.load("chick_heart_flip").transition == 440.0
 first, second = (ews.detect(x, n_surrogates=50, seed=3) for _ in range(2))
 assert first.to_json() == second.to_json()
 files = {"ews": ews.__file__, "adapters": adapters.__file__}
