@@ -23,6 +23,7 @@ ALL = (
     "stock",
     "flip_rule",
     "transforms",
+    "flip_scores",
     "chick_heart",
     "peers",
     "verdict_power",

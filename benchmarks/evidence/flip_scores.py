@@ -1,0 +1,114 @@
+"""Which score of the score tests tells a coming period doubling best: chosen on simulations, for real records.
+
+Series as in :mod:`benchmarks.evidence.flip_rule`, drawn anew: maps on their way to the flip against maps that stand
+still and against intervals timed with error. Two protocols, as they are used on the records: one prediction a series at
+its end, and ten times of each series pooled, from 64 % of it to its end, each seeing the series up to there. `RULE`
+below is what this table says, and what :mod:`benchmarks.evidence.chick_heart` uses. Nothing here has seen a real
+record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from benchmarks.evidence import flip_rule, tables
+from ews import detrend, nulls
+from ews._analysis.score_tests.null import fitted_null
+from ews._analysis.score_tests.shapes import weights
+from ews._analysis.score_tests.statistics import STATISTICS, bounded, robust_residual, score
+from ews._significance.pipeline import in_chunks
+
+NAMES = [one.name for one in STATISTICS]
+FLIP, VARIANCE = NAMES.index("memory towards −1"), NAMES.index("variance")
+WARNS = [i for i, one in enumerate(STATISTICS) if one.warns]
+SURROGATES = 200
+LIMIT = 2.5
+# Shares of a record at whose end it is judged, as published (Bury et al. 2023).
+TIMES = np.arange(0.64, 1.01, 0.04)
+POOLED_LENGTH, POOLED_SERIES = 250, 40
+SEED = 20_261_128
+
+
+def standardised(row: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """The four statistics of a series in standard deviations of those of its surrogates, as `ews.score_tests` has them.
+
+    Numbers instead of its p-values, so that no two series are tied at the smallest p that surrogates can give.
+    """
+    n = row.size
+    plan, shapes = detrend.plan("local_linear", n=n, bandwidth=None, causal=False), weights(n)
+
+    def residual_of(rows: np.ndarray) -> np.ndarray:
+        return robust_residual(rows, lambda one: one - plan.rows(one))
+
+    residual = residual_of(row[None])
+    null: nulls.Null = fitted_null(
+        bounded(residual, LIMIT)[0], lambda rows: bounded(residual_of(rows), LIMIT), null="ar1", seed=seed
+    )
+    drawn = in_chunks(lambda i, k: score(residual_of(null.draw(i, k, seed=seed)), shapes, LIMIT)[0], SURROGATES, n=n)
+    surrogate = np.concatenate(drawn, axis=1)
+    observed = score(residual, shapes, LIMIT)[0][:, 0]
+    return np.asarray((observed - surrogate.mean(axis=1)) / surrogate.std(axis=1))
+
+
+def smallest(z: np.ndarray) -> float:
+    """−log10 of the smallest p of the four, each over its weight, as the joint test has them."""
+    return float(
+        max(-norm.logsf(one) / np.log(10) + np.log10(of.weight) for one, of in zip(z, STATISTICS, strict=True))
+    )
+
+
+def product(z: np.ndarray) -> float:
+    """−log10 of the product of two p: memory towards −1, and variance (Fisher)."""
+    return float(-(norm.logsf(z[FLIP]) + norm.logsf(z[VARIANCE])) / np.log(10))
+
+
+SCORES: dict[str, Callable[[np.ndarray], float]] = {
+    "smallest p of the four": smallest,
+    "product of p, memory towards −1 and variance": product,
+    "sum of both": lambda z: float(z[FLIP] + z[VARIANCE]),
+    "memory towards −1": lambda z: float(z[FLIP]),
+    "variance": lambda z: float(z[VARIANCE]),
+}
+RULE = "sum of both"
+
+
+def line(positive: list[np.ndarray], negative: list[np.ndarray]) -> dict[str, Any]:
+    """AUC of every score, and how often a positive series is named a flip."""
+    areas = {key: flip_rule.area([of(z) for z in positive], [of(z) for z in negative]) for key, of in SCORES.items()}
+    named = float(np.mean([names_flip(z) for z in positive]))
+    return {"positive": len(positive), "negative": len(negative), **areas, "named flip": named}
+
+
+def names_flip(z: np.ndarray) -> bool:
+    """Whether, of the tests that name a bifurcation, memory towards −1 stands out most."""
+    return bool(max(WARNS, key=lambda i: float(z[i])) == FLIP)
+
+
+def cut(row: np.ndarray) -> list[np.ndarray]:
+    """The series up to each of the times; a time that falls between samples ends with the one before it."""
+    return [row[: int(np.floor((row.size - 1) * share + 1e-9)) + 1] for share in TIMES]
+
+
+def main() -> None:
+    """Write docs/generated/flip_scores.csv."""
+    lines = []
+    for n in flip_rule.LENGTHS:
+        groups = flip_rule.series(n, np.random.default_rng([SEED, n]))
+        found = [[standardised(row) for row in group] for group in groups]
+        lines.append({"protocol": "at the end", "n": n, **line(found[0], found[1])})
+        print(lines[-1], flush=True)
+    generator = np.random.default_rng([SEED, POOLED_LENGTH, 10])
+    groups = flip_rule.series(POOLED_LENGTH, generator)
+    chosen = [[group[int(i)] for i in generator.permutation(len(group))[:POOLED_SERIES]] for group in groups]
+    found = [[standardised(part) for row in group for part in cut(row)] for group in chosen]
+    lines.append({"protocol": "ten times pooled", "n": POOLED_LENGTH, **line(found[0], found[1])})
+    tables.write("flip_scores", pd.DataFrame(lines).round(3))
+
+
+if __name__ == "__main__":
+    main()
