@@ -12,11 +12,15 @@ import numpy.typing as npt
 from ews._kernels.arithmetic import multiply_add
 from ews._kernels.jit import kernel
 
-__all__ = ["smooth_lines", "smooth_reflect", "smooth_renormalised", "weighted_sums"]
+__all__ = ["TILE", "smooth_lines", "smooth_reflect", "smooth_renormalised", "smooth_tiles", "weighted_sums"]
 
 FloatArray = npt.NDArray[np.float64]
 
+IntArray = npt.NDArray[np.int64]
+
 _BLOCK = 512  # samples of one sweep: 4 KiB of sums, which stay in the first-level cache
+TILE = 64  # neighbouring samples whose weights lie side by side
+_TOGETHER = 16  # rows for which the weights of a tile are read once
 
 
 @kernel
@@ -146,3 +150,70 @@ def smooth_lines(
         weighted_sums(x[row], weights, left, sums)
         for t in range(n):
             out[row, t] = level[t] * sums[0, t] - slope[t] * sums[1, t]
+
+
+@kernel
+def smooth_tiles(
+    x: FloatArray,
+    observed: npt.NDArray[np.bool_],
+    origin: int,
+    table: FloatArray,
+    tiles: IntArray,
+    out: FloatArray,
+) -> None:
+    """Weighted sums of rows by a banded matrix of weights, :data:`TILE` neighbouring samples at a time.
+
+    Four rows and four weights are taken at once, so that what is loaded is used four times. A row is summed in the same
+    order whatever lies beside it.
+
+    Parameters
+    ----------
+    x : ndarray of shape (rows, n)
+        Series.
+    observed : ndarray of shape (n,), bool
+        What is not observed is never looked at.
+    origin : int
+        A sample that is observed, from which differences are taken. The weights of each sum must add up to 1.
+    table : ndarray of shape (weights · TILE,)
+        Weights: of the first sample that a tile looks at for each sample in the tile, then of the second, and so on.
+    tiles : ndarray of shape (tiles, 5), int
+        Of each tile: its first weights in the table, the first sample that it looks at and how many (a multiple of 4;
+        up to 3 may lie beyond the row, with weights 0), its first sample and how many.
+    out : ndarray of shape (rows, n)
+        Written.
+    """
+    rows, n = x.shape
+    centred = np.zeros((_TOGETHER, n + 4))
+    sums = np.empty(4 * TILE)
+    for start in range(0, rows, _TOGETHER):
+        count = min(_TOGETHER, rows - start)
+        for r in range(count):
+            base = x[start + r, origin]
+            for t in range(n):
+                centred[r, t] = x[start + r, t] - base if observed[t] else 0.0
+        for k in range(tiles.shape[0]):
+            weights, first, taps, place, size = tiles[k, 0], tiles[k, 1], tiles[k, 2], tiles[k, 3], tiles[k, 4]
+            for r in range(0, count, 4):
+                sums[:] = 0.0
+                a, b = centred[r, first : first + taps], centred[r + 1, first : first + taps]
+                c, d = centred[r + 2, first : first + taps], centred[r + 3, first : first + taps]
+                for j in range(0, taps, 4):
+                    w = table[(weights + j) * TILE : (weights + j + 4) * TILE]
+                    a0, a1, a2, a3 = a[j], a[j + 1], a[j + 2], a[j + 3]
+                    b0, b1, b2, b3 = b[j], b[j + 1], b[j + 2], b[j + 3]
+                    c0, c1, c2, c3 = c[j], c[j + 1], c[j + 2], c[j + 3]
+                    d0, d1, d2, d3 = d[j], d[j + 1], d[j + 2], d[j + 3]
+                    for i in range(TILE):
+                        w0, w1, w2, w3 = w[i], w[i + TILE], w[i + 2 * TILE], w[i + 3 * TILE]
+                        low = multiply_add(w1, a1, multiply_add(w0, a0, sums[i]))
+                        sums[i] = multiply_add(w3, a3, multiply_add(w2, a2, low))
+                        low = multiply_add(w1, b1, multiply_add(w0, b0, sums[i + TILE]))
+                        sums[i + TILE] = multiply_add(w3, b3, multiply_add(w2, b2, low))
+                        low = multiply_add(w1, c1, multiply_add(w0, c0, sums[i + 2 * TILE]))
+                        sums[i + 2 * TILE] = multiply_add(w3, c3, multiply_add(w2, c2, low))
+                        low = multiply_add(w1, d1, multiply_add(w0, d0, sums[i + 3 * TILE]))
+                        sums[i + 3 * TILE] = multiply_add(w3, d3, multiply_add(w2, d2, low))
+                for q in range(min(4, count - r)):
+                    base = x[start + r + q, origin]
+                    for i in range(size):
+                        out[start + r + q, place + i] = base + sums[q * TILE + i]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
 from ews.detrend import bandwidths
-from ews.detrend.convolution import FEW_WEIGHTS, wide_rows
+from ews.detrend.convolution import wide_rows
 from ews.detrend.kernel_smoothers import direction, half_kernel
 from ews.detrend.result import Detrended, DetrendPlan, FloatArray, one_series
 from ews.errors import ValueRangeError
@@ -18,6 +19,10 @@ from ews.errors import ValueRangeError
 __all__ = ["local_linear", "local_linear_bandwidth", "plan_local_linear", "smoother_of"]
 
 _CUT = 4.0  # standard deviations of the kernel, as for the Gaussian smoother
+# Up to so many weights, and numbers in their table, direct sums are faster than a Fourier transform (measured for
+# records of 100 to 100 000).
+_FEW_WEIGHTS = 500
+_LARGE_TABLE = 4_000_000
 
 
 def local_linear(x: npt.ArrayLike, *, bandwidth: float | None = None, causal: bool = False) -> Detrended:
@@ -128,45 +133,156 @@ def smoother_of(
     with np.errstate(divide="ignore", invalid="ignore"):
         level = np.where(line, bend / spread, 1.0 / flat)  # no sample in reach: infinity times nothing, NaN
         slope = np.where(line, tilt / spread, 0.0)
-    return partial(_smooth, observed=observed, weights=powers[:2], left=reach, level=level, slope=slope, causal=causal)
+    lines = _Lines(observed, int(np.argmax(observed)), powers[:2], reach, level, slope)
+    if causal:
+        return lines.directly
+    if kernel.size <= _FEW_WEIGHTS and (tiles := _tiles(lines)) is not None:
+        return tiles.smooth
+    return _Transforms(lines, *_spectra(lines)).smooth
 
 
-def _smooth(
-    x: FloatArray,
-    *,
-    observed: npt.NDArray[np.bool_],
-    weights: FloatArray,
-    left: int,
-    level: FloatArray,
-    slope: FloatArray,
-    causal: bool,
-) -> FloatArray:
-    from ews._kernels.smooth import smooth_lines
+@dataclass(frozen=True, eq=False)
+class _Lines:
+    """Weighted lines through what was observed around each sample."""
 
-    # Differences from one sample, so that an offset of 1e8 costs no digits and a constant leaves exactly 0.
-    first = x[:, [int(np.argmax(observed))]]
-    centred = np.where(observed, x - first, 0.0)
-    if causal or weights.shape[1] <= FEW_WEIGHTS:
-        trend = np.empty_like(centred)
-        smooth_lines(centred, weights, left, level, slope, trend)
-    else:
-        trend = _by_transform(centred, weights, left, level, slope)
-        rows = wide_rows(centred, weights.shape[1])
+    observed: npt.NDArray[np.bool_]
+    origin: int  # a sample that was observed
+    weights: FloatArray  # (2, taps): of the samples t − left …, and the same times their distance from t
+    left: int
+    # (n,): what the sums by these two count for in the trend: level times the first less slope times the second.
+    level: FloatArray
+    slope: FloatArray
+
+    def centred(self, x: FloatArray) -> FloatArray:
+        """Differences from one sample, so that an offset of 1e8 costs no digits and a constant leaves exactly 0."""
+        centred = x - x[:, [self.origin]]
+        centred[:, ~self.observed] = 0.0
+        return np.asarray(centred)
+
+    def directly(self, x: FloatArray) -> FloatArray:
+        """Trends of rows, each sum term by term."""
+        from ews._kernels.smooth import smooth_lines
+
+        trend = np.empty_like(x)
+        smooth_lines(self.centred(x), self.weights, self.left, self.level, self.slope, trend)
+        trend += x[:, [self.origin]]
+        return trend
+
+    @property
+    def alike(self) -> npt.NDArray[np.bool_]:
+        """Which samples see all their neighbours: both sides weigh alike there, and the slope counts for nothing."""
+        seen = np.convolve(self.observed, np.ones(self.weights.shape[1]))[self.left : self.left + self.observed.size]
+        return np.asarray(seen.round() == self.weights.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class _Tiles:
+    """The same as a banded matrix of weights: see :func:`ews._kernels.smooth.smooth_tiles`."""
+
+    lines: _Lines
+    table: FloatArray
+    tiles: npt.NDArray[np.int64]
+
+    def smooth(self, x: FloatArray) -> FloatArray:
+        """Trends of rows."""
+        from ews._kernels.smooth import smooth_tiles
+
+        trend = np.empty(x.shape)
+        smooth_tiles(
+            np.require(x, np.float64, "C"), self.lines.observed, self.lines.origin, self.table, self.tiles, trend
+        )
+        return trend
+
+
+def _tiles(lines: _Lines) -> _Tiles | None:
+    """Weights of each tile of samples, once for all that see all their neighbours; None where they are too many."""
+    from ews._kernels.smooth import TILE
+
+    n, reach, alike = lines.observed.size, lines.left, lines.alike
+    tables: list[FloatArray] = []
+    tiles = []
+    shared: int | None = None
+    rows = 0
+    for place in range(0, n, TILE):
+        size = min(TILE, n - place)
+        inside = size == TILE and bool(alike[place : place + TILE].all())
+        first, stop = max(place - reach, 0), min(place + size + reach, n)
+        taps = -(-(stop - first) // 4) * 4
+        if inside and shared is not None:
+            tiles.append((shared, first, taps, place, size))
+            continue
+        if (rows + taps) * TILE > _LARGE_TABLE:
+            return None
+        at, to = np.arange(first, first + taps)[:, None], np.arange(place, place + size)
+        away = at - to + reach
+        reached = (away >= 0) & (away < lines.weights.shape[1]) & (at < n)
+        near, tilted = lines.weights[:, np.where(reached, away, 0)]
+        seen = reached & lines.observed[np.minimum(at, n - 1)]
+        block = np.zeros((taps, TILE))
+        slope = 0.0 if inside else lines.slope[to]
+        block[:, :size] = np.where(seen, near, 0.0) * lines.level[to] - np.where(seen, tilted, 0.0) * slope
+        tiles.append((rows, first, taps, place, size))
+        shared = rows if inside else shared
+        tables.append(block.reshape(-1))
+        rows += taps
+    return _Tiles(lines, np.concatenate(tables), np.array(tiles, dtype=np.int64))
+
+
+@dataclass(frozen=True, eq=False)
+class _Transforms:
+    """The same by Fourier transforms, which wide kernels make cheaper."""
+
+    lines: _Lines
+    length: int  # of a transform
+    near: FloatArray  # transform of the weights about their centre, which is real
+    tilted: npt.NDArray[np.complex128]  # transform of those times their distance, over `ends` and what these reach
+    ends: int  # how many samples at either end tilt their lines; the whole record where it has gaps
+
+    def smooth(self, x: FloatArray) -> FloatArray:
+        """Trends of rows."""
+        lines, n = self.lines, x.shape[1]
+        centred = lines.centred(x)
+        trend = self._weighed(centred, self.near, self.length)
+        trend *= lines.level
+        if self.ends:
+            part = 2 * (self.tilted.size - 1)
+            reached = min(n, self.ends + lines.left)
+            trend[:, : self.ends] -= (
+                lines.slope[: self.ends] * self._weighed(centred[:, :reached], self.tilted, part)[:, : self.ends]
+            )
+            if self.ends < n:  # the other end as it is seen in a mirror, where distances change their sign
+                mirrored = self._weighed(centred[:, : n - 1 - reached : -1], self.tilted, part)[:, self.ends - 1 :: -1]
+                trend[:, -self.ends :] += lines.slope[-self.ends :] * mirrored
+        rows = wide_rows(centred, lines.weights.shape[1])
+        trend += x[:, [lines.origin]]
         if rows.size:
-            exact = np.empty((rows.size, x.shape[1]))
-            smooth_lines(centred[rows], weights, left, level, slope, exact)
-            trend[rows] = exact
-    trend += first
-    return trend
+            trend[rows] = lines.directly(x[rows])
+        return trend
+
+    def _weighed(self, x: FloatArray, spectrum: npt.NDArray[np.inexact[Any]], length: int) -> FloatArray:
+        from scipy.fft import irfft, rfft
+
+        found = rfft(x, length, axis=1)
+        found *= spectrum
+        return np.asarray(irfft(found, length, axis=1, overwrite_x=True)[:, : x.shape[1]])
 
 
-def _by_transform(x: FloatArray, weights: FloatArray, left: int, level: FloatArray, slope: FloatArray) -> FloatArray:
-    from scipy.fft import irfft, next_fast_len, rfft
+def _spectra(lines: _Lines) -> tuple[int, FloatArray, npt.NDArray[np.complex128], int]:
+    """The fields of :class:`_Transforms` beside the lines."""
+    from scipy.fft import next_fast_len, rfft
 
-    n, taps = x.shape[1], weights.shape[1]
-    length = next_fast_len(n + taps - 1, real=True)
-    spectrum = rfft(x, length, axis=1)
-    # Weights run forward in time from t − left on: their transform is that of the reversed kernel.
-    found = [irfft(spectrum * rfft(one[::-1], length), length, axis=1) for one in weights]
-    first = taps - 1 - left
-    return np.asarray(level * found[0][:, first : first + n] - slope * found[1][:, first : first + n])
+    n, reach = lines.observed.size, lines.left
+    whole = lines.observed.all() and 2 * reach < n
+    ends = reach if whole else n
+    length = next_fast_len(n + reach, real=True)
+    part = 2 * -(-next_fast_len(min(n, ends + reach) + reach, real=True) // 2)
+
+    def around(weights: FloatArray, size: int) -> FloatArray:
+        """Weights of later samples come before: out[t] is the sum of weights[left + d] · x[t + d]."""
+        circle = np.zeros(size)
+        circle[: reach + 1] = weights[reach::-1]
+        circle[size - reach :] = weights[:reach:-1]
+        return circle
+
+    near, tilted = lines.weights
+    return length, rfft(around(near, length)).real.copy(), np.asarray(rfft(around(tilted, part))), ends

@@ -105,8 +105,9 @@ class DetrendPlan:
         x = np.ascontiguousarray(x, dtype=np.float64)
         if x.ndim != 2 or x.shape[1] != self.n:
             raise InputTypeError("x", described(f"an array of shape {x.shape}"), f"an array of shape (rows, {self.n})")
-        _refuse_missing(x)
-        largest = np.abs(x).max(axis=1, initial=0.0)
+        largest = np.maximum(x.max(axis=1, initial=0.0), -x.min(axis=1, initial=0.0))  # NaN spreads to it
+        if not (largest <= _LARGEST).all():
+            _refuse_missing(x)
         extreme = (largest > _LARGE) | ((largest < _SMALL) & (largest > 0.0))
         if not extreme.any():
             return self.smooth(x)

@@ -10,7 +10,7 @@ import numpy as np
 from ews._common.publish import public
 from ews.nulls.null import FloatArray, generator_of
 
-__all__ = ["AR1", "ARMA", "LARGEST_COEFFICIENT", "draw_autoregression"]
+__all__ = ["AR1", "ARMA", "LARGEST_COEFFICIENT", "draw_autoregression", "draw_second_order"]
 
 # A coefficient of one has no stationary distribution to start from.
 LARGEST_COEFFICIENT = 0.999
@@ -71,6 +71,21 @@ def draw_autoregression(coefficient: FloatArray, sd: FloatArray, first: int, cou
 
     out = np.empty((count, coefficient.size))
     draw_ar1(coefficient, sd, np.uint64(seed % 2**64), first, out)
+    return out
+
+
+def draw_second_order(
+    near: FloatArray, far: FloatArray, sd: FloatArray, first: int, count: int, *, seed: int
+) -> FloatArray:
+    """Rows (count, n) of a (time-varying) second-order autoregression: coefficients of x[t − 1] and of x[t − 2].
+
+    Row k, counted from `first`, is the same whatever is drawn beside it, and with `far` 0 that of
+    :func:`draw_autoregression`.
+    """
+    from ews._kernels.autoregression import draw_ar2
+
+    out = np.empty((count, near.size))
+    draw_ar2(near, far, sd, np.uint64(seed % 2**64), first, out)
     return out
 
 

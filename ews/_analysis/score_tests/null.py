@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from ews import nulls
+from ews._significance.pipeline import in_chunks
 from ews.nulls.autoregressive import LARGEST_COEFFICIENT
 
 __all__ = ["fitted_null"]
@@ -17,6 +19,8 @@ FloatArray = npt.NDArray[np.float64]
 
 _ROWS = 100
 _STEPS = 3
+# Long rows tell as much of the mean coefficient as many short ones.
+_SAMPLES, _FEWEST_ROWS = 100_000, 4
 
 
 def fitted_null(
@@ -51,12 +55,21 @@ def fitted_null(
     fitted = nulls.fit(residual, null=null)
     if not isinstance(fitted, nulls.AR1):
         return fitted
+    rows = int(np.clip(_SAMPLES // residual.size, _FEWEST_ROWS, _ROWS))
     moved = fitted
     for _ in range(_STEPS):
         # The same numbers each time, so that the steps settle.
-        left = residual_of(moved.draw(0, _ROWS, seed=seed))
-        left = left - left.mean(axis=1, keepdims=True)
-        measured = (left[:, 1:] * left[:, :-1]).sum(axis=1) / (left[:, :-1] ** 2).sum(axis=1)
-        coefficient = moved.coefficient + fitted.coefficient - float(np.mean(measured))
+        measured = in_chunks(partial(_memory, moved, residual_of, seed), rows, n=residual.size)
+        coefficient = moved.coefficient + fitted.coefficient - float(np.mean(np.concatenate(measured)))
         moved = replace(moved, coefficient=float(np.clip(coefficient, -LARGEST_COEFFICIENT, LARGEST_COEFFICIENT)))
     return moved
+
+
+def _memory(
+    null: nulls.AR1, residual_of: Callable[[FloatArray], FloatArray], seed: int, first: int, count: int
+) -> FloatArray:
+    """Lag-1 coefficients of what is left of surrogates."""
+    left = residual_of(null.draw(first, count, seed=seed))
+    left = left - left.mean(axis=1, keepdims=True)
+    product, power = (np.einsum("ij,ij->i", left[:, :-1], other) for other in (left[:, 1:], left[:, :-1]))
+    return np.asarray(product / power)

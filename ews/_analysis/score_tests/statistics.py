@@ -55,14 +55,19 @@ def robust_residual(rows: FloatArray, residual_of: Callable[[FloatArray], FloatA
 
     Where a residual lies beyond five robust standard deviations, the row is smoothed again with it pulled in to there.
     """
+    from ews._kernels.score import far_rows
+
     residual = residual_of(rows)
+    suspects, left = np.arange(rows.shape[0]), residual  # rows that may have far outliers, and what is left of them
     for _ in range(_PASSES):
-        pulled = bounded(residual, FAR)
-        far = np.flatnonzero((pulled != residual).any(axis=1))
-        if not far.size:
+        found = np.empty(suspects.size, dtype=np.bool_)
+        far_rows(np.require(left, np.float64, "C"), FAR, found)
+        if not found.any():
             break
-        tamed = rows[far] - residual[far] + pulled[far]
-        residual[far] = rows[far] - tamed + residual_of(tamed)
+        suspects, left = suspects[found], left[found]
+        tamed = rows[suspects] - left + bounded(left, FAR)
+        left = rows[suspects] - tamed + residual_of(tamed)
+        residual[suspects] = left
     return residual
 
 
@@ -75,20 +80,19 @@ def bounded(residual: FloatArray, limit: float, *, far: float = math.inf) -> Flo
     from ews._kernels.score import winsorise_rows
 
     out = np.empty_like(residual)
-    winsorise_rows(np.require(residual, np.float64, ("C", "W")), limit, far, out)
+    winsorise_rows(np.require(residual, np.float64, "C"), limit, far, out)
     return out
 
 
 def score(residual: FloatArray, shapes: FloatArray, limit: float) -> tuple[FloatArray, FloatArray]:
-    """The statistics of each row, (4, rows), and its scores of memory, damping, variance, innovations, (rows, 4, 3).
+    """The statistics of each row, (4, rows), and its scores of memory, damping and variance, (rows, 3, shapes).
 
-    A statistic is the largest score over its shapes; NaN where not defined. For `limit` see :func:`bounded`.
+    A statistic is the largest score over its shapes; NaN where not defined. Damping and variance have scores of the
+    first shape only. For `limit` see :func:`bounded`.
     """
     from ews._kernels.score import score_rows
 
-    rows = residual.shape[0]
-    scores = np.empty((rows, 4, len(shapes)))
-    residual = np.require(residual, np.float64, ("C", "W"))
-    score_rows(residual, bounded(residual, limit, far=FAR), shapes, scores)
+    scores = np.empty((residual.shape[0], 3, len(shapes)))
+    score_rows(np.require(residual, np.float64, "C"), np.require(shapes, np.float64, "C"), limit, FAR, scores)
     largest = [(one.sign * scores[:, one.row][:, list(one.shapes)]).max(axis=1) for one in STATISTICS]
     return np.stack(largest), scores
