@@ -149,7 +149,7 @@ def split_columns(data: Any, *, time: Any = None) -> tuple[Mapping[str, Any] | N
 def _refuse_times(columns: dict[str, Any]) -> None:
     """Refuse a table whose columns hold times that were not named: they are no series."""
     for name, column in columns.items():
-        values = np.asarray(column)
+        values = checks.array(f"series, column {name!r}", column, "numbers")
         if values.dtype.kind in "Mm":
             held = "dates" if values.dtype.kind == "M" else "durations"
         elif called_time(name) and values.dtype.kind in "fiu" and values.size > 1:
@@ -402,10 +402,7 @@ def real_numbers(argument: str, values: Any) -> FloatArray:
         For strings, complex numbers, dates, or more than one dimension.
     """
     refuse_dimensions(values, argument)
-    try:
-        array = np.asarray(values)
-    except ValueError:  # ragged lists
-        raise InputTypeError(argument, described("a ragged sequence"), "a one-dimensional series of numbers") from None
+    array = checks.array(argument, values, "a one-dimensional series of numbers")
     if array.ndim != 1:
         given = f"an array of shape {array.shape}" if array.ndim else f"a single {type(values).__name__}"
         way = "choose a column" if hasattr(values, "columns") else "ews.detect reads several as columns of a DataFrame"

@@ -215,10 +215,7 @@ def rows(values: FloatArray, *, method: TrendMethod = "kendall") -> FloatArray:
 
 def _table(values: Any) -> FloatArray:
     """Rows of numbers."""
-    try:
-        given = np.asarray(values)
-    except ValueError:
-        raise InputTypeError("values", described("a ragged sequence"), "numbers, of shape (rows, n)") from None
+    given = checks.array("values", values, "numbers, of shape (rows, n)")
     if given.ndim != 2 or given.dtype.kind not in "iufb":
         what = described(f"an array of shape {given.shape} and type {given.dtype}")
         raise InputTypeError("values", what, "numbers, of shape (rows, n)")

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError, described
 
-__all__ = ["alpha", "choice", "draws", "flag", "is_number", "is_whole", "names", "number", "whole"]
+__all__ = ["alpha", "array", "choice", "draws", "flag", "is_number", "is_whole", "names", "number", "whole"]
 
 Name = TypeVar("Name", bound=str)
 # Steps of 1e-6 in a p-value; more is a slip, and would neither fit into memory nor end.
@@ -130,6 +131,17 @@ def names(argument: str, given: Any, known: Iterable[Name]) -> tuple[Name, ...]:
     if not found:
         raise ValueRangeError(argument, given, "at least one name")
     return tuple(found)
+
+
+def array(argument: str, given: Any, allowed: str, *, ragged: str = "a ragged sequence") -> npt.NDArray[Any]:
+    """Read an array of any type and shape; `ragged` is what nested sequences without a shape are called."""
+    try:
+        return np.asarray(given)
+    except ValueError:
+        raise InputTypeError(argument, described(ragged), allowed) from None
+    except Exception as error:  # noqa: BLE001 - a tensor that wants gradients, a Dataset: each refuses in its own way
+        what = f"a {type(given).__name__} that is no array ({str(error)[:120]})"
+        raise InputTypeError(argument, described(what), allowed) from None
 
 
 def _scalar(given: Any) -> Any:

@@ -54,10 +54,7 @@ def false_discovery(pvalues: Any, *, method: FalseDiscoveryMethod = "bh") -> Flo
     array([0.04      , 0.05333333, 0.05333333, 0.5       ])
     """
     method = checks.choice("method", method, METHODS)
-    try:
-        given = np.asarray(pvalues)
-    except ValueError:
-        raise InputTypeError("pvalues", described("a ragged sequence"), "numbers from 0 to 1") from None
+    given = checks.array("pvalues", pvalues, "numbers from 0 to 1")
     if given.dtype.kind not in "fiub":
         raise InputTypeError("pvalues", described(f"values of type {given.dtype}"), "numbers from 0 to 1")
     p = given.astype(np.float64)

@@ -141,7 +141,8 @@ def put_letter(axes: Axes, letter: str, *, points_left: float = 14.0) -> None:
 def time_axis(axes: Axes, series: Series) -> None:
     """Ticks and label of the axis of time, for numbers and for dates."""
     if series.time.dtype.kind == "M":
-        locator = AutoDateLocator(minticks=4, maxticks=8)  # type: ignore[no-untyped-call]
+        # Of fewer at most, matplotlib has no interval for just under 4 years, days, hours or minutes, and warns.
+        locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
         label = series.time_name or ""

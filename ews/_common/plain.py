@@ -227,7 +227,9 @@ def field_types(kind: type) -> Mapping[str, Any]:
 def same(one: Any, other: Any) -> bool:
     """Whether two values are equal all the way down; NaN equals NaN, a list is no array."""
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)) or one.dtype.kind != other.dtype.kind:
+        if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
+            return False
+        if one.dtype.kind != other.dtype.kind and (one.size or other.size):  # of nothing, no list says what it is
             return False
         return bool(np.array_equal(one, other, equal_nan=one.dtype.kind in "fcM"))
     if isinstance(one, float | np.floating) and isinstance(other, float | np.floating):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.ages import Ages
 from ews._common.calendar_steps import days_since
 from ews._common.clock import Clock
@@ -205,6 +206,8 @@ def _array(time: Any) -> tuple[npt.NDArray[Any], tuple[str, ...], Clock]:
         if isinstance(time, pd.DataFrame):
             given = described(f"a table of {time.shape[1]} column{'s' * (time.shape[1] != 1)}")
             raise InputTypeError("time", given, "one of its columns")
+        if not isinstance(time, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):  # what groups them, say
+            raise InputTypeError("time", described(f"a {type(time).__name__}"), _ALLOWED)
         index = pd.Index(time)
         if isinstance(index, pd.PeriodIndex):
             index = index.to_timestamp()
@@ -214,10 +217,7 @@ def _array(time: Any) -> tuple[npt.NDArray[Any], tuple[str, ...], Clock]:
         return np.asarray(index), (), Clock()
     if library == "xarray":
         time = time.values
-    try:
-        array = np.asarray(time)
-    except ValueError:
-        raise InputTypeError("time", described("a ragged sequence"), _ALLOWED) from None
+    array = checks.array("time", time, _ALLOWED)
     masked = np.ma.getmaskarray(time) if isinstance(time, np.ma.MaskedArray) else np.zeros(array.shape, bool)
     if masked.any():
         given = described(f"a masked time {at(np.flatnonzero(masked)[0])}")

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError, described
 
 __all__ = ["NAMES", "Transform", "name_of", "transformed"]
@@ -71,7 +72,9 @@ def transformed(values: FloatArray, transform: Transform, *, argument: str = "se
     except Exception as error:
         given = described(f"{name}, which raised {type(error).__name__}: {error}")
         raise ArgumentError("transform", given, "a function of an array of values") from error
-    array = np.asarray(found)
+    array = checks.array(
+        "transform", found, "a function of an array of values", ragged=f"{name}, which gives a ragged sequence"
+    )
     if array.shape != values.shape or array.dtype.kind not in "fiub":
         given = described(f"{name}, which gives an array of type {array.dtype}, shape {array.shape}")
         raise ArgumentError("transform", given, f"a function that gives {values.size} real numbers for {values.size}")

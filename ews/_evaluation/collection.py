@@ -119,7 +119,7 @@ def _labels(given: Any, items: list[_Item], keys: list[str]) -> npt.NDArray[np.b
 
 def _spread(given: Any, items: list[_Item], keys: list[str], argument: str = "groups") -> list[Any]:
     """One entry for each series, from one for each member of the collection, by place or by name."""
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable) or _is_single(given):
         raise InputTypeError(argument, given, "one entry for each series, as a sequence or a dict")
     if hasattr(given, "to_dict") and not isinstance(given, Mapping) and _names_all(given, keys):
         given = given.to_dict()  # a pandas Series indexed by the names of the series
@@ -137,13 +137,18 @@ def _spread(given: Any, items: list[_Item], keys: list[str], argument: str = "gr
     raise ArgumentError(argument, described(f"{len(entries)} entries"), f"{len(keys)}, one for each series")
 
 
+def _is_single(given: Any) -> bool:
+    """Whether an array is of no dimension: it says that it can be gone through, and cannot."""
+    return getattr(given, "ndim", 1) == 0
+
+
 def _names_all(given: Any, keys: list[str]) -> bool:
     return {str(one) for one in getattr(given, "index", ())} >= set(keys)
 
 
 def _each(argument: str, given: Any, items: list[_Item], keys: list[str]) -> list[Any]:
     """A time for each series, from one for all of them or one each."""
-    if given is None or isinstance(given, str) or not isinstance(given, Iterable):
+    if given is None or isinstance(given, str) or not isinstance(given, Iterable) or _is_single(given):
         return [given] * len(items)
     return _spread(given, items, keys, argument)
 

@@ -143,6 +143,7 @@ def read_table(
     told: tuple[str, ...] = ()
     missed = None
     if wide is not None:
+        _require_no_other_times(used.names[wide[0]], date_format, ages)
         series, read, rows, places = _unrolled(source, used, wide, how, missing, counted, remarks)
     else:
         used = _without_empty(used, times, keys, remarks)
@@ -277,6 +278,15 @@ def _series(
     return found, numbered
 
 
+def _require_no_other_times(year: str, date_format: str | None, ages: bool | None) -> None:
+    """Refuse what would say that the times of a table of years and months are something else."""
+    what = f"a table with years in column {year!r} and a column for each month"
+    if ages:
+        raise InputTypeError("ages", described(what), "a time column of numbers")
+    if date_format not in (None, "%Y"):
+        raise ArgumentError("date_format", date_format, f"'%Y' or none for {what}")
+
+
 def _unrolled(
     source: Source, grid: Grid, wide: tuple[int, list[int]], how: Notation, missing: Codes, counted: Counter[str],
     remarks: list[str],
@@ -289,7 +299,7 @@ def _unrolled(
     found: Counter[str] = Counter()
     values = np.stack([numbers(grid, place, "value", how, missing, found, remarks) for place in months], axis=1)
     order = np.argsort(years, kind="stable")
-    flat, stamps = values[order].ravel(), [_month(years[row], month) for row in order for month in range(1, 13)]
+    flat, stamps = values[order].ravel(), _months([years[row] for row in order])
     present = np.flatnonzero(np.isfinite(flat))
     rows = slice(int(present[0]), int(present[-1]) + 1) if present.size else slice(None)
     ends = flat.size - (rows.stop - rows.start if present.size else flat.size)
@@ -307,9 +317,12 @@ def _unrolled(
     return {name: pd.Series(flat[rows], index=index, name=name)}, read, {name: numbered}, months
 
 
-def _month(year: int, month: int) -> Any:
-    """The first of a month as a date; a decimal year where dates do not reach."""
-    return np.datetime64(dt.date(year, month, 1), "ns") if FIRST_YEAR <= year <= LAST_YEAR else year + (month - 1) / 12
+def _months(years: Sequence[int]) -> list[Any]:
+    """The first day of each month as a date; decimal years where dates do not reach all of them."""
+    months = [(year, month) for year in years for month in range(1, 13)]
+    if min(years) >= FIRST_YEAR and max(years) <= LAST_YEAR:
+        return [np.datetime64(dt.date(year, month, 1), "ns") for year, month in months]
+    return [year + (month - 1) / 12 for year, month in months]
 
 
 def _note_total(columns: Mapping[str, Any], remarks: list[str]) -> None:

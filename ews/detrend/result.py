@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.labelled import refuse_dimensions
 from ews._common.publish import public
 from ews._common.result import Result
@@ -145,10 +146,7 @@ def one_series(x: npt.ArrayLike) -> FloatArray:
     """Check that `x` is one non-empty, finite series of real numbers, and give it as contiguous float64."""
     allowed = "a one-dimensional array of real numbers"
     refuse_dimensions(x, "x")
-    try:
-        given = np.asarray(x)
-    except ValueError:  # a ragged list
-        raise InputTypeError("x", described("a nested sequence of unequal lengths"), allowed) from None
+    given = checks.array("x", x, allowed, ragged="a nested sequence of unequal lengths")
     if given.ndim != 1:
         raise InputTypeError("x", described(f"an array of shape {given.shape}"), allowed)
     if given.dtype.kind not in "iufb":

@@ -123,10 +123,7 @@ def _as_real(x: Any, argument: str) -> FloatArray:
     allowed = "real numbers"
     if isinstance(x, np.ma.MaskedArray) and x.dtype.kind in "fiub":
         return np.asarray(np.ma.filled(np.ma.asarray(x, dtype=np.float64), np.nan))
-    try:
-        array = np.asarray(x)
-    except ValueError:
-        raise InputTypeError(argument, described("a ragged sequence"), "numbers in a regular shape") from None
+    array = checks.array(argument, x, "numbers in a regular shape")
     if array.dtype.kind == "O":
         # None and pandas.NA are missing values; text that happens to read as a number is not a number.
         if any(isinstance(value, str | bytes | complex) for value in array.flat):

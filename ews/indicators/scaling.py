@@ -162,7 +162,7 @@ def _with_sizes(
         if sizes is None:
             return exponent(windows, segment_sizes(windows.window))
         allowed = f"two or more different whole numbers from {_SMALLEST} to the window of {windows.window} samples"
-        given = np.atleast_1d(np.asarray(sizes, dtype=object)).ravel().tolist()
+        given = checks.array("sizes", sizes, allowed).ravel().tolist()
         if not all(checks.is_whole(size, least=_SMALLEST, most=windows.window) for size in given):
             raise ValueRangeError("sizes", sizes, allowed)
         chosen = np.unique(np.array(given, dtype=np.int64))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ews._common import checks
 from ews._common.labelled import time_dimension, times_along
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError, described
 from ews.indicators.building import read_step, read_window
@@ -79,10 +80,7 @@ def _other_columns(data: Any, time: Any) -> tuple[Mapping[str, Any], Any]:
     columns = getattr(data, "columns", None)
     if isinstance(columns, tuple) and hasattr(data, "to_frame"):  # a data set of this library
         return as_columns(data.to_frame(), time=time)
-    try:
-        array = np.asarray(data)
-    except ValueError:
-        raise InputTypeError("data", described("a ragged sequence"), ALLOWED) from None
+    array = checks.array("data", data, ALLOWED)
     if array.ndim != 2:
         raise InputTypeError("data", described(f"an array of shape {array.shape}"), ALLOWED)
     if isinstance(data, np.ma.MaskedArray) and data.dtype.kind in "fiub":

@@ -144,10 +144,7 @@ def _array(grids: Any) -> npt.NDArray[Any]:
             raise InputTypeError("grids", given, f"time first, as data.transpose({along!r}, ...) puts it")
     if isinstance(grids, np.ma.MaskedArray) and grids.dtype.kind in "fiub":
         return np.asarray(np.ma.filled(grids.astype(np.float64), np.nan))
-    try:
-        return np.asarray(grids)
-    except ValueError:
-        raise InputTypeError("grids", described("maps of several shapes"), "maps of one shape") from None
+    return checks.array("grids", grids, "maps of one shape", ragged="maps of several shapes")
 
 
 def _labels(grids: Any) -> tuple[Any, str | None, str | None]:

@@ -27,6 +27,16 @@ class _Unshown:
         raise RuntimeError("no")
 
 
+class _Refusing:
+    """What says in its own way that it is no array, as a tensor that wants gradients does."""
+
+    def __init__(self, error: type[Exception]) -> None:
+        self.error = error
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise self.error("call detach() first")
+
+
 def _kind(given: Any) -> str:
     return type(given).__name__
 
@@ -202,3 +212,56 @@ def test_every_verb_refuses_a_number_of_surrogates_by_the_same_rule(verb: str) -
             VERBS[verb](**{argument: given})
     with pytest.raises(ValueRangeError, match="at most 1,000,000: each costs time and memory"):
         VERBS[verb](**{argument: 10**12})
+
+
+ARRAYS: dict[str, Any] = {  # what each names the argument that it reads
+    "x": lambda given: ews.std(given, window=20),
+    "values": ews.trends.rows,
+    "values ": ews.trends.kendall,
+    "series": ews.detect,
+    "grids": ews.spatial.variance,
+    "pvalues": ews.false_discovery,
+    "data": ews.detect_multivariate,
+    "residual": ews.significance,
+    "x ": ews.detrend.gaussian,
+    "time": lambda given: ews.detect(NOISE, time=given),
+    "time ": lambda given: ews.trends.kendall(NOISE, time=given),
+    "labels": lambda given: ews.roc(NOISE, given),
+    "scores": lambda given: ews.roc(given, np.arange(NOISE.size) % 2),
+    "groups": lambda given: ews.roc(NOISE, np.arange(NOISE.size) % 2, groups=given),
+    "sizes": lambda given: ews.dfa_exponent(NOISE, window=30, sizes=given),
+    "transform": lambda given: ews.detect(NOISE, transform=lambda _: given),
+}
+
+
+@pytest.mark.parametrize("argument", ARRAYS)
+@pytest.mark.parametrize("error", [TypeError, RuntimeError, AttributeError, NotImplementedError])
+def test_what_refuses_to_become_an_array_is_refused_by_name(argument: str, error: type[Exception]) -> None:
+    for given in (_Refusing(error), [[1.0, 2.0], [3.0]]):
+        with pytest.raises(InputTypeError) as caught:
+            ARRAYS[argument](given)
+        assert str(caught.value).startswith(f"{argument.strip()}: got ")
+    assert "detach" in str(_caught(ARRAYS[argument], _Refusing(error)))
+
+
+def _caught(verb: Any, given: Any) -> InputTypeError:
+    with pytest.raises(InputTypeError) as caught:
+        verb(given)
+    return caught.value
+
+
+@pytest.mark.parametrize("argument", ["values", "grids", "pvalues", "time", "sizes", "scores"])
+def test_what_holds_arrays_is_none(argument: str) -> None:
+    import xarray
+
+    frame = pd.DataFrame({"a": NOISE, "b": np.arange(NOISE.size) % 2})
+    for given in (xarray.Dataset({"a": ("time", NOISE)}), frame.groupby("b"), frame["a"].expanding()):
+        with pytest.raises(ArgumentError, match=f"^{argument}: got "):
+            ARRAYS[argument](given)
+
+
+def test_an_array_of_no_dimension_is_no_sequence_of_labels() -> None:
+    series = [NOISE, NOISE[::-1]]
+    for name in ("labels", "groups"):
+        with pytest.raises(InputTypeError, match=f"^{name}: got "):
+            ews.evaluate(series, **{"labels": [True, False], name: np.array(1)})

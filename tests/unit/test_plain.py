@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
+import ews
 from ews._common.plain import plain, read, same
 from ews.errors import ArgumentError, InputTypeError
 
@@ -164,6 +165,8 @@ def test_what_was_not_written_is_refused(hint: Any, saved: Any) -> None:
         (Inner("a", 1.0), Inner("a", 2.0)),
         (math.nan, 0.0),
         (None, math.nan),
+        (np.array([], dtype="datetime64[ns]"), np.array([0.0])),
+        (np.empty((0, 2)), np.empty((0, 3))),
     ],
 )
 def test_what_differs(one: Any, other: Any) -> None:
@@ -171,3 +174,10 @@ def test_what_differs(one: Any, other: Any) -> None:
     assert not same(other, one)
     assert same(one, one)
     assert same(other, other)
+
+
+@pytest.mark.parametrize("time", [np.arange(60.0), np.arange("2001-01-01", "2001-03-02", dtype="datetime64[D]")])
+def test_a_result_without_an_entry_comes_back_equal(time: Any) -> None:
+    found = ews.changepoints.change_points(np.random.default_rng(0).standard_normal(60), time=time)
+    assert found.index.size == 0
+    assert type(found).from_json(found.to_json()) == found

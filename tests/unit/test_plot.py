@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import subprocess
 import sys
 
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 from matplotlib import style
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
 from ews import plot
+from ews._common.figures import time_axis
 from ews.results import Detections
 from ews.series import as_series
 
@@ -220,3 +223,22 @@ def test_forest_fills_the_markers_that_count(make_detection):
 
 def test_no_series_gives_a_figure_without_panels():
     assert Detections({}).plot().axes == []
+
+
+def test_dates_of_any_span_have_ticks():
+    """Matplotlib has no interval of its own between days and years for some spans, and warns of that."""
+    axes = Figure().add_subplot()
+    time_axis(axes, as_series([1.0, 2.0], time=np.array(["2001-01-01", "2001-01-02"], dtype="datetime64[ns]")))
+    locator = axes.xaxis.get_major_locator()
+    for seconds in np.geomspace(10.0, 86400 * 365 * 500, 1500):
+        begin = dt.datetime(1700, 1, 1) + dt.timedelta(seconds=997.0 * seconds % (86400 * 3000))
+        assert len(locator.tick_values(begin, begin + dt.timedelta(seconds=seconds))) >= 2
+
+
+@pytest.mark.parametrize(("count", "unit"), [(47, "M"), (95, "h"), (239, "m"), (239, "s"), (4, "Y"), (47, "D")])
+def test_a_time_axis_of_dates_is_drawn_without_a_warning(count, unit):
+    series = as_series(np.arange(count + 1.0), time=np.datetime64("2001-01-01", unit) + np.arange(count + 1))
+    axes = Figure().add_subplot()
+    axes.plot(series.time, series.values)
+    time_axis(axes, series)
+    axes.figure.draw_without_rendering()

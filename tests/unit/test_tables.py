@@ -643,6 +643,30 @@ def test_a_row_for_each_year_and_a_column_for_each_month():
     assert read(f"Year,{','.join(MONTHS)},Annual\n{body}", time="Year", value="Jan")["Jan"].size == 3
 
 
+@pytest.mark.parametrize("first", [100, 1659, 1678, 2242, 2250])  # years that dates reach all, in part, or not at all
+def test_years_of_months_have_times_of_one_kind(first):
+    body = "".join(f"{y},{','.join(str((y * m) % 7) for m in range(1, 13))}\n" for y in range(first, first + 20))
+    text = f"Year,{','.join(MONTHS)}\n{body}"
+    (series,) = read(text, time="Year").values()
+    long = "".join(f"{y},{m},{(y * m) % 7}\n" for y in range(first, first + 20) for m in range(1, 13))
+    in_rows = read(f"Year,Month,x\n{long}", time=("Year", "Month"))["x"]
+    assert (series.index.dtype.kind, series.tolist()) == (in_rows.index.dtype.kind, in_rows.tolist())
+    assert (series.index == in_rows.index).all()
+    tested = ews.detect(read(text, time="Year"), n_surrogates=0)
+    assert str(tested.series.time[0]).startswith(str(first))
+
+
+@pytest.mark.parametrize("first", [100, 1659, 1990])
+@pytest.mark.parametrize("time", [None, "Year"])
+def test_years_of_months_are_neither_ages_nor_written_otherwise(first, time):
+    body = "".join(f"{y},{','.join(str((y * m) % 7) for m in range(1, 13))}\n" for y in range(first, first + 20))
+    text = f"Year,{','.join(MONTHS)}\n{body}"
+    refused(text, "ages: got a table with years in column 'Year'", "a time column of numbers", time=time, ages=True)
+    refused(text, "date_format: got '%d.%m.%Y'", "'%Y' or none", time=time, date_format="%d.%m.%Y")
+    plain = read(text, time=time)["value"]
+    assert plain.equals(read(text, time=time, ages=False, date_format="%Y")["value"])
+
+
 def test_months_that_have_not_come_are_left_out():
     body = "".join(
         f"{y} {' '.join(str(m) if (y, m) < (1903, 5) else '-99.9' for m in range(1, 13))}\n" for y in range(1895, 1904)

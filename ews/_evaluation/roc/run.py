@@ -312,11 +312,8 @@ def read_labels(given: Any, n: int) -> BoolArray:
     """Labels as booleans, both kinds present."""
     if isinstance(given, Mapping | str | bytes):
         raise InputTypeError("labels", given, "a sequence of True and False, or of 1 and 0")
-    try:
-        values = np.asarray(given)
-    except ValueError:
-        values = np.empty((0, 0))
     allowed = "True or 1 for a positive case, False or 0 for a negative one"
+    values = checks.array("labels", given, allowed)
     if values.ndim != 1 or values.dtype.kind not in "biuf":
         raise InputTypeError("labels", described(f"an array of type {values.dtype}, shape {values.shape}"), allowed)
     if values.size != n:
@@ -335,12 +332,10 @@ def read_groups(given: Any, n: int) -> IntArray:
     """Groups as numbers from 0; every case its own where none are given."""
     if given is None:
         return np.arange(n)
-    try:
-        values = np.asarray(given)
-    except ValueError:
-        values = np.empty((0, 0))
+    allowed = "one name or number a case"
+    values = checks.array("groups", given, allowed)
     if values.ndim != 1 or values.dtype.kind not in "biufUTSMO":
-        raise InputTypeError("groups", described(f"an array of shape {values.shape}"), "one name or number a case")
+        raise InputTypeError("groups", described(f"an array of shape {values.shape}"), allowed)
     if values.size != n:
         raise ArgumentError("groups", described(f"{values.size} groups"), f"{n}, one for each case")
     if values.dtype.kind == "O":
