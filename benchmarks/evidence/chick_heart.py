@@ -35,6 +35,7 @@ import pandas as pd
 
 import ews
 from benchmarks.evidence import flip_rule, flip_scores, tables
+from benchmarks.evidence.joint_score import standardised
 from ews import detrend
 
 # Bury et al. (2023), for the published protocol.
@@ -92,7 +93,7 @@ def trends(row: np.ndarray, ends: Iterable[int]) -> Iterator[dict[str, float]]:
 
 def scores(row: np.ndarray) -> dict[str, float]:
     """What is scored from the row alone."""
-    z = flip_scores.standardised(row)
+    z = standardised(row)
     found = ews.bifurcations.classifier(row, history=0, n_surrogates=0)
     return {
         f"score tests, {flip_scores.RULE}": flip_scores.SCORES[flip_scores.RULE](z),
@@ -131,7 +132,7 @@ def named(positive: list[Record], neutral: list[Record]) -> pd.DataFrame:
                 "warning": len(warned),
                 **{name: first.count(name) for name in ("memory towards −1", "memory towards +1", "damping")},
                 "memory towards −1 stands out": sum(
-                    flip_scores.names_flip(flip_scores.standardised(record.segment)) for record in group
+                    flip_scores.names_flip(standardised(record.segment)) for record in group
                 ),
             }
         )

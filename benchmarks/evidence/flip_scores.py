@@ -17,49 +17,15 @@ import pandas as pd
 from scipy.stats import norm
 
 from benchmarks.evidence import flip_rule, tables
-from ews import detrend, nulls
-from ews._analysis.score_tests.null import fitted_null
-from ews._analysis.score_tests.shapes import weights
-from ews._analysis.score_tests.statistics import STATISTICS, bounded, robust_residual, score
-from ews._significance.pipeline import in_chunks
+from benchmarks.evidence.joint_score import NAMES, smallest, standardised
 
-NAMES = [one.name for one in STATISTICS]
 FLIP, VARIANCE = NAMES.index("memory towards −1"), NAMES.index("variance")
-WARNS = [i for i, one in enumerate(STATISTICS) if one.warns]
-SURROGATES = 200
-LIMIT = 2.5
+# Those that name a bifurcation.
+WARNS = [NAMES.index(name) for name in ("memory towards +1", "memory towards −1", "damping")]
 # Shares of a record at whose end it is judged, as published (Bury et al. 2023).
 TIMES = np.arange(0.64, 1.01, 0.04)
 POOLED_LENGTH, POOLED_SERIES = 250, 40
 SEED = 20_261_128
-
-
-def standardised(row: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """The four statistics of a series in standard deviations of those of its surrogates, as `ews.score_tests` has them.
-
-    Numbers instead of its p-values, so that no two series are tied at the smallest p that surrogates can give.
-    """
-    n = row.size
-    plan, shapes = detrend.plan("local_linear", n=n, bandwidth=None, causal=False), weights(n)
-
-    def residual_of(rows: np.ndarray) -> np.ndarray:
-        return robust_residual(rows, lambda one: one - plan.rows(one))
-
-    residual = residual_of(row[None])
-    null: nulls.Null = fitted_null(
-        bounded(residual, LIMIT)[0], lambda rows: bounded(residual_of(rows), LIMIT), null="ar1", seed=seed
-    )
-    drawn = in_chunks(lambda i, k: score(residual_of(null.draw(i, k, seed=seed)), shapes, LIMIT)[0], SURROGATES, n=n)
-    surrogate = np.concatenate(drawn, axis=1)
-    observed = score(residual, shapes, LIMIT)[0][:, 0]
-    return np.asarray((observed - surrogate.mean(axis=1)) / surrogate.std(axis=1))
-
-
-def smallest(z: np.ndarray) -> float:
-    """−log10 of the smallest p of the four, each over its weight, as the joint test has them."""
-    return float(
-        max(-norm.logsf(one) / np.log(10) + np.log10(of.weight) for one, of in zip(z, STATISTICS, strict=True))
-    )
 
 
 def product(z: np.ndarray) -> float:

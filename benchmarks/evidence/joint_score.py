@@ -1,0 +1,42 @@
+"""One number a series from the score tests of `ews.score_tests`, without ties at the smallest p of surrogates."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import norm
+
+from ews import detrend, nulls
+from ews._analysis.score_tests.null import fitted_null
+from ews._analysis.score_tests.shapes import weights
+from ews._analysis.score_tests.statistics import STATISTICS, bounded, robust_residual, score
+from ews._significance.pipeline import in_chunks
+
+__all__ = ["NAMES", "smallest", "standardised"]
+
+NAMES = [one.name for one in STATISTICS]
+SURROGATES = 200
+LIMIT = 2.5
+
+
+def standardised(row: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """The four statistics of a series in standard deviations of those of its surrogates."""
+    n = row.size
+    plan, shapes = detrend.plan("local_linear", n=n, bandwidth=None, causal=False), weights(n)
+
+    def residual_of(rows: np.ndarray) -> np.ndarray:
+        return robust_residual(rows, lambda one: one - plan.rows(one))
+
+    residual = residual_of(row[None])
+    null: nulls.Null = fitted_null(
+        bounded(residual, LIMIT)[0], lambda rows: bounded(residual_of(rows), LIMIT), null="ar1", seed=seed
+    )
+    drawn = in_chunks(lambda i, k: score(residual_of(null.draw(i, k, seed=seed)), shapes, LIMIT)[0], SURROGATES, n=n)
+    surrogate = np.concatenate(drawn, axis=1)
+    observed = score(residual, shapes, LIMIT)[0][:, 0]
+    return np.asarray((observed - surrogate.mean(axis=1)) / surrogate.std(axis=1))
+
+
+def smallest(z: np.ndarray) -> float:
+    """−log10 of the smallest p of the four, each over its weight, as the joint test has them."""
+    each = zip(z, STATISTICS, strict=True)
+    return float(max(-norm.logsf(one) / np.log(10) + np.log10(of.weight) for one, of in each))
