@@ -22,6 +22,7 @@ from ews._common.calendar_steps import recognise
 from ews._common.gaps import even, fill
 from ews._common.labelled import one_series, refuse_dimensions
 from ews._common.missing_codes import far_note
+from ews._common.observations import Observations, Use, observed
 from ews._common.sampling import Sampling, Seasonality
 from ews._common.seasonality import seasonality
 from ews._common.serial_times import serial_days
@@ -41,6 +42,8 @@ from ews.errors import (
 __all__ = [
     "Duplicates",
     "Missing",
+    "MissingKept",
+    "Observations",
     "Sampling",
     "Seasonality",
     "Series",
@@ -54,13 +57,14 @@ __all__ = [
 FloatArray = npt.NDArray[np.float64]
 TimeArray = npt.NDArray[np.float64] | npt.NDArray[np.datetime64]
 Missing = Literal["raise", "interpolate", "drop"]
+MissingKept = Literal["raise", "interpolate", "drop", "keep"]  # where a method takes the times as they are
 Duplicates = Literal["raise", "mean"]
 LARGEST_VALUE = 1e290
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
-    """An evenly spaced, finite series in time order.
+    """A finite series in time order: evenly spaced, or with ``missing="keep"`` at the times of observation.
 
     Attributes
     ----------
@@ -73,7 +77,8 @@ class Series:
     time_name : str or None
         Name of the time axis.
     step : float
-        Mean distance between observations (median where gaps were dropped): in units of `time`, or in days for dates.
+        Mean distance between observations (median where gaps were dropped, that of the grid where they were kept): in
+        units of `time`, or in days for dates.
     step_unit : str
         ``"days"`` for dates, else empty.
     notes : tuple of str
@@ -81,6 +86,9 @@ class Series:
     sampling : Sampling
         The step of the calendar that was recognised, how many samples were filled in, and the cycle that the calendar
         suggests.
+    observations : Observations or None
+        What was observed, where that was not one observation at each even step: at which positions, how often, and what
+        was made of it.
     """
 
     values: FloatArray
@@ -91,9 +99,17 @@ class Series:
     step_unit: str
     notes: tuple[str, ...]
     sampling: Sampling = field(default_factory=Sampling)
+    observations: Observations | None = None
 
     def __len__(self) -> int:
         return int(self.values.size)
+
+    @property
+    def positions(self) -> FloatArray:
+        """Where each value stands, in steps from the first: 0, 1, 2, … unless observations were kept as they are."""
+        if self.observations is not None and self.observations.use == "kept":
+            return self.observations.positions
+        return np.arange(self.values.size, dtype=np.float64)
 
 
 def split_columns(data: Any, *, time: Any = None) -> tuple[Mapping[str, Any] | None, Any]:
@@ -173,12 +189,12 @@ def as_series(
     time: Any = None,
     name: str | None = None,
     until: Any = None,
-    missing: Missing = "raise",
+    missing: MissingKept = "raise",
     duplicates: Duplicates = "raise",
     causal: bool = False,
     timed: bool = False,
 ) -> Series:
-    """Turn any one-dimensional input into an evenly spaced, finite, sorted series.
+    """Turn any one-dimensional input into a finite, sorted series: evenly spaced, unless its times are to be kept.
 
     Parameters
     ----------
@@ -194,17 +210,19 @@ def as_series(
     until : number or date, optional
         Last time used, for example a known transition. A date without a time of day stands for the whole of its day,
         month or year.
-    missing : {"raise", "interpolate", "drop"}, default "raise"
+    missing : {"raise", "interpolate", "drop", "keep"}, default "raise"
         What to do with NaN and with uneven spacing: refuse; interpolate linearly onto an even grid of the median step;
-        or leave the gaps out and take what remains as consecutive.
+        leave the gaps out and take what remains as consecutive; or, with `timed`, leave out what is missing and keep
+        the observations at their own times (``Series.positions``).
     duplicates : {"raise", "mean"}, default "raise"
-        What to do with several observations at one time.
+        What to do with several observations at one time: an average has less noise the more it is of, so that how many
+        there were stands in ``Series.observations``, and tests that know of it average their surrogates alike.
     causal : bool, default False
         Interpolate from the past only: gaps hold the last observation. (The step of an even grid is the median over the
         whole record.)
     timed : bool, default False
-        With ``missing="drop"``: the caller uses the times of what is left as they are, rather than take it as
-        consecutive, and the notes say so.
+        The caller uses the times of what is left as they are, rather than take it as consecutive: the notes with
+        ``missing="drop"`` say so, and ``missing="keep"`` needs it.
 
     Returns
     -------
@@ -226,7 +244,7 @@ def as_series(
     >>> as_series([3.0, 1.0, 2.0], time=[2, 1, 0]).notes
     ('times were descending: sorted into ascending order',)
     """
-    checks.choice("missing", missing, ("raise", "interpolate", "drop"))
+    checks.choice("missing", missing, ("raise", "interpolate", "drop", "keep")[: 4 if timed else 3])
     checks.choice("duplicates", duplicates, ("raise", "mean"))
     values, carried_time, carried_name, time_name, unpacked = _unpack(data, time)
     if isinstance(time, str) and hasattr(data, "dims"):  # a coordinate of an xarray object, now read
@@ -254,33 +272,45 @@ def as_series(
     if steps is not None:  # rounding made times equal
         stamps = steps.stamp(steps.index)
         notes.append(f"times that rounding made equal were told apart as {steps.read_as}")
-    before = values.size
+    before = values, stamps
     values, stamps = _merge_duplicates(values, stamps, duplicates, notes)
-    duplicated = before - values.size
+    merged = values, stamps
+    duplicated = before[0].size - values.size
     steps = steps or recognise(stamps, clock=times.clock, calendar=times.calendar)
     gaps = int(np.isnan(values).sum())
     values, stamps, filled = fill(values, stamps, missing, causal, notes, steps, timed)
+    use: Use = _USES.get(missing, "held" if causal else "interpolated")
+    observations = observed(*before, *merged, steps, even=even(merged[1]), use=use, n=values.size)
     kept = None if missing == "drop" and filled else steps
+    at_times = observations is not None and use == "kept"
     sampling = Sampling(
         unit=kept.unit if kept else "",
         every=kept.every if kept else 1,
         read_as=times.read_as or (steps.read_as if steps else ""),
         absent=steps.absent if steps else 0,
         missing=gaps,
-        filled=0 if missing == "drop" else filled,
+        filled=0 if missing in ("drop", "keep") else filled,
         duplicates=duplicated,
-        season=seasonality(values, kept.unit, kept.every) if kept else None,
+        season=seasonality(values, kept.unit, kept.every) if kept and not at_times else None,
     )
+    numbers = numeric(stamps)
+    step = _step(numbers, kept is not None)
+    if observations is not None and at_times and values.size > 1:
+        step = float((numbers[-1] - numbers[0]) / observations.positions[-1])
     return Series(
         values=_frozen(values),
         time=_frozen(stamps),
         name=_text(name if name is not None else carried_name),
         time_name=time_name,
-        step=_step(numeric(stamps), kept is not None),
+        step=step,
         step_unit="days" if stamps.dtype.kind == "M" else "",
         notes=tuple(notes),
         sampling=sampling,
+        observations=observations,
     )
+
+
+_USES: dict[str, Use] = {"drop": "consecutive", "keep": "kept"}
 
 
 def _name_of(time: Any) -> str | None:

@@ -41,7 +41,7 @@ def fill(
     values, time : ndarray
         Without gaps.
     count : int
-        Samples that were filled in; with ``missing="drop"``, those that were left out.
+        Samples that were filled in; with ``missing="drop"`` and ``"keep"``, those that were left out.
     """
     gaps = int(np.isnan(values).sum())
     if gaps and missing == "raise":
@@ -49,7 +49,7 @@ def fill(
         given = described(f"{_missing(gaps)}, the first {at(first)}")
         raise MissingValuesError("series", given, 'no NaN, or missing="interpolate" or missing="drop"')
     whole = steps.absent == 0 if steps is not None else even(time)
-    if missing == "drop":
+    if missing in ("drop", "keep"):
         present = ~np.isnan(values)
         absent = 0 if steps is None else steps.absent
         if gaps:

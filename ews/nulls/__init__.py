@@ -14,6 +14,7 @@ import numpy as np
 from ews._common import checks
 from ews._common.seeds import resolve_seed
 from ews.errors import MissingValuesError, SeriesTooShortError, ValueRangeError, described
+from ews.nulls.at_times import AR1AtTimes
 from ews.nulls.autoregressive import AR1, ARMA
 from ews.nulls.null import FloatArray, Null
 from ews.nulls.resampling import Permutation, StationaryBootstrap
@@ -25,6 +26,7 @@ __all__ = [
     "AAFT",
     "AR1",
     "ARMA",
+    "AR1AtTimes",
     "Fourier",
     "IAAFT",
     "Null",

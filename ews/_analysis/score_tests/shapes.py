@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SHAPES", "weights"]
+__all__ = ["SHAPES", "weights", "weights_at"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -16,7 +16,12 @@ _LATE = 0.02  # of the record: where the late shape stops growing
 
 def weights(n: int) -> FloatArray:
     """The shapes at `n` even times, (3, n) in the order of :data:`SHAPES`, rising, each centred and of unit length."""
-    u = (np.arange(n) + 0.5) / n
+    return weights_at(np.arange(n, dtype=np.float64))
+
+
+def weights_at(positions: FloatArray) -> FloatArray:
+    """The shapes at any positions, in steps from the first: what drifts goes by time, not by observations."""
+    u = (positions + 0.5) / (positions[-1] + 1.0)
     shapes = np.stack([u, -np.sqrt(1.0 - u), -np.log(1.0 - u + _LATE)])
     centred = shapes - shapes.mean(axis=1, keepdims=True)
     return np.asarray(centred / np.linalg.norm(centred, axis=1, keepdims=True))

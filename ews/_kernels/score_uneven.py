@@ -1,0 +1,188 @@
+"""Score of a drifting memory between observations at any times: a discretely observed AR(1) or Ornstein–Uhlenbeck."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from ews._kernels.jit import kernel
+
+__all__ = ["memory_of_rows", "score_memory_rows"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_SCORINGS = 6  # of Fisher's scoring, from within a tenth of the maximum
+_NEAR_ONE = 1e-9
+
+
+@kernel
+def _decay(phi: float, steps: FloatArray, decay: FloatArray, slope: FloatArray, spread: FloatArray) -> None:
+    """φ^d, its derivative d φ^(d−1), and the innovation's variance (1 − φ^2d) / (1 − φ²), of each length of a step.
+
+    Where φ is negative all steps are whole numbers.
+    """
+    if abs(phi) < 1e-12:
+        phi = 1e-12
+    rate = math.log(abs(phi))
+    short = 1.0 - phi * phi
+    for j in range(steps.size):
+        d = steps[j]
+        if d == 1.0:
+            decay[j], slope[j], spread[j] = phi, 1.0, 1.0
+            continue
+        power = math.exp(d * rate)
+        if phi < 0.0 and round(d) % 2 == 1:
+            power = -power
+        decay[j], slope[j] = power, d * power / phi
+        spread[j] = -math.expm1(2.0 * d * rate) / short if abs(short) > _NEAR_ONE else d
+
+
+@kernel
+def _memory(
+    x: FloatArray,
+    steps: FloatArray,
+    place: IntArray,
+    coarse: FloatArray,
+    tables: FloatArray,
+    group: IntArray,
+    scratch: FloatArray,
+) -> float:
+    """φ per unit step: the largest Gaussian likelihood over `coarse`, then Fisher's scoring between its neighbours.
+
+    The scoring equation is that of the conditional means, weighted by their variances, which heteroskedasticity leaves
+    unbiased.
+    """
+    n = x.size
+    best, highest = 0, -math.inf
+    for g in range(coarse.size):
+        squares, logarithms, count = 0.0, 0.0, 0
+        for i in range(1, n):
+            j = group[i - 1]
+            error = x[i] - tables[0, g, j] * x[i - 1]
+            if not math.isnan(error):
+                squares += error * error * tables[1, g, j]
+                logarithms += tables[2, g, j]
+                count += 1
+        if count == 0 or not squares > 0.0:
+            return math.nan
+        likelihood = logarithms - count * math.log(squares)
+        if likelihood > highest:
+            best, highest = g, likelihood
+    phi: float = coarse[best]
+    low, high = coarse[max(best - 1, 0)], coarse[min(best + 1, coarse.size - 1)]
+    if best == 0:
+        low = 1e-4 if coarse[0] > 0.0 else -1.5
+    if best == coarse.size - 1:
+        high = 1.5
+    for _ in range(_SCORINGS):
+        _decay(phi, steps, scratch[0], scratch[1], scratch[2])
+        score, information = 0.0, 0.0
+        for i in range(1, n):
+            j = place[i - 1]
+            error = x[i] - scratch[0, j] * x[i - 1]
+            if not math.isnan(error):
+                regressor = scratch[1, j] * x[i - 1]
+                score += regressor * error / scratch[2, j]
+                information += regressor * regressor / scratch[2, j]
+        if not information > 0.0:
+            return math.nan
+        moved = min(max(phi + score / information, low), high)
+        if abs(moved - phi) <= 1e-13 * abs(moved):
+            phi = moved
+            break
+        phi = moved
+    return phi
+
+
+@kernel
+def memory_of_rows(
+    x: FloatArray,
+    steps: FloatArray,
+    place: IntArray,
+    coarse: FloatArray,
+    tables: FloatArray,
+    group: IntArray,
+    phi: FloatArray,
+) -> None:
+    """Memory per unit step of each row, as :func:`score_memory_rows` has it.
+
+    Parameters
+    ----------
+    x, steps, place, coarse, tables, group
+        See :func:`score_memory_rows`.
+    phi : ndarray of shape (rows,)
+        Filled; NaN where not defined.
+    """
+    scratch = np.empty((3, steps.size))
+    for row in range(x.shape[0]):
+        phi[row] = _memory(x[row], steps, place, coarse, tables, group, scratch)
+
+
+@kernel
+def score_memory_rows(
+    x: FloatArray,
+    shapes: FloatArray,
+    steps: FloatArray,
+    place: IntArray,
+    coarse: FloatArray,
+    tables: FloatArray,
+    group: IntArray,
+    z: FloatArray,
+) -> None:
+    """Studentised scores of a drift of φ in r[i] = φ^d[i] r[i−1] + e[i], of each row and shape.
+
+    With e of variance proportional to v = (1 − φ^2d) / (1 − φ²), the score of φ + β w[i] at β = 0 is the sum of
+    w̃ g, g = d φ^(d−1) r[i−1] e[i] / v, where w̃ is w without what a constant φ takes up, w̃ = w − Σ w G / Σ G with
+    G = (d φ^(d−1) r[i−1])² / v; its denominator is White's. Where all d are 1, these are those of even records.
+
+    Parameters
+    ----------
+    x : ndarray of shape (rows, n)
+        Residuals at the observations, outliers pulled in; NaN where left out: terms need two in a row.
+    shapes : ndarray of shape (shapes, n)
+        Drift at each observation.
+    steps : ndarray of shape (lengths,)
+        The distinct lengths d of a step, in units of φ; whole numbers where φ may be negative.
+    place : ndarray of int64, of shape (n − 1,)
+        Which of them leads to observation 1, 2, ….
+    coarse : ndarray of shape (candidates,)
+        Rising values of φ where the search for it starts.
+    tables : ndarray of shape (3, candidates, groups)
+        φ^d, 1 / v and its logarithm at each of them, of lengths put together in groups.
+    group : ndarray of int64, of shape (n − 1,)
+        Which group the length that leads to observation 1, 2, … belongs to.
+    z : ndarray of shape (rows, shapes)
+        Filled; NaN where not defined.
+    """
+    rows, n = x.shape
+    scratch = np.empty((3, steps.size))
+    score_of, information_of = np.empty(n), np.empty(n)
+    for row in range(rows):
+        r = x[row]
+        phi = _memory(r, steps, place, coarse, tables, group, scratch)
+        _decay(phi, steps, scratch[0], scratch[1], scratch[2])
+        score_of[0] = information_of[0] = math.nan
+        for i in range(1, n):
+            j = place[i - 1]
+            error = r[i] - scratch[0, j] * r[i - 1]
+            regressor = scratch[1, j] * r[i - 1]
+            score_of[i] = regressor * error / scratch[2, j]
+            information_of[i] = regressor * regressor / scratch[2, j] + 0.0 * error
+        for k in range(shapes.shape[0]):
+            w = shapes[k]
+            weighted, information = 0.0, 0.0
+            for i in range(1, n):
+                if not math.isnan(information_of[i]):
+                    weighted += w[i] * information_of[i]
+                    information += information_of[i]
+            middle = weighted / information if information > 0.0 else math.nan
+            score, square = 0.0, 0.0
+            for i in range(1, n):
+                if not math.isnan(score_of[i]):
+                    term = (w[i] - middle) * score_of[i]
+                    score += term
+                    square += term * term
+            z[row, k] = score / math.sqrt(square) if square > 0.0 else math.nan
