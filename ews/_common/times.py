@@ -208,7 +208,7 @@ def _array(time: Any) -> tuple[npt.NDArray[Any], tuple[str, ...], Clock]:
             raise InputTypeError("time", given, "one of its columns")
         if not isinstance(time, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):  # what groups them, say
             raise InputTypeError("time", described(f"a {type(time).__name__}"), _ALLOWED)
-        index = pd.Index(time)
+        index: Any = pd.Index(time)
         if isinstance(index, pd.PeriodIndex):
             index = index.to_timestamp()
         if isinstance(index, pd.DatetimeIndex) and index.tz is not None:
