@@ -93,10 +93,14 @@ class Engine:
 
     # ---- where a generation begins and ends -----------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """A generation begins: complete what an earlier one left, and count anew."""
+    def begin(self, *, anew: bool) -> None:
+        """A generation begins: complete what an earlier one left, count anew, and look around `anew`.
+
+        Hooks may have come since the policy was attached, if that was before.
+        """
         self.finish()
-        self.require_plain(whole=False)  # hooks may have come since the policy was attached
+        if anew:
+            self.require_plain(whole=False)
         self.runner.statistics = self.runner.new_statistics()
         self._generates, self._main, self._ended, self._beside = True, None, None, 0
 
@@ -296,7 +300,8 @@ class Engine:
     def _open(self, cache: Cache, rows: int) -> Session:
         """Begin to decode with a cache."""
         policy = self.policy
-        self.require_plain(whole=False)
+        if not self._generates:  # else that was done where the generation began
+            self.require_plain(whole=False)
         self.runner.forget_weights()
         require_known_cache(cache, level=policy.cache in ("exact", "propagate"))
         lengths = layer_lengths(cache)

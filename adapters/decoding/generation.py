@@ -66,7 +66,7 @@ def _generate(engine: Engine, own: Callable[..., Any], *args: Any, **kwargs: Any
         _require_plain(config, kwargs.get("assistant_model"))
         keep = bool(config.return_dict_in_generate) or any(options.get(name) is not None for name in OF_MODELS)
         _require_cache(engine.policy, keep)
-        engine.begin()
+        engine.begin(anew=True)
         # Layers that run or not are nothing to compile, as generate would with a cache of fixed size on a GPU.
         found = own(*args, **{**kwargs, "disable_compile": True})
         engine.finish(keep_cache=keep)
@@ -138,7 +138,7 @@ def decode(
     model_kwargs.pop("synced_gpus", None)
     generation_config.disable_compile = True  # generate's own copy; layers that run or not are nothing to compile
     with turn(policy, ends=True), _plugged(policy, model) as engine:
-        engine.begin()
+        engine.begin(anew=False)
         found = type(model)._sample(  # the one that generate would choose, a subclass's too
             model,
             cast("torch.LongTensor", input_ids),

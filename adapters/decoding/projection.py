@@ -23,9 +23,9 @@ class Projection:
 
     The norm before each attention is a common part, which all layers share for the same state, and an affine part of
     its own, which is folded into the weights. What is left is one product of the normalised state with the rows of
-    the layers asked for. The stack is a copy of the key and value weights (with grouped queries 3–4 % of the model). It
-    stays in memory where the layers themselves do not, there is one for each device that layers compute on, and under
-    tensor parallelism it holds the heads of this process.
+    the layers asked for. The stack is a copy of the key and value weights (with grouped queries 3–4 % of the model) of
+    layers that were asked for so far. It stays in memory where the layers themselves do not, there is one for each
+    device that layers compute on, and under tensor parallelism it holds the heads of this process.
 
     Norms and projections that adapters, parametrizations, hooks or kernels have changed are called as modules instead,
     layer by layer. A stack is good for one generation: weights may change between two, in ways that leave no trace.
@@ -39,45 +39,57 @@ class Projection:
     def __init__(self, family: Family) -> None:
         self.family = family
         self._parts: list[_Stack | range] = []
-        for (device, plain), indices in groupby(range(family.depth), key=self._kind):
+        for (plain, device, dtype), indices in groupby(range(family.depth), key=self._kind):
             layers = tuple(indices)
             here = range(layers[0], layers[-1] + 1)
-            self._parts.append(self._stacked(here, device) if plain else here)
+            self._parts.append(self._stacked(here, device, dtype) if plain else here)
 
-    def _kind(self, index: int) -> tuple[Any, bool]:
-        """Where a layer computes, and whether its keys and values come from weights alone."""
+    def _kind(self, index: int) -> tuple[bool, Any, Any]:
+        """Whether keys and values of a layer come from weights alone, where it computes, and in which type."""
         family = self.family
+        modules = family.key_value_modules(index)
         plain = is_norm(family.attention_input_norm(index)) and all(
-            is_plain(module, nn.Linear, Conv1D) for module in family.key_value_modules(index)
+            is_plain(each, nn.Linear, Conv1D) for each in modules
         )
-        return family.devices[index], plain
+        return plain, family.devices[index], family.key_value_weights(index)[0].dtype if plain else None
 
-    def _stacked(self, layers: range, device: Any) -> _Stack:
-        weights, biases = zip(*(self._folded(index) for index in layers), strict=True)
-        rows = tuple(accumulate((len(weight) for weight in weights), initial=0))
-        return _Stack(layers, rows, device, torch.cat(weights), torch.cat(biases))
+    def _stacked(self, layers: range, device: Any, dtype: torch.dtype) -> _Stack:
+        """Room for the weights of these layers; each is read when keys or values of it are asked for."""
+        parts, counts = self.family.parts, []
+        for index in layers:
+            key, value, _, _ = self.family.key_value_weights(index)
+            counts.append((len(key) + len(value)) // parts)
+        rows = tuple(accumulate(counts, initial=0))
+        with torch.inference_mode(False):  # what is made within it could not be written to outside
+            weight = torch.empty(rows[-1], self.family.width, dtype=dtype, device=device)
+            return _Stack(layers, rows, weight, weight.new_zeros(rows[-1]), set(layers))
 
-    def _folded(self, index: int) -> tuple[Tensor, Tensor]:
-        """Weight and bias of one layer, the affine part of its norm within."""
+    def _read(self, stack: _Stack, index: int) -> None:
+        """Write the weights of one layer into its rows, the affine part of its norm within."""
         family = self.family
+        begin, end = (stack.rows[index - stack.layers.start + one] for one in (0, 1))
+        halves = zip(stack.weight[begin:end].chunk(2), stack.bias[begin:end].chunk(2), strict=True)
         with at_hand(list(family.layers[index].modules())):
-            key, value, key_bias, value_bias = family.key_value_weights(index)
-            scale, shift = _affine(family.attention_input_norm(index))
-            stacked = self._own(index, key, value)
-            bias = stacked.new_zeros(len(stacked))
-            if key_bias is not None and value_bias is not None:
-                bias = self._own(index, key_bias, value_bias)
-            if shift is not None:
-                bias = bias + stacked @ own_part(shift, divided=False).to(stacked.device)
-            if scale is not None:
-                stacked = stacked * own_part(scale, divided=False).to(stacked.device)
-            return stacked, bias
+            scale, shift = (
+                None if each is None else own_part(each, divided=False).to(stack.weight.device)
+                for each in _affine(family.attention_input_norm(index))
+            )
+            key, value, *biases = family.key_value_weights(index)
+            for (weight, bias), own, own_bias in zip(halves, (key, value), biases, strict=True):
+                found = self._own(own, stack)
+                if own_bias is not None:
+                    bias.copy_(self._own(own_bias, stack))
+                if shift is not None:
+                    bias += found @ shift.to(found.dtype)
+                if scale is None:
+                    weight.copy_(found)
+                else:
+                    torch.mul(found, scale, out=weight)  # one pass over the weights, for they are read anew so often
+        stack.missing.discard(index)
 
-    def _own(self, index: int, key: Tensor, value: Tensor) -> Tensor:
-        """What this process holds of both, where layer `index` computes."""
-        divided = self.family.parts > 1
-        found = torch.cat([own_part(each.detach(), divided=divided) for each in (key, value)])
-        return found.to(self.family.devices[index])
+    def _own(self, weight: Tensor, stack: _Stack) -> Tensor:
+        """What this process holds of a weight or bias, where its layer computes."""
+        return own_part(weight.detach(), divided=self.family.parts > 1).to(stack.weight.device)
 
     def __call__(
         self, first: int, hidden: Tensor, rotary: Rotary, last: int | None = None
@@ -112,9 +124,11 @@ class Projection:
 
     def _product(self, stack: _Stack, layers: range, hidden: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Keys and values of neighbouring layers, by one product."""
+        for index in stack.missing.intersection(layers):
+            self._read(stack, index)
         start = stack.layers.start
         rows = stack.rows[layers.start - start : layers.stop - start + 1]
-        plain = _normalised(self.family.attention_input_norm(layers.start), hidden.to(stack.device))
+        plain = _normalised(self.family.attention_input_norm(layers.start), hidden.to(stack.weight.device))
         weight, bias = stack.weight[rows[0] : rows[-1]], stack.bias[rows[0] : rows[-1]]
         found = nn.functional.linear(plain, weight, bias)
         for begin, end in pairwise(rows):
@@ -138,13 +152,13 @@ class Projection:
 
 @dataclass(frozen=True, slots=True)
 class _Stack:
-    """Neighbouring layers that compute on one device, where the rows of each begin, and their weights."""
+    """Neighbouring layers that compute on one device, where the rows of each begin, and those not read so far."""
 
     layers: range
     rows: tuple[int, ...]
-    device: Any
     weight: Tensor
     bias: Tensor
+    missing: set[int]
 
 
 def _placed(rotary: Rotary, device: Any) -> Rotary:

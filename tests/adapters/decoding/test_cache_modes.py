@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -11,6 +13,7 @@ import torch
 from torch import Tensor
 from transformers import Cache, DynamicCache
 
+from adapters.decoding.projection import Projection
 from adapters.errors import MonotonicityError, UnsupportedGenerationError
 from adapters.families import Family, family_of
 from adapters.policies import Exit, FixedExitPolicy, Plan, Policy, RandomExitPolicy, Trajectory
@@ -223,10 +226,41 @@ def test_rows_that_part_need_windows_that_can_wait(name: str) -> None:
         plain(tiny(name), prompt(2), custom_generate=policy, cache_implementation="static")
 
 
+def _swapped(model: Any) -> None:
+    for layer in model.model.layers:
+        twin = copy.deepcopy(layer.self_attn.v_proj)
+        twin.weight.data *= -2.0
+        layer.self_attn.v_proj = twin
+
+
+CHANGES: dict[str, Callable[[Any], Any]] = {
+    "new data": lambda model: [
+        setattr(layer.self_attn.v_proj.weight, "data", layer.self_attn.v_proj.weight.data * -2.0)
+        for layer in model.model.layers
+    ],
+    "in place, past the counter": lambda model: [
+        layer.self_attn.k_proj.weight.data.mul_(-2.0) for layer in model.model.layers
+    ],
+    "through numpy": lambda model: [
+        np.negative(held, out=held)
+        for held in (layer.self_attn.v_proj.weight.detach().numpy() for layer in model.model.layers)
+    ],
+    "a single number": lambda model: model.model.layers[4].self_attn.v_proj.weight.data[0, 0].add_(50.0),
+    "norms": lambda model: [layer.input_layernorm.weight.data.mul_(3.0) for layer in model.model.layers],
+    "loaded": lambda model: model.load_state_dict({name: 0.5 * one for name, one in model.state_dict().items()}),
+    "assigned": lambda model: model.load_state_dict(
+        {name: one.flip(-1) for name, one in model.state_dict().items()}, assign=True
+    ),
+    "swapped": _swapped,
+    "another type": lambda model: model.to(torch.bfloat16),
+}
+
+
 @pytest.mark.parametrize("attached", [False, True])
-def test_projections_are_those_of_the_weights_as_they_are(attached: bool) -> None:
+@pytest.mark.parametrize("change", CHANGES)
+def test_projections_are_those_of_the_weights_as_they_are(change: str, attached: bool) -> None:
     """Also of a policy that decoded with other weights before, and within one block."""
-    inputs, policy = prompt(), Scripted([[2], [LAYERS]], cache="propagate")
+    inputs, policy = prompt(), Scripted([[4], [2], [LAYERS]], cache="propagate")
     model = TINY["llama"]()
 
     def written(deciding: Policy) -> Any:
@@ -237,12 +271,41 @@ def test_projections_are_those_of_the_weights_as_they_are(attached: bool) -> Non
     with policy.attach(model) if attached else nullcontext():
         before = written(policy)
         with torch.no_grad():
-            for layer in model.model.layers:
-                layer.self_attn.v_proj.weight.data = layer.self_attn.v_proj.weight.data * -2.0
+            CHANGES[change](model)
         after = written(policy)
-    fresh = written(Scripted([[2], [LAYERS]], cache="propagate"))
+    fresh = written(Scripted([[4], [2], [LAYERS]], cache="propagate"))
     assert not torch.equal(before[-1], after[-1])
     assert all(torch.equal(*pair) for pair in zip(after, fresh, strict=True))
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "gpt_neox", "gemma3"])
+@pytest.mark.parametrize("inside", [0, 1])
+def test_layers_are_read_where_they_are_first_asked_for(name: str, inside: int) -> None:
+    """In any order, and whether or not some of it is asked for in inference mode."""
+    family = family_of(TINY[name](dtype=torch.float64))
+    hidden = torch.randn(1, 2, family.width, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        rotary = family.rotary(hidden, torch.arange(2)[None])
+        whole = Projection(family)(0, hidden, rotary)
+    with torch.inference_mode() if inside else torch.no_grad():
+        bits = Projection(family)
+    for turn, (first, last) in enumerate([(3, 4), (4, None), (1, 2), (2, 4), (0, None)]):
+        with torch.inference_mode() if turn % 2 == inside else torch.no_grad():
+            found = bits(first, hidden.clone(), rotary, last)
+        for ours, expected in zip(found, whole[first:last], strict=True):
+            for one, other in zip(ours, expected, strict=True):
+                torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+def test_norms_may_be_held_in_another_type_than_weights() -> None:
+    model = TINY["gpt2"]().to(torch.bfloat16)
+    for block in model.transformer.h:
+        block.ln_1.float()
+    inputs = prompt()
+    found = plain(model, inputs, tokens=4, custom_generate=FixedExitPolicy(depth=2, cache="propagate"))
+    twin = copy.deepcopy(model).to(torch.bfloat16)
+    expected = plain(twin, inputs, tokens=4, custom_generate=FixedExitPolicy(depth=2, cache="propagate"))
+    torch.testing.assert_close(found.logits[-1], expected.logits[-1], rtol=0.1, atol=0.1)
 
 
 # ---- monotone ------------------------------------------------------------------------------------------------------

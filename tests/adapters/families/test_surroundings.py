@@ -18,9 +18,11 @@ from transformers import DynamicCache, LlamaForCausalLM, LlamaModel
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
 from adapters import FixedExitPolicy, NeverExitPolicy, Plan, Policy, RandomExitPolicy
+from adapters.decoding import engine
 from adapters.decoding.projection import Projection
 from adapters.errors import UnsupportedModelError
 from adapters.families import family_of
+from adapters.families.surroundings import require_no_dropout
 from ews.errors import InputTypeError
 from tests.adapters.driving import Feeding, plain, prompt
 from tests.adapters.tiny import TINY
@@ -565,6 +567,32 @@ def test_dropout_is_not_verified_by_another_draw(kind: str) -> None:
         plain(model, prompt(), tokens=4, custom_generate=NeverExitPolicy()).sequences, expected.sequences
     )
     honoured(model.eval().double())
+
+
+def test_what_is_around_is_looked_at_once_in_a_generation(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def counted(family: Any) -> None:
+        seen.append(family.depth)
+        require_no_dropout(family)
+
+    monkeypatch.setattr(engine, "require_no_dropout", counted)
+    model, policy = TINY["llama"](), FixedExitPolicy(depth=2, cache="verify")
+    plain(model, prompt(), tokens=4, custom_generate=policy)
+    assert len(seen) == 1
+    with policy.attach(model):
+        plain(model, prompt(), tokens=4)
+        plain(model, prompt(), tokens=4)
+    assert len(seen) == 1 + 1 + 2
+    with policy.attach(model):  # a loop of one's own
+        inputs = prompt()
+        held = model(**inputs)
+        model.train()
+        model.config.attention_dropout = 0.5
+        for layer in model.model.layers:
+            layer.self_attn.attention_dropout = 0.5
+        with pytest.raises(UnsupportedModelError, match="training mode, with dropout in"):
+            model(inputs["input_ids"][:, -1:], past_key_values=held.past_key_values)
 
 
 class Backward(LlamaForCausalLM):
