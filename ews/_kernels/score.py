@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ews._kernels.arithmetic import multiply_add
 from ews._kernels.jit import kernel
 from ews._kernels.logarithm import logarithms
-from ews._kernels.select import median_size
+from ews._kernels.select import largest_size, median_size
 
 __all__ = ["DAMPING", "MEMORY", "VARIANCE", "far_rows", "score_rows", "winsorise_rows"]
 
@@ -72,15 +72,13 @@ def far_rows(residual: FloatArray, far: float, found: npt.NDArray[np.bool_]) -> 
     work = np.empty(n)
     for i in range(residual.shape[0]):
         x = residual[i]
-        largest, seen = 0.0, 0
+        largest = largest_size(x)
+        # Where more than half are at least so large, so is the median: no need to look for it.
+        near, enough, seen = largest / (far * _ROBUST) * (1.0 + 1e-12), 0, 0
         for t in range(n):
             size = abs(x[t])
-            largest = size if size > largest else largest
+            enough += 1 if size >= near else 0
             seen += 1 if size >= 0.0 else 0
-        # Where more than half are at least so large, so is the median: no need to look for it.
-        near, enough = largest / (far * _ROBUST) * (1.0 + 1e-12), 0
-        for t in range(n):
-            enough += 1 if abs(x[t]) >= near else 0
         found[i] = not 2 * enough > seen and largest > far * _scale(x, far, work)
 
 
@@ -237,18 +235,18 @@ def _variance(
     mean = _total(lanes, 0) / count
     if not mean > 0.0:
         return math.nan
-    centre = _total(lanes, 1) / count
+    centre, share = _total(lanes, 1) / count, 1.0 / mean
     square = work[: w.size]
     value = x[2 : 2 + w.size]
     for t in range(w.size):
-        square[t] = value[t] * value[t] / mean + _FLOOR
+        square[t] = multiply_add(value[t] * value[t], share, _FLOOR)
     logarithms(square, logarithm[w.size :], logarithm[: w.size])
     lanes[:_LANES] = 0.0
     for start in range(0, w.size, _LANES):
         s0, weight = seen[start + 2 : start + 2 + _LANES], w[start : start + _LANES]
         part = logarithm[start : start + _LANES]
         for i in range(_LANES):
-            lanes[i] += (weight[i] - centre) * s0[i] * part[i]
+            lanes[i] = multiply_add((weight[i] - centre) * s0[i], part[i], lanes[i])
     return _total(lanes, 0)
 
 
@@ -281,11 +279,7 @@ def score_rows(residual: FloatArray, shapes: FloatArray, limit: float, far: floa
     gram, right, sums = np.empty((3, 3)), np.empty((2, 3)), np.empty(_SUMS)
     for i in range(rows):
         row, inner, counts = residual[i], x[2 : n + 2], seen[2 : n + 2]
-        largest = 0.0
-        for t in range(n):
-            size = abs(row[t])
-            largest = size if size > largest else largest
-        unit = 1.0
+        largest, unit = largest_size(row), 1.0
         if largest > 0.0 and (largest < _SMALL or largest > _LARGE):  # a power of two costs no digits
             unit = 2.0 ** min(max(-math.frexp(largest)[1], -1022), 1022)
         scale = _scale(row, limit, work) * unit

@@ -9,12 +9,40 @@ import numpy.typing as npt
 
 from ews._kernels.jit import kernel
 
-__all__ = ["median_size"]
+__all__ = ["largest_size", "median_size"]
 
 FloatArray = npt.NDArray[np.float64]
 
+# Bits of doubles of one sign rank as their values do, and processors find the largest of many integers at once.
+_SIZE, _INFINITY = 0x7FFFFFFFFFFFFFFF, 0x7FF0000000000000
+
 _EXPECTED = 0.85  # the median of Gaussian sizes in units of their mean
 _LANES = 32  # partial sums side by side, so that they run in vector registers
+
+
+@kernel
+def largest_size(x: FloatArray) -> float:
+    """Largest absolute value of those that are no NaN; 0 where there are none.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n,)
+        Values.
+
+    Returns
+    -------
+    float
+        The largest.
+    """
+    largest = np.zeros(1, dtype=np.int64)
+    most = np.int64(0)
+    bits = x.view(np.int64)
+    for t in range(x.size):
+        size = bits[t] & _SIZE
+        size = size if size <= _INFINITY else np.int64(0)
+        most = max(most, size)
+    largest[0] = most
+    return np.float64(largest.view(np.float64)[0])
 
 
 @kernel
@@ -51,7 +79,7 @@ def median_size(x: FloatArray, work: FloatArray) -> float:
     for lane in range(_LANES):
         total += lanes[lane]
     # Only what lies near where the median of noise is expected is looked at further: the rest is counted.
-    mean, reach = total / count, max(0.06, min(0.4, 3.5 / math.sqrt(count)))
+    mean, reach = total / count, max(0.06, min(0.4, 2.8 / math.sqrt(count)))
     low, high = (_EXPECTED - reach) * mean, (_EXPECTED + reach) * mean
     below, between = 0, 0
     for t in range(x.size):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ews._common import checks
 from ews.detrend import bandwidths
@@ -23,6 +25,7 @@ _CUT = 4.0  # standard deviations of the kernel, as for the Gaussian smoother
 # records of 100 to 100 000).
 _FEW_WEIGHTS = 500
 _LARGE_TABLE = 4_000_000
+_KEPT = 5_000  # longest record whose smoother is kept for the next of its length
 
 
 def local_linear(x: npt.ArrayLike, *, bandwidth: float | None = None, causal: bool = False) -> Detrended:
@@ -107,8 +110,16 @@ def plan_local_linear(n: int, *, bandwidth: float | None, causal: bool) -> Detre
     if int(_CUT * sd) < 1:
         raise ValueRangeError("bandwidth", bandwidth, "wide enough to reach a neighbour: at least 0.25 samples")
     how = f"local linear regression, Gaussian kernel with an SD of {sd:.4g} samples"
-    smooth = smoother_of(np.ones(n, dtype=np.bool_), sd, causal=causal)
+    smooth = (_kept if n <= _KEPT else _whole)(n, sd, causal)
     return DetrendPlan("local_linear", n, bandwidth, causal, f"{how}, {direction(causal)}", smooth)
+
+
+def _whole(n: int, sd: float, causal: bool) -> Callable[[FloatArray], FloatArray]:
+    """The smoother of records without gaps."""
+    return smoother_of(np.ones(n, dtype=np.bool_), sd, causal=causal)
+
+
+_kept = lru_cache(maxsize=4)(_whole)  # of one length there are often many, and the weights take longer than a series
 
 
 def smoother_of(
@@ -199,6 +210,8 @@ def _tiles(lines: _Lines) -> _Tiles | None:
     from ews._kernels.smooth import TILE
 
     n, reach, alike = lines.observed.size, lines.left, lines.alike
+    around = reach + 2 * TILE  # further away than anything that is looked at
+    padded = np.pad(lines.weights, ((0, 0), (around, around)))
     tables: list[FloatArray] = []
     tiles = []
     shared: int | None = None
@@ -213,14 +226,16 @@ def _tiles(lines: _Lines) -> _Tiles | None:
             continue
         if (rows + taps) * TILE > _LARGE_TABLE:
             return None
-        at, to = np.arange(first, first + taps)[:, None], np.arange(place, place + size)
-        away = at - to + reach
-        reached = (away >= 0) & (away < lines.weights.shape[1]) & (at < n)
-        near, tilted = lines.weights[:, np.where(reached, away, 0)]
-        seen = reached & lines.observed[np.minimum(at, n - 1)]
+        # Weight of each sample that is looked at for each in the tile: the distance falls along the tile.
+        start = around + first - (place + size - 1) + reach
+        near, tilted = (sliding_window_view(one, size)[start : start + taps, ::-1] for one in padded)
+        to = slice(place, place + size)
         block = np.zeros((taps, TILE))
-        slope = 0.0 if inside else lines.slope[to]
-        block[:, :size] = np.where(seen, near, 0.0) * lines.level[to] - np.where(seen, tilted, 0.0) * slope
+        np.multiply(near, lines.level[to], out=block[:, :size])
+        if not inside:
+            block[:, :size] -= tilted * lines.slope[to]
+            block[: stop - first][~lines.observed[first:stop]] = 0.0
+            block[stop - first :] = 0.0
         tiles.append((rows, first, taps, place, size))
         shared = rows if inside else shared
         tables.append(block.reshape(-1))
