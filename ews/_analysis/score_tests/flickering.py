@@ -41,12 +41,13 @@ def flickering(rows: FloatArray) -> FloatArray:
     Notes
     -----
     The thresholds follow the number of observations and the lag-1 correlation of the scores. Gaussian AR(1) noise is
-    above 0 in some 0.02 of records at most, whatever its memory, so that a value above 0 is beyond the 0.05 level of
-    AR(1) surrogates. To say how far, hold it against surrogates that went through the same detrending and gaps,
-    one-sided, values equal to the observed one counted as large: 0 then has p = 1.
+    above 0 in at most some 0.02 of records, whatever its memory and whichever smoother it went through, so that a value
+    above 0 is beyond the 0.05 level of AR(1) surrogates. To say how far, hold it against surrogates that went through
+    the same detrending and gaps, one-sided, values equal to the observed one counted as large: 0 then has p = 1.
 
-    Few distinct counts (Poisson noise of mean 0.5 with memory) are groups of values too; a spread that jumps threefold
-    in the middle of the record empties the middle of the scores. Both pass more often, as the table says.
+    Raised too often (``docs/generated/flickering.csv``): few distinct counts that keep their value, which are groups
+    too (Poisson noise of mean 0.5 with memory, up to 0.2), and a spread that jumps threefold in the middle of a record
+    with memory (up to 0.15).
 
     References
     ----------
