@@ -25,6 +25,7 @@ _CUT = 4.0  # standard deviations of the kernel, as for the Gaussian smoother
 # records of 100 to 100 000).
 _FEW_WEIGHTS = 500
 _LARGE_TABLE = 4_000_000
+_MANY_PRODUCTS = 1e9  # beyond these, the weights' sums at a record with gaps are taken by Fourier transforms
 _KEPT = 5_000  # longest record whose smoother is kept for the next of its length
 
 
@@ -126,8 +127,6 @@ def smoother_of(
     observed: npt.NDArray[np.bool_], sd: float, *, causal: bool = False
 ) -> Callable[[FloatArray], FloatArray]:
     """The smoother of rows of which the same samples were observed; what is not observed is never looked at."""
-    from ews._kernels.smooth import weighted_sums
-
     n = observed.size
     # All weights at any length, looking back: sums that depend on the length would let later samples change digits.
     reach = int(_CUT * sd) if causal else min(int(_CUT * sd), n - 1)
@@ -135,21 +134,58 @@ def smoother_of(
     kernel = half[::-1] if causal else np.concatenate([half[:0:-1], half])
     distance = (np.arange(kernel.size) - reach) / sd
     powers = np.stack([kernel, kernel * distance, kernel * distance**2])
-    sums = np.empty((3, n))
-    weighted_sums(observed.astype(np.float64), powers, reach, sums)
-    flat, tilt, bend = sums
-    spread = flat * bend - tilt * tilt
-    neighbours = np.convolve(observed, np.ones(kernel.size))[kernel.size - 1 - reach :][:n].round()
-    line = (neighbours >= 2) & (spread > 1e-12 * flat * bend)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        level = np.where(line, bend / spread, 1.0 / flat)  # no sample in reach: infinity times nothing, NaN
-        slope = np.where(line, tilt / spread, 0.0)
-    lines = _Lines(observed, int(np.argmax(observed)), powers[:2], reach, level, slope)
+    # Without gaps all samples but those near the ends weigh alike: worked out on a record that has one of these.
+    short = kernel.size if observed.all() and n > kernel.size else n
+    level, slope = _normal_equations(observed[:short], powers, reach)
+    if short < n:
+        level, slope = (np.insert(one, reach, np.full(n - short, one[reach])) for one in (level, slope))
+    lines = _Lines(observed, int(np.argmax(observed)), powers[:2].copy(), reach, level, slope)
     if causal:
         return lines.directly
     if kernel.size <= _FEW_WEIGHTS and (tiles := _tiles(lines)) is not None:
         return tiles.smooth
     return _Transforms(lines, *_spectra(lines)).smooth
+
+
+def _normal_equations(observed: npt.NDArray[np.bool_], powers: FloatArray, left: int) -> tuple[FloatArray, FloatArray]:
+    """What the sums of weights, and of these times the distance, count for in the line at each sample."""
+    here = np.arange(observed.size)
+    before, after = np.minimum(here, left), np.minimum(here[::-1], powers.shape[1] - 1 - left)
+    if observed.all():  # all up to the ends of the record: from the sample outwards on either side
+        behind = np.cumsum(powers[:, left::-1], axis=1) - powers[:, [left]]
+        flat, tilt, bend = np.cumsum(powers[:, left:], axis=1)[:, after] + behind[:, before]
+    else:
+        flat, tilt, bend = _sums(observed, powers, left)
+    spread = flat * bend - tilt * tilt
+    line = (_observed_in(observed, before, after) >= 2) & (spread > 1e-12 * flat * bend)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        level = np.where(line, bend / spread, 1.0 / flat)  # no sample in reach: infinity times nothing, NaN
+        slope = np.where(line, tilt / spread, 0.0)
+    return level, slope
+
+
+def _sums(observed: npt.NDArray[np.bool_], powers: FloatArray, left: int) -> FloatArray:
+    """Sums over what was observed, by each set of weights."""
+    n, taps = observed.size, powers.shape[1]
+    if float(n) * taps > _MANY_PRODUCTS:
+        from scipy.signal import oaconvolve
+
+        first = taps - 1 - left
+        return np.asarray(oaconvolve(observed[None].astype(np.float64), powers[:, ::-1], axes=1)[:, first : first + n])
+    from ews._kernels.smooth import weighted_sums
+
+    sums = np.empty((len(powers), n))
+    weighted_sums(observed.astype(np.float64), powers, left, sums)
+    return sums
+
+
+def _observed_in(
+    observed: npt.NDArray[np.bool_], before: npt.NDArray[np.int64], after: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """How many samples were observed from so many before each to so many after it."""
+    counted = np.concatenate([[0], np.cumsum(observed)])
+    here = np.arange(observed.size)
+    return np.asarray(counted[here + after + 1] - counted[here - before])
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,8 +218,9 @@ class _Lines:
     @property
     def alike(self) -> npt.NDArray[np.bool_]:
         """Which samples see all their neighbours: both sides weigh alike there, and the slope counts for nothing."""
-        seen = np.convolve(self.observed, np.ones(self.weights.shape[1]))[self.left : self.left + self.observed.size]
-        return np.asarray(seen.round() == self.weights.shape[1])
+        here, right = np.arange(self.observed.size), self.weights.shape[1] - 1 - self.left
+        seen = _observed_in(self.observed, np.minimum(here, self.left), np.minimum(here[::-1], right))
+        return np.asarray(seen == self.weights.shape[1])
 
 
 @dataclass(frozen=True, eq=False)

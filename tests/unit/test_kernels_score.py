@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -119,3 +121,22 @@ def test_a_second_order_draw_starts_from_its_law_and_holds_the_first_order() -> 
     draw_ar2(phi, np.full(300, -0.2), sigma, seed, 6, alone)
     draw_ar2(phi, np.full(300, -0.2), sigma, seed, 4, second)
     np.testing.assert_array_equal(second[2], alone[0])
+
+
+def test_gaps_in_long_records_are_weighed_by_transforms(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    observed = rng.random(900) < 0.8
+    observed[200:330] = False
+    x = rng.standard_normal((2, 900))
+    direct = smoother_of(observed, 40.0)(x)
+    monkeypatch.setattr(sys.modules["ews.detrend.local_linear"], "_MANY_PRODUCTS", 0.0)
+    np.testing.assert_allclose(smoother_of(observed, 40.0)(x), direct, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_samples_in_the_middle_weigh_alike_at_any_length(causal: bool) -> None:
+    """The line through what a sample sees, however much longer the record is."""
+    x = np.random.default_rng(6).standard_normal(2000)
+    long = plan("local_linear", n=2000, bandwidth=20.0, causal=causal).rows(x[None])[0]
+    short = plan("local_linear", n=250, bandwidth=20.0, causal=causal).rows(x[None, 700:950])[0]
+    np.testing.assert_allclose(long[780:870], short[80:170], rtol=1e-11, atol=1e-12)
