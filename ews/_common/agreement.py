@@ -29,7 +29,8 @@ def refuse_contradictions(result: Any) -> None:
 
     Its class says which fields are as long as one another: the columns of its table are, and those of one shape are
     that stand in ``_shapes``. The mappings in ``_named_alike`` have the same names. Times increase, shares are from 0
-    to 1 and counts at least 0, wherever they stand; what is in ``_positive`` is at least 1.
+    to 1 and counts at least 0, wherever they stand; what is in ``_positive`` is at least 1, and what is in ``_filled``
+    holds something.
     """
     sizes: dict[str, tuple[int, str]] = {}
     series = getattr(result, "series", None)
@@ -47,6 +48,9 @@ def refuse_contradictions(result: Any) -> None:
                 _match(shape.split(","), one, where, sizes)
     for name in result._positive.split():
         _within(getattr(result, name), name, 1.0, math.inf)
+    for name in result._filled.split():
+        if not len(getattr(result, name)):
+            raise ArgumentError(name, described("nothing"), f"one entry at least: {ALLOWED}")
     _walk(result, "")
 
 

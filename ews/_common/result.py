@@ -55,7 +55,7 @@ class Result:
     # the columns of the table, and the one that is its index where that is not the series' time. Fields of one shape,
     # by the names of its lengths: "n" is the series' own, "axis" the index's. And mappings with the
     # same names, where they hold any;
-    # and what is at least 1.
+    # what is at least 1, and what holds an entry at least.
     _keys: ClassVar[Mapping[str, str]] = {}
     _derived: ClassVar[tuple[str, ...]] = ()
     _table: ClassVar[tuple[str, ...]] = ()
@@ -63,6 +63,7 @@ class Result:
     _shapes: ClassVar[Mapping[str, str]] = {}
     _named_alike: ClassVar[str] = ""
     _positive: ClassVar[str] = ""
+    _filled: ClassVar[str] = ""
 
     # ---- read and seen --------------------------------------------------------------------------------------------
 

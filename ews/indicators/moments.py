@@ -236,7 +236,7 @@ def skewness(x: Any, *, window: int | float, bias: bool = False, min_count: int 
     >>> ews.skewness([0.0, 0.0, 3.0, 3.0], window=3).round(3)
     array([   nan,    nan,  1.732, -1.732])
     """
-    compute = _biased_skewness if bias else SKEWNESS.compute
+    compute = _biased_skewness if checks.flag("bias", bias) else SKEWNESS.compute
     return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=SKEWNESS.shortest_window)
 
 
@@ -293,6 +293,8 @@ def kurtosis(
     >>> ews.kurtosis([0.0, 0.0, 0.0, 1.0, 1.0], window=4)
     array([nan, nan, nan,  4., -6.])
     """
+
+    bias, excess = checks.flag("bias", bias), checks.flag("excess", excess)
 
     def compute(windows: Windows) -> FloatArray:
         value = windows.moment("kurtosis")

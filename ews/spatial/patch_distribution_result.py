@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from ews._common import checks
 from ews._common.layout import Report
 from ews._common.publish import public
 from ews._common.result import Result
@@ -21,11 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["PatchDistribution", "PatchFit"]
 
+# Of each law, the least that its parameters may be: a bit less than what is searched.
 _PARAMETERS = {
-    "power_law": ("power_law", {"exponent"}),
-    "truncated_power_law": ("truncated_power_law", {"exponent", "rate"}),
-    "exponential": ("exponential", {"rate"}),
-    "lognormal": ("lognormal", {"location", "scale"}),
+    "power_law": {"exponent": 1.0 + 1e-9},
+    "truncated_power_law": {"exponent": 0.0, "rate": 0.0},
+    "exponential": {"rate": 0.0},
+    "lognormal": {"location": -math.inf, "scale": 5e-4},
 }
 
 
@@ -82,9 +85,16 @@ class PatchDistribution(Result):
     @classmethod
     def _read_fields(cls, saved: Mapping[str, Any]) -> dict[str, Any]:
         found = super()._read_fields(saved)
-        if {name: (one.name, set(one.parameters)) for name, one in found["fits"].items()} != _PARAMETERS:
+        fits: Mapping[str, PatchFit] = found["fits"]
+        named = {name: set(one.parameters) for name, one in fits.items()}
+        if named != {name: set(least) for name, least in _PARAMETERS.items()} or any(
+            one.name != name for name, one in fits.items()
+        ):
             given = described(f"laws {', '.join(found['fits'])[:80]} with other names or parameters")
             raise ArgumentError("fits", given, "the four laws, each with its own parameters")
+        for law, least in _PARAMETERS.items():
+            for name, value in fits[law].parameters.items():
+                checks.number(f"fits.{law}.{name}", value, least=least[name])
         return found
 
     def __getitem__(self, name: str) -> PatchFit:

@@ -18,7 +18,7 @@ from ews.errors import EWSError, EWSWarning
 __all__ = ["KINDS", "SECONDS", "Case", "Outcome", "case", "run_one"]
 
 KINDS = ("api", "cli", "policies")
-SECONDS = 60.0  # that a call may take, on a loaded machine and where kernels are compiled first
+SECONDS = 180.0  # that a call may take, on a loaded machine and where kernels are compiled first
 
 
 @dataclass(frozen=True)

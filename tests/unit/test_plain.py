@@ -181,3 +181,50 @@ def test_a_result_without_an_entry_comes_back_equal(time: Any) -> None:
     found = ews.changepoints.change_points(np.random.default_rng(0).standard_normal(60), time=time)
     assert found.index.size == 0
     assert type(found).from_json(found.to_json()) == found
+
+
+NOISE = np.random.default_rng(1).standard_normal(60)
+FILLED: dict[str, tuple[Any, Any]] = {
+    "positives": (
+        lambda: ews.benchmark(
+            n=60, replicates=4, methods=("variance",), positives=("fold",), nulls=("white",), window=0.5, n_times=1,
+            n_bootstrap=19,
+        ),
+        [],
+    ),
+    "indicators": (lambda: ews.composite(NOISE, indicators="variance"), {}),
+    "fitted": (lambda: ews.bifurcations.spectral(NOISE, n_surrogates=0), {}),
+    "label": (lambda: ews.sensitivity(NOISE, indicators="variance", windows=(0.4, 0.5), n_surrogates=0), {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", FILLED)
+def test_a_result_of_nothing_is_refused(field: str) -> None:
+    make, nothing = FILLED[field]
+    found = make()
+    written = found.to_dict()
+    assert type(found).from_dict(written) == found
+    with pytest.raises(ArgumentError, match=field):
+        type(found).from_dict(written | {field: nothing})
+
+
+@pytest.mark.parametrize(
+    ("law", "name", "value"),
+    [("lognormal", "scale", 0.0), ("lognormal", "scale", -1.0), ("power_law", "exponent", 1.0),
+     ("exponential", "rate", -0.1), ("truncated_power_law", "rate", -1.0), ("lognormal", "location", "Infinity")],
+)  # fmt: skip
+def test_a_law_with_parameters_that_it_cannot_have_is_refused(law: str, name: str, value: Any) -> None:
+    written = ews.spatial.patch_distribution([1, 2, 3, 5, 9] * 8).to_dict()
+    assert type(ews.spatial.patch_distribution([1, 2, 3, 5, 9] * 8)).from_dict(written).smallest == 1
+    written["fits"][law]["parameters"][name] = value
+    with pytest.raises(ArgumentError, match=name):
+        ews.spatial.PatchDistribution.from_dict(written)
+
+
+@pytest.mark.parametrize("given", [pd.NA, 1, "yes", None, np.array([True]), 0.0])
+def test_choices_of_a_moment_are_flags(given: Any) -> None:
+    for options in ({"bias": given}, {"excess": given}):
+        with pytest.raises(InputTypeError, match=f"^{next(iter(options))}: got .*True or False"):
+            ews.kurtosis(NOISE, window=20, **options)
+    with pytest.raises(InputTypeError, match=r"^bias: got .*True or False"):
+        ews.skewness(NOISE, window=20, bias=given)

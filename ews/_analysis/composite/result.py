@@ -141,6 +141,7 @@ class Composite(Result):
         "n": "trend residual indicators.values zscores score score_mean score_sd crossed",
         "surrogates": "surrogate_statistic",
     }
+    _filled: ClassVar = "indicators"
     _derived: ClassVar = ("warning",)
 
     @property

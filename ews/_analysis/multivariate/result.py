@@ -104,6 +104,7 @@ class MultivariateDetection(TrendsOfIndicators):
     counts: Mapping[str, ValueCounts] = field(default_factory=dict)
     spread: Mapping[str, SpreadWithLevel | None] = field(default_factory=dict)
 
+    _filled: ClassVar = "variables indicators"
     _shapes: ClassVar = {
         "n": "variables indicators.values surrogate_band.lower surrogate_band.median surrogate_band.upper",
         "n,variables": "trend residual",

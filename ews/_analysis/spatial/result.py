@@ -101,6 +101,7 @@ class SpatialDetection(TrendsOfIndicators):
     config: SpatialConfig
 
     _shapes: ClassVar = {"n": "grids indicators.values", "surrogates": "surrogate_tau"}
+    _filled: ClassVar = "indicators"
     _derived: ClassVar = ("shape",)
 
     @property

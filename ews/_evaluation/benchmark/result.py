@@ -112,6 +112,7 @@ class Benchmark(Result):
     cells: Mapping[tuple[str, str, str], BenchmarkCell]
     config: BenchmarkConfig
 
+    _filled: ClassVar = "positives nulls methods"
     _derived: ClassVar = ("rows",)
 
     def auc(self, method: str) -> FloatArray:

@@ -128,6 +128,7 @@ class SensitivityMap(Result):
         "bandwidths,windows": "tau pvalue",
         "surrogates": "surrogate_median_tau",
     }
+    _filled: ClassVar = "label"
     _derived: ClassVar = ("share_significant",)
 
     @property

@@ -100,6 +100,7 @@ class SpectralClassification(Result):
 
     _named_alike: ClassVar = "weight aic parameters fitted rolling_weight"
     _shapes: ClassVar = {"m": "frequency power fitted"}
+    _filled: ClassVar = "fitted"
     _derived: ClassVar = ("decided",)
     _table: ClassVar = ("trend", "residual", "rolling_weight", "rolling_parameters")
 
