@@ -1,0 +1,67 @@
+"""Time the score tests: the whole answer beside that of windowed indicators, and the steps of one surrogate.
+
+``python -m benchmarks.score_tests``. Called in turn, medians; EWS_NUM_THREADS sets the threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+import ews
+from benchmarks.comparisons import noise
+from benchmarks.timing import interleaved
+from ews import nulls
+from ews._analysis.score_tests.null import fitted_null
+from ews._analysis.score_tests.shapes import weights
+from ews._analysis.score_tests.statistics import bounded, robust_residual, score
+
+N, SURROGATES, LIMIT, ROWS = 500, 1000, 2.5, 65
+SECONDS = 10.0
+
+
+def answers() -> dict[str, Callable[[], object]]:
+    """The joint test of one series, and the indicators' trends against as many surrogates."""
+    x = noise(N)
+    return {
+        "score_tests": partial(ews.score_tests, x, n_surrogates=SURROGATES),
+        "indicators": partial(ews.detect, x, method="indicators", n_surrogates=SURROGATES),
+    }
+
+
+def steps() -> dict[str, Callable[[], object]]:
+    """What is done to a chunk of surrogates, and the fit of the null."""
+    plan, shapes, null = ews.detrend.plan("local_linear", n=N), weights(N), nulls.AR1(0.6, 1.0, N)
+
+    def residual_of(rows: np.ndarray) -> np.ndarray:
+        return robust_residual(rows, lambda one: one - plan.rows(one))
+
+    rows = null.draw(0, ROWS, seed=1)
+    residual = residual_of(rows)
+    return {
+        "draw": partial(null.draw, 0, ROWS, seed=1),
+        "smooth": partial(plan.rows, rows),
+        "smooth, outliers pulled in": partial(residual_of, rows),
+        "score": partial(score, residual, shapes, LIMIT),
+        "all": lambda: score(residual_of(null.draw(0, ROWS, seed=1)), shapes, LIMIT),
+        "fit of the null": lambda: fitted_null(
+            bounded(residual[:1], LIMIT)[0], lambda some: bounded(residual_of(some), LIMIT), null="ar1", seed=1
+        ),
+    }
+
+
+def main() -> None:
+    """Print every figure."""
+    whole = interleaved(answers(), seconds=SECONDS)
+    for name, time in whole.items():
+        print(f"{name:28}{1e3 * time.median:8.1f} ms, processor {1e3 * time.processor:8.1f} ms")
+    ours, theirs = whole["score_tests"], whole["indicators"]
+    print(f"{'times faster':28}{theirs.median / ours.median:8.1f}, processor {theirs.processor / ours.processor:8.1f}")
+    for name, time in interleaved(steps(), seconds=SECONDS, most=1001).items():
+        print(f"{name:28}{1e6 * time.processor / ROWS:8.2f} us for each of {ROWS} rows")
+
+
+if __name__ == "__main__":
+    main()
