@@ -26,7 +26,8 @@ _ROBUST = 1.4826  # median absolute values of Gaussian noise that make a standar
 _SMALL, _LARGE = 1e-70, 1e70
 
 _LANES = 32  # partial sums side by side, so that they run in vector registers
-_SUMS = 16  # most sums of one sweep
+_PRODUCTS = 15  # sums of products
+_BLOCK = 4096  # samples of a long row that are looked at together
 
 
 @kernel
@@ -139,8 +140,7 @@ def _total(lanes: FloatArray, place: int) -> float:
 
 @kernel
 def _products(x: FloatArray, seen: FloatArray, w: FloatArray, lanes: FloatArray) -> None:
-    """All sums of products that the regressions of memory and damping need, for one shape."""
-    lanes[:] = 0.0
+    """Add all products that the regressions of memory and damping need, for one shape."""
     for start in range(0, w.size, _LANES):
         x0, x1, x2 = x[start + 2 : start + 2 + _LANES], x[start + 1 : start + 1 + _LANES], x[start : start + _LANES]
         s0, s1 = seen[start + 2 : start + 2 + _LANES], seen[start + 1 : start + 1 + _LANES]
@@ -171,21 +171,18 @@ def _products(x: FloatArray, seen: FloatArray, w: FloatArray, lanes: FloatArray)
 
 
 @kernel
-def _weighted_power(x: FloatArray, seen: FloatArray, w: FloatArray, lanes: FloatArray) -> float:
-    """Sum of w x[t − 1]² over pairs."""
-    lanes[:_LANES] = 0.0
+def _weighted_power(x: FloatArray, seen: FloatArray, w: FloatArray, lanes: FloatArray) -> None:
+    """Add w x[t − 1]² over pairs."""
     for start in range(0, w.size, _LANES):
         x1, s0 = x[start + 1 : start + 1 + _LANES], seen[start + 2 : start + 2 + _LANES]
         weight = w[start : start + _LANES]
         for i in range(_LANES):
             lanes[i] = multiply_add(s0[i] * x1[i], weight[i] * x1[i], lanes[i])
-    return _total(lanes, 0)
 
 
 @kernel
-def _memory(x: FloatArray, seen: FloatArray, w: FloatArray, phi: float, middle: float, lanes: FloatArray) -> float:
-    """Studentised score of a drift of the first coefficient: (w − middle) x is what a constant one cannot take up."""
-    lanes[: 2 * _LANES] = 0.0
+def _memory(x: FloatArray, seen: FloatArray, w: FloatArray, phi: float, middle: float, lanes: FloatArray) -> None:
+    """Add the score of a drift of the first coefficient, and its square, of what a constant one cannot take up."""
     for start in range(0, w.size, _LANES):
         x0, x1 = x[start + 2 : start + 2 + _LANES], x[start + 1 : start + 1 + _LANES]
         s0, weight = seen[start + 2 : start + 2 + _LANES], w[start : start + _LANES]
@@ -193,16 +190,13 @@ def _memory(x: FloatArray, seen: FloatArray, w: FloatArray, phi: float, middle: 
             term = (weight[i] - middle) * x1[i] * ((x0[i] - phi * x1[i]) * s0[i])
             lanes[i] += term
             lanes[i + _LANES] = multiply_add(term, term, lanes[i + _LANES])
-    spread = _total(lanes, 1)
-    return _total(lanes, 0) / math.sqrt(spread) if spread > 0.0 else math.nan
 
 
 @kernel
-def _damping(x: FloatArray, seen: FloatArray, w: FloatArray, right: FloatArray, lanes: FloatArray) -> float:
-    """Studentised score of a drift of the second coefficient, that of the first a nuisance; positive where it falls."""
+def _damping(x: FloatArray, seen: FloatArray, w: FloatArray, right: FloatArray, lanes: FloatArray) -> None:
+    """Add the score of a drift of the second coefficient, that of the first a nuisance, and its square."""
     a, b, c = right[0, 0], right[0, 1], right[0, 2]
     d, e, f = right[1, 0], right[1, 1], right[1, 2]
-    lanes[: 2 * _LANES] = 0.0
     for start in range(0, w.size, _LANES):
         x0, x1, x2 = x[start + 2 : start + 2 + _LANES], x[start + 1 : start + 1 + _LANES], x[start : start + _LANES]
         s0, s1 = seen[start + 2 : start + 2 + _LANES], seen[start + 1 : start + 1 + _LANES]
@@ -214,16 +208,18 @@ def _damping(x: FloatArray, seen: FloatArray, w: FloatArray, right: FloatArray, 
             term = regressor * error * (s0[i] * s1[i] * s2[i])
             lanes[i] += term
             lanes[i + _LANES] = multiply_add(term, term, lanes[i + _LANES])
-    spread = _total(lanes, 1)
-    return -_total(lanes, 0) / math.sqrt(spread) if spread > 0.0 else math.nan
 
 
 @kernel
-def _variance(
-    x: FloatArray, seen: FloatArray, w: FloatArray, work: FloatArray, logarithm: FloatArray, lanes: FloatArray
-) -> float:
-    """Sum of centred weights times the logarithm of squares in units of their mean."""
-    lanes[: 3 * _LANES] = 0.0
+def _studentised(lanes: FloatArray) -> float:
+    """A sum of scores over the root of the sum of their squares."""
+    spread = _total(lanes, 1)
+    return np.float64(_total(lanes, 0) / math.sqrt(spread)) if spread > 0.0 else math.nan
+
+
+@kernel
+def _squares(x: FloatArray, seen: FloatArray, w: FloatArray, lanes: FloatArray) -> None:
+    """Add squares, weights and numbers of samples."""
     for start in range(0, w.size, _LANES):
         x0, s0 = x[start + 2 : start + 2 + _LANES], seen[start + 2 : start + 2 + _LANES]
         weight = w[start : start + _LANES]
@@ -231,23 +227,63 @@ def _variance(
             lanes[i] = multiply_add(x0[i], x0[i], lanes[i])
             lanes[i + _LANES] = multiply_add(weight[i], s0[i], lanes[i + _LANES])
             lanes[i + 2 * _LANES] += s0[i]
-    count = _total(lanes, 2)
-    mean = _total(lanes, 0) / count
-    if not mean > 0.0:
-        return math.nan
-    centre, share = _total(lanes, 1) / count, 1.0 / mean
-    square = work[: w.size]
-    value = x[2 : 2 + w.size]
+
+
+@kernel
+def _logarithms(
+    x: FloatArray,
+    seen: FloatArray,
+    w: FloatArray,
+    mean: float,
+    centre: float,
+    work: FloatArray,
+    logarithm: FloatArray,
+    lanes: FloatArray,
+) -> None:
+    """Add centred weights times the logarithm of squares in units of their mean."""
+    share, square, value = 1.0 / mean, work[: w.size], x[2 : 2 + w.size]
     for t in range(w.size):
         square[t] = multiply_add(value[t] * value[t], share, _FLOOR)
     logarithms(square, logarithm[w.size :], logarithm[: w.size])
-    lanes[:_LANES] = 0.0
     for start in range(0, w.size, _LANES):
         s0, weight = seen[start + 2 : start + 2 + _LANES], w[start : start + _LANES]
         part = logarithm[start : start + _LANES]
         for i in range(_LANES):
             lanes[i] = multiply_add((weight[i] - centre) * s0[i], part[i], lanes[i])
-    return _total(lanes, 0)
+
+
+@kernel
+def _fill(row: FloatArray, start: int, unit: float, x: FloatArray, seen: FloatArray) -> None:
+    """Take a block of a row with the two samples before it; zeros where there are none."""
+    count = min(x.size - 2, row.size - start)
+    for t in range(2):
+        there = start + t >= 2 and row[start + t - 2] == row[start + t - 2]
+        x[t] = row[start + t - 2] * unit if there else 0.0
+        seen[t] = 1.0 if there else 0.0
+    part, inner, counts = row[start : start + count], x[2 : count + 2], seen[2 : count + 2]
+    for t in range(count):
+        there = part[t] == part[t]
+        inner[t] = part[t] * unit if there else 0.0
+        counts[t] = 1.0 if there else 0.0
+    x[count + 2 :] = 0.0
+    seen[count + 2 :] = 0.0
+
+
+@kernel
+def _bound(x: FloatArray, seen: FloatArray, bound: float, most: float) -> None:
+    """Pull outliers in, and leave far ones out."""
+    for t in range(x.size):
+        near = abs(x[t]) <= most
+        x[t] = min(max(x[t], -bound), bound) if near else 0.0
+        seen[t] = seen[t] if near else 0.0
+
+
+@kernel
+def _cut(shapes: FloatArray, start: int, w: FloatArray) -> None:
+    """Take a block of the shapes; zeros behind it."""
+    count = min(w.shape[1], shapes.shape[1] - start)
+    w[:, :count] = shapes[:, start : start + count]
+    w[:, count:] = 0.0
 
 
 @kernel
@@ -271,43 +307,63 @@ def score_rows(residual: FloatArray, shapes: FloatArray, limit: float, far: floa
         where not defined, or not asked for.
     """
     rows, n = residual.shape
-    padded = (n + _LANES - 1) // _LANES * _LANES
-    x, seen = np.zeros(padded + 2), np.zeros(padded + 2)
-    work, logarithm, lanes = np.empty(padded), np.empty(2 * padded), np.empty(_SUMS * _LANES)
-    w = np.zeros((shapes.shape[0], padded))
-    w[:, :n] = shapes
-    gram, right, sums = np.empty((3, 3)), np.empty((2, 3)), np.empty(_SUMS)
+    block = min((n + _LANES - 1) // _LANES * _LANES, _BLOCK)
+    x, seen, w = np.zeros(block + 2), np.zeros(block + 2), np.zeros((shapes.shape[0], block))
+    work, square, logarithm = np.empty(n), np.empty(block), np.empty(2 * block)
+    squares, products, drift = np.empty(3 * _LANES), np.empty(_PRODUCTS * _LANES), np.empty(2 * _LANES)
+    logs, powers, memory = np.empty(_LANES), np.empty((len(shapes), _LANES)), np.empty((len(shapes), 2 * _LANES))
+    gram, right, sums, middle = np.empty((3, 3)), np.empty((2, 3)), np.empty(_PRODUCTS), np.empty(len(shapes))
     for i in range(rows):
-        row, inner, counts = residual[i], x[2 : n + 2], seen[2 : n + 2]
+        row = residual[i]
         largest, unit = largest_size(row), 1.0
         if largest > 0.0 and (largest < _SMALL or largest > _LARGE):  # a power of two costs no digits
             unit = 2.0 ** min(max(-math.frexp(largest)[1], -1022), 1022)
         scale = _scale(row, limit, work) * unit
         bound, most = limit * scale, far * scale
-        # ---- variance, outliers and all
-        for t in range(n):
-            there = row[t] == row[t]
-            inner[t] = row[t] * unit if there else 0.0
-            counts[t] = 1.0 if there else 0.0
-        z[i] = math.nan
-        z[i, VARIANCE, 0] = _variance(x, seen, w[0], work, logarithm, lanes)
-        # ---- memory and damping, without
-        for t in range(n):
-            near = abs(inner[t]) <= most
-            inner[t] = min(max(inner[t], -bound), bound) if near else 0.0
-            counts[t] = counts[t] if near else 0.0
-        _products(x, seen, w[0], lanes)
-        for k in range(15):
-            sums[k] = _total(lanes, k)
+        squares[:], products[:], powers[:] = 0.0, 0.0, 0.0
+        logs[:], memory[:], drift[:] = 0.0, 0.0, 0.0
+        for start in range(0, n, block):
+            if n > block or i == 0:
+                _cut(shapes, start, w)
+            _fill(row, start, unit, x, seen)
+            _squares(x, seen, w[0], squares)  # of the variance: outliers and all
+            _bound(x, seen, bound, most)
+            _products(x, seen, w[0], products)
+            for k in range(1, len(shapes)):
+                _weighted_power(x, seen, w[k], powers[k])
+        for k in range(_PRODUCTS):
+            sums[k] = _total(products, k)
         power = sums[0]
-        if power > 0.0:
-            phi = sums[1] / power
-            for k in range(shapes.shape[0]):
-                weighted = sums[2] if k == 0 else _weighted_power(x, seen, w[k], lanes)
-                z[i, MEMORY, k] = _memory(x, seen, w[k], phi, weighted / power, lanes)
+        phi = sums[1] / power if power > 0.0 else math.nan
+        for k in range(len(shapes)):
+            weighted = sums[2] if k == 0 else _total(powers[k], 0)
+            middle[k] = weighted / power if power > 0.0 else math.nan
         gram[0, 0], gram[1, 0], gram[1, 1] = sums[3], sums[4], sums[5]
         gram[2, 0], gram[2, 1], gram[2, 2] = sums[6], sums[7], sums[8]
         right[0, 0], right[0, 1], right[0, 2] = sums[7], sums[9], sums[10]
         right[1, 0], right[1, 1], right[1, 2] = sums[11], sums[12], sums[13]
-        if sums[14] > 4.5 and _solve(gram, right, 3):  # no fewer terms than coefficients, or they fit without error
-            z[i, DAMPING, 0] = _damping(x, seen, w[0], right, lanes)
+        # No fewer terms than coefficients, or they fit without error.
+        damped = sums[14] > 4.5 and _solve(gram, right, 3)
+        count = _total(squares, 2)
+        mean, centre = 0.0, 0.0
+        if count > 0.0:
+            mean, centre = _total(squares, 0) / count, _total(squares, 1) / count
+        for start in range(0, n, block):
+            if n > block:
+                _cut(shapes, start, w)
+            _fill(row, start, unit, x, seen)
+            if mean > 0.0:
+                _logarithms(x, seen, w[0], mean, centre, square, logarithm, logs)
+            _bound(x, seen, bound, most)
+            for k in range(len(shapes)):
+                _memory(x, seen, w[k], phi, middle[k], memory[k])
+            if damped:
+                _damping(x, seen, w[0], right, drift)
+        z[i] = math.nan
+        if power > 0.0:
+            for k in range(len(shapes)):
+                z[i, MEMORY, k] = _studentised(memory[k])
+        if damped:
+            z[i, DAMPING, 0] = -_studentised(drift)
+        if mean > 0.0:
+            z[i, VARIANCE, 0] = _total(logs, 0)

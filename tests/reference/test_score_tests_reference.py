@@ -123,3 +123,23 @@ def test_scores_do_not_depend_on_the_unit_and_are_undefined_for_nothing() -> Non
     np.testing.assert_allclose(score(-3e7 * x, weights(N), 2.5)[1], plain, rtol=1e-9)
     assert score(np.zeros((1, N)), weights(N), 2.5)[0].shape == (4, 1)
     assert np.isnan(score(np.zeros((1, N)), weights(N), 2.5)[0]).all()
+
+
+def test_long_rows_are_scored_block_by_block() -> None:
+    """The same scores where a row is one block and where it is many, with gaps at the seams."""
+    n = 9000
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal(n) * np.linspace(1.0, 2.0, n)
+    for t in range(2, n):
+        x[t] += 0.9 * x[t - 1] - 0.4 * x[t - 2]
+    x[[4095, 8193]] = np.nan
+    w = weights(n)
+    found = scores(x[None], w)[0]
+    pairs, three = np.isfinite(x[1:] * x[:-1]), np.isfinite(x[2:] * x[1:-1] * x[:-2])
+    expected = studentised(x[1:][pairs], (w[0, 1:] * x[:-1])[pairs], x[:-1][pairs][:, None])
+    np.testing.assert_allclose(found[0], expected, rtol=1e-9)
+    target, one, two, weight = x[2:][three], x[1:-1][three], x[:-2][three], w[0, 2:][three]
+    nuisance = np.column_stack([one, two, weight * one])
+    np.testing.assert_allclose(found[1], -studentised(target, weight * two, nuisance), rtol=1e-8)
+    seen = np.isfinite(x)
+    np.testing.assert_allclose(found[2], log_score(x[seen], w[0, seen]), rtol=1e-9)
