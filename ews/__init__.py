@@ -8,6 +8,7 @@ Names load on first use, so that ``import ews`` is cheap.
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -15,8 +16,6 @@ __version__ = "0.1.0"
 # Public name → the module that holds it; a name that maps to None is itself a module.
 _HOMES: dict[str, str | None] = {
     "Ages": "ews._common.ages",
-    "Assessment": "ews._analysis.assessment.result",
-    "Assessments": "ews._analysis.assessment.result",
     "Detection": "ews.results",
     "DetectConfig": "ews.results",
     "Detections": "ews.results",
@@ -40,7 +39,7 @@ _HOMES: dict[str, str | None] = {
     "ScoreTestsConfig": "ews._analysis.score_tests.result",
     "rolling": "ews._analysis.rolling",
     "score_tests": "ews._analysis.score_tests.run",
-    "length_needed": "ews._significance.length",
+    "length_needed": "ews._analysis.detect.length",
     "significance": "ews._significance.surrogates",
     "trends": None,
     # several variables
@@ -117,12 +116,13 @@ _HOMES: dict[str, str | None] = {
     "time_varying_ar": "ews.indicators.time_varying",
 }
 
+# What was called otherwise before.
+_RENAMED = {"Assessment": "Detection", "Assessments": "Detections"}
+
 __all__ = [
     "AbruptShift",
     "AbruptShiftConfig",
     "Ages",
-    "Assessment",
-    "Assessments",
     "Benchmark",
     "BenchmarkCell",
     "BenchmarkConfig",
@@ -218,6 +218,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        warnings.warn(
+            f"ews.{name} is now ews.{_RENAMED[name]}, and will go in a later release", DeprecationWarning, stacklevel=2
+        )
+        name = _RENAMED[name]
     if name not in _HOMES:
         raise AttributeError(f"module 'ews' has no attribute {name!r}")
     home = _HOMES[name]
@@ -246,9 +251,9 @@ if TYPE_CHECKING:
     )
     from ews._analysis.abrupt_shift.result import AbruptShift, AbruptShiftConfig
     from ews._analysis.abrupt_shift.run import abrupt_shift
-    from ews._analysis.assessment.result import Assessment, Assessments
     from ews._analysis.composite.result import Composite, CompositeConfig
     from ews._analysis.composite.run import composite
+    from ews._analysis.detect.length import length_needed
     from ews._analysis.detect.run import detect
     from ews._analysis.multivariate.result import MultivariateConfig, MultivariateDetection
     from ews._analysis.multivariate.run import detect_multivariate
@@ -272,7 +277,6 @@ if TYPE_CHECKING:
     from ews._evaluation.sensitivity.run import sensitivity
     from ews._monitor.monitor import Monitor
     from ews._monitor.result import MonitorCalibration, MonitorConfig, MonitorState
-    from ews._significance.length import length_needed
     from ews._significance.surrogates import significance
     from ews._tables.result import Recognised, Table
     from ews._tables.run import read_table

@@ -60,9 +60,9 @@ def detection_figure(detection: Detection) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        One panel each for the series (with trend and change points), the residual and every indicator (with its band
-        under the null); beside an indicator, the surrogates' trends with the observed one. Change it as any figure;
-        save it with ``savefig``.
+        One panel each for the series (with trend and change points), the residual, what drifted most (with method
+        "score") and every indicator (with its band under the null); beside an indicator, the surrogates' trends with
+        the observed one. Change it as any figure; save it with ``savefig``.
 
     References
     ----------
@@ -78,7 +78,8 @@ def detection_figure(detection: Detection) -> Figure:
     """
     names = list(detection.indicators)
     tested = detection.config.n_surrogates > 0
-    heights = [1.5, 1.0, *[1.25] * len(names)]
+    drifts = detection.scores is not None
+    heights = [1.5, 1.0, *[1.25] * (drifts + len(names))]
     title = f"{_wrapped(detection.name, 60, lines=2)}: {detection.verdict}"
     figure = new_figure(sum(heights) * 0.95 + 0.75, title)
     ratios = [4.6, 1.0] if tested else [1.0, 1e-3]
@@ -90,7 +91,10 @@ def detection_figure(detection: Detection) -> Figure:
     residual = figure.add_subplot(grid[1, 0], sharex=series)
     _draw_residual(residual, detection)
     shared = [series, residual]
-    for row, name in enumerate(names, start=2):
+    if drifts:
+        shared.append(figure.add_subplot(grid[2, 0], sharex=series))
+        _draw_drift(shared[-1], detection)
+    for row, name in enumerate(names, start=2 + drifts):
         axes = figure.add_subplot(grid[row, 0], sharex=series)
         _draw_indicator(axes, detection, name)
         shared.append(axes)
@@ -244,6 +248,38 @@ def _draw_residual(axes: Axes, detection: Detection) -> None:
     style(axes)
 
 
+def _draw_drift(axes: Axes, detection: Detection) -> None:
+    """What drifted most significantly, as the score tests estimate it, with its interval."""
+    scores: Any = detection.scores
+    tested = [one for one in detection.tests if one.adjusted == one.adjusted]
+    one = min(tested, key=lambda test: (test.adjusted, test.pvalue), default=detection.tests[0])
+    name, label, unstable = _PATHS[one.name]
+    time = detection.series.time
+    value, lower, upper = (getattr(scores, name + end) for end in ("", "_lower", "_upper"))
+    heavy = value.size > RASTERIZE_ABOVE
+    level = f"{100 * (1 - detection.config.alpha):g} % interval"
+    axes.fill_between(time, lower, upper, facecolor=SHADE, edgecolor="none", label=level, rasterized=heavy)
+    axes.plot(time, value, color=BLUE, lw=1.7, label="what drifts", rasterized=heavy)
+    if unstable is not None and abs(unstable - value[-1]) < 0.6:
+        axes.axhline(unstable, color=VERMILLION, lw=1.0, ls=":", label="instability")
+    axes.set_ylabel(_wrapped(label, 16, lines=3))
+    style(axes)
+    text = f"drift of {one.name}"
+    if detection.config.n_surrogates:
+        text += f",  {p_clause(one.adjusted, of='family-wise p')}"
+    weight = "bold" if one.name in scores.kinds else "normal"
+    axes.set_title(typeset(text), loc="right", fontsize=FONT, color=INK, fontweight=weight, pad=3, y=1.0)
+
+
+# The path that each score test estimates, what the figure calls it, and where stability ends.
+_PATHS: dict[str, tuple[str, str, float | None]] = {
+    "memory towards +1": ("memory", "Lag-1 coefficient", 1.0),
+    "memory towards −1": ("memory", "Lag-1 coefficient", -1.0),
+    "damping": ("modulus", "Squared modulus", 1.0),
+    "variance": ("spread", "Standard deviation", None),
+}
+
+
 def _draw_indicator(axes: Axes, detection: Detection, name: str) -> None:
     indicator = detection.indicators[name]
     time, values = indicator.time, indicator.values
@@ -289,8 +325,9 @@ def _guide(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
 def _legend(figure: Figure, grid: GridSpec, series: Axes, indicators: list[Axes], *, beside: bool) -> None:
     """One legend for all panels: beside the series, where the surrogates' panels leave room, else below the figure."""
     handles, labels = series.get_legend_handles_labels()
-    for more in (axes.get_legend_handles_labels() for axes in indicators[:1]):
-        handles, labels = handles + more[0], labels + more[1]
+    for more in (axes.get_legend_handles_labels() for axes in indicators[:2]):
+        new = [(handle, label) for handle, label in zip(*more, strict=True) if label not in labels]
+        handles, labels = handles + [handle for handle, _ in new], labels + [label for _, label in new]
     options: dict[str, Any] = {"fontsize": SMALL, "frameon": False, "labelcolor": INK, "handlelength": 2.4}
     if beside:
         blank = figure.add_subplot(grid[0:2, 1])
@@ -305,7 +342,8 @@ def _draw_surrogates(figure: Figure, grid: GridSpec, detection: Detection, lette
     """Beside each indicator: how the surrogates' trends are distributed, and where the observed one lies."""
     bounded = detection.config.trend != "theil_sen"
     names = list(detection.indicators)
-    for row, name in enumerate(names, start=2):
+    first = 2 + (getattr(detection, "scores", None) is not None)  # several variables have no score tests
+    for row, name in enumerate(names, start=first):
         axes = figure.add_subplot(grid[row, 1])
         axes.set_label(f"surrogates of {name}")
         bins: Any = np.linspace(-1.0, 1.0, 26) if bounded else 25
@@ -316,7 +354,7 @@ def _draw_surrogates(figure: Figure, grid: GridSpec, detection: Detection, lette
         else:
             axes.xaxis.set_major_locator(MaxNLocator(3))
         put_letter(axes, next(letters), points_left=0.0)
-        last = row == len(names) + 1
+        last = row == len(names) + first - 1
         if bounded:
             axes.tick_params(labelbottom=last)
         if last:

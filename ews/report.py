@@ -28,6 +28,9 @@ REFERENCES = (
     "Boettiger, C. & Hastings, A. (2012). Quantifying limits to detection of early warning for critical transitions. "
     "J. R. Soc. Interface 9, 2527–2539.",
     "Westfall, P. H. & Young, S. S. (1993). Resampling-based multiple testing. Wiley.",
+    "Nyblom, J. (1989). Testing for the constancy of parameters over time. JASA 84, 223–230.",
+    "Marcus, R., Peritz, E. & Gabriel, K. R. (1976). On closed testing procedures with special reference to ordered "
+    "analysis of variance. Biometrika 63, 655–660.",
     "Killick, R., Fearnhead, P. & Eckley, I. A. (2012). Optimal detection of changepoints with a linear computational "
     "cost. JASA 107, 1590–1598.",
 )
@@ -65,7 +68,7 @@ def page(result: Detection | Detections) -> str:
 
 
 def document(title: str, body: str) -> str:
-    """A page around a body, with the caution and the references of the trend tests."""
+    """A page around a body, with the caution and the references of the tests."""
     end = (
         f'<p class="caution">{escape(summary.CAUTION)}</p>\n'
         f"<h2>References</h2>\n<ol>{''.join(f'<li>{escape(reference)}</li>' for reference in REFERENCES)}</ol>\n"
@@ -118,6 +121,8 @@ def detection_body(detection: Detection) -> str:
         [
             card(detection.verdict, detection.reasons),
             _figure(detection),
+            f"<p>{escape(summary.kind_text(detection))}</p>",
+            *_tests(detection),
             "<h2>Trends of the indicators</h2>",
             f'<div class="scroll">{_statistics_table(detection)}</div>',
             *([f"<p>{escape(note)}</p>"] if (note := summary.interval_note(detection)) else []),
@@ -172,9 +177,10 @@ def _figure(result: Detection | Detections) -> str:
         "Left: series with the trend taken out. Right: trend of each indicator with its interval, on the range that "
         "holds 95 % of the surrogates' trends."
         if isinstance(result, Detections)
-        else "The series with the trend taken out and shifts of its mean; the residual; each indicator, stamped at the "
-        "right edge of its window, on the range that holds 95 % of the surrogates at each time. Beside an indicator, "
-        "how the surrogates' trends are distributed and where the observed one lies."
+        else "The series with the trend taken out and shifts of its mean; the residual; what drifted most, with its "
+        "interval, where score tests were made; each indicator, stamped at the right edge of its window, on the range "
+        "that holds 95 % of the surrogates at each time. Beside an indicator, how the surrogates' trends are "
+        "distributed and where the observed one lies."
     )
     drawn = sum(len(detection.series) * (3 + len(detection.indicators)) for detection in _each(result).values())
     return figure(result.plot(), alternative=_alternative(result), points=drawn, caption=caption)
@@ -191,12 +197,29 @@ def _alternative(result: Detection | Detections) -> str:
     return f"{result.name}: {result.verdict}. Trends of the indicators: {trends}."
 
 
+def _tests(detection: Detection) -> list[str]:
+    """The score tests; nothing where the trends are the test."""
+    if detection.scores is None:
+        return []
+    strong = [one.name in detection.scores.kinds for one in detection.tests]
+    made = table(summary.tests_header(detection), summary.tests_rows(detection), strong)
+    return [
+        "<h2>Score tests</h2>",
+        f'<div class="scroll">{made}</div>',
+        f"<p>{escape(summary.context_text(detection))}</p>",
+    ]
+
+
 def _statistics_table(detection: Detection) -> str:
     emphasised = [summary.counts(detection, name) for name in detection.indicators]
     return table(summary.statistics_header(detection), summary.statistics_rows(detection), emphasised)
 
 
 def _detections_table(detections: Detections) -> str:
+    emphasised = [detections[column].verdict == "warning" for column in summary.in_order(detections)]
+    if detections and next(iter(detections.values())).scores is not None:
+        header = ["series", "n", "verdict", "power", "q", *summary.SHORT.values()]
+        return table(header, summary.rows_by_column(detections, list(summary.SHORT), summary.p_text), emphasised)
     names = list(dict.fromkeys(name for detection in detections.values() for name in detection.indicators))
     rows = []
     for column in summary.in_order(detections):
@@ -207,7 +230,6 @@ def _detections_table(detections: Detections) -> str:
             tau = summary.statistic_text(detection.tau[name], detection) if known else "–"
             cells.append(f"{tau} ({summary.p_text(detection.pvalue_adjusted[name])})" if known else "–")
         rows.append(cells)
-    emphasised = [detections[column].verdict == "warning" for column in summary.in_order(detections)]
     return table(["series", "n", "verdict", "power", *(f"{name}: trend (adj. p)" for name in names)], rows, emphasised)
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from ews import ScoreTests
+    from ews._analysis.score_tests.result import ScoreTest
     from ews.changepoints import ChangePoints
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "Detection",
     "Detections",
     "IndicatorSeries",
+    "Kind",
     "Report",
     "Result",
     "Significance",
@@ -41,6 +44,7 @@ __all__ = [
 
 FloatArray = npt.NDArray[np.float64]
 Verdict = Literal["warning", "no warning", "inconclusive"]
+Kind = Literal["slowing down", "flickering", "variance only", "none"]
 ARROWS = {"up": "rises", "down": "falls", "both": "rises or falls"}
 
 
@@ -81,6 +85,8 @@ class DetectConfig:
         Seed of every random number in the result.
     transform : str or None
         What the values were transformed by before detrending: a name, or the qualified name of a function.
+    method : {"score", "kendall"}
+        Which test gave the verdict.
     """
 
     window: int
@@ -99,6 +105,7 @@ class DetectConfig:
     season: int | None
     seed: int
     transform: str | None = None
+    method: Literal["score", "kendall"] = "score"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -282,13 +289,14 @@ _SIDES = ("low", "high")
 @public("ews")
 @dataclass(frozen=True, eq=False)
 class Detection(TrendsOfIndicators):
-    """Early-warning analysis of one series: indicators, trends, p-values, power and verdict.
+    """Early-warning analysis of one series: verdict, kind, tests, indicators and power.
 
     Attributes
     ----------
     verdict : {"warning", "no warning", "inconclusive"}
-        *Warning* where the min-p-adjusted p of an indicator in its alarm direction is ≤ alpha; else *no warning* where
-        the power on a positive control of this length is ≥ 0.8; else *inconclusive*.
+        *Warning* where memory or damping drifts towards instability at the family-wise level (with method="kendall":
+        where the trend of an indicator lies beyond its null, in its direction of alarm); else *no warning* where the
+        power on every kind of positive control is ≥ 0.8; else *inconclusive*.
     reasons : tuple of str
         Why, in sentences.
     series : Series
@@ -298,18 +306,20 @@ class Detection(TrendsOfIndicators):
     indicators : dict of str to IndicatorSeries
         Values over time.
     tau, pvalue, pvalue_adjusted : dict of str to float
-        Trend statistic and its p-values; the p-values are NaN without surrogates.
+        Trend statistic of each indicator and its p-values, NaN without surrogates. With method="score" they are what a
+        reader expects to see beside the tests, from 199 surrogates, and decide nothing.
     tau_interval : dict of str to (float, float)
         Central 1 − alpha interval of τ, from series simulated with the drift in memory and variance estimated from the
-        residual; NaN without surrogates.
-    surrogate_tau : dict of str to ndarray of shape (n_surrogates,)
+        residual; NaN without surrogates, and with method="score".
+    surrogate_tau : dict of str to ndarray of shape (surrogates,)
         Trend statistic of each surrogate.
     surrogate_band : dict of str to SurrogateBand
         Where each indicator lies under the null; empty without surrogates.
     power : float or None
-        Share of positive controls of this length that get a warning; None without surrogates.
+        Share of positive controls of this length that get a warning, of the kind that is seen least; None without
+        surrogates.
     power_sentence : str
-        What the positive control is.
+        What the positive controls are.
     config : DetectConfig
         Every choice and the seed.
     detrend_sentence, null_sentence : str
@@ -318,6 +328,22 @@ class Detection(TrendsOfIndicators):
         Zeros, ties and distinct values of the series, before any transform.
     spread : SpreadWithLevel or None
         How the spread of the residual scales with the level; None for a transformed series, or one without a level.
+    kind : {"slowing down", "variance only", "none"}
+        What moved: memory or damping, or only the noise.
+    bifurcation : str or None
+        With slowing down, the likeliest of "fold", "transcritical", "pitchfork", "flip" and "hopf" among those that the
+        significant tests allow; None where a record of under 40 samples leaves several.
+    probability : mapping of str to float
+        Share of each bifurcation that the significant tests allow, the likeliest first; the classifier's where they
+        allow several (:func:`ews.bifurcations.classifier`).
+    scores : ScoreTests or None
+        The score tests, with the paths of what drifted; None with method="kendall".
+    powers : mapping of str to float
+        Share of positive controls of each kind that get a warning; empty without surrogates.
+    needed : int or None
+        Where the verdict is *inconclusive*: about how many observations would show controls of every kind.
+    smallest_drift : float or None
+        The rise of the lag-1 coefficient over the record that would have shown in four of five records.
     """
 
     verdict: Verdict
@@ -339,7 +365,15 @@ class Detection(TrendsOfIndicators):
     null_sentence: str
     counts: ValueCounts | None = None
     spread: SpreadWithLevel | None = None
+    kind: Kind = "none"
+    bifurcation: str | None = None
+    probability: Mapping[str, float] = field(default_factory=dict)
+    scores: ScoreTests | None = None
+    powers: Mapping[str, float] = field(default_factory=dict)
+    needed: int | None = None
+    smallest_drift: float | None = None
 
+    _derived: ClassVar = ("rivals",)
     _shapes: ClassVar = {
         "n": "trend residual indicators.values surrogate_band.lower surrogate_band.median surrogate_band.upper",
         "surrogates": "surrogate_tau",
@@ -358,6 +392,47 @@ class Detection(TrendsOfIndicators):
     def name(self) -> str:
         """Name of the series, or ``"series"``."""
         return self.series.name or "series"
+
+    @property
+    def tests(self) -> tuple[ScoreTest, ...]:
+        """The score tests; empty with method="kendall"."""
+        return () if self.scores is None else self.scores.tests
+
+    def tested(self) -> pd.DataFrame:
+        """One row for each score test, or each indicator with method="kendall" (see :meth:`statistics`).
+
+        Returns
+        -------
+        pandas.DataFrame
+            Of score tests: columns score, shape, pvalue, adjusted, start, end, drift_low, drift_high and warns.
+        """
+        import dataclasses
+
+        import pandas as pd
+
+        if self.scores is None:
+            return self.statistics()
+        return (
+            pd.DataFrame([dataclasses.asdict(one) for one in self.tests])
+            .rename(columns={"name": "test"})
+            .set_index("test")
+        )
+
+    @property
+    def qualified(self) -> bool:
+        """Whether this is a warning that is hardly likelier for any of the positive controls than without a change."""
+        if self.verdict != "warning" or not self.powers:
+            return False
+        return hardly_more(max(self.powers.values()), self.config.alpha)
+
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        """Bifurcations at least two thirds as probable as the one named: between them it is undecided."""
+        if self.bifurcation is None:
+            return ()
+        least = 2 / 3 * self.probability[self.bifurcation]
+        near = [name for name, share in self.probability.items() if share >= least and name != self.bifurcation]
+        return tuple(sorted(near, key=lambda name: -self.probability[name]))
 
     def _report(self) -> Report:
         from ews.summary import detection_report
@@ -404,7 +479,9 @@ class Detection(TrendsOfIndicators):
         return fragment(self)
 
     def __repr__(self) -> str:
-        found = f"{self.verdict}; {self._numbers()}"
+        towards = f" towards {' or '.join((self.bifurcation, *self.rivals))}" if self.bifurcation else ""
+        moved = "" if self.kind == "none" else f", {self.kind}{towards}"
+        found = f"{self.verdict}{moved}; {self._numbers()}"
         return f"<Detection of {self.name!r}: {found}; n={len(self.series)}, seed={self.config.seed}>"
 
 
@@ -450,8 +527,9 @@ class Detections(ResultsByColumn[Detection]):
     def pvalue(self) -> dict[str, float]:
         """One p-value for each column: that of its warning.
 
-        The smallest min-p-adjusted p among the indicators that moved in their direction of alarm; 1 where none did, NaN
-        without surrogates. It is at most alpha exactly where the verdict is *warning*.
+        The smallest family-wise p among the tests that may warn (with method="kendall", among the indicators that moved
+        in their direction of alarm; 1 where none did); NaN without surrogates. It is at most alpha where the verdict is
+        *warning*.
         """
         return {name: _warning_pvalue(detection) for name, detection in self.items()}
 
@@ -489,18 +567,21 @@ class Detections(ResultsByColumn[Detection]):
         return tuple(name for name, q in self._qvalues(method).items() if q <= rate)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row for each column and indicator.
+        """One row for each column and what is tested of it: the score tests, or the indicators with method="kendall".
 
         Returns
         -------
         pandas.DataFrame
-            Indexed by (series, indicator), with the verdict and q-value of the series beside the statistics.
+            Indexed by (series, test) or (series, indicator), with the verdict, kind, bifurcation and q-value of the
+            series beside the statistics.
         """
         import pandas as pd
 
         tables = {
-            name: detection.statistics().assign(verdict=detection.verdict, qvalue=self.qvalue[name])
-            for name, detection in self.items()
+            name: one.tested().assign(
+                verdict=one.verdict, kind=one.kind, bifurcation=one.bifurcation, qvalue=self.qvalue[name]
+            )
+            for name, one in self.items()
         }
         return pd.concat(tables, names=["series"])
 
@@ -531,9 +612,11 @@ class Detections(ResultsByColumn[Detection]):
 
 
 def _warning_pvalue(detection: Detection) -> float:
-    """Smallest adjusted p in a direction of alarm; 1 where there is none, NaN without surrogates."""
+    """Smallest family-wise p of a test that may warn; 1 where there is none, NaN without surrogates."""
     if not detection.config.n_surrogates:
         return float("nan")
+    if detection.scores is not None:
+        return min((one.adjusted for one in detection.tests if one.warns and one.adjusted <= 1.0), default=1.0)
     found = [1.0]
     for name, indicator in detection.indicators.items():
         tau, p = np.array(detection.tau[name]), detection.pvalue_adjusted[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,9 +30,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CAUTION",
+    "SHORT",
     "alarm_text",
     "chance_text",
+    "bifurcation_text",
     "change_points_text",
+    "context_text",
     "control_text",
     "counts",
     "data_text",
@@ -42,16 +45,20 @@ __all__ = [
     "detection_report",
     "in_order",
     "interval_note",
+    "kind_text",
     "number_text",
     "p_clause",
     "p_text",
     "power_number",
     "power_text",
+    "rows_by_column",
     "sentence",
     "series_text",
     "statistic_text",
     "statistics_rows",
     "surrogates_text",
+    "tests_header",
+    "tests_rows",
     "significance_text",
     "time_text",
     "trend_name",
@@ -61,6 +68,14 @@ __all__ = [
     "window_text",
 ]
 
+# What a table of several series calls the score tests, and the bifurcation.
+SHORT = {
+    "towards": "towards",
+    "memory towards +1": "to +1",
+    "memory towards −1": "to −1",
+    "damping": "damping",
+    "variance": "noise",
+}
 # Characters of a name in a table.
 NAME_WIDTH = 24
 CAUTION = (
@@ -99,13 +114,19 @@ def detection_summary(detection: Detection) -> str:
 def detection_report(detection: Detection) -> Report:
     """What a detection says, to be set as text or as HTML."""
     report = Report(f"Early-warning signals in {detection.name!r}", detection.verdict, detection.reasons)
+    report.section("Kind", kind_text(detection))
     report.section("Data", data_text(detection))
     report.notes(detection.series.notes)
     report.section("Detrending", sentence(detection.detrend_sentence))
-    report.section("Window", window_text(detection))
     if detection.config.n_surrogates:
         report.section("Null", f"{sentence(detection.null_sentence)} {surrogates_text(detection)}")
     report.section("Test", significance_text(detection))
+    if detection.scores is not None:
+        strong = [one.name in detection.scores.kinds for one in detection.tests]
+        report.table(tests_header(detection), tests_rows(detection), strong=strong)
+        report.section("Indicators", f"{window_text(detection)} {context_text(detection)}")
+    else:
+        report.section("Window", window_text(detection))
     report.table(statistics_header(detection), statistics_rows(detection))
     if note := interval_note(detection):
         report.paragraph(note)
@@ -113,6 +134,23 @@ def detection_report(detection: Detection) -> Report:
     report.section("Power", power_text(detection))
     report.section("Caution", CAUTION)
     return report
+
+
+def kind_text(detection: Detection) -> str:
+    """What moved, and towards which bifurcation."""
+    if detection.kind == "none":
+        return "Nothing moves beyond what the null gives."
+    said = sentence(detection.kind).rstrip(".")
+    if detection.bifurcation is None:
+        return f"{said}."
+    names = [detection.bifurcation, *detection.rivals]
+    shares = listed([f"{bifurcation_text(name)} ({detection.probability[name]:.2f})" for name in names])
+    return f"{said}, {'towards a' if len(names) == 1 else 'undecided between'} {shares}."
+
+
+def bifurcation_text(name: str) -> str:
+    """A bifurcation as it stands in a sentence."""
+    return "Hopf" if name == "hopf" else name
 
 
 def verdict_text(detection: Detection) -> str:
@@ -147,13 +185,15 @@ def detections_summary(detections: Detections) -> str:
 def detections_report(detections: Detections) -> Report:
     """What several detections say, to be set as text or as HTML."""
     names = list(dict.fromkeys(name for detection in detections.values() for name in detection.indicators))
-    header = ["series", "n", "verdict", "power", "q", *names]
-    rows = _rows(detections, names, p_text)
+    scored = next(iter(detections.values())).scores is not None
+    names = list(SHORT) if scored else names
+    header = ["series", "n", "verdict", "power", "q", *(SHORT.values() if scored else names)]
+    rows = rows_by_column(detections, names, p_text)
     lengths = {len(detection.series) for detection in detections.values()}
     each = ""
     longest = min(NAME_WIDTH, max(map(len, detections)))
     if _beside(header, rows) > WIDTH - longest - 2:  # tighter, so that the indicators stay in one table
-        rows = _rows(detections, names, _tight_p)
+        rows = rows_by_column(detections, names, _tight_p)
         if len(lengths) == 1:
             header, rows = [header[0], *header[2:]], [[row[0], *row[2:]] for row in rows]
             each = f"{lengths.pop()} observations each. "
@@ -162,6 +202,9 @@ def detections_report(detections: Detections) -> Report:
     report = Report(f"Early-warning signals in {len(detections)} series")
     one = next(iter(detections.values()))  # the choices are the same for all
     cells = f"{each}Each cell: {trend_name(one.config.trend)} (adjusted p); * significant in the direction of alarm."
+    if scored:
+        cells = f"{each}Each cell: family-wise p of a drift of memory towards +1 or −1, of damping, of the noise; *"
+        cells += " significant. Towards: the likeliest bifurcation."
     cells += " q: the false discovery rate over the series at which this one still warns. Warnings first, then by q."
     report.table(header, rows, fixed=len(header) - len(names), below=cells)
     report.paragraph(chance_text(detections))
@@ -190,7 +233,7 @@ def in_order(detections: Detections) -> list[str]:
     return sorted(detections, key=place)
 
 
-def _rows(detections: Detections, names: list[str], p_text: Callable[[float], str]) -> list[list[str]]:
+def rows_by_column(detections: Detections, names: list[str], p_text: Callable[[float], str]) -> list[list[str]]:
     """A row for each column: name, length, verdict, power, q, and the trend of each indicator."""
     rows = []
     for column in in_order(detections):
@@ -198,6 +241,9 @@ def _rows(detections: Detections, names: list[str], p_text: Callable[[float], st
         row = [column, str(len(detection.series)), detection.verdict, power_number(detection)]
         row.append(p_text(detections.qvalue[column]))
         for name in names:
+            if detection.scores is not None:
+                row.append(_of_test(detection, name, p_text))
+                continue
             if name not in detection.indicators:
                 row.append("–")
                 continue
@@ -206,6 +252,14 @@ def _rows(detections: Detections, names: list[str], p_text: Callable[[float], st
             row.append(f"{statistic_text(detection.tau[name], detection)} ({p}){mark}")
         rows.append(row)
     return rows
+
+
+def _of_test(detection: Detection, name: str, p_text: Callable[[float], str]) -> str:
+    """What a table of several series says of one score test; of the bifurcation where there is no such test."""
+    if name == "towards":
+        return bifurcation_text(detection.bifurcation) if detection.bifurcation else "–"
+    one = next(one for one in detection.tests if one.name == name)
+    return f"{p_text(one.adjusted)}{'*' if one.adjusted <= detection.config.alpha else ' '}"
 
 
 def _beside(header: list[str], rows: list[list[str]]) -> int:
@@ -219,7 +273,7 @@ def _tight_p(p: float) -> str:
 
 
 def counts(detection: Detection, name: str) -> bool:
-    """Whether an indicator makes for a warning: adjusted p ≤ alpha, in its direction of alarm."""
+    """Whether the trend of an indicator is significant: adjusted p ≤ alpha, in its direction of alarm."""
     tau, p = np.array(detection.tau[name]), np.array(detection.pvalue_adjusted[name])
     return bool(Statistic(detection.indicators[name].alarm).warns(tau, p, detection.config.alpha))
 
@@ -254,13 +308,67 @@ def surrogates_text(detection: Detection) -> str:
         return f"{count} of the differences, each windowed as the differences were; seed {config.seed}."
     steps = [] if config.season is None else ["deseasonalised"]
     steps += [] if config.detrend is None else ["detrended"]
-    again = f"{', '.join(steps)} and windowed" if steps else "windowed"
+    last = "scored" if _scored(detection) else "windowed"
+    again = f"{', '.join(steps)} and {last}" if steps else last
     return f"{count} of the residual, each {again} again as the series was; seed {config.seed}."
+
+
+def _scored(detection: Any) -> bool:
+    """Whether score tests gave the verdict; of several variables and of maps the trends do."""
+    return getattr(detection, "scores", None) is not None
+
+
+def context_text(detection: Detection) -> str:
+    """What the indicators are for, where they are not the test."""
+    drawn = len(next(iter(detection.surrogate_tau.values())))
+    if not drawn:
+        return "The indicators below are context and decide nothing."
+    return f"The indicators below are context, against {drawn} of the surrogates, and decide nothing."
+
+
+def tests_header(detection: Detection) -> list[str]:
+    """Headings of :func:`tests_rows`."""
+    return [
+        "drift of",
+        "score",
+        "p",
+        "family-wise p",
+        "start",
+        "end",
+        f"{100 * (1 - detection.config.alpha):g} % of change",
+    ]
+
+
+def tests_rows(detection: Detection) -> list[list[str]]:
+    """One row for each score test: score, p-values, what drifted, and the interval of its change."""
+    return [
+        [
+            one.name,
+            number_text(one.score, 3),
+            p_text(one.pvalue),
+            p_text(one.adjusted),
+            number_text(one.start, 2),
+            number_text(one.end, 2),
+            f"{number_text(one.drift_low, 2)} to {number_text(one.drift_high, 2)}",
+        ]
+        for one in detection.tests
+    ]
 
 
 def significance_text(detection: Detection) -> str:
     """The statistic, how its p-value is made, and the level."""
     config = detection.config
+    if _scored(detection):
+        what = (
+            "Score tests of drifting coefficients: memory (lag-1 coefficient), damping (squared modulus of a complex "
+            "pair) and noise (standard deviation)"
+        )
+        if not config.n_surrogates:
+            return f"{what}; no surrogates were asked for, so there are no p-values (seed {config.seed})."
+        return (
+            f"{what}, one-sided, against the surrogates; family-wise p by closed testing with min-p (Marcus et al. "
+            f"1976); level {config.alpha:g}."
+        )
     name = trend_name(config.trend)
     if not config.n_surrogates:
         return f"{name} of each indicator; no surrogates were asked for, so there are no p-values (seed {config.seed})."
@@ -286,7 +394,11 @@ def power_text(detection: Detection) -> str:
     """How often a positive control of this length would have warned."""
     if detection.power is None:
         return "Not estimated, as there are no surrogates."
-    text = f"{100 * detection.power:.0f} % of positive controls get a warning from the same test."
+    if len(detection.powers) > 1:
+        shares = listed([f"{100 * share:.0f} % ({bifurcation_text(kind)})" for kind, share in detection.powers.items()])
+        text = f"Of positive controls of this length, {shares} get a warning from the same test."
+    else:
+        text = f"{100 * detection.power:.0f} % of positive controls get a warning from the same test."
     return f"{text} {control_text(detection)}".rstrip()
 
 
@@ -298,7 +410,7 @@ def power_number(detection: Detection) -> str:
 def control_text(detection: Detection) -> str:
     """What a positive control is, and what it is tested against where that is not the null of the series."""
     text = sentence(detection.power_sentence) if detection.power_sentence else ""
-    if detection.config.null != "ar1":
+    if detection.config.null != "ar1" and not _scored(detection):
         text += f" The control is tested against red noise (AR(1)), not against the null {detection.config.null!r}."
     return text.strip()
 
@@ -330,9 +442,10 @@ def false_discovery_text(detections: Detections, rate: float = 0.05) -> str:
     if len(kept) < warned:
         others = f"{warned - len(kept)} warn" if warned - len(kept) > 1 else "1 warns"
         text += f" The {'other ' if kept else ''}{others} when tested alone, but would be expected among so many."
-    # What one series alone could reach with every surrogate less extreme.
+    # What one series alone could reach with every surrogate less extreme: one-sided scores, two-sided trends.
     fewest = min((one.config.n_surrogates for one in detections.values() if one.config.n_surrogates), default=0)
-    least = 2.0 * len(detections) / (1.0 + fewest)
+    sides = 1.0 if any(one.scores is not None for one in detections.values()) else 2.0
+    least = sides * len(detections) / (1.0 + fewest)
     if not kept and least > rate:
         text += (
             f" With {fewest} surrogates a series alone among {len(detections)} cannot get a q below "
@@ -345,14 +458,17 @@ def _chance(text: str, expected: float, level: str) -> str:
     return (
         f"{text} If nothing changed in any of them, at most about {expected:.2g} "
         f"{'warning' if expected == 1 else 'warnings'} would be expected by chance at level {level}: p-values are "
-        "adjusted over the indicators of a series."
+        "adjusted over what is tested of a series."
     )
 
 
 def statistics_header(detection: Detection) -> list[str]:
     """Headings of :func:`statistics_rows`."""
     level = f"{100 * (1 - detection.config.alpha):g} % interval"
-    return ["indicator", trend_symbol(detection.config.trend), level, "p", "adjusted p", "alarm", "counts"]
+    symbol = trend_symbol(detection.config.trend)
+    if detection.scores is not None:
+        return ["indicator", symbol, "p", "adjusted p", "alarm"]
+    return ["indicator", symbol, level, "p", "adjusted p", "alarm", "counts"]
 
 
 def interval_note(detection: Detection) -> str:
@@ -377,6 +493,12 @@ def statistics_rows(detection: Detection) -> list[list[str]]:
     for name, indicator in detection.indicators.items():
         low, high = (statistic_text(bound, detection) for bound in detection.tau_interval[name])
         tested = not math.isnan(detection.pvalue_adjusted[name])
+        if detection.scores is not None:
+            p = [p_text(detection.pvalue[name]), p_text(detection.pvalue_adjusted[name])]
+            rows.append(
+                [indicator.label, statistic_text(detection.tau[name], detection), *p, alarm_text(indicator.alarm)]
+            )
+            continue
         rows.append(
             [
                 indicator.label,

@@ -16,7 +16,6 @@ ALL = (
     "flickering",
     "intervals",
     "verdicts",
-    "verdicts_auto",
     "spatial",
     "composite",
     "monitor",

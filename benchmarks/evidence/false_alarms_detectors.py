@@ -2,7 +2,7 @@
 
 Series are AR(1) 0.7 of 100 samples (sampled, an Ornstein–Uhlenbeck process of rate 0.357) unless a line says otherwise,
 every detector with its defaults but for the number of surrogates: 79; 199 for jumps, which tests four trends together;
-999 for the joint test of ``method="auto"``, whose smallest p-value over five statistics needs a finer grid.
+399 for the four score tests behind ``ews.detect``, whose weighted p-values need a finer grid.
 """
 
 from __future__ import annotations
@@ -18,16 +18,13 @@ import pandas as pd
 
 import ews
 from benchmarks.evidence import tables
-from benchmarks.evidence.false_alarms import ALPHA, LEVEL, Draw, autoregression, in_processes, pipeline_of
-from ews import bifurcations, nulls
-from ews._analysis.assessment.run import beyond_trends, joint_statistics
-from ews._analysis.detect.run import DEFAULT_INDICATORS
-from ews._common.alarms import westfall_young
+from benchmarks.evidence.false_alarms import ALPHA, LEVEL, Draw, autoregression, in_processes
+from ews import bifurcations
 
 SEED = 20_261_124
 SURROGATES = 79
 FOUR_TRENDS_SURROGATES = 199
-JOINT_SURROGATES = 999
+FOUR_SCORES_SURROGATES = 399
 BLOCK = 50
 N = 100
 red = autoregression(0.7)
@@ -94,24 +91,12 @@ def classifier(x: np.ndarray, seed: int) -> dict[str, float]:
     return {"": bifurcations.classifier(x, n_surrogates=SURROGATES, history=0, seed=seed).pvalue}
 
 
-def auto(x: np.ndarray, seed: int) -> dict[str, float]:
-    """The joint test of ``ews.detect(method="auto")``, without what it does beside it."""
-    pipeline = pipeline_of(x.size, DEFAULT_INDICATORS)
-    statistics = joint_statistics(pipeline)
-    residual = x - pipeline.plan.rows(x[None])[0]
-
-    def joint(rows: np.ndarray, indicators: list[np.ndarray]) -> np.ndarray:
-        return np.concatenate([pipeline.tau(indicators), beyond_trends(pipeline, rows)])
-
-    observed = joint(residual[None], pipeline.measure(residual[None], x[None].copy()))[:, 0]
-    surrogate = joint(*pipeline.measure_surrogates(nulls.fit(residual).draw(0, JOINT_SURROGATES, seed=seed)))
-    single, adjusted = westfall_young(observed, surrogate, statistics)
-    warned = [one.warns(observed[i], adjusted[i], ALPHA) for i, one in enumerate(statistics)]
-    return {
-        ", evidence of the classifier": single[-2],
-        ", bimodality": single[-1],
-        ", any, adjusted": adjusted.min(),
-        ", warning": 0.0 if any(warned) else 1.0,
+def scores(x: np.ndarray, seed: int) -> dict[str, float]:
+    """The score tests behind ``ews.detect``, each alone and all together."""
+    tests = ews.score_tests(x, n_surrogates=FOUR_SCORES_SURROGATES, seed=seed).tests
+    return {f", {one.name}": one.pvalue for one in tests} | {
+        ", any, adjusted": min(one.adjusted for one in tests),
+        ", warning": min(one.adjusted for one in tests if one.warns),
     }
 
 
@@ -134,7 +119,7 @@ CELLS = (
     Cell("spectral", WHITE, True, 500, white, partial(spectral, "null")),
     Cell("restoring", AR1, True, 1000, red, restoring),
     Cell("classifier", AR1, True, 1000, red, classifier),
-    Cell('detect, method="auto"', AR1, True, 1000, red, auto),
+    Cell("detect", AR1, True, 2000, red, scores),
     Cell("likelihood", OU, True, 200, ornstein_uhlenbeck, likelihood),
     Cell("jacobian", AR1, True, 200, red, jacobian),
 )

@@ -28,6 +28,7 @@ LARGER = "The larger of two p-values: both tests must refuse, which happens less
 FEW_VALUES = (
     "The smallest of four p-values from 199 surrogates takes few values, and the next one below 0.05 is far below."
 )
+ONE_NEVER_WARNS = "One of the four tests, that of the noise, never warns; the rate of any of them keeps the level."
 COLUMNS = ("statistic", "null", "n", "series", "rate", "interval", "cause")
 # (statistic, null, length) → cause; None stands for every length.
 CAUSES: dict[tuple[str, str, int | None], str] = {
@@ -40,10 +41,10 @@ CAUSES: dict[tuple[str, str, int | None], str] = {
     ("mean", "AR(1) 0.7", 100): LOW_COEFFICIENT,
     ("corrected_autocorrelation", "AR(1) 0.7", 100): LOW_COEFFICIENT,
     ("lempel_ziv_complexity", "AR(1) 0.7", 100): LOW_COEFFICIENT,
-    ('detect, method="auto", bimodality', "AR(1) 0.7", 100): LOW_COEFFICIENT,
     ("spectral, fold refused", "AR(1) 0.7", 100): FITTED_SPECTRUM,
     ("restoring, larger of the two", "AR(1) 0.7", 100): LARGER,
     ("jumps, any, adjusted", "AR(1) 0.7", 100): FEW_VALUES,
+    ("detect, warning", "AR(1) 0.7", 100): ONE_NEVER_WARNS,
 }
 
 

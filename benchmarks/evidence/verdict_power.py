@@ -1,4 +1,4 @@
-"""Verdicts at the same measured rate of false alarms: ``detect`` and ``detect(method="auto")`` beside ewstools' trends.
+"""Verdicts at the same measured rate of false alarms: ``detect`` by both methods beside ewstools' trends.
 
 The series are those of :mod:`benchmarks.evidence.peers`, the nulls with the mean path of the positives. A verdict has
 the rate of false alarms that it has on the nulls of the row; each peer's threshold on its own trend is set so that it
@@ -12,13 +12,14 @@ import warnings
 import numpy as np
 import pandas as pd
 
+import ews
 from benchmarks.evidence import tables
 from benchmarks.evidence.peers import LENGTHS, MODELS, draw, ewstools_trends, nulls_of
 from ews import nulls
-from ews._analysis.assessment.run import beyond_trends, joint_statistics
-from ews._common.alarms import Statistic, westfall_young
+from ews._common.alarms import Statistic
 from ews._significance.pipeline import Pipeline, in_chunks
 from ews._significance.resolve import resolve_pipeline
+from ews._significance.surrogates import hold_against
 
 SERIES = 120
 SURROGATES = 399
@@ -26,8 +27,26 @@ ALPHA = 0.05
 SEED = 20_261_123
 
 
+VERDICTS = ("detect", "detect, or variance only", 'detect, method="kendall"')
+
+
+def warned(row: np.ndarray, seed: int) -> tuple[bool, ...]:
+    """Whether each method warns; of the default also whether it says anything, noise that grows included."""
+    scores = ews.score_tests(row, n_surrogates=SURROGATES, seed=seed)
+    pipeline = pipeline_of(row.size)
+    residual = row - pipeline.plan.rows(row[None])[0]
+    tau = pipeline.tau(pipeline.measure(residual[None], residual[None]))[:, 0]
+    fitted = nulls.fit(residual)
+    tested = hold_against(pipeline, tau, fitted, n_surrogates=SURROGATES, seed=seed, banded=0)[0]
+    trends = any(
+        bool(Statistic(one.alarm).warns(np.array(tau[i]), np.array(tested.pvalue_adjusted[one.name]), ALPHA))
+        for i, one in enumerate(pipeline.indicators)
+    )
+    return scores.warning, bool(scores.kinds), trends
+
+
 def pipeline_of(n: int) -> Pipeline:
-    """The defaults of ``ews.detect``."""
+    """The defaults of ``ews.detect(method="kendall")``."""
     return resolve_pipeline(
         n=n,
         step=1.0,
@@ -39,27 +58,6 @@ def pipeline_of(n: int) -> Pipeline:
         trend="kendall",
         causal=False,
         season=None,
-    )
-
-
-def warned(row: np.ndarray, seed: int) -> tuple[bool, bool]:
-    """Whether the default test and the joint test of "auto" warn."""
-    pipeline = pipeline_of(row.size)
-    residual = row - pipeline.plan.rows(row[None])[0]
-    statistics = joint_statistics(pipeline)
-
-    def joint(rows: np.ndarray, measured: list[np.ndarray]) -> np.ndarray:
-        return np.vstack([pipeline.tau(measured), beyond_trends(pipeline, rows)])
-
-    observed = joint(residual[None], pipeline.measure(residual[None], residual[None]))[:, 0]
-    surrogate = joint(*pipeline.measure_surrogates(nulls.fit(residual).draw(0, SURROGATES, seed=seed)))
-    k = len(pipeline.indicators)
-    trio = [Statistic(one.alarm) for one in pipeline.indicators]
-    plain = westfall_young(observed[:k], surrogate[:k], trio)[1]
-    every = westfall_young(observed, surrogate, statistics)[1]
-    return (
-        any(bool(one.warns(observed[i], plain[i], ALPHA)) for i, one in enumerate(trio)),
-        any(bool(one.warns(observed[i], every[i], ALPHA)) for i, one in enumerate(statistics)),
     )
 
 
@@ -88,7 +86,7 @@ def main() -> None:
             if name == "flip":
                 peer["ac1"] = -peer["ac1"]
             peer["skew"] = peer["skew"].abs()
-            for column, verdict in enumerate(("detect", 'detect, method="auto"')):
+            for column, verdict in enumerate(VERDICTS):
                 rate = found[SERIES:, column].mean()
                 powers = {
                     key: power_at(rate, peer[key].to_numpy()[:SERIES], peer[key].to_numpy()[SERIES:]) for key in peer

@@ -81,7 +81,7 @@ def main() -> None:
     for group, known, series, options in cases():
         found = ews.detect(series, **options)
         assert isinstance(found, ews.Detection)
-        smallest = min(found.pvalue_adjusted.values())
+        least = min(found.tests, key=lambda one: (one.adjusted != one.adjusted, one.adjusted))
         lines.append(
             {
                 "record": group,
@@ -89,11 +89,13 @@ def main() -> None:
                 "what is known": known,
                 "n": len(found.series),
                 "verdict": found.verdict,
-                "τ variance": f"{found.tau['variance']:+.2f}",
-                "τ AC1": f"{found.tau['ac1']:+.2f}",
-                "τ skewness": f"{found.tau['skewness']:+.2f}",
-                "smallest adjusted p": f"{smallest:.3f}",
-                "power": f"{found.power:.2f}",
+                "kind": found.kind,
+                "towards": " or ".join((found.bifurcation, *found.rivals)) if found.bifurcation else "–",
+                "least p of": least.name,
+                "family-wise p": f"{least.adjusted:.3f}",
+                "lag-1 coefficient": f"{found.tests[0].start:.2f} → {found.tests[0].end:.2f}",
+                "power (fold)": f"{found.powers['fold']:.2f}",
+                "lowest power": f"{found.power:.2f}",
             }
         )
     table = pd.DataFrame(lines)

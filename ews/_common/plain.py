@@ -7,10 +7,12 @@ Reading goes by the annotations of a dataclass's fields, so that the JSON needs 
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import datetime as dt
 import enum
 import functools
+import importlib
 import inspect
 import math
 import re
@@ -207,6 +209,18 @@ def _numbers(saved: Any, where: str) -> Any:
     return [_numbers(one, where) for one in saved] if isinstance(saved, list) else _read_as(float, saved, where)
 
 
+class _Public(dict[str, Any]):
+    """Public names of the package, for annotations whose import stands under TYPE_CHECKING, in their module."""
+
+    def __missing__(self, name: str) -> Any:
+        if name in self or name in vars(builtins):
+            raise KeyError(name)
+        found = getattr(importlib.import_module("ews"), name, None)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+
 @functools.cache
 def field_types(kind: type) -> Mapping[str, Any]:
     """The types of a dataclass's fields, as they were meant where each class was written.
@@ -220,7 +234,8 @@ def field_types(kind: type) -> Mapping[str, Any]:
             continue
         written = inspect.get_annotations(base)
         holder: Any = types.SimpleNamespace(__annotations__={name: written[name] for name in written if name in own})
-        found |= typing.get_type_hints(holder, globalns=vars(base)["__init__"].__globals__)
+        written_in = vars(base)["__init__"].__globals__
+        found |= typing.get_type_hints(holder, globalns=written_in, localns=_Public(written_in))
     return {field.name: found[field.name] for field in dataclasses.fields(kind)}
 
 

@@ -24,8 +24,9 @@ app = typer.Typer(
     name="ews",
     help=(
         "Early-warning signals: is this system losing resilience?\n\n"
-        "A series is detrended; variance, autocorrelation and other indicators are measured in a rolling window; and "
-        "their trends are tested against surrogates that went through the same steps."
+        "A series is detrended; score tests ask whether its memory, its damping or its noise drifts, against "
+        "surrogates that went through the same steps; and variance, autocorrelation and other indicators are measured "
+        "in a rolling window beside them."
     ),
     epilog=(
         "**Start with** `ews demo`, then `ews detect FILE.csv --time COLUMN --value COLUMN`. "
@@ -125,10 +126,10 @@ def detect(
     detrend: Annotated[
         str,
         typer.Option(
-            help="What is taken out first: gaussian, ksmooth, lowess, loess, linear, difference, … or none.",
-            rich_help_panel=_ANALYSIS,
+            help="What is taken out first: local_linear, gaussian, lowess, loess, linear, difference, … or none.",
+            show_default="local_linear; gaussian with --method kendall", rich_help_panel=_ANALYSIS,
         ),
-    ] = "gaussian",
+    ] = "default",
     bandwidth: Annotated[
         float | None,
         typer.Option(
@@ -168,9 +169,10 @@ def detect(
     method: Annotated[
         str,
         typer.Option(
-            help="indicators, or auto: classifier and detectors too, and the kind of warning.", rich_help_panel=_TEST
+            help="score: tests of drifting memory, damping and noise; or kendall: trends of indicators, as published.",
+            rich_help_panel=_TEST,
         ),
-    ] = "indicators",
+    ] = "score",
     trend: Annotated[
         str, typer.Option(help="Trend statistic: kendall, spearman or theil_sen.", rich_help_panel=_TEST)
     ] = "kendall",
@@ -184,7 +186,7 @@ def detect(
         int, typer.Option(help="Surrogates; 0 for trends without p-values.", rich_help_panel=_TEST)
     ] = 1000,
     alpha: Annotated[
-        float, typer.Option(help="Level of the test, over all indicators of a series.", rich_help_panel=_TEST)
+        float, typer.Option(help="Level of the test, over all that it tests of a series.", rich_help_panel=_TEST)
     ] = 0.05,
     seed: Annotated[
         int, typer.Option(help="Seed; the same one gives the same result.", rich_help_panel=_TEST)
@@ -212,7 +214,8 @@ def detect(
 ) -> None:  # fmt: skip
     """Test a series in a file for early-warning signals.
 
-    Prints the verdict (*warning*, *no warning* or *inconclusive*), its reasons, the methods and a table of trends.
+    Prints the verdict (*warning*, *no warning* or *inconclusive*), its reasons, the methods, and tables of the tests
+    and of the indicators.
     """
     given = dict(locals())  # every option as it was given
     with reported_errors():

@@ -66,8 +66,6 @@ def benchmark() -> ews.Benchmark:
 
 MAKERS: dict[str, Callable[[], Result]] = {
     "AbruptShift": lambda: ews.abrupt_shift(noise(), **FAST),
-    "Assessment": lambda: ews.detect(noise(), method="auto", **FAST),
-    "Assessments": lambda: ews.detect(pd.DataFrame({"a <i>": noise()}), method="auto", n_surrogates=0),
     "Benchmark": benchmark,
     "BenchmarkCell": lambda: next(iter(benchmark().cells.values())),
     "ChangePoints": lambda: ews.changepoints.change_points(np.repeat([0.0, 50.0], 30) + noise().to_numpy()),
@@ -221,7 +219,7 @@ def test_is_refused_by_other_classes_and_versions(made: Result) -> None:
     ],
 )
 def test_what_is_no_result_is_refused(broken: str) -> None:
-    for kind in (Result, ews.Detection, ews.Assessment):
+    for kind in (Result, ews.Detection, ews.ScoreTests):
         with pytest.raises(errors.ArgumentError):
             kind.from_json(broken)
 

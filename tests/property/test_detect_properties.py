@@ -36,7 +36,8 @@ def series(draw: st.DrawFn) -> np.ndarray:
 
 
 def detect(x: Any, **options: Any) -> Detection:
-    found = ews.detect(x, **{"n_surrogates": SURROGATES, **options})
+    method = "kendall" if options.get("detrend") == "difference" else "score"
+    found = ews.detect(x, **{"n_surrogates": SURROGATES, "method": method, **options})
     assert isinstance(found, Detection)
     return found
 

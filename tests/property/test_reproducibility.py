@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,34 +20,39 @@ pytestmark = pytest.mark.jit  # threads matter where kernels let go of the inter
 X = ews.nulls.AR1(0.6, 1.0, 157).draw(0, 1, seed=1)[0] + np.linspace(0, 2, 157)
 
 
-def fingerprint(null: ews.nulls.NullName = "ar1", detrend: str | None = "gaussian") -> bytes:
-    found = ews.detect(X, null=null, detrend=detrend, n_surrogates=103, seed=7)
+def fingerprint(null: ews.nulls.NullName = "ar1", detrend: str | None = "gaussian", method: Any = "kendall") -> bytes:
+    found = ews.detect(X, null=null, detrend=detrend, method=method, n_surrogates=103, seed=7)
     assert isinstance(found, Detection)
     numbers = [*found.surrogate_tau.values()]
+    numbers += [np.array([one.score, one.pvalue, one.adjusted, one.start, one.end]) for one in found.tests]
     numbers += [np.array([found.pvalue[name], found.pvalue_adjusted[name]]) for name in found.indicators]
     numbers += [np.array(interval) for interval in found.tau_interval.values()]
     numbers += [curve for band in found.surrogate_band.values() for curve in (band.lower, band.median, band.upper)]
     return np.concatenate([*numbers, [float(found.power or 0)]]).tobytes()
 
 
+@pytest.mark.parametrize("method", ["score", "kendall"])
 @pytest.mark.parametrize("null", ews.nulls.NAMES)
-def test_threads_and_chunks_change_no_bit(null: ews.nulls.NullName, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_and_chunks_change_no_bit(
+    null: ews.nulls.NullName, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("EWS_NUM_THREADS", "1")
-    expected = fingerprint(null)
+    expected = fingerprint(null, method=method)
     for threads, samples in ((2, 16_384), (5, 16_384), (1, 157), (2, 1_000), (5, 500), (1, 10**9)):
         monkeypatch.setenv("EWS_NUM_THREADS", str(threads))
         monkeypatch.setattr(_pipeline, "CHUNK_SAMPLES", samples)
-        assert fingerprint(null) == expected, (threads, samples)
+        assert fingerprint(null, method=method) == expected, (threads, samples)
 
 
 @pytest.mark.parametrize("detrend", [name for name in (*ews.detrend.METHODS, None) if name != "gaussian"])
 def test_no_way_to_detrend_looks_at_other_rows(detrend: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EWS_NUM_THREADS", "1")
-    expected = fingerprint(detrend=detrend)
+    method = "kendall" if detrend == "difference" else "score"
+    expected = fingerprint(detrend=detrend, method=method)
     for threads, samples in ((2, 1_000), (1, 157)):
         monkeypatch.setenv("EWS_NUM_THREADS", str(threads))
         monkeypatch.setattr(_pipeline, "CHUNK_SAMPLES", samples)
-        assert fingerprint(detrend=detrend) == expected
+        assert fingerprint(detrend=detrend, method=method) == expected
 
 
 def test_more_surrogates_begin_with_the_same_ones() -> None:

@@ -53,19 +53,19 @@ def growing(n: int, seed: int, most: float) -> np.ndarray:
 
 
 def test_a_qualified_warning_is_a_field_of_the_result() -> None:
-    found = ews.detect(growing(60, 1, 5.0), indicators=("variance", "ac1"), n_surrogates=199)
+    found = ews.detect(growing(60, 1, 5.0), method="kendall", indicators=("variance", "ac1"), n_surrogates=199)
     assert found.verdict == "warning"
-    assert found.power is not None
+    assert found.powers == {"fold": found.power}
     for power, weak in ((0.03, True), (0.5, False)):
-        changed = dataclasses.replace(found, power=power)
+        changed = dataclasses.replace(found, powers={"fold": power, "flip": 0.02})
         assert changed.qualified is weak
         assert changed.to_dict()["qualified"] is weak
-    assert not dataclasses.replace(found, verdict="inconclusive", power=0.03).qualified
+    assert not dataclasses.replace(found, verdict="inconclusive", powers={"fold": 0.03}).qualified
 
 
 def test_an_inconclusive_answer_names_what_may_settle_it() -> None:
     x = np.random.default_rng(0).standard_normal(240)
-    found = ews.detect(x[:80], n_surrogates=99)
+    found = ews.detect(x[:80], method="kendall", n_surrogates=99)
     assert found.verdict == "inconclusive"
     assert "ews.length_needed(result)" in found.reasons[-1]
     assert "ews.sensitivity" in found.reasons[-1]
@@ -77,7 +77,7 @@ def test_an_inconclusive_answer_names_what_may_settle_it() -> None:
 
 
 def test_the_length_needed_is_the_length_at_which_the_power_is_enough() -> None:
-    options = {"detrend": None, "indicators": ("variance", "ac1"), "n_surrogates": 400}
+    options = {"detrend": None, "indicators": ("variance", "ac1"), "n_surrogates": 400, "method": "kendall"}
     short = ews.detect(ews.models.ar1(n=100, coefficient=0.4, seed=1).values, **options)
     needed = ews.length_needed(short, 0.5)
     assert needed is not None
@@ -94,7 +94,7 @@ def test_the_length_needed_is_the_length_at_which_the_power_is_enough() -> None:
 
 
 def test_an_interval_across_zero_beside_a_trend_that_counts_is_explained() -> None:
-    found = ews.detect(growing(60, 1, 5.0), indicators=("variance", "ac1"), n_surrogates=199)
+    found = ews.detect(growing(60, 1, 5.0), method="kendall", indicators=("variance", "ac1"), n_surrogates=199)
     assert summary.counts(found, "variance")
     wide = dataclasses.replace(found, tau_interval={**found.tau_interval, "variance": (-0.2, 0.99)})
     narrow = dataclasses.replace(found, tau_interval={**found.tau_interval, "variance": (0.2, 0.99)})
@@ -104,43 +104,37 @@ def test_an_interval_across_zero_beside_a_trend_that_counts_is_explained() -> No
     assert "although" not in narrow.to_html()
 
 
-# ---- method="auto" --------------------------------------------------------------------------------------------------
+# ---- kinds and bifurcations -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def assessed() -> ews.Assessment:
-    found = ews.detect(np.random.default_rng(5).standard_normal(60), method="auto", n_surrogates=60, seed=1)
-    assert isinstance(found, ews.Assessment)
+def answer() -> ews.Detection:
+    found = ews.detect(np.random.default_rng(5).standard_normal(60), n_surrogates=60, seed=1)
+    assert isinstance(found, ews.Detection)
     return found
 
 
-def test_no_kind_is_not_given_as_a_kind(assessed: ews.Assessment) -> None:
-    quiet = dataclasses.replace(assessed, verdict="inconclusive", kind="none", bifurcation=None)
-    assert quiet.plot().get_suptitle() == "Inconclusive"
-    assert "none: no statistic warns" in quiet.summary()
+def test_no_kind_is_not_given_as_a_kind(answer: ews.Detection) -> None:
+    assert answer.kind == "none"
+    assert "Nothing moves beyond what the null gives" in answer.summary()
+    assert "none" not in repr(answer)
 
 
-def test_rivals_that_are_nearly_as_probable_leave_it_undecided(assessed: ews.Assessment) -> None:
-    share = {**dict.fromkeys(assessed.probability, 0.0), "fold": 0.32, "flip": 0.28, "hopf": 0.05, "null": 0.35}
-    share = {name: share.get(name, 0.0) for name in assessed.probability}
-    near = dataclasses.replace(
-        assessed, verdict="warning", kind="slowing down", bifurcation="fold", probability=share, warned=("ac1",)
-    )
-    assert near.rivals == ("flip",)
-    assert re.search(r"undecided between fold \(0\.32\) and flip \(period doubling\) \(0\.28\)", near.summary())
-    assert "towards fold or flip" in repr(near)
-    assert "undecided between" in near.plot().get_suptitle()
-    clear = dataclasses.replace(near, probability={**share, "flip": 0.1})
+def test_rivals_that_are_nearly_as_probable_leave_it_undecided(answer: ews.Detection) -> None:
+    share = {"fold": 0.5, "transcritical": 0.4, "pitchfork": 0.1}
+    near = dataclasses.replace(answer, verdict="warning", kind="slowing down", bifurcation="fold", probability=share)
+    assert near.rivals == ("transcritical",)
+    assert "undecided between fold (0.50) and transcritical (0.40)" in " ".join(near.summary().split())
+    assert "towards fold or transcritical" in repr(near)
+    clear = dataclasses.replace(near, probability={"fold": 0.8, "transcritical": 0.1, "pitchfork": 0.1})
     assert clear.rivals == ()
-    assert clear.plot().get_suptitle().endswith("towards fold")
+    assert "towards a fold (0.80)" in clear.summary()
 
 
 def test_a_trend_against_its_direction_is_said_to_be_that() -> None:
     shrinking = growing(80, 2, 9.0)[::-1].copy()
-    found = ews.detect(shrinking, indicators=("variance",), method="auto", n_surrogates=200, seed=1)
-    assert any(
-        "variance does not warn" in one and "against its direction of alarm (rises)" in one for one in found.reasons
-    )
+    found = ews.detect(shrinking, indicators=("variance",), method="kendall", n_surrogates=200, seed=1)
+    assert any("variance falls" in one and "against its direction of alarm (rises)" in one for one in found.reasons)
 
 
 # ---- many series ----------------------------------------------------------------------------------------------------
@@ -152,7 +146,7 @@ LONG = [f"monitoring_station_north_sea_chlorophyll_{i:02d}_surface" for i in ran
 def many() -> ews.Detections:
     x = np.random.default_rng(0).standard_normal((90, 14))
     x[:, 10:] *= np.linspace(0.3, 3, 90)[:, None]
-    found = ews.detect(pd.DataFrame(x, columns=LONG), n_surrogates=199)
+    found = ews.detect(pd.DataFrame(x, columns=LONG), method="kendall", n_surrogates=199)
     assert isinstance(found, ews.Detections)
     return found
 

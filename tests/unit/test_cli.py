@@ -85,8 +85,9 @@ def test_detect_gives_what_the_library_gives(lake):
     table = pd.read_csv(lake)
     found = json.loads(result.stdout)
     expected = json.loads(library.detect(table["chl"], n_surrogates=99, seed=5).to_json())
-    assert found.pop("notes")[0].startswith("read from lake.csv: ")
-    assert expected.pop("notes") == []
+    for one in (found, found["scores"]):
+        assert one.pop("notes")[0].startswith("read from lake.csv: ")
+    assert expected.pop("notes") == expected["scores"].pop("notes") == []
     assert found == expected
     table = library.read_table(lake, value="chl")
     assert result.stdout == library.detect(table, n_surrogates=99, seed=5).to_json() + "\n"
@@ -96,14 +97,15 @@ def test_every_option_reaches_the_library(lake):
     result = ews(
         "detect", lake, "--time", "day", "--value", "chl", "--detrend", "lowess", "--bandwidth", 0.4, "--window", 15,
         "--indicators", "std, ac1", "--trend", "spearman", "--null", "fourier", "--alpha", 0.1, "--causal", "--until",
-        "2015-06-05", "--missing", "interpolate", "--duplicates", "mean", "--transform", "none", "--seed", 3,
-        *FAST, "--json", "-",
+        "2015-06-05", "--missing", "interpolate", "--duplicates", "mean", "--transform", "none", "--method", "kendall",
+        "--seed", 3, *FAST, "--json", "-",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["config"] == {
         "window": 15, "window_fraction": 15 / 36, "detrend": "lowess", "bandwidth": 0.4, "indicators": ["std", "ac1"],
         "trend": "spearman", "null": "fourier", "n_surrogates": 0, "alpha": 0.1, "causal": True, "until": "2015-06-05",
         "missing": "interpolate", "duplicates": "mean", "season": None, "seed": 3, "transform": None,
+        "method": "kendall",
     }  # fmt: skip
 
 

@@ -144,7 +144,7 @@ def test_extreme_trends_have_intervals_inside_one() -> None:
 
 def test_detect_reports_the_power_of_the_same_control() -> None:
     x = nulls.AR1(0.5, 1.0, 100).draw(0, 1, seed=2)[0]
-    found = ews.detect(x, indicators=("variance", "ac1"), n_surrogates=100, seed=6)
+    found = ews.detect(x, indicators=("variance", "ac1"), method="kendall", n_surrogates=100, seed=6)
     steps = pipeline(100)
     expected = power(steps, nulls.AR1.fit(found.residual).coefficient, alpha=0.05, n_surrogates=100, seed=6)  # type: ignore[union-attr]
     assert found.power == expected  # type: ignore[union-attr]

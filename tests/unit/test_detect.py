@@ -51,7 +51,7 @@ def test_the_pipeline_is_its_public_parts(detrend: str | None) -> None:
 
 def test_p_values_come_from_surrogates_through_the_same_steps() -> None:
     """A loop over surrogates, each detrended, windowed and ranked by the public functions."""
-    found = detect(indicators=("variance", "ac1"), n_surrogates=39, seed=8)
+    found = detect(indicators=("variance", "ac1"), method="kendall", n_surrogates=39, seed=8)
     surrogates = ews.nulls.surrogates(found.residual, null="ar1", n_surrogates=39, seed=8)
     plan = ews.detrend.plan("gaussian", n=N, bandwidth=None, causal=False)
     for name, function in {"variance": ews.variance, "ac1": ews.autocorrelation}.items():
@@ -69,9 +69,9 @@ def test_p_values_come_from_surrogates_through_the_same_steps() -> None:
 @pytest.mark.jit
 def test_the_verdict_follows_its_rule() -> None:
     cases = {
-        "warning": detect(APPROACH, seed=1, n_surrogates=200),
-        "no warning": detect(ews.nulls.AR1(0.3, 1.0, 2000).draw(0, 1, seed=1)[0], n_surrogates=200),
-        "inconclusive": detect(X[:40], n_surrogates=200),
+        "warning": detect(APPROACH, method="kendall", seed=1, n_surrogates=200),
+        "no warning": detect(ews.nulls.AR1(0.3, 1.0, 2000).draw(0, 1, seed=1)[0], method="kendall", n_surrogates=200),
+        "inconclusive": detect(X[:40], method="kendall", n_surrogates=200),
     }
     for verdict, found in cases.items():
         assert found.verdict == verdict
@@ -90,12 +90,12 @@ def test_the_verdict_follows_its_rule() -> None:
 def test_a_trend_against_the_alarm_is_no_warning() -> None:
     """Variance that falls is significant, and said, but it warns of nothing."""
     falling = np.random.default_rng(0).standard_normal(300) * np.linspace(5, 0.2, 300)
-    found = detect(falling, indicators=("variance",), n_surrogates=200)
+    found = detect(falling, indicators=("variance",), method="kendall", n_surrogates=200)
     assert found.pvalue_adjusted["variance"] <= 0.05
     assert found.tau["variance"] < 0
     assert found.verdict != "warning"
     assert "against its direction of alarm" in " ".join(found.reasons)
-    rising = detect(falling[::-1], indicators=("variance",), n_surrogates=200)
+    rising = detect(falling[::-1], indicators=("variance",), method="kendall", n_surrogates=200)
     assert rising.verdict == "warning"
 
 
@@ -107,7 +107,8 @@ def test_skewness_warns_in_both_directions() -> None:
     cycles = [np.expm1(width * quantiles) for width in np.linspace(0.05, 1.0, 20)]
     skewed = np.concatenate([generator.permutation((cycle - cycle.mean()) / cycle.std()) for cycle in cycles])
     for sign in (1, -1):
-        found = detect(sign * skewed, indicators=("skewness",), detrend=None, window=0.25, n_surrogates=200)
+        options: dict[str, Any] = {"indicators": "skewness", "detrend": None, "window": 0.25, "n_surrogates": 200}
+        found = detect(sign * skewed, method="kendall", **options)
         assert np.sign(found.tau["skewness"]) == sign
         assert found.verdict == "warning"
 
@@ -125,9 +126,10 @@ def test_without_surrogates_there_are_trends_but_no_p_values() -> None:
 
 
 def test_too_few_surrogates_cannot_warn_and_say_so() -> None:
-    found = detect(APPROACH, n_surrogates=19)
-    assert found.verdict != "warning"
-    assert "draw more" in " ".join(found.reasons)
+    for method in ("score", "kendall"):
+        assert "draw more" in " ".join(detect(APPROACH, method=method, n_surrogates=19).reasons)
+        assert "draw more" not in " ".join(detect(APPROACH, method=method, n_surrogates=99).reasons)
+    assert detect(APPROACH, method="kendall", n_surrogates=19).verdict != "warning"
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -135,7 +137,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "lowess": {"detrend": "lowess", "bandwidth": 0.3, "window": 0.4, "n_surrogates": 0},
     "samples": {"bandwidth": 30, "window": 41, "causal": True},
     "no detrending": {"detrend": None, "indicators": "variance", "trend": "theil_sen"},
-    "difference": {"detrend": "difference", "null": "block", "trend": "spearman"},
+    "difference": {"detrend": "difference", "null": "block", "trend": "spearman", "method": "kendall"},
     "season": {"season": 12, "null": "iaaft", "alpha": 0.1, "n_surrogates": 20},
     "until": {"until": 99.5, "null": "fourier", "seed": 12},
     "numpy arguments": {

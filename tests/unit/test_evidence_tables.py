@@ -56,9 +56,9 @@ def test_family_wise_rate_of_the_indicators(column: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["any, adjusted", "warning"])
-def test_family_wise_rate_of_the_joint_test(what: str) -> None:
+def test_family_wise_rate_of_the_score_tests(what: str) -> None:
     rates = table("false_alarms_detectors").set_index("statistic")
-    one = rates.loc[f'detect, method="auto", {what}']
+    one = rates.loc[f"detect, {what}"]
     assert one["p ≤ 0.05"] <= LARGEST_FAMILY_WISE
     assert one["series"] >= 1000
 

@@ -140,13 +140,15 @@ def test_too_few_surrogates_are_said(make_detection):
 
 
 @pytest.mark.jit
-def test_p_is_at_most_alpha_exactly_where_the_verdict_warns():
+@pytest.mark.parametrize("method", ["score", "kendall"])
+def test_p_is_at_most_alpha_exactly_where_the_verdict_warns(method):
     rows = ews.models.ar1(n=120, coefficient=0.5, replicates=6, seed=2).values
     rows[3] *= np.linspace(0.2, 3.0, 120)
-    found = ews.detect(pd.DataFrame(rows.T), n_surrogates=199)
+    rows[4] = ews.models.hopf(n=120, seed=2).values
+    found = ews.detect(pd.DataFrame(rows.T), n_surrogates=199, method=method)
     for one, p in zip(found.values(), found.pvalue.values(), strict=True):
         assert (one.verdict == "warning") == (p <= 0.05)
-    assert found["3"].verdict == "warning"
+    assert found["4" if method == "score" else "3"].verdict == "warning"
 
 
 @pytest.mark.parametrize(("rate", "method"), [(0, "bh"), (1, "bh"), (True, "bh"), ("0.1", "bh"), (0.05, "fdr")])

@@ -124,7 +124,7 @@ def test_short_records_have_change_points_too() -> None:
     found = ews.detect(X[:10], window=3, n_surrogates=0)
     assert isinstance(found, Detection)
     assert len(found.changepoints) == 0
-    shortest = ews.detect(X[:9], window=2, indicators="variance", n_surrogates=0)
+    shortest = ews.detect(X[:9], window=2, indicators="variance", method="kendall", n_surrogates=0)
     assert shortest.to_json()
 
 

@@ -135,7 +135,7 @@ def test_false_alarms_are_as_rare_as_promised(
 
 def test_significance_is_what_detect_says() -> None:
     x = ews.nulls.AR1(0.5, 1.0, 120).draw(0, 1, seed=2)[0] + np.linspace(0, 2, 120)
-    detected = ews.detect(x, n_surrogates=80, seed=4)
+    detected = ews.detect(x, method="kendall", n_surrogates=80, seed=4)
     found = ews.significance(detected.residual, n_surrogates=80, seed=4)  # type: ignore[union-attr]
     for field in ("tau", "pvalue", "pvalue_adjusted", "null_sentence"):
         assert getattr(found, field) == getattr(detected, field)
@@ -147,7 +147,7 @@ def test_significance_is_what_detect_says() -> None:
 @pytest.mark.parametrize("hand_over_the_first", [True, False])
 def test_differences_are_tested_as_differences(hand_over_the_first: bool) -> None:
     x = np.cumsum(ews.nulls.AR1(0.5, 1.0, 120).draw(0, 1, seed=2)[0])
-    detected = ews.detect(x, detrend="difference", n_surrogates=50)
+    detected = ews.detect(x, detrend="difference", method="kendall", n_surrogates=50)
     residual = detected.residual if hand_over_the_first else np.diff(x)  # type: ignore[union-attr]
     found = ews.significance(residual, detrend="difference", n_surrogates=50, window=60)
     assert found.pvalue == detected.pvalue  # type: ignore[union-attr]

@@ -48,7 +48,8 @@ def test_a_name_is_numpys_function(name: str) -> None:
 
 VERBS: dict[str, Any] = {
     "detect": lambda x, **options: ews.detect(x, **FAST, **options),
-    "detect auto": lambda x, **options: ews.detect(x, method="auto", **FAST, **options).detection,  # type: ignore[union-attr]
+    "detect kendall": lambda x, **options: ews.detect(x, method="kendall", **FAST, **options),
+    "score tests": lambda x, **options: ews.score_tests(x, **FAST, **options),
     "composite": lambda x, **options: ews.composite(x, **FAST, **options),
     "sensitivity": lambda x, **options: ews.sensitivity(x, windows=[0.5], bandwidths=[0.2], **FAST, **options),
     "classifier": lambda x, **options: ews.bifurcations.classifier(x, history=2, **FAST, **options),

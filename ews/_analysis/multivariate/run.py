@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls, trends
-from ews._analysis.detect.run import check_size, residual_of
+from ews._analysis.detect.reading import check_size, residual_of
 from ews._analysis.multivariate import controls as _multivariate_control
 from ews._analysis.multivariate.pipeline import MultivariatePipeline
 from ews._analysis.multivariate.result import MultivariateConfig, MultivariateDetection

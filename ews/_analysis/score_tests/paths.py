@@ -21,6 +21,8 @@ class Path:
     value: FloatArray
     lower: FloatArray
     upper: FloatArray
+    drift: float  # from the first time to the last, and its standard error
+    drift_error: float
 
 
 def memory_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) -> Path:
@@ -51,7 +53,9 @@ def spread_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) ->
     found = _path(design, np.log(x * x / size + 0.05), design, shape, quantile)
     # The path has the right shape, and the mean square that was measured.
     level = float(np.sqrt(size / np.mean(np.exp(found.value))))
-    return Path(shape, *(level * np.exp(0.5 * one) for one in (found.value, found.lower, found.upper)))
+    value, lower, upper = (level * np.exp(0.5 * one) for one in (found.value, found.lower, found.upper))
+    # To first order, the error of the end where the start is given.
+    return Path(shape, value, lower, upper, float(value[-1] - value[0]), 0.5 * found.drift_error * float(value[-1]))
 
 
 def _path(design: FloatArray, target: FloatArray, contrast: FloatArray, shape: str, quantile: float) -> Path:
@@ -63,4 +67,6 @@ def _path(design: FloatArray, target: FloatArray, contrast: FloatArray, shape: s
     covariance = inverse @ (design.T * error**2) @ design @ inverse  # White (1980), eq. 7
     value = contrast @ coefficients
     half = quantile * np.sqrt(np.maximum(np.einsum("ti,ij,tj->t", contrast, covariance, contrast), 0.0))
-    return Path(shape, value, value - half, value + half)
+    moved = contrast[-1] - contrast[0]
+    error_of_drift = float(np.sqrt(max(moved @ covariance @ moved, 0.0)))
+    return Path(shape, value, value - half, value + half, float(moved @ coefficients), error_of_drift)

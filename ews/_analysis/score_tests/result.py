@@ -85,10 +85,12 @@ class ScoreTest:
     pvalue : float
         One-sided p of it alone; NaN without surrogates.
     adjusted : float
-        Family-wise p over the four tests (weighted min-p).
+        Family-wise p over the four tests (closed testing by weighted min-p).
     start, end : float
         What drifts, at the first and the last time: the coefficient φ, the squared modulus of the complex pair, or the
         standard deviation in the units of the series.
+    drift_low, drift_high : float
+        1 − alpha interval of ``end - start``.
     warns : bool
         Whether a drift of it speaks of lost resilience: noise that grows does not.
     """
@@ -100,6 +102,8 @@ class ScoreTest:
     adjusted: float
     start: float
     end: float
+    drift_low: float
+    drift_high: float
     warns: bool
 
 

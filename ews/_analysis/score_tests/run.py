@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from ews import nulls
-from ews._analysis.score_tests.null import fitted_null
-from ews._analysis.score_tests.paths import Path, memory_path, modulus_path, spread_path
-from ews._analysis.score_tests.result import ScoreTest, ScoreTests, ScoreTestsConfig
-from ews._analysis.score_tests.shapes import SHAPES, weights
-from ews._analysis.score_tests.statistics import FAR, STATISTICS, bounded, robust_residual, score
+from ews._analysis.score_tests.result import ScoreTests
+from ews._analysis.score_tests.testing import FEWEST, Scoring, hold
 from ews._common import checks
-from ews._common.alarms import westfall_young
 from ews._common.progress import ProgressOption, reported
 from ews._common.transforms import Transform
-from ews._significance.pipeline import in_chunks
-from ews._significance.windows import FloatArray, WholeRecord, check_test, prepare
-from ews.errors import ArgumentError
+from ews._significance.windows import WholeRecord, check_test, prepare
 from ews.series import Duplicates, Missing
 
 __all__ = ["score_tests"]
-
-# The regression of damping has four coefficients; from fewer samples its scores are noise.
-FEWEST = 20
 
 
 @reported("drawing surrogates")
@@ -56,7 +46,7 @@ def score_tests(
     Parameters
     ----------
     series : array_like of shape (n,)
-        List, numpy array, pandas Series, polars Series or 1-D xarray DataArray; at least 20 samples.
+        List, numpy array, pandas Series, polars Series or 1-D xarray DataArray; at least 10 samples.
     time : array_like of shape (n,), optional
         Numbers or dates (default: the index of `series`, else 0, 1, …).
     transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
@@ -137,74 +127,9 @@ def score_tests(
     """
     asked = dict(locals())  # every choice as it was given
     test = check_test(null=null, n_surrogates=n_surrogates, alpha=alpha, seed=seed)
-    reach = (
-        math.inf if limit is None else checks.number("limit", limit, above=0.0, allowed="a positive number, or None")
-    )
-    if detrend == "difference":
-        allowed = "a smoother, a line or None: differences keep nothing of the memory that could drift"
-        raise ArgumentError("detrend", detrend, allowed)
+    if limit is not None:
+        limit = checks.number("limit", limit, above=0.0, allowed="a positive number, or None")
     prepared = prepare(asked | {"window": WholeRecord()}, shortest=FEWEST)
-    n = len(prepared.series)
-    shapes = weights(n)
-    pipeline, values = prepared.pipeline, prepared.series.values
-
-    def residual_of(rows: FloatArray) -> FloatArray:
-        return pipeline.residual(rows) if limit is None else robust_residual(rows, pipeline.residual)
-
-    residual = residual_of(values[None])
-    observed, scores = score(residual, shapes, reach)
-    fitted = fitted_null(
-        bounded(residual, reach)[0], lambda rows: bounded(residual_of(rows), reach), null=null, seed=test.seed
-    )
-
-    def of_surrogates(first: int, count: int) -> FloatArray:
-        return score(residual_of(fitted.draw(first, count, seed=test.seed)), shapes, reach)[0]
-
-    drawn = in_chunks(of_surrogates, test.n_surrogates, n=n, progress=progress)
-    surrogate = np.concatenate(drawn, axis=1) if drawn else np.empty((len(STATISTICS), 0))
-    single, adjusted = westfall_young(observed[:, 0], surrogate, [one.tested for one in STATISTICS])
-    from scipy.stats import norm
-
-    x = bounded(residual, reach, far=FAR)[0]
-    quantile = float(norm.isf(0.5 * test.alpha))
-    best = int(np.argmax(np.abs(scores[0, 0]))) if np.isfinite(scores[0, 0]).all() else 0
-    memory = memory_path(x, shapes[best], shape=SHAPES[best], quantile=quantile)
-    modulus = modulus_path(x, shapes[0], shape=SHAPES[0], quantile=quantile)
-    spread = spread_path(residual[0], shapes[0], shape=SHAPES[0], quantile=quantile)
-    paths = (memory, memory, modulus, spread)
-    return ScoreTests(
-        series=prepared.series,
-        trend=values - residual[0],
-        residual=residual[0],
-        tests=tuple(
-            ScoreTest(
-                name=one.name,
-                score=float(observed[i, 0]),
-                shape=SHAPES[max(one.shapes, key=(one.sign * scores[0, one.row]).__getitem__)],
-                pvalue=float(single[i]),
-                adjusted=float(adjusted[i]),
-                start=float(path.value[0]),
-                end=float(path.value[-1]),
-                warns=one.warns,
-            )
-            for i, (one, path) in enumerate(zip(STATISTICS, paths, strict=True))
-        ),
-        **_fields(memory=memory, modulus=modulus, spread=spread),
-        detrend_sentence=pipeline.plan.sentence,
-        null_sentence=fitted.sentence,
-        config=ScoreTestsConfig(
-            **{**prepared.choices, "causal": pipeline.plan.causal},
-            **test.choices,
-            limit=None if limit is None else reach,
-            null=null,
-        ),
-    )
-
-
-def _fields(**paths: Path) -> dict[str, FloatArray]:
-    """The paths as fields of the result: value, lower and upper of each."""
-    return {
-        name + end: getattr(path, part)
-        for name, path in paths.items()
-        for end, part in (("", "value"), ("_lower", "lower"), ("_upper", "upper"))
-    }
+    scoring = Scoring(prepared.pipeline, limit)
+    choices = {**prepared.choices, "causal": prepared.pipeline.plan.causal}
+    return hold(prepared.series, scoring, test, choices, progress=progress).result

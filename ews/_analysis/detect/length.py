@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
+from ews._analysis.detect.controls import fitted_to, seen
+from ews._analysis.score_tests.testing import Scoring
 from ews._common import checks
 from ews._common.alarms import SUFFICIENT_POWER
 from ews._significance import controls
+from ews._significance.pipeline import Pipeline, in_chunks
 from ews._significance.resolve import resolve_pipeline
 from ews.errors import InputTypeError
 from ews.nulls.autoregressive import AR1
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["length_needed"]
 
+FloatArray = npt.NDArray[np.float64]
+
 # Shares of 400 controls are known to 0.02, which moves the length by less than a tenth.
 CONTROLS, SURROGATES, MOST_TIMES = 400, 400, 32
 
@@ -25,8 +31,9 @@ CONTROLS, SURROGATES, MOST_TIMES = 400, 400, 32
 def length_needed(detection: Detection, power: float = SUFFICIENT_POWER) -> int | None:
     """Estimate how many samples a record would need for its test to see a loss of resilience.
 
-    The positive control is simulated at once, twice, four times, … the length, with the memory of the residual and the
-    options of the detection, until enough of them get a warning.
+    Positive controls (with method="score" of every kind, of which the one that is seen least counts) are simulated at
+    once, twice, four times, … the length, with the memory of the residual and the options of the detection, until
+    enough of them get a warning.
 
     Parameters
     ----------
@@ -49,15 +56,16 @@ def length_needed(detection: Detection, power: float = SUFFICIENT_POWER) -> int 
     --------
     >>> import numpy as np, ews
     >>> noise = np.random.default_rng(1).standard_normal(60)
-    >>> short = ews.detect(noise, indicators=("variance", "ac1"), n_surrogates=99)
-    >>> ews.length_needed(short, 0.3) > 60
+    >>> short = ews.detect(noise, n_surrogates=199)
+    >>> ews.length_needed(short, 0.5) > 60
     True
     """
     if not hasattr(detection, "residual") or not hasattr(detection, "trend"):
         raise InputTypeError("detection", detection, "a result of ews.detect for one series")
     power = checks.number("power", power, above=0.0, below=1.0)
     config = detection.config
-    memory = AR1.fit(detection.residual[np.isfinite(detection.residual)])
+    residual = detection.residual[np.isfinite(detection.residual)]
+    memory = AR1.fit(residual)
     before, lower = 0.0, len(detection.series)
     times = 1
     while times <= MOST_TIMES:
@@ -74,15 +82,19 @@ def length_needed(detection: Detection, power: float = SUFFICIENT_POWER) -> int 
             causal=config.causal,
             season=config.season,
         )
-        share = controls.power(
-            pipeline,
-            memory.coefficient,
-            alpha=config.alpha,
-            n_surrogates=max(SURROGATES, int(4 / config.alpha)),
-            seed=config.seed,
-            innovation_sd=memory.innovation_sd,
-            controls=CONTROLS,
-        )
+        drawn = max(SURROGATES, int(4 / config.alpha))
+        if detection.scores is not None:
+            share = _of_scores(pipeline, residual, detection.scores.config.limit, drawn, config.alpha, config.seed)
+        else:
+            share = controls.power(
+                pipeline,
+                memory.coefficient,
+                alpha=config.alpha,
+                n_surrogates=drawn,
+                seed=config.seed,
+                innovation_sd=memory.innovation_sd,
+                controls=CONTROLS,
+            )
         if share >= power:
             between = 1.0 if times == 1 else (power - before) / (share - before)
             found = lower * (n / lower) ** between
@@ -90,3 +102,19 @@ def length_needed(detection: Detection, power: float = SUFFICIENT_POWER) -> int 
         before, lower = share, n
         times *= 2
     return None
+
+
+def _of_scores(
+    pipeline: Pipeline, residual: FloatArray, limit: float | None, surrogates: int, alpha: float, seed: int
+) -> float:
+    """Power of the score tests at the pipeline's length, of the kind of control that is seen least."""
+    scoring = Scoring(pipeline, limit)
+    memory = AR1.fit(residual)
+    null = AR1(memory.coefficient, memory.innovation_sd, pipeline.n)
+
+    def scored(first: int, count: int) -> FloatArray:
+        return scoring.statistics(null.draw(first, count, seed=seed))
+
+    table = np.concatenate(in_chunks(scored, surrogates, n=pipeline.n), axis=1)
+    found = seen(scoring, table, fitted_to(residual, null), alpha=alpha, seed=seed)
+    return min(found.share.values())

@@ -1,1 +1,0 @@
-"""The joint test of ``detect(method="auto")``."""

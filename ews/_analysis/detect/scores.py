@@ -1,0 +1,125 @@
+"""The default answer: score tests of a drifting linear map, what they could have seen, and the indicators beside."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ews._analysis.detect.bifurcation import named
+from ews._analysis.detect.controls import CONTROLS, SENTENCES, Seen, control_series, fitted_to, seen
+from ews._analysis.detect.reasons import reasons_of
+from ews._analysis.detect.record import Record
+from ews._analysis.score_tests.result import ScoreTests
+from ews._analysis.score_tests.testing import Held, Scoring, hold
+from ews._common.words import cautions
+from ews._significance import surrogates as _significance
+from ews._significance.pipeline import Stages
+from ews._significance.verdict import verdict_of
+from ews.results import Detection, Kind
+
+__all__ = ["LIMIT", "answer"]
+
+# Robust standard deviations to which outliers are pulled in.
+LIMIT = 2.5
+# Surrogates behind the p-values and bands of the indicators, which are context and not the test.
+CONTEXT = 199
+# Longer controls would only see more, and take as long as the record.
+LONGEST_CONTROL = 20_000
+
+
+def answer(record: Record) -> Detection:
+    """Warn where memory or damping drifts towards instability, at the family-wise level."""
+    test, config = record.test, record.config
+    count = min(CONTEXT, test.n_surrogates)
+    controls = len(CONTROLS) * control_series(test.n_surrogates) if test.n_surrogates else 0
+    stages = Stages(record.progress, test.n_surrogates + count + controls)
+    scoring = Scoring(record.pipeline, LIMIT)
+    fields = ("detrend", "bandwidth", "causal", "season", "transform", "until", "missing", "duplicates")
+    choices = {name: getattr(config, name) for name in fields}
+    held = hold(record.series, scoring, test, choices, progress=stages.next())
+    scores = held.result
+    warned = [name for name in scores.kinds if scores[name].warns]
+    power = _power(record, scoring, held, stages)
+    if count:
+        context, bands = _significance.hold_against(
+            record.pipeline, record.tau, held.null, n_surrogates=count, seed=test.seed, progress=stages.next()
+        )
+    else:
+        context, bands = _significance.untested(record.pipeline, record.tau, test.seed), {}
+    probability = named(record, warned)
+    least = min(power.share.values()) if power.share else None
+    verdict = verdict_of(bool(warned), least, record.obstacles)
+    needed = _observations(power.needed, len(record.series)) if verdict == "inconclusive" else None
+    smallest = _smallest_drift(held, test.alpha) if test.n_surrogates else None
+    return Detection(
+        **record.fields,
+        verdict=verdict,
+        reasons=(
+            *cautions(record.series.notes),
+            *record.obstacles,
+            *reasons_of(scores, warned, probability, power.share, verdict, needed, smallest),
+            *_steps(record, verdict),
+            *record.hints,
+        ),
+        kind=_kind(warned, scores),
+        bifurcation=next(iter(probability), None),
+        probability=probability,
+        scores=scores,
+        trend=scores.trend,
+        residual=scores.residual,
+        tau=context.tau,
+        pvalue=context.pvalue,
+        pvalue_adjusted=context.pvalue_adjusted,
+        tau_interval=dict.fromkeys(config.indicators, (math.nan, math.nan)),
+        surrogate_tau=context.surrogate_tau,
+        surrogate_band=bands,
+        power=least,
+        powers=power.share,
+        needed=needed,
+        smallest_drift=smallest,
+        power_sentence="; ".join(f"{kind}: {text}" for kind, text in SENTENCES.items()),
+        null_sentence=held.null.sentence if test.n_surrogates else context.null_sentence,
+    )
+
+
+def _kind(warned: Sequence[str], scores: ScoreTests) -> Kind:
+    if warned:
+        return "slowing down"
+    return "variance only" if scores.kinds else "none"
+
+
+def _power(record: Record, scoring: Scoring, held: Held, stages: Stages) -> Seen:
+    """What the test sees; nothing without surrogates."""
+    if not record.test.n_surrogates:
+        return Seen({}, {})
+    return seen(
+        scoring,
+        held.table,
+        fitted_to(record.finite, held.null),
+        alpha=record.test.alpha,
+        seed=record.test.seed,
+        progress=stages.next(),
+    )
+
+
+def _observations(needed: Mapping[str, float], n: int) -> int | None:
+    """Length at which controls of every kind would be seen, to two digits; None where no length would be enough."""
+    longest = max(needed.values(), default=math.inf)
+    if not math.isfinite(longest):
+        return None
+    return max(n, int(float(f"{longest:.2g}")))
+
+
+def _smallest_drift(held: Held, alpha: float) -> float | None:
+    """Rise of the lag-1 coefficient, from the first time to the last, that four in five such records would show."""
+    path, table = held.paths[0], held.table[0]
+    error = path.drift_error
+    found = float((np.nanquantile(table, 1.0 - alpha) + 0.84) * error)
+    return found if math.isfinite(found) else None
+
+
+def _steps(record: Record, verdict: str) -> list[str]:
+    steps = record.steps() if verdict == "inconclusive" and record.test.n_surrogates else []
+    return [f"what may settle it: {'; '.join(steps)}"] if steps else []

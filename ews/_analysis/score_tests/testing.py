@@ -1,0 +1,180 @@
+"""The score tests of one record: statistics of its residual and of surrogates, closed testing, and what drifted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ews import nulls
+from ews._analysis.score_tests.null import fitted_null
+from ews._analysis.score_tests.paths import Path, memory_path, modulus_path, spread_path
+from ews._analysis.score_tests.result import ScoreTest, ScoreTests, ScoreTestsConfig
+from ews._analysis.score_tests.shapes import SHAPES, weights
+from ews._analysis.score_tests.statistics import FAR, STATISTICS, bounded, robust_residual, score
+from ews._common.alarms import closed_test
+from ews._common.progress import ProgressOption
+from ews._significance.pipeline import Pipeline, in_chunks
+from ews._significance.windows import SurrogateTest
+from ews.errors import ArgumentError
+from ews.series import Series
+
+__all__ = ["FEWEST", "TESTED", "Held", "Scoring", "hold"]
+
+FloatArray = npt.NDArray[np.float64]
+
+# The regression of damping has three coefficients, and needs a few terms more.
+FEWEST = 10
+# Of a value: what detrending leaves where nothing is left.
+ROUNDING = 8 * np.finfo(np.float64).eps
+TESTED = [one.tested for one in STATISTICS]
+
+
+@dataclass(frozen=True, eq=False)
+class Scoring:
+    """How a record and everything that it is held against is scored: detrended, outliers bounded, four statistics."""
+
+    pipeline: Pipeline
+    limit: float | None  # robust standard deviations to which outliers are pulled in
+
+    def __post_init__(self) -> None:
+        if self.pipeline.plan.method == "difference":
+            allowed = "a smoother, a line or None: differences keep nothing of the memory that could drift"
+            raise ArgumentError("detrend", "difference", allowed)
+
+    @property
+    def reach(self) -> float:
+        """The limit, infinite where there is none."""
+        return math.inf if self.limit is None else self.limit
+
+    @cached_property
+    def shapes(self) -> FloatArray:
+        """The shapes of a drift, of shape (3, n)."""
+        return weights(self.pipeline.n)
+
+    def residual(self, rows: FloatArray) -> FloatArray:
+        """What detrending leaves of rows, without far outliers pulling it along.
+
+        A causal smoother is left as it is: what is far out is judged by the spread of the whole record.
+        """
+        if self.limit is None or self.pipeline.plan.causal:
+            return self.pipeline.residual(rows)
+        return robust_residual(rows, self.pipeline.residual)
+
+    def residual_of(self, values: FloatArray) -> FloatArray:
+        """The residual of the record, (1, n): zero where detrending leaves rounding."""
+
+        def cleared(rows: FloatArray) -> FloatArray:
+            residual = self.pipeline.residual(rows)
+            return np.where(np.abs(residual) <= ROUNDING * np.abs(rows), 0.0, residual)
+
+        rows = values[None]
+        if self.limit is None or self.pipeline.plan.causal:
+            return cleared(rows)
+        residual = robust_residual(rows, cleared)
+        return np.where(np.abs(residual) <= ROUNDING * np.abs(rows), 0.0, residual)
+
+    def statistics(self, rows: FloatArray) -> FloatArray:
+        """The four statistics of rows, (4, rows), detrended first."""
+        return score(self.residual(rows), self.shapes, self.reach)[0]
+
+    def null(self, residual: FloatArray, *, null: nulls.NullName, seed: int) -> nulls.Null:
+        """The null whose residuals have the memory of this one, of shape (1, n)."""
+        return fitted_null(
+            bounded(residual, self.reach)[0],
+            lambda rows: bounded(self.residual(rows), self.reach),
+            null=null,
+            seed=seed,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """The score tests of a record, with what further tests are held against."""
+
+    result: ScoreTests
+    null: nulls.Null
+    table: FloatArray  # (4, n_surrogates): the statistics of the surrogates
+    paths: tuple[Path, ...]  # what drifted, by statistic
+
+
+def hold(
+    series: Series,
+    scoring: Scoring,
+    test: SurrogateTest,
+    choices: Mapping[str, Any],
+    *,
+    progress: ProgressOption = None,
+) -> Held:
+    """Score a series and its surrogates. `choices` are the fields of the configuration that the series went through."""
+    values, n = series.values, len(series)
+    residual = scoring.residual_of(values)
+    observed, scores = score(residual, scoring.shapes, scoring.reach)
+    null = scoring.null(residual, null=test.null, seed=test.seed)
+
+    def of_surrogates(first: int, count: int) -> FloatArray:
+        return scoring.statistics(null.draw(first, count, seed=test.seed))
+
+    drawn = in_chunks(of_surrogates, test.n_surrogates, n=n, progress=progress)
+    table = np.concatenate(drawn, axis=1) if drawn else np.empty((len(STATISTICS), 0))
+    single, adjusted = closed_test(observed[:, 0], table, TESTED)
+    paths = _paths(residual[0], scoring, scores[0], test.alpha)
+    half = _quantile(test.alpha)
+    tests = tuple(
+        ScoreTest(
+            name=one.name,
+            score=float(observed[i, 0]),
+            shape=SHAPES[max(one.shapes, key=(one.sign * scores[0, one.row]).__getitem__)],
+            pvalue=float(single[i]),
+            adjusted=float(adjusted[i]),
+            start=float(path.value[0]),
+            end=float(path.value[-1]),
+            drift_low=path.drift - half * path.drift_error,
+            drift_high=path.drift + half * path.drift_error,
+            warns=one.warns,
+        )
+        for i, (one, path) in enumerate(zip(STATISTICS, paths, strict=True))
+    )
+    memory, _, modulus, spread = paths
+    result = ScoreTests(
+        series=series,
+        trend=values - residual[0],
+        residual=residual[0],
+        tests=tests,
+        **_fields(memory=memory, modulus=modulus, spread=spread),
+        detrend_sentence=scoring.pipeline.plan.sentence,
+        null_sentence=null.sentence,
+        config=ScoreTestsConfig(**choices, **test.choices, limit=scoring.limit, null=test.null),
+    )
+    return Held(result, null, table, paths)
+
+
+def _quantile(alpha: float) -> float:
+    from scipy.stats import norm
+
+    return float(norm.isf(0.5 * alpha))
+
+
+def _paths(residual: FloatArray, scoring: Scoring, scores: FloatArray, alpha: float) -> tuple[Path, ...]:
+    """What drifted, of the shape that fits best where several are tested; by statistic."""
+    x = bounded(residual[None], scoring.reach, far=FAR)[0]
+    shapes, quantile = scoring.shapes, _quantile(alpha)
+    best = int(np.argmax(np.abs(scores[0]))) if np.isfinite(scores[0]).all() else 0
+    memory = memory_path(x, shapes[best], shape=SHAPES[best], quantile=quantile)
+    modulus = modulus_path(x, shapes[0], shape=SHAPES[0], quantile=quantile)
+    spread = spread_path(residual, shapes[0], shape=SHAPES[0], quantile=quantile)
+    return memory, memory, modulus, spread
+
+
+def _fields(**paths: Path) -> dict[str, FloatArray]:
+    """The paths as fields of the result: value, lower and upper of each."""
+    return {
+        name + end: getattr(path, part)
+        for name, path in paths.items()
+        for end, part in (("", "value"), ("_lower", "lower"), ("_upper", "upper"))
+    }
