@@ -14,6 +14,7 @@ ALL = (
     "power",
     "score_tests",
     "flickering",
+    "oscillating",
     "intervals",
     "verdicts",
     "spatial",
