@@ -19,6 +19,7 @@ import numpy.typing as npt
 from ews._common import checks
 from ews._common.ages import Ages, called_time, named_like_ages
 from ews._common.calendar_steps import recognise
+from ews._common.durations import steps_in
 from ews._common.gaps import even, fill
 from ews._common.labelled import one_series, refuse_dimensions
 from ews._common.missing_codes import far_note
@@ -110,6 +111,36 @@ class Series:
         if self.observations is not None and self.observations.use == "kept":
             return self.observations.positions
         return np.arange(self.values.size, dtype=np.float64)
+
+    def steps(self, value: Any, *, argument: str = "window") -> Any:
+        """How many steps a length of time such as "5y" or a timedelta has here, to the nearest.
+
+        Parameters
+        ----------
+        value : object
+            Text such as "5y", "6 months", "30D", "12h" or "P6M"; a timedelta; an offset of pandas.
+        argument : str, default "window"
+            What the user calls it, for messages.
+
+        Returns
+        -------
+        object
+            An int; `value` itself where it is no length of time, such as a number or None.
+
+        Raises
+        ------
+        ews.errors.ArgumentError
+            For text that says no length of time, one under a step, and times that are plain numbers.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from ews.series import as_series
+        >>> as_series(np.arange(48.0), time=np.arange("2000-01", "2004-01", dtype="datetime64[M]")).steps("2y")
+        24
+        """
+        of = self.sampling
+        return steps_in(argument, value, step=self.step, step_unit=self.step_unit, unit=of.unit, every=of.every)
 
 
 def split_columns(data: Any, *, time: Any = None) -> tuple[Mapping[str, Any] | None, Any]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ews._kernels.jit import kernel
 
-__all__ = ["memory_of_rows", "score_memory_rows"]
+__all__ = ["decays", "memory_of_rows", "score_memory_rows"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -19,7 +19,7 @@ _NEAR_ONE = 1e-9
 
 
 @kernel
-def _decay(phi: float, steps: FloatArray, decay: FloatArray, slope: FloatArray, spread: FloatArray) -> None:
+def decays(phi: float, steps: FloatArray, decay: FloatArray, slope: FloatArray, spread: FloatArray) -> None:
     """φ^d, its derivative d φ^(d−1), and the innovation's variance (1 − φ^2d) / (1 − φ²), of each length of a step.
 
     Where φ is negative all steps are whole numbers.
@@ -78,7 +78,7 @@ def _memory(
     if best == coarse.size - 1:
         high = 1.5
     for _ in range(_SCORINGS):
-        _decay(phi, steps, scratch[0], scratch[1], scratch[2])
+        decays(phi, steps, scratch[0], scratch[1], scratch[2])
         score, information = 0.0, 0.0
         for i in range(1, n):
             j = place[i - 1]
@@ -163,7 +163,7 @@ def score_memory_rows(
     for row in range(rows):
         r = x[row]
         phi = _memory(r, steps, place, coarse, tables, group, scratch)
-        _decay(phi, steps, scratch[0], scratch[1], scratch[2])
+        decays(phi, steps, scratch[0], scratch[1], scratch[2])
         score_of[0] = information_of[0] = math.nan
         for i in range(1, n):
             j = place[i - 1]

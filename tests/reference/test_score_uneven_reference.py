@@ -7,6 +7,8 @@ import pytest
 import statsmodels.api as sm
 
 from ews import nulls
+from ews._analysis.score_tests.paths import memory_path, modulus_path
+from ews._analysis.score_tests.paths_at import memory_path_at, modulus_path_at
 from ews._analysis.score_tests.scores_at import scorer
 from ews._analysis.score_tests.shapes import weights, weights_at
 from ews._analysis.score_tests.statistics import score
@@ -118,3 +120,29 @@ def test_long_records_are_smoothed_alike(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(local_linear_at, "_MOST_WEIGHTS", 0)
     assert np.abs(smoother_at(at, 100.0)(x) - wanted[0]).max() < 2e-3 * x.std()
     np.testing.assert_allclose(smoother_at(at, 100.0, causal=True)(x), wanted[1], rtol=1e-10, atol=1e-12)
+
+
+def test_paths_are_those_of_even_records_and_of_regressions_of_what_drifts() -> None:
+    x, w = noise(EVEN, 0.6)[0], weights(N)[0]
+    for at_times, plain in ((memory_path_at, memory_path), (modulus_path_at, modulus_path)):
+        found = at_times(x, scorer(EVEN, weights(N)), w, shape="linear", quantile=2.0)
+        wanted = plain(x, w, shape="linear", quantile=2.0)
+        for end in ("value", "lower", "upper"):
+            np.testing.assert_allclose(getattr(found, end), getattr(wanted, end), rtol=1e-7, atol=1e-9)
+    x, w = noise(UNEVEN, 0.6)[0], weights_at(UNEVEN)[0]
+    with_these, d, h = scorer(UNEVEN, weights_at(UNEVEN)), np.diff(UNEVEN), 1e-6
+    phi = with_these.memory(x[None])[0]
+    root = np.sqrt(naive_uneven.variance(phi, d))
+    slope = ((phi + h) ** d - (phi - h) ** d) / (2 * h) * x[:-1] / root
+    error = (x[1:] - phi**d * x[:-1]) / root
+    fitted = sm.OLS(error, np.column_stack([slope, w[1:] * slope])).fit(cov_type="HC0")
+    contrast = np.column_stack([np.ones(N), w])
+    found = memory_path_at(x, with_these, w, shape="linear", quantile=2.0)
+    np.testing.assert_allclose(found.value, phi + contrast @ fitted.params, rtol=1e-5)
+    half = 2.0 * np.sqrt(np.diag(contrast @ fitted.cov_params() @ contrast.T))
+    np.testing.assert_allclose(found.upper - found.value, half, rtol=1e-5)
+    assert np.isnan(
+        modulus_path_at(
+            x[:30], scorer(UNEVEN[:30], weights_at(UNEVEN[:30])), w[:30], shape="linear", quantile=2.0
+        ).value
+    ).all()

@@ -15,6 +15,8 @@ from ews._common.alarms import westfall_young
 from ews._common.durations import steps_in
 from ews._common.observations import cells_of
 from ews.errors import ArgumentError, UnknownNameError
+from ews.indicators import registry
+from ews.indicators.fused import fused
 from ews.nulls.at_times import AR1AtTimes
 from ews.series import Series, as_series
 
@@ -34,6 +36,10 @@ def sampled(series: Series, **options: object) -> Sampling:
     found = sampling_of(series, detrended=lambda rows: rows - plan.rows(rows), **options)
     assert found is not None
     return found
+
+
+def null_of(found: Sampling) -> RecordedNull:
+    return found.null(null="ar1", limit=2.5, seed=0)
 
 
 def warns(series: Series, *, n_surrogates: int = 99) -> bool:
@@ -192,9 +198,12 @@ def test_the_scores_depend_on_neither_unit_nor_origin_nor_order() -> None:
     plain = sampled(as_series(x, time=UNEVEN, missing="keep", timed=True))
     z = plain.score(plain.residual(plain.values[None]), 2.5)[0]
     shuffled = np.random.default_rng(0).permutation(N)
-    for time, values in ((1e3 * UNEVEN - 7e4, x), (UNEVEN, -4e6 * x + 1e7), (UNEVEN[shuffled], x[shuffled])):
+    scaled = (UNEVEN, -4e6 * x + 1e7), (UNEVEN, 2.0**900 * x), (UNEVEN, 2.0**-900 * x)
+    for time, values in ((1e3 * UNEVEN - 7e4, x), (UNEVEN[shuffled], x[shuffled]), *scaled):
         other = sampled(as_series(values, time=time, missing="keep", timed=True))
         np.testing.assert_allclose(other.score(other.residual(other.values[None]), 2.5)[0], z, rtol=1e-6)
+        drawn = [one.score(one.residual(null_of(one).draw(0, 9, seed=4)), 2.5)[0] for one in (plain, other)]
+        np.testing.assert_allclose(drawn[1], drawn[0], rtol=1e-5, atol=1e-5)
 
 
 def test_detrending_without_even_times_is_local_linear_or_a_line_or_none() -> None:
@@ -217,6 +226,15 @@ def test_time_windows_hold_each_observation_in_a_cell_of_its_own() -> None:
     assert cells.fewest(4, shortest=2) == 2
     assert cells_of(np.array([0.0, 0.9, 1.1, 2.0])) is None
     assert cells_of(np.array([0.0, 1.0, 5000.0])) is None
+    at = np.flatnonzero(np.isfinite(HOLES)).astype(float)
+    cells, values = cells_of(at), red(at.size)
+    assert cells is not None
+    window, start = 40, int(at[0])
+    fewest = cells.fewest(window, shortest=3)
+    (found,) = fused(cells.blank(values), window=window, min_count=fewest, indicators=[registry.get("variance")])
+    for end in (60, 100, int(at[-1]) - start):
+        inside = (at - start > end - window) & (at - start <= end)
+        np.testing.assert_allclose(found[0, end], values[0, inside].var(ddof=1))
 
 
 # ---- lengths of time ------------------------------------------------------------------------------------------------

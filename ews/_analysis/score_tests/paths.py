@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Path", "memory_path", "modulus_path", "spread_path"]
+__all__ = ["Path", "memory_path", "modulus_path", "path", "spread_path"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -29,7 +29,7 @@ def memory_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) ->
     """φ + β w[t] of r[t] = (φ + β w[t]) r[t−1] + e[t], `quantile` standard errors to either side."""
     design = np.column_stack([x[:-1], w[1:] * x[:-1]])
     contrast = np.column_stack([np.ones_like(w), w])
-    return _path(design, x[1:], contrast, shape, quantile)
+    return path(design, x[1:], contrast, shape, quantile)
 
 
 def modulus_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) -> Path:
@@ -40,7 +40,7 @@ def modulus_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) -
     design = np.column_stack([x[1:-1], x[:-2], w[2:] * x[1:-1], w[2:] * x[:-2]])
     zero = np.zeros_like(w)
     contrast = np.column_stack([zero, np.full_like(w, -1.0), zero, -w])
-    return _path(design, x[2:], contrast, shape, quantile)
+    return path(design, x[2:], contrast, shape, quantile)
 
 
 def spread_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) -> Path:
@@ -50,7 +50,7 @@ def spread_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) ->
     """
     size = float(np.mean(x * x))
     design = np.column_stack([np.ones_like(w), w])
-    found = _path(design, np.log(x * x / size + 0.05), design, shape, quantile)
+    found = path(design, np.log(x * x / size + 0.05), design, shape, quantile)
     # The path has the right shape, and the mean square that was measured.
     level = float(np.sqrt(size / np.mean(np.exp(found.value))))
     value, lower, upper = (level * np.exp(0.5 * one) for one in (found.value, found.lower, found.upper))
@@ -58,7 +58,8 @@ def spread_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) ->
     return Path(shape, value, lower, upper, float(value[-1] - value[0]), 0.5 * found.drift_error * float(value[-1]))
 
 
-def _path(design: FloatArray, target: FloatArray, contrast: FloatArray, shape: str, quantile: float) -> Path:
+def path(design: FloatArray, target: FloatArray, contrast: FloatArray, shape: str, quantile: float) -> Path:
+    """`contrast` times the least-squares coefficients, `quantile` of White's standard errors to either side."""
     seen = np.isfinite(target) & np.isfinite(design).all(axis=1)
     design, target = design[seen], target[seen]
     coefficients, *_ = np.linalg.lstsq(design, target, rcond=None)

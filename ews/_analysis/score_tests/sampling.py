@@ -34,6 +34,7 @@ MOST_LEVELS = 20
 # The noise of repeats draws from a stream of its own.
 _REPEATS = 0x9E3779B9
 _ROWS, _STEPS = 100, 5
+_SAMPLES, _FEWEST_ROWS = 100_000, 4  # long rows tell as much as many short ones
 _NEAR = 0.002  # under half of what the mean of so many rows misses by
 _LEAST_SHARE = 0.01  # of the variance that is left to the noise between times, however noisy repeats are
 
@@ -127,21 +128,24 @@ class Sampling:
         def residual(rows: FloatArray) -> FloatArray:
             return rows - self.smooth(rows)
 
+        unit = float(np.abs(residual(self.values[None])).max()) or 1.0  # squares of which neither vanish nor overflow
+
         def measured(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
             left = bounded(residual(rows) if limit == math.inf else robust_residual(rows, residual), limit)
             left = left - left.mean(axis=1, keepdims=True)
-            return self.scorer.memory(left), np.mean(left**2, axis=1)
+            return self.scorer.memory(left), np.mean((left / unit) ** 2, axis=1)
 
         phi, power = (float(one[0]) for one in measured(self.values[None]))
         if not math.isfinite(phi) or not power > 0.0:
-            return AR1AtTimes(0.0, math.sqrt(max(power, 0.0)), self.observations.positions)
+            return AR1AtTimes(0.0, unit * math.sqrt(max(power, 0.0)), self.observations.positions)
         least = -LARGEST_COEFFICIENT if self.scorer.signed else 1e-4
-        at, missed, slope, sd = float(np.clip(phi, least, LARGEST_COEFFICIENT)), math.nan, 1.0, math.sqrt(power)
+        at, missed, slope, sd = float(np.clip(phi, least, LARGEST_COEFFICIENT)), math.nan, 1.0, unit * math.sqrt(power)
         sd *= math.sqrt(1.0 - at**2)
         before = math.nan
+        rows = int(np.clip(_SAMPLES // self.values.size, _FEWEST_ROWS, _ROWS))
         for step in range(_STEPS):
             # The same numbers each time, so that the steps settle.
-            drawn = AR1AtTimes(at, sd, self.observations.positions).draw(0, _ROWS, seed=seed)
+            drawn = AR1AtTimes(at, sd, self.observations.positions).draw(0, rows, seed=seed)
             found, spread = measured(self.at_times(drawn, seed=seed))
             memory, variance = float(np.nanmean(found)), float(np.mean(spread))
             own = float(np.mean(measured(drawn)[1])) if self.levels is not None or self.within > 0.0 else variance
@@ -247,7 +251,9 @@ def sampling_of(
     positions = seen.positions
     values = series.values if kept else seen.averaged(raw[None])[0]
     spare = raw.size - positions.size
-    within = math.sqrt(float(((raw - values[seen.which]) ** 2).sum()) / spare) if spare else 0.0
+    away = raw - values[seen.which]
+    size = float(np.abs(away).max())
+    within = size * math.sqrt(float(((away / size) ** 2).sum()) / spare) if spare and size > 0.0 else 0.0
     method = detrend if kept or detrend is None else "local_linear"
     smooth = kept_smoother(positions, detrend=method, bandwidth=bandwidth if method == detrend else None, causal=causal)
     trend = smooth(values[None])[0] if method is not None else np.full(values.size, values.mean())

@@ -20,6 +20,7 @@ FEWEST_TRIPLES = 20
 # Steps this near to one count as one for damping: jitter of the times acts as a little noise, alike in all surrogates.
 NEAR = 0.45
 _GROUPS = 64
+_SMALL, _LARGE = 1e-70, 1e70
 _SIGNED = np.concatenate([[-0.98], np.linspace(-0.9, 0.9, 19), [0.98]])
 _POSITIVE = np.array([0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.96, 0.99])
 
@@ -43,7 +44,7 @@ class Scorer:
         from ews._kernels.score_uneven import memory_of_rows
 
         phi = np.empty(bounded.shape[0])
-        x = np.require(bounded, np.float64, ("C", "W"))
+        x = _in_units(bounded)
         memory_of_rows(x, self.steps, self.place, self.coarse, self.tables, self.group, phi)
         return phi
 
@@ -58,20 +59,31 @@ class Scorer:
 
         rows, shapes = residual.shape[0], self.shapes.shape[0]
         own = np.empty((rows, shapes))
-        x = bounded(residual, limit, far=FAR)
+        x = _in_units(bounded(residual, limit, far=FAR))
         score_memory_rows(x, self.shapes, self.steps, self.place, self.coarse, self.tables, self.group, own)
         apart = np.empty((rows, 3, 1))
-        score_rows(self._apart(residual, np.nan), self._apart(self.shapes[:1], 0.0), limit, FAR, apart)
+        score_rows(self.apart(residual, np.nan), self.apart(self.shapes[:1], 0.0), limit, FAR, apart)
         z = np.full((rows, 3, shapes), np.nan)
         z[:, MEMORY], z[:, VARIANCE, 0] = own, apart[:, VARIANCE, 0]
         if self.triples >= FEWEST_TRIPLES:
             z[:, DAMPING, 0] = apart[:, DAMPING, 0]
         return z
 
-    def _apart(self, rows: FloatArray, blank: float) -> FloatArray:
+    def apart(self, rows: FloatArray, blank: float) -> FloatArray:
+        """Rows with a blank put where a step is not one."""
         out = np.full((rows.shape[0], int(self.broken[-1]) + 1), blank)
         out[:, self.broken] = rows
         return out
+
+
+def _in_units(rows: FloatArray) -> FloatArray:
+    """Rows of ordinary size: where fourth powers would leave the range of numbers, in units of their largest value."""
+    largest = np.fmax.reduce(np.abs(rows), axis=1, initial=0.0)
+    extreme = (largest > 0.0) & ((largest < _SMALL) | (largest > _LARGE))
+    if not extreme.any():
+        return np.require(rows, np.float64, ("C", "W"))
+    unit = np.where(extreme, 2.0 ** np.clip(np.floor(np.log2(np.where(extreme, largest, 1.0))), -1022, 1022), 1.0)
+    return np.ascontiguousarray(rows / unit[:, None])
 
 
 def scorer(positions: FloatArray, shapes: FloatArray) -> Scorer:
