@@ -16,6 +16,9 @@ IntArray = npt.NDArray[np.int64]
 
 _SCORINGS = 6  # of Fisher's scoring, from within a tenth of the maximum
 _NEAR_ONE = 1e-9
+# Observations to either side that the variance and its slope are taken relative to, and the least share of the record.
+_NEIGHBOURS, _SHARE = 10, 0.1
+_LEAST_EXCESS = 0.5  # of the kurtosis over 1
 
 
 @kernel
@@ -38,6 +41,24 @@ def decays(phi: float, steps: FloatArray, decay: FloatArray, slope: FloatArray, 
             power = -power
         decay[j], slope[j] = power, d * power / phi
         spread[j] = -math.expm1(2.0 * d * rate) / short if abs(short) > _NEAR_ONE else d
+
+
+@kernel
+def _growth(phi: float, steps: FloatArray, slope: FloatArray) -> None:
+    """The derivative of log (1 − φ^2d) / (1 − φ²) by φ, of each length of a step: 0 for a step of one."""
+    if abs(phi) < 1e-12:
+        phi = 1e-12
+    square = phi * phi
+    for j in range(steps.size):
+        d = steps[j]
+        if abs(1.0 - square) < 1e-6:
+            slope[j] = (d - 1.0) / phi
+        elif d == 1.0:
+            slope[j] = 0.0
+        else:
+            power = math.exp(d * math.log(square))
+            rest = -math.expm1(d * math.log(square))
+            slope[j] = 2.0 / phi * (square / (1.0 - square) - d * power / rest)
 
 
 @kernel
@@ -134,9 +155,15 @@ def score_memory_rows(
 ) -> None:
     """Studentised scores of a drift of φ in r[i] = φ^d[i] r[i−1] + e[i], of each row and shape.
 
-    With e of variance proportional to v = (1 − φ^2d) / (1 − φ²), the score of φ + β w[i] at β = 0 is the sum of
-    w̃ g, g = d φ^(d−1) r[i−1] e[i] / v, where w̃ is w without what a constant φ takes up, w̃ = w − Σ w G / Σ G with
-    G = (d φ^(d−1) r[i−1])² / v; its denominator is White's. Where all d are 1, these are those of even records.
+    With e of variance σ² v, v = (1 − φ^2d) / (1 − φ²), a larger φ shows in the means, and in how the variance goes with
+    the length of a step. The score of φ + β w[i] at β = 0 is the sum of w̃ g,
+
+        g = D e / (σ² v) + (q − q̄) (s − 1) / (κ − 1),  D = d φ^(d−1) r[i−1],  q = ∂ log v / ∂φ,
+
+    where s is e² / v over its mean among the neighbours in time and q̄ is the mean of q among them, so that noise that
+    grows or jumps counts for nothing, and κ is the mean of s²: 3 for Gaussian noise. w̃ = w − Σ w G / Σ G is w without
+    what a constant φ takes up, G = D² / (σ² v) + (q − q̄)² / (κ − 1). The denominator is White's. Where all d are 1,
+    q is 0 and these are the scores of even records.
 
     Parameters
     ----------
@@ -158,19 +185,45 @@ def score_memory_rows(
         Filled; NaN where not defined.
     """
     rows, n = x.shape
-    scratch = np.empty((3, steps.size))
-    score_of, information_of = np.empty(n), np.empty(n)
+    scratch, slope = np.empty((3, steps.size)), np.empty(steps.size)
+    score_of, information_of, size, excess = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    sums = np.zeros((3, n + 1))
+    reach = max(_NEIGHBOURS, int(_SHARE * n))
     for row in range(rows):
         r = x[row]
         phi = _memory(r, steps, place, coarse, tables, group, scratch)
         decays(phi, steps, scratch[0], scratch[1], scratch[2])
-        score_of[0] = information_of[0] = math.nan
+        _growth(phi, steps, slope)
+        score_of[0] = information_of[0] = size[0] = math.nan
+        sums[:, 1] = 0.0
         for i in range(1, n):
             j = place[i - 1]
             error = r[i] - scratch[0, j] * r[i - 1]
             regressor = scratch[1, j] * r[i - 1]
             score_of[i] = regressor * error / scratch[2, j]
             information_of[i] = regressor * regressor / scratch[2, j] + 0.0 * error
+            size[i] = error * error / scratch[2, j]
+            seen = size[i] == size[i]
+            sums[0, i + 1] = sums[0, i] + (size[i] if seen else 0.0)
+            sums[1, i + 1] = sums[1, i] + (slope[j] if seen else 0.0)
+            sums[2, i + 1] = sums[2, i] + (1.0 if seen else 0.0)
+        variance = sums[0, n] / sums[2, n] if sums[2, n] > 0.0 else math.nan
+        if steps.size > 1 and variance > 0.0:
+            # ---- what the variance says of it, beside its neighbours
+            kurtosis = 0.0
+            for i in range(1, n):
+                low, high = max(i - reach, 1), min(i + reach + 1, n)
+                mean = sums[0, high] - sums[0, low]
+                count = sums[2, high] - sums[2, low]
+                excess[i] = size[i] * count / mean if mean > 0.0 else math.nan
+                if excess[i] == excess[i]:
+                    kurtosis += excess[i] * excess[i]
+            weight = 1.0 / max(kurtosis / sums[2, n] - 1.0, _LEAST_EXCESS)
+            for i in range(1, n):
+                low, high = max(i - reach, 1), min(i + reach + 1, n)
+                beyond = slope[place[i - 1]] - (sums[1, high] - sums[1, low]) / (sums[2, high] - sums[2, low])
+                score_of[i] += variance * weight * beyond * (excess[i] - 1.0)
+                information_of[i] += variance * weight * beyond * beyond
         for k in range(shapes.shape[0]):
             w = shapes[k]
             weighted, information = 0.0, 0.0

@@ -40,16 +40,31 @@ def mean_of(beta: float, phi: float, x: np.ndarray, at: np.ndarray, w: np.ndarra
 
 
 def memory_score(phi: float, x: np.ndarray, at: np.ndarray, w: np.ndarray) -> float:
-    """White's score of β by numerical derivatives of the conditional means, that of φ regressed out."""
-    v = variance(phi, np.diff(at))
-    error = x[1:] - mean_of(0.0, phi, x, at, w)
-    h = 1e-6
-    drift = (mean_of(h, phi, x, at, w) - mean_of(-h, phi, x, at, w)) / (2 * h)
-    constant = (mean_of(0.0, phi + h, x, at, w) - mean_of(0.0, phi - h, x, at, w)) / (2 * h)
+    """White's score of β, by numerical derivatives of conditional means and variances, that of φ regressed out.
+
+    What the variances say is taken relative to ten neighbours on either side, or a tenth of the record.
+    """
+    d, h = np.diff(at), 1e-6
+    v = variance(phi, d)
+    error = (x[1:] - mean_of(0.0, phi, x, at, w)) / np.sqrt(v)
     seen = np.isfinite(error)
-    drift, constant, error = (one[seen] / np.sqrt(v[seen]) for one in (drift, constant, error))
-    middle = sm.OLS(w[1:][seen] * constant, constant).fit().params[0]
-    terms = (drift - middle * constant) * error
+    drift = (mean_of(h, phi, x, at, w) - mean_of(-h, phi, x, at, w)) / (2 * h) / np.sqrt(v)
+    constant = (mean_of(0.0, phi + h, x, at, w) - mean_of(0.0, phi - h, x, at, w)) / (2 * h) / np.sqrt(v)
+    growth = (np.log(variance(phi + h, d)) - np.log(variance(phi - h, d))) / (2 * h)
+    reach = max(10, x.size // 10)
+    near = [[k for k in range(d.size) if abs(k - i) <= reach and seen[k]] for i in range(d.size)]
+    ratio = np.array([error[i] ** 2 / np.mean(error[near[i]] ** 2) for i in range(d.size)])
+    beyond = np.array([growth[i] - growth[near[i]].mean() for i in range(d.size)])
+    weight = 1.0 / max(np.mean(ratio[seen] ** 2) - 1.0, 0.5)
+    sigma = np.sqrt(np.mean(error[seen] ** 2))
+    # Two observations of each: its mean, and its variance.
+    stacked = np.concatenate([error / sigma, np.sqrt(weight) * (ratio - 1.0)])
+    of_drift = np.concatenate([drift / sigma, np.sqrt(weight) * w[1:] * beyond])
+    of_constant = np.concatenate([constant / sigma, np.sqrt(weight) * beyond])
+    both = np.concatenate([seen, seen])
+    regressor = np.zeros(2 * d.size)
+    regressor[both] = sm.OLS(of_drift[both], of_constant[both]).fit().resid
+    terms = (regressor * np.where(both, stacked, 0.0)).reshape(2, -1).sum(axis=0)
     return float(terms.sum() / np.sqrt((terms**2).sum()))
 
 
