@@ -127,7 +127,7 @@ def test_paths_are_those_of_even_records_and_of_regressions_of_what_drifts() -> 
     for at_times, plain in ((memory_path_at, memory_path), (modulus_path_at, modulus_path)):
         found = at_times(x, scorer(EVEN, weights(N)), w, shape="linear", quantile=2.0)
         wanted = plain(x, w, shape="linear", quantile=2.0)
-        for end in ("value", "lower", "upper"):
+        for end in ("value", "lower", "upper", "drift", "drift_error"):
             np.testing.assert_allclose(getattr(found, end), getattr(wanted, end), rtol=1e-7, atol=1e-9)
     x, w = noise(UNEVEN, 0.6)[0], weights_at(UNEVEN)[0]
     with_these, d, h = scorer(UNEVEN, weights_at(UNEVEN)), np.diff(UNEVEN), 1e-6

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -30,11 +32,13 @@ def memory_path_at(x: FloatArray, scorer: Scorer, w: FloatArray, *, shape: str, 
 def modulus_path_at(x: FloatArray, scorer: Scorer, w: FloatArray, *, shape: str, quantile: float) -> Path:
     """The squared modulus of a complex pair, from observations that follow one another; NaN where these are too few."""
     if scorer.triples < FEWEST_TRIPLES:
-        return Path(shape, *(np.full_like(x, np.nan) for _ in range(3)))
+        nothing = np.full_like(x, np.nan)
+        return Path(shape, nothing, nothing, nothing, np.nan, np.nan)
     found = modulus_path(
         scorer.apart(x[None], np.nan)[0], scorer.apart(w[None], 0.0)[0], shape=shape, quantile=quantile
     )
-    return Path(shape, *(one[scorer.broken] for one in (found.value, found.lower, found.upper)))
+    ends = {name: getattr(found, name)[scorer.broken] for name in ("value", "lower", "upper")}
+    return replace(found, **ends)
 
 
 def _decays(phi: float, steps: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
