@@ -252,13 +252,15 @@ def _draw_drift(axes: Axes, detection: Detection) -> None:
     """What drifted most significantly, as the score tests estimate it, with its interval."""
     scores: Any = detection.scores
     tested = [one for one in detection.tests if one.adjusted == one.adjusted]
-    one = min(tested, key=lambda test: (test.adjusted, test.pvalue), default=detection.tests[0])
+    # What warns before what does not, however significant.
+    warning = [one for one in tested if one.warns and one.name in scores.kinds] or tested
+    one = min(warning, key=lambda test: (test.adjusted, test.pvalue), default=detection.tests[0])
     name, label, unstable = _PATHS[one.name]
     time = detection.series.time
     value, lower, upper = (getattr(scores, name + end) for end in ("", "_lower", "_upper"))
     heavy = value.size > RASTERIZE_ABOVE
     level = f"{100 * (1 - detection.config.alpha):g} % interval"
-    axes.fill_between(time, lower, upper, facecolor=SHADE, edgecolor="none", label=level, rasterized=heavy)
+    axes.fill_between(time, lower, upper, facecolor=BLUE, alpha=0.18, edgecolor="none", label=level, rasterized=heavy)
     axes.plot(time, value, color=BLUE, lw=1.7, label="what drifts", rasterized=heavy)
     if unstable is not None and abs(unstable - value[-1]) < 0.6:
         axes.axhline(unstable, color=VERMILLION, lw=1.0, ls=":", label="instability")

@@ -328,8 +328,8 @@ class Detection(TrendsOfIndicators):
         Zeros, ties and distinct values of the series, before any transform.
     spread : SpreadWithLevel or None
         How the spread of the residual scales with the level; None for a transformed series, or one without a level.
-    kind : {"slowing down", "variance only", "none"}
-        What moved: memory or damping, or only the noise.
+    kind : {"slowing down", "flickering", "variance only", "none"}
+        What moved, the first that applies: memory or damping; the last half moves between two states; the noise alone.
     bifurcation : str or None
         With slowing down, the likeliest of "fold", "transcritical", "pitchfork", "flip" and "hopf" among those that the
         significant tests allow; None where a record of under 40 samples leaves several.
@@ -341,9 +341,13 @@ class Detection(TrendsOfIndicators):
     powers : mapping of str to float
         Share of positive controls of each kind that get a warning; empty without surrogates.
     needed : int or None
-        Where the verdict is *inconclusive*: about how many observations would show controls of every kind.
+        Where the verdict is *inconclusive*: about how many observations would show controls of every kind; None too
+        where that is over a hundred times the record.
     smallest_drift : float or None
         The rise of the lag-1 coefficient over the record that would have shown in four of five records.
+    flickering : float
+        p of a test, beside the others and at its own level, of whether the last half moves between two states, against
+        the surrogates of the context; NaN where it was not made.
     """
 
     verdict: Verdict
@@ -372,6 +376,7 @@ class Detection(TrendsOfIndicators):
     powers: Mapping[str, float] = field(default_factory=dict)
     needed: int | None = None
     smallest_drift: float | None = None
+    flickering: float = float("nan")
 
     _derived: ClassVar = ("rivals",)
     _shapes: ClassVar = {

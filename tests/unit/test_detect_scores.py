@@ -131,6 +131,29 @@ def test_noise_that_grows_is_its_own_kind_and_no_warning() -> None:
     assert "no loss of resilience" in answer.reasons[0]
 
 
+def test_two_states_are_flickering_whatever_else_is_found() -> None:
+    generator = np.random.default_rng(2)
+    state = np.sign(np.cumsum(generator.random(400) < 0.15) % 2 - 0.5)
+    x = 0.3 * generator.standard_normal(400)
+    x[200:] += 3.0 * state[200:]
+    answer = found(x)
+    assert answer.flickering <= 0.05
+    assert any("two states" in one for one in answer.reasons)
+    assert answer.kind == ("slowing down" if answer.verdict == "warning" else "flickering")
+    for one in (memory(400), np.random.default_rng(1).exponential(size=400), np.sin(np.arange(400.0)) + memory(400)):
+        assert found(one).flickering > 0.05
+    assert np.isnan(found(np.random.default_rng(3).poisson(0.5, 400)).flickering)  # over half are 0
+    assert np.isnan(found(x, n_surrogates=0).flickering)
+
+
+def test_an_outlier_is_no_change_of_the_data_that_was_given() -> None:
+    x = memory(100)
+    x[30] += 50.0
+    before = x.copy()
+    found(x, detrend=None, n_surrogates=19)
+    np.testing.assert_array_equal(x, before)
+
+
 def test_the_tests_are_those_of_score_tests(cycle: ews.Detection) -> None:
     plankton = ews.models.hopf(n=300, seed=2)
     alone = ews.score_tests(plankton, until=plankton.transition, n_surrogates=199)

@@ -35,6 +35,7 @@ NAMES = {"hopf": "Hopf"}
 def reasons_of(
     scores: ScoreTests,
     warned: Sequence[str],
+    two_states: float,
     probability: Mapping[str, float],
     powers: Mapping[str, float],
     verdict: str,
@@ -45,7 +46,13 @@ def reasons_of(
     alpha = scores.config.alpha
     if not scores.config.n_surrogates:
         return ("no surrogates were drawn, so no drift was tested",)
-    sentences = [_moved(scores[name]) for name in scores.kinds]
+    # What warns comes first.
+    sentences = [_moved(scores[name]) for name in sorted(scores.kinds, key=lambda name: name not in warned)]
+    if two_states <= alpha:
+        sentences.append(
+            f"the last half moves between two states ({p_clause(two_states)}): flickering, as between alternative "
+            "states that noise reaches; by itself no sign of how near a transition is"
+        )
     if len(probability) > 1:
         shares = ", ".join(f"{NAMES.get(kind, kind)} {share:.2f}" for kind, share in probability.items())
         sentences.append(f"of the bifurcations that this allows the classifier gives: {shares}")
@@ -78,7 +85,7 @@ def reasons_of(
             rise = number_text(smallest, 2)
             sentences.append(f"a rise of the lag-1 coefficient by {rise} over the record would probably have shown")
         sentences.append(
-            "no length of the record would make the controls of every kind visible"
+            "to show the controls of every kind a record would have to be over a hundred times as long"
             if needed is None
             else f"a record of about {needed:,} observations would show the controls of every kind"
         )

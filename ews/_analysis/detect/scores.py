@@ -11,6 +11,7 @@ from ews._analysis.detect.bifurcation import named
 from ews._analysis.detect.controls import CONTROLS, SENTENCES, Seen, control_series, fitted_to, seen
 from ews._analysis.detect.reasons import reasons_of
 from ews._analysis.detect.record import Record
+from ews._analysis.score_tests.flickering import flickering
 from ews._analysis.score_tests.result import ScoreTests
 from ews._analysis.score_tests.testing import Held, Scoring, hold
 from ews._common.words import cautions
@@ -23,6 +24,8 @@ __all__ = ["LIMIT", "answer"]
 
 # Robust standard deviations to which outliers are pulled in.
 LIMIT = 2.5
+# Share of the record that one value may make up where two states are looked for.
+COMMON = 0.4
 # Surrogates behind the p-values and bands of the indicators, which are context and not the test.
 CONTEXT = 199
 # Longer controls would only see more, and take as long as the record.
@@ -48,6 +51,7 @@ def answer(record: Record) -> Detection:
         )
     else:
         context, bands = _significance.untested(record.pipeline, record.tau, test.seed), {}
+    two_states = _flickering(record, held, count)
     probability = named(record, warned)
     least = min(power.share.values()) if power.share else None
     verdict = verdict_of(bool(warned), least, record.obstacles)
@@ -59,11 +63,12 @@ def answer(record: Record) -> Detection:
         reasons=(
             *cautions(record.series.notes),
             *record.obstacles,
-            *reasons_of(scores, warned, probability, power.share, verdict, needed, smallest),
+            *reasons_of(scores, warned, two_states, probability, power.share, verdict, needed, smallest),
             *_steps(record, verdict),
             *record.hints,
         ),
-        kind=_kind(warned, scores),
+        kind=_kind(warned, two_states, scores),
+        flickering=two_states,
         bifurcation=next(iter(probability), None),
         probability=probability,
         scores=scores,
@@ -84,10 +89,26 @@ def answer(record: Record) -> Detection:
     )
 
 
-def _kind(warned: Sequence[str], scores: ScoreTests) -> Kind:
+def _kind(warned: Sequence[str], two_states: float, scores: ScoreTests) -> Kind:
     if warned:
         return "slowing down"
+    if two_states <= scores.config.alpha:
+        return "flickering"
     return "variance only" if scores.kinds else "none"
+
+
+def _flickering(record: Record, held: Held, count: int) -> float:
+    """p of flickering against so many surrogates; NaN without any, or where most values are equal.
+
+    Two values of which one is common are two groups, whatever the dynamics.
+    """
+    if not count or record.counts.share > COMMON:
+        return math.nan
+    observed = float(flickering(held.result.residual[None])[0])
+    if not observed > 0.0:  # as of all surrogates
+        return math.nan if math.isnan(observed) else 1.0
+    drawn = flickering(record.pipeline.residual(held.null.draw(0, count, seed=record.test.seed)))
+    return float((1 + np.count_nonzero(drawn >= observed)) / (1 + count))
 
 
 def _power(record: Record, scoring: Scoring, held: Held, stages: Stages) -> Seen:
@@ -105,9 +126,9 @@ def _power(record: Record, scoring: Scoring, held: Held, stages: Stages) -> Seen
 
 
 def _observations(needed: Mapping[str, float], n: int) -> int | None:
-    """Length at which controls of every kind would be seen, to two digits; None where no length would be enough."""
+    """Length at which controls of every kind would be seen, to two digits; None beyond a hundred times the record."""
     longest = max(needed.values(), default=math.inf)
-    if not math.isfinite(longest):
+    if not longest <= 100.0 * n:  # so far off the root of the length is no guide
         return None
     return max(n, int(float(f"{longest:.2g}")))
 

@@ -57,7 +57,7 @@ def robust_residual(rows: FloatArray, residual_of: Callable[[FloatArray], FloatA
     """
     from ews._kernels.score import far_rows
 
-    residual = residual_of(rows)
+    residual = np.array(residual_of(rows))  # where nothing is taken out they are the rows themselves
     suspects, left = np.arange(rows.shape[0]), residual  # rows that may have far outliers, and what is left of them
     for _ in range(_PASSES):
         found = np.empty(suspects.size, dtype=np.bool_)
