@@ -10,7 +10,7 @@ from ews._common.publish import public
 from ews.nulls.autoregressive import draw_autoregression
 from ews.nulls.null import FloatArray
 
-__all__ = ["AR1AtTimes"]
+__all__ = ["AR1AtTimes", "draw_at_times"]
 
 
 @public("ews.nulls")
@@ -49,12 +49,25 @@ class AR1AtTimes:
     def draw(self, first: int, count: int, *, seed: int) -> FloatArray:
         """Draw surrogates by number; at even times they are those of :class:`ews.nulls.AR1`."""
         phi, sd = np.full(self.positions.size, self.coefficient), np.full(self.positions.size, self.innovation_sd)
-        steps = np.diff(self.positions)
-        longer = np.flatnonzero(steps != 1.0)
-        if longer.size:
-            rate = np.log(max(abs(self.coefficient), 1e-300))
-            sign = np.where((self.coefficient < 0) & (np.round(steps[longer]) % 2 == 1), -1.0, 1.0)
-            phi[longer + 1] = sign * np.exp(steps[longer] * rate)
-            growth = -np.expm1(2.0 * steps[longer] * rate) / (1.0 - self.coefficient**2)
-            sd[longer + 1] = self.innovation_sd * np.sqrt(growth)
-        return draw_autoregression(phi, sd, first, count, seed=seed)
+        return draw_at_times(phi, sd, self.positions, first, count, seed=seed)
+
+
+def draw_at_times(
+    coefficient: FloatArray, sd: FloatArray, positions: FloatArray, first: int, count: int, *, seed: int
+) -> FloatArray:
+    """Rows (count, n) of a first-order autoregression that may drift, at any positions.
+
+    `coefficient` and `sd` are those of one step, on the way to each observation. Row k, counted from `first`, is the
+    same whatever is drawn beside it.
+    """
+    phi, spread = coefficient.copy(), sd.copy()
+    steps = np.diff(positions)
+    longer = np.flatnonzero(steps != 1.0)
+    if longer.size:
+        d, own = steps[longer], coefficient[longer + 1]
+        rate = np.log(np.maximum(np.abs(own), 1e-300))
+        phi[longer + 1] = np.where((own < 0) & (np.round(d) % 2 == 1), -1.0, 1.0) * np.exp(d * rate)
+        ordinary = np.abs(own) != 1.0
+        growth = np.where(ordinary, -np.expm1(2.0 * d * rate) / np.where(ordinary, 1.0 - own**2, 1.0), d)
+        spread[longer + 1] = sd[longer + 1] * np.sqrt(growth)
+    return draw_autoregression(phi, spread, first, count, seed=seed)

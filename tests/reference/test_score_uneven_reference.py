@@ -15,7 +15,7 @@ from ews._analysis.score_tests.statistics import score
 from ews.detrend import local_linear_at
 from ews.detrend.local_linear import smoother_of
 from ews.detrend.local_linear_at import smoother_at
-from ews.nulls.at_times import AR1AtTimes
+from ews.nulls.at_times import AR1AtTimes, draw_at_times
 from tests.reference import naive_uneven
 
 N = 120
@@ -89,6 +89,13 @@ def test_red_noise_at_any_times_has_its_covariance() -> None:
         lag = np.abs(at[:, None] - at)
         wanted = 4.0 / (1 - phi**2) * naive_uneven.power(phi, lag)
         np.testing.assert_allclose(np.cov(x.T), wanted, atol=0.06)
+    # What drifts is what a grid with all its steps would have drawn, had it drifted in between like that.
+    at, phi = np.array([0.0, 1.0, 4.0, 6.0]), np.array([0.5, 0.6, -0.7, 1.0])
+    x = draw_at_times(phi, np.full(4, 2.0), at, 0, 400_000, seed=1)
+    fine = draw_at_times(phi[[0, 1, 2, 2, 2, 3, 3]], np.full(7, 2.0), np.arange(7.0), 0, 400_000, seed=2)[
+        :, [0, 1, 4, 6]
+    ]
+    np.testing.assert_allclose(np.cov(x.T), np.cov(fine.T), atol=0.15)
 
 
 @pytest.mark.parametrize("causal", [False, True])
