@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +16,12 @@ from ews._common.alarms import SUFFICIENT_POWER, closed_claims
 from ews._common.progress import ProgressOption
 from ews._significance.controls import positive_control
 from ews._significance.pipeline import Stages, in_chunks
-from ews.nulls.autoregressive import LARGEST_COEFFICIENT, draw_autoregression
+from ews.nulls.autoregressive import LARGEST_COEFFICIENT, draw_autoregression, draw_second_order
 
 __all__ = ["CONTROLS", "SENTENCES", "Fitted", "Seen", "control_series", "draw_control", "fitted_to", "seen"]
 
 FloatArray = npt.NDArray[np.float64]
+Draw = Callable[[int, int], FloatArray]  # of rows: from which number on, and how many
 
 SENTENCES = {
     "fold": "the recovery rate falls from the fitted one to zero as the square root of the time left",
@@ -31,8 +32,10 @@ SENTENCES = {
 CONTROLS = tuple(SENTENCES)
 # The statistic that a control moves, by its place.
 _MOVES = {"fold": 0, "transcritical": 0, "flip": 1, "hopf": 2}
-# Settles a share to about 0.03.
-_SERIES = 300
+# How many of each kind have been drawn after each stage; further stages draw of those only whose share is not yet clear
+# of the one that suffices. The last settles a share to about 0.03.
+_STAGES = (50, 100, 200)
+_CLEAR = 3.0  # standard errors
 # A pair with no cycle to go by turns an eighth of a circle a sample, and loses half of its distance.
 _DEFAULT_ANGLE, _DEFAULT_MODULUS = np.pi / 4.0, 0.5
 
@@ -47,8 +50,8 @@ class Seen:
 
 
 def control_series(n_surrogates: int) -> int:
-    """How many controls of each kind are drawn: not more than the test itself draws."""
-    return min(_SERIES, max(50, n_surrogates))
+    """How many controls of each kind are drawn at most: no more than the test itself draws."""
+    return min(_STAGES[-1], max(_STAGES[0], n_surrogates))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +85,60 @@ def seen(
 
     The null of a score hardly depends on the memory that it is drawn with, so that one table serves all.
     """
-    n, count = scoring.pipeline.n, control_series(table.shape[1])
-    stages = Stages(progress, count * len(CONTROLS))
+    n, most = scoring.pipeline.n, control_series(table.shape[1])
+    draws = {
+        kind: draw_control(
+            kind, fitted, n, seed=int(np.random.SeedSequence([seed, 3, place]).generate_state(1, np.uint64)[0])
+        )
+        for place, kind in enumerate(CONTROLS)
+    }
     warns = [i for i, one in enumerate(STATISTICS) if one.warns]
-    share, needed = {}, {}
-    for place, kind in enumerate(CONTROLS):
-        own = int(np.random.SeedSequence([seed, 3, place]).generate_state(1, np.uint64)[0])
-        draw = draw_control(kind, fitted, n, seed=own)
-
-        def measure(first: int, rows: int, draw: Callable[[int, int], FloatArray] = draw) -> FloatArray:
-            return scoring.statistics(draw(first, rows))
-
-        values = np.concatenate(in_chunks(measure, count, n=n, progress=stages.next()), axis=1)
-        claimed = np.asarray(closed_claims(values, table, TESTED, alpha)[warns].any(axis=0))
-        share[kind] = float(claimed.mean())
-        moved = _MOVES[kind]
-        needed[kind] = n * _times(values[moved], table[moved], share[kind])
+    stages = Stages(progress, most * len(CONTROLS))
+    values = {kind: np.empty((len(STATISTICS), 0)) for kind in CONTROLS}
+    claims = {kind: np.empty(0, dtype=np.bool_) for kind in CONTROLS}
+    before = 0
+    for count in sorted({min(stage, most) for stage in _STAGES}):
+        drawn = [kind for kind in CONTROLS if not _clear(claims[kind])]
+        if not drawn:
+            break
+        found = _statistics(scoring, [draws[kind] for kind in drawn], before, count - before, stages.next())
+        claimed = closed_claims(found, table, TESTED, alpha)[warns].any(axis=0)
+        each = zip(drawn, np.hsplit(found, len(drawn)), np.split(claimed, len(drawn)), strict=True)
+        for kind, more, warned in each:
+            values[kind] = np.concatenate([values[kind], more], axis=1)
+            claims[kind] = np.concatenate([claims[kind], warned])
+        before = count
+    if callable(progress):
+        progress(most * len(CONTROLS), most * len(CONTROLS))
+    share = {kind: float(claims[kind].mean()) for kind in CONTROLS}
+    needed = {kind: n * _times(values[kind][moved], table[moved], share[kind]) for kind, moved in _MOVES.items()}
     return Seen(share, needed)
+
+
+def _clear(claimed: npt.NDArray[np.bool_]) -> bool:
+    """Whether a share differs from the one that suffices by more than chance."""
+    if not claimed.size:
+        return False
+    error = math.sqrt(SUFFICIENT_POWER * (1.0 - SUFFICIENT_POWER) / claimed.size)
+    return abs(float(claimed.mean()) - SUFFICIENT_POWER) > _CLEAR * error
+
+
+def _statistics(
+    scoring: Scoring, draws: Sequence[Draw], first: int, count: int, progress: ProgressOption
+) -> FloatArray:
+    """Statistics of `count` rows of each draw from its `first` on, side by side."""
+
+    def measure(start: int, rows: int) -> FloatArray:
+        parts, stop = [], start + rows
+        while start < stop:
+            place, within = divmod(start, count)
+            taken = min(count - within, stop - start)
+            parts.append(draws[place](first + within, taken))
+            start += taken
+        return scoring.statistics(parts[0] if len(parts) == 1 else np.concatenate(parts))
+
+    total = count * len(draws)
+    return np.concatenate(in_chunks(measure, total, n=scoring.pipeline.n, progress=progress), axis=1)
 
 
 def _times(values: FloatArray, null: FloatArray, share: float) -> float:
@@ -115,8 +155,8 @@ def _times(values: FloatArray, null: FloatArray, share: float) -> float:
     return max(1.0, float((bound + spread * norm.ppf(SUFFICIENT_POWER)) / distance)) ** 2
 
 
-def draw_control(kind: str, fitted: Fitted, n: int, *, seed: int) -> Callable[[int, int], FloatArray]:
-    """``draw(first, count)`` of rows of length `n` of a system whose eigenvalue goes to `kind`.
+def draw_control(kind: str, fitted: Fitted, n: int, *, seed: int) -> Draw:
+    """Rows of length `n` of a system whose eigenvalue goes to `kind`.
 
     Row i is the same however many are drawn.
     """
@@ -124,7 +164,8 @@ def draw_control(kind: str, fitted: Fitted, n: int, *, seed: int) -> Callable[[i
     left = 1.0 - (np.arange(n) + 1.0) / (n + 1.0)
     if kind == "hopf":
         moduli = np.minimum(np.power(fitted.modulus, left), LARGEST_COEFFICIENT)
-        return lambda first, count: _second_order(moduli, fitted.angle, sd, first, count, seed)
+        near, far = 2.0 * np.cos(fitted.angle) * moduli, -(moduli**2)
+        return lambda first, count: draw_second_order(near, far, sd, first, count, seed=seed)
     if kind == "fold":
         ramp = positive_control(fitted.coefficient, n)
     elif kind == "transcritical":
@@ -144,16 +185,3 @@ def _pair(residual: FloatArray) -> tuple[float, float]:
         return _DEFAULT_MODULUS, _DEFAULT_ANGLE
     modulus = float(np.sqrt(-second))
     return float(np.clip(modulus, 0.05, 0.95)), float(np.arccos(np.clip(first / (2.0 * modulus), -1.0, 1.0)))
-
-
-def _second_order(moduli: FloatArray, angle: float, sd: FloatArray, first: int, count: int, seed: int) -> FloatArray:
-    """AR(2) with a pair of roots whose modulus changes: x[t] = 2 r cos ω x[t−1] − r² x[t−2] + e."""
-    burn = 200
-    still = np.zeros(moduli.size + burn)
-    # A coefficient of zero leaves the innovations alone: row i of these is the i-th stream of the seed.
-    noise = draw_autoregression(still, np.concatenate([np.full(burn, sd[0]), sd]), first, count, seed=seed)
-    steady = np.concatenate([np.full(burn, moduli[0]), moduli])
-    out = noise.copy()
-    for t in range(2, out.shape[1]):
-        out[:, t] += 2.0 * steady[t] * np.cos(angle) * out[:, t - 1] - steady[t] ** 2 * out[:, t - 2]
-    return np.ascontiguousarray(out[:, burn:])
