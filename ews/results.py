@@ -184,6 +184,7 @@ class Significance(Result):
     seed: int
 
     _named_alike: ClassVar = "tau pvalue pvalue_adjusted surrogate_tau"
+    _filled: ClassVar = "tau surrogate_tau"
     _shapes: ClassVar = {"surrogates": "surrogate_tau"}
 
     def _report(self) -> Report:
@@ -379,6 +380,7 @@ class Detection(TrendsOfIndicators):
     flickering: float = float("nan")
 
     _derived: ClassVar = ("rivals",)
+    _filled: ClassVar = "indicators surrogate_tau"
     _shapes: ClassVar = {
         "n": "trend residual indicators.values surrogate_band.lower surrogate_band.median surrogate_band.upper",
         "surrogates": "surrogate_tau",

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["MultivariateConfig", "MultivariateDetection"]
 
 FloatArray = npt.NDArray[np.float64]
-_OF_VARIABLE = {"value": "values", "notes": "notes", "names": "name", "sampling": "sampling"}
+_OF_VARIABLE = {
+    "value": "values",
+    "notes": "notes",
+    "names": "name",
+    "sampling": "sampling",
+    "observations": "observations",
+}
 _OF_ALL = ("time", "time_name", "step", "step_unit")
 _BY_COLUMN = ("trend", "residual", "scale")
 
@@ -104,7 +110,7 @@ class MultivariateDetection(TrendsOfIndicators):
     counts: Mapping[str, ValueCounts] = field(default_factory=dict)
     spread: Mapping[str, SpreadWithLevel | None] = field(default_factory=dict)
 
-    _filled: ClassVar = "variables indicators"
+    _filled: ClassVar = "variables indicators surrogate_tau"
     _shapes: ClassVar = {
         "n": "variables indicators.values surrogate_band.lower surrogate_band.median surrogate_band.upper",
         "n,variables": "trend residual",
