@@ -27,12 +27,12 @@ from ews._analysis.score_tests.oscillation import (
 )
 from ews._analysis.score_tests.shapes import weights
 from ews._analysis.score_tests.statistics import STATISTICS, bounded, robust_residual, score
-from ews._common.alarms import westfall_young
+from ews._common.alarms import closed_test
 
 SEED = 20_261_129
 SERIES = 400
 N = 1000
-SURROGATES = 99
+SURROGATES = 199
 LIMIT = 2.5
 # Samples a period of the mode that loses damping, and its damping ratio at the start.
 PERIODS = (10, 20, 40, 100)
@@ -104,7 +104,7 @@ def _answers(rows: np.ndarray, surrogates: int = SURROGATES) -> np.ndarray:
         tested = [one.tested for one in STATISTICS]
         if mode is not None:
             tested = [replace(one, weight=w) for one, w in zip(tested, OSCILLATING_WEIGHTS, strict=True)]
-        p = westfall_young(statistics(residual)[:, 0], drawn, tested)[1]
+        p = closed_test(statistics(residual)[:, 0], drawn, tested)[1]
         found.append([mode is not None, mode is not None and mode.resolved, *p])
     return np.array(found, dtype=np.float64)
 

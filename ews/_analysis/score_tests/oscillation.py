@@ -35,7 +35,7 @@ _SAMPLES_PER_COEFFICIENT = 8
 _NARROWEST = 0.03
 # Shares of the level, in the order of the four statistics, of a record that oscillates: its leading eigenvalues are a
 # pair, which damping asks after, and memory only where it is put to the wrong question.
-OSCILLATING_WEIGHTS = (0.5, 0.1, 3.4, 1.0)
+OSCILLATING_WEIGHTS = (0.5, 0.5, 3.0, 1.0)
 # Orders up to two are what the score of a drifting second coefficient is made for.
 _SECOND = 2
 
