@@ -41,6 +41,7 @@ OTHER_DAMPING = 0.1
 MEASUREMENT = 0.5  # of the standard deviation of both modes
 WORKERS = min(2, os.cpu_count() or 1)
 ALPHA = 0.05
+CHUNKS = 4  # seeds count within one: the table is the same whatever the number of workers
 _DAMPING = [one.name for one in STATISTICS].index("damping")
 _WARNS = np.array([one.warns for one in STATISTICS])
 
@@ -112,7 +113,7 @@ def _answers(rows: np.ndarray, surrogates: int = SURROGATES) -> np.ndarray:
 def answers(rows: np.ndarray) -> np.ndarray:
     """:func:`_answers` on all cores."""
     with ProcessPoolExecutor(WORKERS) as pool:
-        return np.concatenate(list(pool.map(_answers, np.array_split(rows, 4 * WORKERS))))
+        return np.concatenate(list(pool.map(_answers, np.array_split(rows, CHUNKS))))
 
 
 def summary(found: np.ndarray) -> dict[str, float]:
