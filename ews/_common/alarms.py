@@ -13,8 +13,8 @@ import numpy.typing as npt
 __all__ = [
     "SUFFICIENT_POWER",
     "Alarm",
+    "ClosedTest",
     "Statistic",
-    "closed_claims",
     "closed_test",
     "count_warnings",
     "hardly_more",
@@ -185,27 +185,35 @@ def closed_test(
     return single, adjusted
 
 
-def closed_claims(
-    values: FloatArray, table: FloatArray, statistics: Sequence[Statistic], alpha: float
-) -> npt.NDArray[np.bool_]:
-    """Which statistics of which columns of `values`, (statistics, series), :func:`closed_test` rejects at `alpha`.
+class ClosedTest:
+    """:func:`closed_test` of many at one level, held against one table, (statistics, surrogates).
 
-    All are held against one table, (statistics, surrogates), in which each surrogate counts itself: slightly
-    conservative.
+    In the table each surrogate counts itself: slightly conservative.
     """
-    n = table.shape[1]
-    weights = np.array([[one.weight] for one in statistics])
-    pvalues = np.stack([one.pvalues(values[i], table[i]) for i, one in enumerate(statistics)]) / weights
-    own = np.stack([one.pvalues(row, row) for one, row in zip(statistics, table, strict=True)]) / weights
-    own = np.where(np.isnan(own), 0.0, own)
-    claimed = ~np.isnan(pvalues)
-    for members in map(list, _intersections(range(len(statistics)))):
-        smallest = np.sort(np.min(own[members], axis=0))
-        with np.errstate(invalid="ignore"):
-            least = np.fmin.reduce(pvalues[members], axis=0)
-        p = (1.0 + np.searchsorted(smallest, least, side="right")) / (1.0 + n)
-        claimed[members] &= p <= alpha
-    return np.asarray(claimed & (pvalues * weights <= alpha))
+
+    def __init__(self, table: FloatArray, statistics: Sequence[Statistic], alpha: float) -> None:
+        n = table.shape[1]
+        self._table, self._statistics, self._alpha = np.sort(table, axis=1), statistics, alpha  # NaN last
+        self._weights = np.array([[one.weight] for one in statistics])
+        own = np.stack([one.pvalues(row, row) for one, row in zip(statistics, table, strict=True)]) / self._weights
+        own = np.where(np.isnan(own), 0.0, own)
+        # How many surrogates may have as small a p where the intersection is rejected; -1: it never is.
+        allowed = int(np.count_nonzero((1.0 + np.arange(n)) / (1.0 + n) <= alpha)) - 1
+        self._bounds = []  # of each intersection: the weighted p that the least of its members has to lie below
+        for members in map(list, _intersections(range(len(statistics)))):
+            smallest = own[members[0]] if len(members) == 1 else own[members].min(axis=0)
+            bound = float(np.partition(smallest, allowed)[allowed]) if allowed >= 0 else -np.inf
+            self._bounds.append((members, bound))
+
+    def claims(self, values: FloatArray) -> npt.NDArray[np.bool_]:
+        """Which statistics of which columns of `values`, (statistics, series), are rejected."""
+        table, tested = self._table, self._statistics
+        pvalues = np.stack([one.pvalues(values[i], table[i]) for i, one in enumerate(tested)]) / self._weights
+        claimed = pvalues * self._weights <= self._alpha
+        known = np.where(np.isnan(pvalues), np.inf, pvalues)
+        for members, bound in self._bounds:
+            claimed[members] &= (known[members] < bound).any(axis=0)
+        return np.asarray(claimed)
 
 
 def _intersections(hypotheses: Iterable[int]) -> Iterator[tuple[int, ...]]:

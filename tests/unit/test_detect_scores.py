@@ -12,7 +12,7 @@ import pytest
 
 import ews
 from ews._analysis.detect.controls import CONTROLS, Fitted, draw_control
-from ews._common.alarms import Statistic, closed_claims, closed_test
+from ews._common.alarms import ClosedTest, Statistic, closed_test
 from ews.errors import ArgumentError, SeriesTooShortError, UnknownNameError
 
 
@@ -88,7 +88,7 @@ def test_what_is_undefined_is_not_charged_for() -> None:
 def test_claims_of_many_are_those_of_one() -> None:
     _, table, statistics = joint(4, 999)
     values = joint(4, 300, seed=3)[1] + 2.0
-    claims = closed_claims(values, table, statistics, 0.05)
+    claims = ClosedTest(table, statistics, 0.05).claims(values)
     one_by_one = np.stack([closed_test(column, table, statistics)[1] <= 0.05 for column in values.T], axis=1)
     assert (claims & ~one_by_one).sum() == 0  # a table in which each surrogate counts itself is conservative
     assert (one_by_one & ~claims).mean() < 0.02
@@ -99,7 +99,7 @@ def test_the_level_holds_over_all_tests_together() -> None:
     """200 columns of nothing against a table of nothing: any claim in about one of twenty."""
     _, table, statistics = joint(4, 1999, seed=5)
     values = joint(4, 2000, seed=6)[1]
-    assert closed_claims(values, table, statistics, 0.05).any(axis=0).mean() == pytest.approx(0.05, abs=0.015)
+    assert ClosedTest(table, statistics, 0.05).claims(values).any(axis=0).mean() == pytest.approx(0.05, abs=0.015)
 
 
 # ---- verdict, kind, bifurcation -------------------------------------------------------------------------------------

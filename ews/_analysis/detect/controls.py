@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ews import nulls
 from ews._analysis.score_tests.statistics import STATISTICS
 from ews._analysis.score_tests.testing import TESTED, Scoring
-from ews._common.alarms import SUFFICIENT_POWER, closed_claims
+from ews._common.alarms import SUFFICIENT_POWER, ClosedTest
 from ews._common.progress import ProgressOption
 from ews._significance.controls import positive_control
 from ews._significance.pipeline import Stages, in_chunks
@@ -92,6 +92,7 @@ def seen(
         )
         for place, kind in enumerate(CONTROLS)
     }
+    test = ClosedTest(table, TESTED, alpha)
     warns = [i for i, one in enumerate(STATISTICS) if one.warns]
     stages = Stages(progress, most * len(CONTROLS))
     values = {kind: np.empty((len(STATISTICS), 0)) for kind in CONTROLS}
@@ -102,7 +103,7 @@ def seen(
         if not drawn:
             break
         found = _statistics(scoring, [draws[kind] for kind in drawn], before, count - before, stages.next())
-        claimed = closed_claims(found, table, TESTED, alpha)[warns].any(axis=0)
+        claimed = test.claims(found)[warns].any(axis=0)
         each = zip(drawn, np.hsplit(found, len(drawn)), np.split(claimed, len(drawn)), strict=True)
         for kind, more, warned in each:
             values[kind] = np.concatenate([values[kind], more], axis=1)
@@ -145,14 +146,14 @@ def _times(values: FloatArray, null: FloatArray, share: float) -> float:
     """How many times the length would be enough: a score's distance from its null grows as the root of the length."""
     if share >= SUFFICIENT_POWER:
         return 1.0
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     distance, spread = np.nanmean(values) - np.nanmean(null), np.nanstd(values)
     if not distance > 0.0:
         return math.inf
     # The bound that gives the share that was found, of a normal score.
-    bound = distance - spread * float(norm.ppf(np.clip(share, 0.01, 0.99)))
-    return max(1.0, float((bound + spread * norm.ppf(SUFFICIENT_POWER)) / distance)) ** 2
+    bound = distance - spread * float(ndtri(min(max(share, 0.01), 0.99)))
+    return max(1.0, float((bound + spread * ndtri(SUFFICIENT_POWER)) / distance)) ** 2
 
 
 def draw_control(kind: str, fitted: Fitted, n: int, *, seed: int) -> Draw:

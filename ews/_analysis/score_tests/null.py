@@ -17,8 +17,9 @@ __all__ = ["fitted_null"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_ROWS = 100
-_STEPS = 3
+_ROWS = 64
+# Bounds of how much of a rise in the coefficient is left.
+_SLOPES = (0.25, 2.0)
 # Long rows tell as much of the mean coefficient as many short ones.
 _SAMPLES, _FEWEST_ROWS = 100_000, 4
 
@@ -56,13 +57,23 @@ def fitted_null(
     if not isinstance(fitted, nulls.AR1):
         return fitted
     rows = int(np.clip(_SAMPLES // residual.size, _FEWEST_ROWS, _ROWS))
-    moved = fitted
-    for _ in range(_STEPS):
+
+    def left(null: nulls.AR1) -> float:
         # The same numbers each time, so that the steps settle.
-        measured = in_chunks(partial(_memory, moved, residual_of, seed), rows, n=residual.size)
-        coefficient = moved.coefficient + fitted.coefficient - float(np.mean(np.concatenate(measured)))
-        moved = replace(moved, coefficient=float(np.clip(coefficient, -LARGEST_COEFFICIENT, LARGEST_COEFFICIENT)))
-    return moved
+        return float(np.mean(np.concatenate(in_chunks(partial(_memory, null, residual_of, seed), rows, n=null.n))))
+
+    def moved(coefficient: float) -> nulls.AR1:
+        return replace(fitted, coefficient=float(np.clip(coefficient, -LARGEST_COEFFICIENT, LARGEST_COEFFICIENT)))
+
+    aim, first = fitted.coefficient, left(fitted)
+    other = moved(2.0 * aim - first)
+    step = other.coefficient - aim
+    if step == 0.0:
+        return fitted
+    # What is left rises with what was there, but for chance in short records: never by much more or less.
+    second = left(other)
+    slope = min(max((second - first) / step, _SLOPES[0]), _SLOPES[1])
+    return moved(other.coefficient + (aim - second) / slope)
 
 
 def _memory(

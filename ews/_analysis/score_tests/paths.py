@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,9 @@ import numpy.typing as npt
 __all__ = ["Path", "memory_path", "modulus_path", "path", "spread_path"]
 
 FloatArray = npt.NDArray[np.float64]
+Equations = Callable[[slice], tuple[FloatArray, FloatArray]]
+
+_BLOCK = 8192  # equations that are looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +31,12 @@ class Path:
 
 def memory_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) -> Path:
     """φ + β w[t] of r[t] = (φ + β w[t]) r[t−1] + e[t], `quantile` standard errors to either side."""
-    design = np.column_stack([x[:-1], w[1:] * x[:-1]])
-    contrast = np.column_stack([np.ones_like(w), w])
-    return path(design, x[1:], contrast, shape, quantile)
+
+    def equations(block: slice) -> tuple[FloatArray, FloatArray]:
+        before = x[:-1][block]
+        return np.stack([before, w[1:][block] * before]), x[1:][block]
+
+    return path(equations, x.size - 1, w, _MEMORY, shape, quantile)
 
 
 def modulus_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) -> Path:
@@ -37,10 +44,12 @@ def modulus_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) -
 
     Minus the product of the two eigenvalues where they are real.
     """
-    design = np.column_stack([x[1:-1], x[:-2], w[2:] * x[1:-1], w[2:] * x[:-2]])
-    zero = np.zeros_like(w)
-    contrast = np.column_stack([zero, np.full_like(w, -1.0), zero, -w])
-    return path(design, x[2:], contrast, shape, quantile)
+
+    def equations(block: slice) -> tuple[FloatArray, FloatArray]:
+        one, two, drift = x[1:-1][block], x[:-2][block], w[2:][block]
+        return np.stack([one, two, drift * one, drift * two]), x[2:][block]
+
+    return path(equations, x.size - 2, w, _MODULUS, shape, quantile)
 
 
 def spread_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) -> Path:
@@ -49,8 +58,12 @@ def spread_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) ->
     The interval takes the residuals for independent.
     """
     size = float(np.mean(x * x))
-    design = np.column_stack([np.ones_like(w), w])
-    found = path(design, np.log(x * x / size + 0.05), design, shape, quantile)
+
+    def equations(block: slice) -> tuple[FloatArray, FloatArray]:
+        drift = w[block]
+        return np.stack([np.ones_like(drift), drift]), np.log(x[block] ** 2 / size + 0.05)
+
+    found = path(equations, x.size, w, _MEMORY, shape, quantile)
     # The path has the right shape, and the mean square that was measured.
     level = float(np.sqrt(size / np.mean(np.exp(found.value))))
     value, lower, upper = (level * np.exp(0.5 * one) for one in (found.value, found.lower, found.upper))
@@ -58,16 +71,46 @@ def spread_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) ->
     return Path(shape, value, lower, upper, float(value[-1] - value[0]), 0.5 * found.drift_error * float(value[-1]))
 
 
-def path(design: FloatArray, target: FloatArray, contrast: FloatArray, shape: str, quantile: float) -> Path:
-    """`contrast` times the least-squares coefficients, `quantile` of White's standard errors to either side."""
-    seen = np.isfinite(target) & np.isfinite(design).all(axis=1)
-    design, target = design[seen], target[seen]
-    coefficients, *_ = np.linalg.lstsq(design, target, rcond=None)
-    error = target - design @ coefficients
-    inverse = np.linalg.pinv(design.T @ design)
-    covariance = inverse @ (design.T * error**2) @ design @ inverse  # White (1980), eq. 7
-    value = contrast @ coefficients
-    half = quantile * np.sqrt(np.maximum(np.einsum("ti,ij,tj->t", contrast, covariance, contrast), 0.0))
-    moved = contrast[-1] - contrast[0]
-    error_of_drift = float(np.sqrt(max(moved @ covariance @ moved, 0.0)))
-    return Path(shape, value, value - half, value + half, float(moved @ coefficients), error_of_drift)
+# Level and drift of a path, in the coefficients of its regression.
+_MEMORY = np.eye(2)
+_MODULUS = np.array([[0.0, -1.0, 0.0, 0.0], [0.0, 0.0, 0.0, -1.0]])
+
+
+def path(equations: Equations, count: int, w: FloatArray, contrast: FloatArray, shape: str, quantile: float) -> Path:
+    """A path level + drift · w[t], where `contrast` times the least-squares coefficients is (level, drift).
+
+    ``equations(block)`` gives regressors, (coefficients, m), and targets, (m,), of those of `count` equations: a block
+    at a time, so that a long record needs no copies of itself. What is not finite is left out. The interval is
+    `quantile` of White's standard errors to either side.
+    """
+    blocks = [slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)]
+    triangle = np.zeros((0, contrast.shape[1] + 1))
+    for block in blocks:
+        triangle = np.linalg.qr(np.concatenate([triangle, _seen(*equations(block)).T]), mode="r")
+    root = np.linalg.pinv(triangle[:, :-1])
+    coefficients, inverse = root @ triangle[:, -1], root @ root.T
+    middle = np.zeros_like(inverse)
+    for block in blocks:
+        seen = _seen(*equations(block))
+        weighted = seen[:-1] * (seen[-1] - coefficients @ seen[:-1])
+        middle += weighted @ weighted.T
+    level, drift = contrast @ coefficients
+    covariance = contrast @ inverse @ middle @ inverse @ contrast.T  # White (1980), eq. 7
+    value = level + drift * w
+    # The variance of the path is that of a line in w.
+    half = covariance[1, 1] * w
+    half += 2.0 * covariance[0, 1]
+    half *= w
+    half += covariance[0, 0]
+    np.sqrt(np.maximum(half, 0.0, out=half), out=half)
+    half *= quantile
+    moved = float(w[-1] - w[0])
+    error = abs(moved) * float(np.sqrt(max(covariance[1, 1], 0.0)))
+    return Path(shape, value, value - half, value + half, float(drift * moved), error)
+
+
+def _seen(regressors: FloatArray, target: FloatArray) -> FloatArray:
+    """Regressors above targets, without what is not finite."""
+    both = np.concatenate([regressors, target[None]])
+    finite = np.isfinite(both).all(axis=0)
+    return both if finite.all() else both[:, finite]

@@ -25,8 +25,11 @@ def memory_path_at(x: FloatArray, scorer: Scorer, w: FloatArray, *, shape: str, 
     decay, slope, spread = _decays(phi, steps)
     drift = slope * x[:-1] / spread
     target = (x[1:] - decay * x[:-1]) / spread + phi * drift
-    contrast = np.column_stack([np.ones_like(w), w])
-    return path(np.column_stack([drift, w[1:] * drift]), target, contrast, shape, quantile)
+
+    def equations(block: slice) -> tuple[FloatArray, FloatArray]:
+        return np.stack([drift[block], w[1:][block] * drift[block]]), target[block]
+
+    return path(equations, target.size, w, np.eye(2), shape, quantile)
 
 
 def modulus_path_at(x: FloatArray, scorer: Scorer, w: FloatArray, *, shape: str, quantile: float) -> Path:

@@ -155,9 +155,9 @@ def hold(
 
 
 def _quantile(alpha: float) -> float:
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    return float(norm.isf(0.5 * alpha))
+    return -float(ndtri(0.5 * alpha))
 
 
 def _paths(residual: FloatArray, scoring: Scoring, scores: FloatArray, alpha: float) -> tuple[Path, ...]:
