@@ -195,7 +195,7 @@ def test_the_length_needed_is_near_what_simulation_finds() -> None:
 
 
 def test_controls_go_where_they_say() -> None:
-    fitted = Fitted(0.4, 1.0, 0.5, np.pi / 4.0)
+    fitted = Fitted(0.4, 1.0, 0.5, np.pi / 4.0, 1.0)
     for kind, sign in (("fold", 1), ("transcritical", 1), ("flip", -1)):
         rows = draw_control(kind, fitted, 400, seed=1)(0, 400)
         last = rows[:, -20:]
@@ -273,7 +273,7 @@ def test_what_cannot_be_used_is_refused() -> None:
 
 
 def test_a_short_record_names_no_one_bifurcation_of_several() -> None:
-    rising = draw_control("transcritical", Fitted(0.1, 1.0, 0.5, 0.8), 39, seed=1)(0, 400)
+    rising = draw_control("transcritical", Fitted(0.1, 1.0, 0.5, 0.8, 1.0), 39, seed=1)(0, 400)
     answers = (found(row, n_surrogates=99) for row in rising)
     warned = next(one for one in answers if one.scores is not None and one.scores.kinds == ("memory towards +1",))
     assert (warned.bifurcation, warned.probability, warned.kind) == (None, {}, "slowing down")

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls
+from ews._analysis.score_tests.oscillation import Mode
 from ews._analysis.score_tests.statistics import STATISTICS
-from ews._analysis.score_tests.testing import TESTED, Scoring
+from ews._analysis.score_tests.testing import Scoring
 from ews._common.alarms import SUFFICIENT_POWER, ClosedTest
 from ews._common.progress import ProgressOption
 from ews._significance.controls import positive_control
@@ -60,16 +61,26 @@ class Fitted:
 
     coefficient: float
     innovation_sd: float
-    # Modulus and angle of a complex pair of eigenvalues.
+    # Modulus and angle of a complex pair of eigenvalues, and the innovations that drive it.
     modulus: float
     angle: float
+    drive_sd: float
+    rest_sd: float = 0.0  # of white noise beside the pair, for all that is not in its mode
 
 
-def fitted_to(residual: FloatArray, null: nulls.Null) -> Fitted:
+def fitted_to(residual: FloatArray, null: nulls.Null, mode: Mode | None) -> Fitted:
     """What a residual, of shape (n,), gives to its controls; the memory is that of the null where it is red noise."""
     memory = nulls.AR1.fit(residual)
     coefficient = null.coefficient if isinstance(null, nulls.AR1) else memory.coefficient
-    return Fitted(coefficient, memory.innovation_sd, *_pair(residual))
+    if mode is None or not mode.resolved:
+        return Fitted(coefficient, memory.innovation_sd, *_pair(residual), memory.innovation_sd)
+    angle = 2.0 * np.pi / mode.period
+    modulus = min(math.exp(-mode.damping * angle), LARGEST_COEFFICIENT)
+    near, far, variance = 2.0 * modulus * math.cos(angle), -(modulus**2), float(np.var(residual))
+    # Variance of an AR(2) (Box & Jenkins 1976, eq. 3.2.28), of which the mode has its share.
+    gain = (1.0 - far) / ((1.0 + far) * ((1.0 - far) ** 2 - near**2))
+    drive, rest = math.sqrt(mode.share * variance / gain), math.sqrt((1.0 - mode.share) * variance)
+    return Fitted(coefficient, memory.innovation_sd, modulus, angle, drive, rest)
 
 
 def seen(
@@ -92,7 +103,7 @@ def seen(
         )
         for place, kind in enumerate(CONTROLS)
     }
-    test = ClosedTest(table, TESTED, alpha)
+    test = ClosedTest(table, scoring.tested, alpha)
     warns = [i for i, one in enumerate(STATISTICS) if one.warns]
     stages = Stages(progress, most * len(CONTROLS))
     values = {kind: np.empty((len(STATISTICS), 0)) for kind in CONTROLS}
@@ -165,8 +176,16 @@ def draw_control(kind: str, fitted: Fitted, n: int, *, seed: int) -> Draw:
     left = 1.0 - (np.arange(n) + 1.0) / (n + 1.0)
     if kind == "hopf":
         moduli = np.minimum(np.power(fitted.modulus, left), LARGEST_COEFFICIENT)
-        near, far = 2.0 * np.cos(fitted.angle) * moduli, -(moduli**2)
-        return lambda first, count: draw_second_order(near, far, sd, first, count, seed=seed)
+        near, far, drive = 2.0 * np.cos(fitted.angle) * moduli, -(moduli**2), np.full(n, fitted.drive_sd)
+
+        def oscillating(first: int, count: int) -> FloatArray:
+            rows = draw_second_order(near, far, drive, first, count, seed=seed)
+            if fitted.rest_sd > 0.0:
+                rest = np.full(n, fitted.rest_sd)
+                rows += draw_autoregression(np.zeros(n), rest, first, count, seed=seed + 1)
+            return rows
+
+        return oscillating
     if kind == "fold":
         ramp = positive_control(fitted.coefficient, n)
     elif kind == "transcritical":

@@ -116,5 +116,5 @@ def _of_scores(
         return scoring.statistics(null.draw(first, count, seed=seed))
 
     table = np.concatenate(in_chunks(scored, surrogates, n=pipeline.n), axis=1)
-    found = seen(scoring, table, fitted_to(residual, null), alpha=alpha, seed=seed)
+    found = seen(scoring, table, fitted_to(residual, null, None), alpha=alpha, seed=seed)
     return min(found.share.values())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ews._analysis.score_tests.result import ScoreTest, ScoreTests
-from ews._analysis.score_tests.testing import TESTED
 from ews._common.alarms import hardly_more
 from ews._common.words import listed, number_text, p_clause
 from ews._significance.verdict import qualification
@@ -41,6 +40,7 @@ def reasons_of(
     verdict: str,
     needed: int | None,
     smallest: float | None,
+    shares: Sequence[float],
 ) -> tuple[str, ...]:
     """First what moved, then towards what, then what the test could have seen."""
     alpha = scores.config.alpha
@@ -54,8 +54,8 @@ def reasons_of(
             "states that noise reaches; by itself no sign of how near a transition is"
         )
     if len(probability) > 1:
-        shares = ", ".join(f"{NAMES.get(kind, kind)} {share:.2f}" for kind, share in probability.items())
-        sentences.append(f"of the bifurcations that this allows the classifier gives: {shares}")
+        likely = ", ".join(f"{NAMES.get(kind, kind)} {share:.2f}" for kind, share in probability.items())
+        sentences.append(f"of the bifurcations that this allows the classifier gives: {likely}")
     if warned and hardly_more(most := max(powers.values()), alpha):
         sentences.append(qualification(most, alpha))
     if not scores.kinds:
@@ -66,10 +66,12 @@ def reasons_of(
         )
     elif not warned:
         sentences.append("neither memory nor damping drifts towards instability beyond what the null gives")
-    best = sum(one.weight for one in TESTED) / max(one.weight for one in TESTED) / (1.0 + scores.config.n_surrogates)
+    best = sum(shares) / min(shares) / (1.0 + scores.config.n_surrogates)
     if best > alpha:
         drawn = scores.config.n_surrogates
-        sentences.append(f"{drawn} surrogates can give a family-wise p of about {best:.2g} at best: draw more")
+        sentences.append(
+            f"{drawn} surrogates can give some of the tests a family-wise p of about {best:.2g} at best: draw more"
+        )
     undefined = [one.name for one in scores.tests if one.score != one.score]
     if undefined:
         sentences.append(f"{listed(undefined)} could not be measured in this record")

@@ -44,7 +44,7 @@ def answer(record: Record) -> Detection:
     held = hold(record.series, scoring, test, choices, progress=stages.next())
     scores = held.result
     warned = [name for name in scores.kinds if scores[name].warns]
-    power = _power(record, scoring, held, stages)
+    power = _power(record, held, stages)
     if count:
         context, bands = _significance.hold_against(
             record.pipeline, record.tau, held.null, n_surrogates=count, seed=test.seed, progress=stages.next()
@@ -57,13 +57,14 @@ def answer(record: Record) -> Detection:
     verdict = verdict_of(bool(warned), least, record.obstacles)
     needed = _observations(power.needed, len(record.series)) if verdict == "inconclusive" else None
     smallest = _smallest_drift(held, test.alpha) if test.n_surrogates else None
+    shares = [one.weight for one in held.scoring.tested]
     return Detection(
         **record.fields,
         verdict=verdict,
         reasons=(
             *cautions(record.series.notes),
             *record.obstacles,
-            *reasons_of(scores, warned, two_states, probability, power.share, verdict, needed, smallest),
+            *reasons_of(scores, warned, two_states, probability, power.share, verdict, needed, smallest, shares),
             *_steps(record, verdict),
             *record.hints,
         ),
@@ -111,14 +112,14 @@ def _flickering(record: Record, held: Held, count: int) -> float:
     return float((1 + np.count_nonzero(drawn >= observed)) / (1 + count))
 
 
-def _power(record: Record, scoring: Scoring, held: Held, stages: Stages) -> Seen:
+def _power(record: Record, held: Held, stages: Stages) -> Seen:
     """What the test sees; nothing without surrogates."""
     if not record.test.n_surrogates:
         return Seen({}, {})
     return seen(
-        scoring,
+        held.scoring,
         held.table,
-        fitted_to(record.finite, held.null),
+        fitted_to(record.finite, held.null, held.scoring.mode),
         alpha=record.test.alpha,
         seed=record.test.seed,
         progress=stages.next(),

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ews._analysis.score_tests.shapes import weights
 from ews.nulls.higher_order import AR
 
-__all__ = ["OSCILLATING_WEIGHTS", "Mode", "dominant_mode", "fitted_oscillating_null", "mode_damping"]
+__all__ = ["OSCILLATING_WEIGHTS", "Mode", "dominant_mode", "fitted_oscillating_null", "mode_damping", "mode_moduli"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -154,6 +154,24 @@ def fitted_oscillating_null(residual: FloatArray) -> AR:
     """
     highest = min(_HIGHEST_NULL, int(np.isfinite(residual).sum()) // _SAMPLES_PER_COEFFICIENT)
     return AR.fit(residual, highest=highest, penalty=2.0)
+
+
+def mode_moduli(residual: FloatArray, mode: Mode) -> tuple[float, float]:
+    """Squared modulus, a sample, of the mode's pair of eigenvalues in the first and in the last half of a record (n,).
+
+    From autoregressions of the mode's order, by the pair whose angle is nearest; NaN where a half has none.
+    """
+    frequency = 2.0 * math.pi * mode.block / mode.period
+    found = []
+    for half in np.array_split(_averages(residual, mode.block), 2):
+        fitted = AR.fit(half, highest=min(mode.order, half.size // 3), penalty=0.0)
+        poles = np.roots(np.concatenate([[1.0], -fitted.coefficients]))
+        pair = poles[poles.imag > 0.0]
+        if not pair.size:
+            return math.nan, math.nan
+        nearest = pair[np.argmin(np.abs(np.angle(pair) - frequency))]
+        found.append(float(np.abs(nearest) ** (2.0 / mode.block)))
+    return found[0], found[1]
 
 
 def _turns(x: FloatArray) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Path", "memory_path", "modulus_path", "path", "spread_path"]
+__all__ = ["Path", "memory_path", "modulus_path", "path", "path_between", "spread_path"]
 
 FloatArray = npt.NDArray[np.float64]
 Equations = Callable[[slice], tuple[FloatArray, FloatArray]]
@@ -50,6 +50,14 @@ def modulus_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) -
         return np.stack([one, two, drift * one, drift * two]), x[2:][block]
 
     return path(equations, x.size - 2, w, _MODULUS, shape, quantile)
+
+
+def path_between(first: float, last: float, n: int, *, shape: str) -> Path:
+    """The line through estimates of two halves of a record, at their middles; it has no interval."""
+    u = (np.arange(n) + 0.5) / n
+    value = np.clip(first + (last - first) * (u - 0.25) / 0.5, 0.0, 1.0)
+    unknown = np.full(n, np.nan)
+    return Path(shape, value, unknown, unknown, float(value[-1] - value[0]), float("nan"))
 
 
 def spread_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,18 +13,26 @@ import numpy.typing as npt
 
 from ews import nulls
 from ews._analysis.score_tests.null import fitted_null
-from ews._analysis.score_tests.paths import Path, memory_path, modulus_path, spread_path
+from ews._analysis.score_tests.oscillation import (
+    OSCILLATING_WEIGHTS,
+    Mode,
+    dominant_mode,
+    fitted_oscillating_null,
+    mode_damping,
+    mode_moduli,
+)
+from ews._analysis.score_tests.paths import Path, memory_path, modulus_path, path_between, spread_path
 from ews._analysis.score_tests.result import ScoreTest, ScoreTests, ScoreTestsConfig
 from ews._analysis.score_tests.shapes import SHAPES, weights
 from ews._analysis.score_tests.statistics import FAR, STATISTICS, bounded, robust_residual, score
-from ews._common.alarms import closed_test
+from ews._common.alarms import Statistic, closed_test
 from ews._common.progress import ProgressOption
 from ews._significance.pipeline import Pipeline, in_chunks
 from ews._significance.windows import SurrogateTest
 from ews.errors import ArgumentError
 from ews.series import Series
 
-__all__ = ["FEWEST", "TESTED", "Held", "Scoring", "hold"]
+__all__ = ["FEWEST", "Held", "Scoring", "hold"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -32,7 +40,7 @@ FloatArray = npt.NDArray[np.float64]
 FEWEST = 10
 # Of a value: what detrending leaves where nothing is left.
 ROUNDING = 8 * np.finfo(np.float64).eps
-TESTED = [one.tested for one in STATISTICS]
+_DAMPING = [one.name for one in STATISTICS].index("damping")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +49,7 @@ class Scoring:
 
     pipeline: Pipeline
     limit: float | None  # robust standard deviations to which outliers are pulled in
+    mode: Mode | None = None  # by which the record oscillates, if it does
 
     def __post_init__(self) -> None:
         if self.pipeline.plan.method == "difference":
@@ -56,6 +65,17 @@ class Scoring:
     def shapes(self) -> FloatArray:
         """The shapes of a drift, of shape (3, n)."""
         return weights(self.pipeline.n)
+
+    @property
+    def tested(self) -> list[Statistic]:
+        """How each statistic is tested: of a record that oscillates with more of the level for damping."""
+        if self.mode is None:
+            return [one.tested for one in STATISTICS]
+        return [replace(one.tested, weight=share) for one, share in zip(STATISTICS, OSCILLATING_WEIGHTS, strict=True)]
+
+    def oscillating(self, residual: FloatArray) -> Scoring:
+        """The same for a record with this residual, (1, n), which may oscillate."""
+        return replace(self, mode=dominant_mode(bounded(residual, self.reach)[0]))
 
     def residual(self, rows: FloatArray) -> FloatArray:
         """What detrending leaves of rows, without far outliers pulling it along.
@@ -79,12 +99,21 @@ class Scoring:
         residual = robust_residual(rows, cleared)
         return np.where(np.abs(residual) <= ROUNDING * np.abs(rows), 0.0, residual)
 
+    def score(self, residual: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The four statistics of residuals, (4, rows), and the scores of memory, damping and variance behind them."""
+        values, scores = score(residual, self.shapes, self.reach)
+        if self.mode is not None and self.mode.resolved:
+            values[_DAMPING] = mode_damping(bounded(residual, self.reach), scores[:, 0, 0], self.mode)
+        return values, scores
+
     def statistics(self, rows: FloatArray) -> FloatArray:
         """The four statistics of rows, (4, rows), detrended first."""
-        return score(self.residual(rows), self.shapes, self.reach)[0]
+        return self.score(self.residual(rows))[0]
 
     def null(self, residual: FloatArray, *, null: nulls.NullName, seed: int) -> nulls.Null:
-        """The null whose residuals have the memory of this one, of shape (1, n)."""
+        """The null whose residuals have the memory of this one, of shape (1, n); red noise only of what is not more."""
+        if null == "ar1" and self.mode is not None and not self.mode.alone:
+            return fitted_oscillating_null(bounded(residual, self.reach)[0])
         return fitted_null(
             bounded(residual, self.reach)[0],
             lambda rows: bounded(self.residual(rows), self.reach),
@@ -98,6 +127,7 @@ class Held:
     """The score tests of a record, with what further tests are held against."""
 
     result: ScoreTests
+    scoring: Scoring  # as the record asks for
     null: nulls.Null
     table: FloatArray  # (4, n_surrogates): the statistics of the surrogates
     paths: tuple[Path, ...]  # what drifted, by statistic
@@ -114,7 +144,8 @@ def hold(
     """Score a series and its surrogates. `choices` are the fields of the configuration that the series went through."""
     values, n = series.values, len(series)
     residual = scoring.residual_of(values)
-    observed, scores = score(residual, scoring.shapes, scoring.reach)
+    scoring = scoring.oscillating(residual)
+    observed, scores = scoring.score(residual)
     null = scoring.null(residual, null=test.null, seed=test.seed)
 
     def of_surrogates(first: int, count: int) -> FloatArray:
@@ -122,7 +153,7 @@ def hold(
 
     drawn = in_chunks(of_surrogates, test.n_surrogates, n=n, progress=progress)
     table = np.concatenate(drawn, axis=1) if drawn else np.empty((len(STATISTICS), 0))
-    single, adjusted = closed_test(observed[:, 0], table, TESTED)
+    single, adjusted = closed_test(observed[:, 0], table, scoring.tested)
     paths = _paths(residual[0], scoring, scores[0], test.alpha)
     half = _quantile(test.alpha)
     tests = tuple(
@@ -151,7 +182,7 @@ def hold(
         null_sentence=null.sentence,
         config=ScoreTestsConfig(**choices, **test.choices, limit=scoring.limit, null=test.null),
     )
-    return Held(result, null, table, paths)
+    return Held(result, scoring, null, table, paths)
 
 
 def _quantile(alpha: float) -> float:
@@ -166,7 +197,10 @@ def _paths(residual: FloatArray, scoring: Scoring, scores: FloatArray, alpha: fl
     shapes, quantile = scoring.shapes, _quantile(alpha)
     best = int(np.argmax(np.abs(scores[0]))) if np.isfinite(scores[0]).all() else 0
     memory = memory_path(x, shapes[best], shape=SHAPES[best], quantile=quantile)
-    modulus = modulus_path(x, shapes[0], shape=SHAPES[0], quantile=quantile)
+    if scoring.mode is not None and scoring.mode.resolved:
+        modulus = path_between(*mode_moduli(x, scoring.mode), x.size, shape=SHAPES[0])
+    else:
+        modulus = modulus_path(x, shapes[0], shape=SHAPES[0], quantile=quantile)
     spread = spread_path(residual, shapes[0], shape=SHAPES[0], quantile=quantile)
     return memory, memory, modulus, spread
 
