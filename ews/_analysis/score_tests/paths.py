@@ -94,7 +94,7 @@ def path(equations: Equations, count: int, w: FloatArray, contrast: FloatArray, 
     blocks = [slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)]
     triangle = np.zeros((0, contrast.shape[1] + 1))
     for block in blocks:
-        triangle = np.linalg.qr(np.concatenate([triangle, _seen(*equations(block)).T]), mode="r")
+        triangle = np.asarray(np.linalg.qr(np.concatenate([triangle, _seen(*equations(block)).T]), mode="r"))
     root = np.linalg.pinv(triangle[:, :-1])
     coefficients, inverse = root @ triangle[:, -1], root @ root.T
     middle = np.zeros_like(inverse)

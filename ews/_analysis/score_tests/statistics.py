@@ -94,5 +94,8 @@ def score(residual: FloatArray, shapes: FloatArray, limit: float) -> tuple[Float
 
     scores = np.empty((residual.shape[0], 3, len(shapes)))
     score_rows(np.require(residual, np.float64, "C"), np.require(shapes, np.float64, "C"), limit, FAR, scores)
-    largest = [(one.sign * scores[:, one.row][:, list(one.shapes)]).max(axis=1) for one in STATISTICS]
-    return np.stack(largest), scores
+    largest = np.empty((len(STATISTICS), residual.shape[0]))
+    for one, row in zip(STATISTICS, largest, strict=True):
+        signed = one.sign * scores[:, one.row, list(one.shapes)]
+        signed.max(axis=1, out=row)
+    return largest, scores
