@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,10 @@ import numpy.typing as npt
 from ews import nulls
 from ews._analysis.score_tests.oscillation import Mode
 from ews._analysis.score_tests.statistics import STATISTICS
+from ews._analysis.score_tests.table import rounded
 from ews._analysis.score_tests.testing import Scoring
 from ews._common.alarms import SUFFICIENT_POWER, ClosedTest
+from ews._common.kept import Kept
 from ews._common.progress import ProgressOption
 from ews._significance.controls import positive_control
 from ews._significance.pipeline import Stages, in_chunks
@@ -90,27 +92,56 @@ def seen(
     *,
     alpha: float,
     seed: int,
+    key: Hashable | None = None,
     progress: ProgressOption = None,
 ) -> Seen:
     """Share of the controls of each kind that warn, held against the surrogates of the record.
 
-    The null of a score hardly depends on the memory that it is drawn with, so that one table serves all.
+    The null of a score hardly depends on the memory that it is drawn with, so that one table serves all. Equal keys say
+    that tables are equal and that scoring is alike: controls of a first-order autoregression start there with the
+    coefficient that the table was drawn with, and are kept for the next record of its length and memory.
     """
-    n, most = scoring.pipeline.n, control_series(table.shape[1])
-    draws = {
-        kind: draw_control(
-            kind, fitted, n, seed=int(np.random.SeedSequence([seed, 3, place]).generate_state(1, np.uint64)[0])
-        )
-        for place, kind in enumerate(CONTROLS)
-    }
-    test = ClosedTest(table, scoring.tested, alpha)
-    warns = [i for i, one in enumerate(STATISTICS) if one.warns]
+    if key is not None:
+        fitted = replace(fitted, coefficient=rounded(fitted.coefficient), innovation_sd=1.0)
+    most = control_series(table.shape[1])
     stages = Stages(progress, most * len(CONTROLS))
-    values = {kind: np.empty((len(STATISTICS), 0)) for kind in CONTROLS}
-    claims = {kind: np.empty(0, dtype=np.bool_) for kind in CONTROLS}
+    test = ClosedTest(table, scoring.tested, alpha)
+
+    def found(*kinds: str) -> dict[str, tuple[float, float]]:
+        return _shares(scoring, table, test, fitted, kinds, most=most, seed=seed, progress=stages.next())
+
+    memory = SEEN.get(None if key is None else (key, alpha), lambda: found("fold", "transcritical", "flip"))
+    each = memory | found("hopf")
+    if callable(progress):
+        progress(most * len(CONTROLS), most * len(CONTROLS))
+    n = scoring.pipeline.n
+    return Seen({kind: each[kind][0] for kind in CONTROLS}, {kind: n * each[kind][1] for kind in CONTROLS})
+
+
+# What was seen of controls of memory: share and times, by kind.
+SEEN: Kept[dict[str, tuple[float, float]]] = Kept(256)
+
+
+def _shares(
+    scoring: Scoring,
+    table: FloatArray,
+    test: ClosedTest,
+    fitted: Fitted,
+    kinds: Sequence[str],
+    *,
+    most: int,
+    seed: int,
+    progress: ProgressOption,
+) -> dict[str, tuple[float, float]]:
+    """Of each kind the share that warns, and how many times the length would be enough."""
+    draws = {kind: draw_control(kind, fitted, scoring.pipeline.n, seed=_seed_of(kind, seed)) for kind in kinds}
+    warns = [i for i, one in enumerate(STATISTICS) if one.warns]
+    values = {kind: np.empty((len(STATISTICS), 0)) for kind in kinds}
+    claims = {kind: np.empty(0, dtype=np.bool_) for kind in kinds}
+    stages = Stages(progress, most * len(kinds))
     before = 0
     for count in sorted({min(stage, most) for stage in _STAGES}):
-        drawn = [kind for kind in CONTROLS if not _clear(claims[kind])]
+        drawn = [kind for kind in kinds if not _clear(claims[kind])]
         if not drawn:
             break
         found = _statistics(scoring, [draws[kind] for kind in drawn], before, count - before, stages.next())
@@ -120,11 +151,12 @@ def seen(
             values[kind] = np.concatenate([values[kind], more], axis=1)
             claims[kind] = np.concatenate([claims[kind], warned])
         before = count
-    if callable(progress):
-        progress(most * len(CONTROLS), most * len(CONTROLS))
-    share = {kind: float(claims[kind].mean()) for kind in CONTROLS}
-    needed = {kind: n * _times(values[kind][moved], table[moved], share[kind]) for kind, moved in _MOVES.items()}
-    return Seen(share, needed)
+    share = {kind: float(claims[kind].mean()) for kind in kinds}
+    return {kind: (share[kind], _times(values[kind][_MOVES[kind]], table[_MOVES[kind]], share[kind])) for kind in kinds}
+
+
+def _seed_of(kind: str, seed: int) -> int:
+    return int(np.random.SeedSequence([seed, 3, CONTROLS.index(kind)]).generate_state(1, np.uint64)[0])
 
 
 def _clear(claimed: npt.NDArray[np.bool_]) -> bool:

@@ -13,6 +13,7 @@ from ews._analysis.detect.reasons import reasons_of
 from ews._analysis.detect.record import Record
 from ews._analysis.score_tests.flickering import flickering
 from ews._analysis.score_tests.result import ScoreTests
+from ews._analysis.score_tests.table import table_key
 from ews._analysis.score_tests.testing import Held, Scoring, hold
 from ews._common.words import cautions
 from ews._significance import surrogates as _significance
@@ -122,6 +123,7 @@ def _power(record: Record, held: Held, stages: Stages) -> Seen:
         fitted_to(record.finite, held.null, held.scoring.mode),
         alpha=record.test.alpha,
         seed=record.test.seed,
+        key=table_key(held.scoring.alike, held.null, record.test.n_surrogates, record.test.seed),
         progress=stages.next(),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -25,9 +25,10 @@ from ews._analysis.score_tests.paths import Path, memory_path, modulus_path, pat
 from ews._analysis.score_tests.result import ScoreTest, ScoreTests, ScoreTestsConfig
 from ews._analysis.score_tests.shapes import SHAPES, weights
 from ews._analysis.score_tests.statistics import FAR, STATISTICS, bounded, robust_residual, score
+from ews._analysis.score_tests.table import surrogate_table
 from ews._common.alarms import Statistic, closed_test
 from ews._common.progress import ProgressOption
-from ews._significance.pipeline import Pipeline, in_chunks
+from ews._significance.pipeline import Pipeline
 from ews._significance.windows import SurrogateTest
 from ews.errors import ArgumentError
 from ews.series import Series
@@ -60,6 +61,14 @@ class Scoring:
     def reach(self) -> float:
         """The limit, infinite where there is none."""
         return math.inf if self.limit is None else self.limit
+
+    @property
+    def alike(self) -> Hashable | None:
+        """Equal for all that score rows in the same way: with the default smoother, at even times; else None."""
+        plan = self.pipeline.plan
+        if plan.method != "local_linear" or plan.season is not None or (self.mode is not None and self.mode.resolved):
+            return None
+        return plan.n, repr(plan.bandwidth), plan.causal, self.limit  # 1 is a sample, 1.0 the whole record
 
     @cached_property
     def shapes(self) -> FloatArray:
@@ -142,17 +151,16 @@ def hold(
     progress: ProgressOption = None,
 ) -> Held:
     """Score a series and its surrogates. `choices` are the fields of the configuration that the series went through."""
-    values, n = series.values, len(series)
+    values = series.values
     residual = scoring.residual_of(values)
     scoring = scoring.oscillating(residual)
     observed, scores = scoring.score(residual)
     null = scoring.null(residual, null=test.null, seed=test.seed)
-
-    def of_surrogates(first: int, count: int) -> FloatArray:
-        return scoring.statistics(null.draw(first, count, seed=test.seed))
-
-    drawn = in_chunks(of_surrogates, test.n_surrogates, n=n, progress=progress)
-    table = np.concatenate(drawn, axis=1) if drawn else np.empty((len(STATISTICS), 0))
+    table = np.empty((len(STATISTICS), 0))
+    if test.n_surrogates:
+        table = surrogate_table(
+            scoring.statistics, scoring.alike, null, test.n_surrogates, n=len(series), seed=test.seed, progress=progress
+        )
     single, adjusted = closed_test(observed[:, 0], table, scoring.tested)
     paths = _paths(residual[0], scoring, scores[0], test.alpha)
     half = _quantile(test.alpha)
