@@ -10,7 +10,7 @@ from ews.multivariate.autocorrelation import along
 from ews.multivariate.reading import measure
 from ews.multivariate.windows import FloatArray, Windows, where_defined
 
-__all__ = ["maf_autocorrelation", "maf_eigenvalue", "maf_variance"]
+__all__ = ["first_factor", "maf_autocorrelation", "maf_eigenvalue", "maf_variance"]
 
 # Directions with less than this share of the largest standardised variance are rounding.
 SINGULAR = 1e-10
@@ -23,7 +23,7 @@ def factor_window(variables: int) -> int:
     return variables + 3
 
 
-def _first_factor(covariance: FloatArray, differences: FloatArray) -> FloatArray:
+def first_factor(covariance: FloatArray, differences: FloatArray) -> FloatArray:
     """The smallest eigenvalue of the whitened differences, then its direction in the data's space, of length 1."""
     deviation = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0.0))
     inverse = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
@@ -44,7 +44,7 @@ def _first_factor(covariance: FloatArray, differences: FloatArray) -> FloatArray
 
 
 def _factors(windows: Windows) -> tuple[FloatArray, FloatArray]:
-    found = where_defined(_first_factor, windows.covariance, windows.difference_covariance)
+    found = where_defined(first_factor, windows.covariance, windows.difference_covariance)
     return found[..., 0], found[..., 1:]
 
 

@@ -34,12 +34,13 @@ for at in (199, 399, 599):
     print(f"t = {at}: Jacobian {jacobian[at]:.2f}, first MAF {factor[at]:.2f}, largest of the variables {own[at]:.2f}")
 
 # %%
-# The verdict: trends against surrogates of all three variables together, which keep their cross-correlations.
+# The verdict: score tests along the modes, against surrogates of all three variables together, which keep their
+# cross-correlations. The weights say which variables lead in the mode that slows down.
 
 found = ews.detect_multivariate({"algae": x[:, 0], "grazers": x[:, 1], "oxygen": x[:, 2]}, n_surrogates=299)
 print(found.summary())
 
 # %%
-# Variables and residuals in standard deviations; each indicator with the band of its surrogates.
+# Variables and residuals in standard deviations; what drifts; each indicator with the band of its surrogates.
 
 found.plot()

@@ -1,4 +1,4 @@
-"""``ews.detect_multivariate``: what it answers, what it takes, what it refuses, what it gives back."""
+"""``ews.detect_multivariate``: what it takes, what it refuses, what it gives back; its answer by trends."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def slowing(n: int = 600, seed: int = 2) -> np.ndarray:
 
 
 def quick(data: Any, **options: Any) -> ews.MultivariateDetection:
-    return ews.detect_multivariate(data, **{"n_surrogates": 39, "window": 0.4, **options})
+    return ews.detect_multivariate(data, **{"n_surrogates": 39, "window": 0.4, "method": "kendall", **options})
 
 
 @pytest.mark.jit
@@ -243,6 +243,10 @@ def test_report_and_figure() -> None:
         (steady(), {"trend": "slope"}, UnknownNameError),
         (steady(), {"detrend": "spline"}, UnknownNameError),
         (steady(), {"alpha": 1.0}, ValueRangeError),
+        (steady(), {"method": "scores"}, UnknownNameError),
+        (steady(), {"method": None}, UnknownNameError),
+        (steady(), {"method": "score", "detrend": "difference"}, ArgumentError),
+        (steady(9), {"method": "score", "window": 7, "n_surrogates": 0}, SeriesTooShortError),
         (steady(), {"n_surrogates": -1}, ValueRangeError),
         (steady(), {"seed": -1}, ValueRangeError),
         (steady(), {"causal": "yes"}, InputTypeError),

@@ -28,11 +28,12 @@ LINES: tuple[dict[str, Any], ...] = (
 
 
 def multivariate_figure(detection: MultivariateDetection) -> Figure:
-    """Draw variables and residuals in standard deviations, and each indicator against its surrogates."""
+    """Draw variables and residuals in standard deviations, what drifted most, and each indicator."""
     alike = cast(Any, detection)
     names = list(detection.indicators)
     tested = detection.config.n_surrogates > 0
-    heights = [1.5, 1.2, *[1.25] * len(names)]
+    drifts = detection.scores is not None
+    heights = [1.5, 1.2, *[1.25] * (drifts + len(names))]
     canvas = paint.new_figure(sum(heights) * 0.95 + 0.75, f"{len(detection.variables)} variables: {detection.verdict}")
     grid = canvas.add_gridspec(
         len(heights), 2, height_ratios=heights, width_ratios=[4.6, 1.0] if tested else [1.0, 1e-3]
@@ -52,7 +53,10 @@ def multivariate_figure(detection: MultivariateDetection) -> Figure:
     shared = [top, middle]
     for axes in shared:
         paint.style(axes)
-    for row, name in enumerate(names, start=2):
+    if drifts:
+        shared.append(canvas.add_subplot(grid[2, 0], sharex=top))
+        draw._draw_drift(shared[-1], alike)
+    for row, name in enumerate(names, start=2 + drifts):
         axes = canvas.add_subplot(grid[row, 0], sharex=top)
         draw._draw_indicator(axes, alike, name)
         shared.append(axes)

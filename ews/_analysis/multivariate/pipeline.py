@@ -77,6 +77,14 @@ class MultivariatePipeline(TrendPipeline):
         deviation = np.std(residual[:, :, self.lost : stop], axis=2, ddof=1, keepdims=True)
         return np.where(deviation > 0, deviation, 1.0)
 
+    @property
+    def scale_sentence(self) -> str:
+        """What residuals are divided by before indicators are measured."""
+        if not self.standardize:
+            return "residuals measured in their own units"
+        over = "the first window" if self.causal else "the record"
+        return f"each residual divided by its standard deviation over {over}; surrogates by their own"
+
     def measure(self, residual: FloatArray) -> list[FloatArray]:
         """Indicators of residuals of shape (rows, variables, n), each of shape (rows, n)."""
         windows = Windows(residual / self.scale(residual), window=self.window, step=self.step)

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.alarms import hardly_more
 from ews._common.plain import ALLOWED, plain
 from ews._common.publish import public
 from ews._common.values import SpreadWithLevel, ValueCounts
 from ews.errors import ArgumentError, described
-from ews.results import DetectConfig, IndicatorSeries, SurrogateBand, TrendsOfIndicators, Verdict
+from ews.results import DetectConfig, IndicatorSeries, Kind, SurrogateBand, TrendsOfIndicators, Verdict
 from ews.series import Series
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from ews import ScoreTests
+    from ews._analysis.score_tests.result import ScoreTest
     from ews._common.layout import Report
 
 __all__ = ["MultivariateConfig", "MultivariateDetection"]
@@ -53,7 +56,7 @@ class MultivariateConfig(DetectConfig):
 @public("ews")
 @dataclass(frozen=True, eq=False)
 class MultivariateDetection(TrendsOfIndicators):
-    """Early-warning analysis of several variables of one system: indicators, trends, p-values and verdict.
+    """Early-warning analysis of several variables of one system: verdict, kind, tests, indicators and power.
 
     Attributes
     ----------
@@ -70,15 +73,17 @@ class MultivariateDetection(TrendsOfIndicators):
     indicators : dict of str to IndicatorSeries
         Values over time.
     tau, pvalue, pvalue_adjusted : dict of str to float
-        Trend statistic and its p-values; the p-values are NaN without surrogates.
-    surrogate_tau : dict of str to ndarray of shape (n_surrogates,)
+        Trend statistic and its p-values; the p-values are NaN without surrogates. With method="score" they are context,
+        from 199 surrogates, and decide nothing.
+    surrogate_tau : dict of str to ndarray of shape (surrogates,)
         Trend statistic of each surrogate.
     surrogate_band : dict of str to SurrogateBand
         Where each indicator lies under the null; empty without surrogates.
     power : float or None
-        Share of positive controls of this length that get a warning; None without surrogates.
+        Share of positive controls of this length that get a warning, of the kind that is seen least; None without
+        surrogates.
     power_sentence : str
-        What the positive control is.
+        What the positive controls are.
     config : MultivariateConfig
         Every choice and the seed.
     detrend_sentence, scale_sentence, null_sentence : str
@@ -87,6 +92,19 @@ class MultivariateDetection(TrendsOfIndicators):
         Zeros, ties and distinct values of each variable, before any transform.
     spread : dict of str to SpreadWithLevel or None
         How the spread of each residual scales with the level of its variable.
+    kind : {"slowing down", "variance only", "none"}
+        What moved: memory or damping, or only the noise.
+    bifurcation : {"flip", "hopf"} or None
+        Where the drift leads, if the test tells: an eigenvalue that goes to +1 does so before several bifurcations.
+    scores : ScoreTests or None
+        The score tests, with the paths of what drifted, of the variables along `direction`; None with method="kendall".
+    direction : dict of str to float
+        Weights, in standard deviations, of the variables in the mode that `scores` shows: the slowest one, or the one
+        that alternates where that is what drifted; empty with method="kendall".
+    powers : dict of str to float
+        Share of positive controls of each kind that get a warning; empty without surrogates.
+    needed : int or None
+        Where the verdict is *inconclusive*: about how many observations would show controls of every kind.
     """
 
     verdict: Verdict
@@ -109,6 +127,12 @@ class MultivariateDetection(TrendsOfIndicators):
     null_sentence: str
     counts: Mapping[str, ValueCounts] = field(default_factory=dict)
     spread: Mapping[str, SpreadWithLevel | None] = field(default_factory=dict)
+    kind: Kind = "none"
+    bifurcation: str | None = None
+    scores: ScoreTests | None = None
+    direction: Mapping[str, float] = field(default_factory=dict)
+    powers: Mapping[str, float] = field(default_factory=dict)
+    needed: int | None = None
 
     _filled: ClassVar = "variables indicators surrogate_tau"
     _shapes: ClassVar = {
@@ -129,8 +153,20 @@ class MultivariateDetection(TrendsOfIndicators):
         """The variables as a table of shape (n, variables)."""
         return np.column_stack([series.values for series in self.variables.values()])
 
+    @property
+    def tests(self) -> tuple[ScoreTest, ...]:
+        """The score tests; empty with method="kendall"."""
+        return () if self.scores is None else self.scores.tests
+
+    @property
+    def qualified(self) -> bool:
+        """Whether this is a warning that is hardly likelier for any of the positive controls than without a change."""
+        if self.verdict != "warning" or not self.powers:
+            return False
+        return hardly_more(max(self.powers.values()), self.config.alpha)
+
     def plot(self) -> Figure:
-        """Variables, residuals, and each indicator with its surrogate band.
+        """Variables, residuals, what drifted most (with method "score"), and each indicator with its surrogate band.
 
         Returns
         -------
@@ -194,5 +230,7 @@ class MultivariateDetection(TrendsOfIndicators):
         return frame
 
     def __repr__(self) -> str:
-        found = f"{self.verdict}; {self._numbers()}; n={len(self.series)}, seed={self.config.seed}"
+        towards = f" towards {self.bifurcation}" if self.bifurcation else ""
+        moved = "" if self.kind == "none" else f", {self.kind}{towards}"
+        found = f"{self.verdict}{moved}; {self._numbers()}; n={len(self.series)}, seed={self.config.seed}"
         return f"<MultivariateDetection of {len(self.variables)} variables: {found}>"
