@@ -14,6 +14,7 @@ from ews._common import checks
 from ews._common.alarms import Alarm, Statistic, hardly_more
 from ews._common.false_discovery import FalseDiscoveryMethod, false_discovery
 from ews._common.layout import Report
+from ews._common.lazy import lazy_arrays
 from ews._common.plain import plain
 from ews._common.publish import public
 from ews._common.result import Result, ResultsByColumn
@@ -137,7 +138,8 @@ class IndicatorSeries:
         return int(self.values.size)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@lazy_arrays("lower", "median", "upper")
+@dataclass(frozen=True, eq=False)
 class SurrogateBand:
     """Where an indicator lies, time by time, under the null.
 

@@ -34,6 +34,8 @@ Measured = TypeVar("Measured")
 # 32 rows of 1,000 samples fill 256 KiB: a chunk and its indicators stay in the second-level cache, and what Python does
 # around them (some 80 µs a chunk, holding the GIL) is small beside the kernels' time.
 CHUNK_SAMPLES = 32_768
+# Rows longer than this are measured one at a time: what one needs on its way is then most of the memory.
+ALONE_SAMPLES = 250_000
 
 
 class TrendPipeline(ABC):
@@ -116,14 +118,14 @@ class Pipeline(TrendPipeline):
 def in_chunks(
     task: Callable[[int, int], Measured], total: int, *, n: int, progress: ProgressOption = None
 ) -> list[Measured]:
-    """Run ``task(first, count)`` over `total` rows of length `n`, in order, on several threads.
+    """Run ``task(first, count)`` over `total` rows of length `n`, in order, on several threads but for long rows.
 
     Progress is called after each chunk, on the calling thread; what the tasks return comes in the order of the rows.
     """
     rows = int(np.clip(CHUNK_SAMPLES // max(n, 1), 1, max(total, 1)))
     starts = range(0, total, rows)
     counts = [min(rows, total - first) for first in starts]
-    threads = min(_threads(), len(counts))
+    threads = min(_threads(), len(counts)) if n <= ALONE_SAMPLES else 1
     if threads <= 1:
         return [
             _reported(task(first, count), first + count, total, progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -191,11 +192,15 @@ def _band(table: FloatArray, points: npt.NDArray[np.int64], n: int) -> Surrogate
     """Pointwise 95 % band of values of shape (surrogates, points)."""
     table = np.sort(table, axis=0)  # NaN last: a window that is undefined in some surrogates keeps the band of others
     defined = np.maximum((~np.isnan(table)).sum(axis=0), 1)
-    curves = []
+    curves: list[Any] = []
     for level in (0.025, 0.5, 0.975):
         row = np.minimum((level * defined).astype(np.int64), defined - 1)
-        curve = np.full(n, np.nan)
-        at = np.arange(points[0], n)
-        curve[points[0] :] = np.interp(at, points, table[row, np.arange(points.size)])
-        curves.append(curve)
+        curves.append(partial(_curve, points, table[row, np.arange(points.size)], n))
     return SurrogateBand(*curves)
+
+
+def _curve(points: npt.NDArray[np.int64], values: FloatArray, n: int) -> FloatArray:
+    """A curve over all n samples from its values at some, joined by straight lines; NaN before the first."""
+    curve = np.full(n, np.nan)
+    curve[points[0] :] = np.interp(np.arange(points[0], n), points, values)
+    return curve

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from ews._common.lazy import lazy_arrays
 
 __all__ = ["Path", "memory_path", "modulus_path", "path", "path_between", "spread_path"]
 
@@ -16,6 +21,7 @@ Equations = Callable[[slice], tuple[FloatArray, FloatArray]]
 _BLOCK = 8192  # equations that are looked at together
 
 
+@lazy_arrays("value", "lower", "upper")
 @dataclass(frozen=True, eq=False)
 class Path:
     """What a coefficient did over the record, if it drifted by the shape."""
@@ -74,9 +80,18 @@ def spread_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) ->
     found = path(equations, x.size, w, _MEMORY, shape, quantile)
     # The path has the right shape, and the mean square that was measured.
     level = float(np.sqrt(size / np.mean(np.exp(found.value))))
-    value, lower, upper = (level * np.exp(0.5 * one) for one in (found.value, found.lower, found.upper))
+    value, lower, upper = (partial(_spread, found, name, level) for name in ("value", "lower", "upper"))
+    start, end = (level * math.exp(0.5 * one) for one in found.value[[0, -1]])
     # To first order, the error of the end where the start is given.
-    return Path(shape, value, lower, upper, float(value[-1] - value[0]), 0.5 * found.drift_error * float(value[-1]))
+    return _path(shape, value, lower, upper, end - start, 0.5 * found.drift_error * end)
+
+
+def _spread(logarithm: Path, part: str, level: float) -> FloatArray:
+    found: FloatArray = getattr(logarithm, part)
+    found *= 0.5
+    np.exp(found, out=found)
+    found *= level
+    return found
 
 
 # Level and drift of a path, in the coefficients of its regression.
@@ -104,17 +119,30 @@ def path(equations: Equations, count: int, w: FloatArray, contrast: FloatArray, 
         middle += weighted @ weighted.T
     level, drift = contrast @ coefficients
     covariance = contrast @ inverse @ middle @ inverse @ contrast.T  # White (1980), eq. 7
-    value = level + drift * w
-    # The variance of the path is that of a line in w.
-    half = covariance[1, 1] * w
-    half += 2.0 * covariance[0, 1]
-    half *= w
-    half += covariance[0, 0]
-    np.sqrt(np.maximum(half, 0.0, out=half), out=half)
-    half *= quantile
+    value, lower, upper = (partial(_band, w, level, drift, covariance, side) for side in (0.0, -quantile, quantile))
     moved = float(w[-1] - w[0])
     error = abs(moved) * float(np.sqrt(max(covariance[1, 1], 0.0)))
-    return Path(shape, value, value - half, value + half, float(drift * moved), error)
+    return _path(shape, value, lower, upper, float(drift * moved), error)
+
+
+def _band(w: FloatArray, level: float, drift: float, covariance: FloatArray, side: float) -> FloatArray:
+    """level + drift · w[t], and so many standard errors to one side, whose square is of second degree in w."""
+    if not side:
+        return np.asarray(level + drift * w)
+    found = covariance[1, 1] * w
+    found += 2.0 * covariance[0, 1]
+    found *= w
+    found += covariance[0, 0]
+    np.sqrt(np.maximum(found, 0.0, out=found), out=found)
+    found *= side
+    found += drift * w
+    found += level
+    return np.asarray(found)
+
+
+def _path(shape: str, value: Any, lower: Any, upper: Any, drift: float, drift_error: float) -> Path:
+    """A path whose arrays are functions."""
+    return Path(shape, value, lower, upper, drift, drift_error)
 
 
 def _seen(regressors: FloatArray, target: FloatArray) -> FloatArray:

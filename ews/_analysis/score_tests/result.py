@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._common.layout import Report
+from ews._common.lazy import lazy_arrays
 from ews._common.publish import public
 from ews._common.result import Result
 from ews.series import Series
@@ -108,6 +109,7 @@ class ScoreTest:
 
 
 @public("ews")
+@lazy_arrays(*(name + end for name in ("memory", "modulus", "spread") for end in ("", "_lower", "_upper")))
 @dataclass(frozen=True, eq=False)
 class ScoreTests(Result):
     """Score tests of the drift of an autoregression, with the paths of what drifts.

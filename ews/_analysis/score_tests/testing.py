@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -213,10 +213,10 @@ def _paths(residual: FloatArray, scoring: Scoring, scores: FloatArray, alpha: fl
     return memory, memory, modulus, spread
 
 
-def _fields(**paths: Path) -> dict[str, FloatArray]:
-    """The paths as fields of the result: value, lower and upper of each."""
+def _fields(**paths: Path) -> dict[str, Any]:
+    """The paths as fields of the result: value, lower and upper of each, made when they are asked for."""
     return {
-        name + end: getattr(path, part)
+        name + end: partial(getattr, path, part)
         for name, path in paths.items()
         for end, part in (("", "value"), ("_lower", "lower"), ("_upper", "upper"))
     }
