@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from ews import nulls
+from ews import detrend, nulls
 from ews._analysis.score_tests.oscillation import Mode
 from ews._analysis.score_tests.statistics import STATISTICS
-from ews._analysis.score_tests.table import rounded
+from ews._analysis.score_tests.table import rounded, surrogate_table, table_key
 from ews._analysis.score_tests.testing import Scoring
 from ews._common.alarms import SUFFICIENT_POWER, ClosedTest
 from ews._common.kept import Kept
@@ -20,8 +20,19 @@ from ews._common.progress import ProgressOption
 from ews._significance.controls import positive_control
 from ews._significance.pipeline import Stages, in_chunks
 from ews.nulls.autoregressive import LARGEST_COEFFICIENT, draw_autoregression, draw_second_order
+from ews.nulls.higher_order import AR
 
-__all__ = ["CONTROLS", "SENTENCES", "Fitted", "Seen", "control_series", "draw_control", "fitted_to", "seen"]
+__all__ = [
+    "CONTROLS",
+    "SENTENCES",
+    "Fitted",
+    "Seen",
+    "control_series",
+    "draw_control",
+    "fitted_to",
+    "seen",
+    "seen_at_most",
+]
 
 FloatArray = npt.NDArray[np.float64]
 Draw = Callable[[int, int], FloatArray]  # of rows: from which number on, and how many
@@ -50,6 +61,7 @@ class Seen:
     share: Mapping[str, float]  # of the controls of each kind, those that warn
     # Observations that a record would need for enough of them to warn; no more than it has where that is so already.
     needed: Mapping[str, float]
+    length: int = 0  # of a control
 
 
 def control_series(n_surrogates: int) -> int:
@@ -85,6 +97,42 @@ def fitted_to(residual: FloatArray, null: nulls.Null, mode: Mode | None) -> Fitt
     return Fitted(coefficient, memory.innovation_sd, modulus, angle, drive, rest)
 
 
+def seen_at_most(
+    longest: int,
+    scoring: Scoring,
+    table: FloatArray,
+    fitted: Fitted,
+    null: nulls.Null,
+    *,
+    alpha: float,
+    seed: int,
+    progress: ProgressOption = None,
+) -> Seen:
+    """What a record sees, by controls no longer than `longest` where these show enough: a longer one only sees more."""
+    n, count = scoring.pipeline.n, table.shape[1]
+    if n > longest and isinstance(null, nulls.AR1 | AR):
+        shorter, own = shortened(scoring, longest), replace(null, n=longest)
+        few = surrogate_table(shorter.statistics, shorter.alike, own, count, n=longest, seed=seed)
+        key = table_key(shorter.alike, own, count, seed)
+        found = seen(shorter, few, fitted, alpha=alpha, seed=seed, key=key, progress=progress)
+        if min(found.share.values()) >= SUFFICIENT_POWER:
+            return found
+    key = table_key(scoring.alike, null, count, seed)
+    return seen(scoring, table, fitted, alpha=alpha, seed=seed, key=key, progress=progress)
+
+
+def shortened(scoring: Scoring, n: int) -> Scoring:
+    """The same for records of `n` samples."""
+    pipeline = scoring.pipeline
+    old = pipeline.plan
+    width = old.bandwidth
+    if width is not None and width >= n:  # a number of samples
+        width = width / pipeline.n
+    # A default that goes by the length is that of the longer record.
+    plan = detrend.plan(old.method, n=n, bandwidth=width, causal=old.causal, season=old.season)
+    return replace(scoring, pipeline=replace(pipeline, plan=plan, level=np.zeros(n)))
+
+
 def seen(
     scoring: Scoring,
     table: FloatArray,
@@ -115,7 +163,7 @@ def seen(
     if callable(progress):
         progress(most * len(CONTROLS), most * len(CONTROLS))
     n = scoring.pipeline.n
-    return Seen({kind: each[kind][0] for kind in CONTROLS}, {kind: n * each[kind][1] for kind in CONTROLS})
+    return Seen({kind: each[kind][0] for kind in CONTROLS}, {kind: n * each[kind][1] for kind in CONTROLS}, n)
 
 
 # What was seen of controls of memory: share and times, by kind.

@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ews._analysis.detect.bifurcation import named
-from ews._analysis.detect.controls import CONTROLS, SENTENCES, Seen, control_series, fitted_to, seen
+from ews._analysis.detect.controls import CONTROLS, SENTENCES, Seen, control_series, fitted_to, seen_at_most
 from ews._analysis.detect.reasons import reasons_of
 from ews._analysis.detect.record import Record
 from ews._analysis.score_tests.flickering import flickering
 from ews._analysis.score_tests.result import ScoreTests
-from ews._analysis.score_tests.table import table_key
 from ews._analysis.score_tests.testing import Held, Scoring, hold
 from ews._common.words import cautions
 from ews._significance import surrogates as _significance
@@ -29,6 +28,8 @@ LIMIT = 2.5
 COMMON = 0.4
 # Surrogates behind the p-values and bands of the indicators, which are context and not the test.
 CONTEXT = 199
+# Of long records fewer: so many samples in all, but enough for a p of 0.05.
+CONTEXT_SAMPLES, FEWEST_CONTEXT = 20_000_000, 39
 # Longer controls would only see more, and take as long as the record.
 LONGEST_CONTROL = 20_000
 
@@ -36,7 +37,7 @@ LONGEST_CONTROL = 20_000
 def answer(record: Record) -> Detection:
     """Warn where memory or damping drifts towards instability, at the family-wise level."""
     test, config = record.test, record.config
-    count = min(CONTEXT, test.n_surrogates)
+    count = min(test.n_surrogates, CONTEXT, max(FEWEST_CONTEXT, CONTEXT_SAMPLES // len(record.series)))
     controls = len(CONTROLS) * control_series(test.n_surrogates) if test.n_surrogates else 0
     stages = Stages(record.progress, test.n_surrogates + count + controls)
     scoring = Scoring(record.pipeline, LIMIT)
@@ -86,7 +87,7 @@ def answer(record: Record) -> Detection:
         powers=power.share,
         needed=needed,
         smallest_drift=smallest,
-        power_sentence="; ".join(f"{kind}: {text}" for kind, text in SENTENCES.items()),
+        power_sentence=_sentence(power, len(record.series)),
         null_sentence=held.null.sentence if test.n_surrogates else context.null_sentence,
     )
 
@@ -117,15 +118,24 @@ def _power(record: Record, held: Held, stages: Stages) -> Seen:
     """What the test sees; nothing without surrogates."""
     if not record.test.n_surrogates:
         return Seen({}, {})
-    return seen(
+    return seen_at_most(
+        LONGEST_CONTROL,
         held.scoring,
         held.table,
         fitted_to(record.finite, held.null, held.scoring.mode),
+        held.null,
         alpha=record.test.alpha,
         seed=record.test.seed,
-        key=table_key(held.scoring.alike, held.null, record.test.n_surrogates, record.test.seed),
         progress=stages.next(),
     )
+
+
+def _sentence(power: Seen, n: int) -> str:
+    """What the controls are."""
+    kinds = "; ".join(f"{kind}: {text}" for kind, text in SENTENCES.items())
+    if not 0 < power.length < n:
+        return kinds
+    return f"{kinds}; each of {power.length:,} samples, of which a longer record only sees more"
 
 
 def _observations(needed: Mapping[str, float], n: int) -> int | None:
