@@ -294,6 +294,12 @@ def window_text(detection: Detection) -> str:
     """Window length, and that its values stand at its right edge."""
     config = detection.config
     edge = detection.series.time[config.window - 1]
+    seen = detection.series.observations
+    if seen is not None and seen.use == "kept":
+        return (
+            f"Stretches of {100 * config.window_fraction:.3g} % of the record's time, whatever they hold of it. Each value "
+            f"stands at the right edge of its window, the first at {time_text(edge)} ({config.window} observations)."
+        )
     return (
         f"{config.window} samples ({100 * config.window_fraction:.3g} % of the record). Each value stands at the right "
         f"edge of its window, the first at {time_text(edge)}."

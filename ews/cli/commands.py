@@ -109,11 +109,17 @@ def detect(
         ),
     ] = None,
     missing: Annotated[
-        str, typer.Option(help="Gaps and uneven spacing: raise (refuse), interpolate or drop.", rich_help_panel=_DATA)
-    ] = "raise",
+        str, typer.Option(
+            help="Gaps and uneven spacing: keep (as they are), raise (refuse), interpolate or drop.",
+            show_default="keep; raise with --method kendall", rich_help_panel=_DATA,
+        ),
+    ] = "default",
     duplicates: Annotated[
-        str, typer.Option(help="Several values at one time: raise (refuse) or mean.", rich_help_panel=_DATA)
-    ] = "raise",
+        str, typer.Option(
+            help="Several values at one time: mean or raise (refuse).",
+            show_default="mean; raise with --method kendall", rich_help_panel=_DATA,
+        ),
+    ] = "default",
     encoding: reading.Encoding = None,
     sep: reading.Separator = None,
     decimal: reading.Decimal = None,

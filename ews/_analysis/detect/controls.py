@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ews import detrend, nulls
 from ews._analysis.score_tests.oscillation import Mode
+from ews._analysis.score_tests.sampling import RecordedNull
 from ews._analysis.score_tests.statistics import STATISTICS
 from ews._analysis.score_tests.table import rounded, surrogate_table, table_key
 from ews._analysis.score_tests.testing import Scoring
@@ -82,10 +83,13 @@ class Fitted:
     rest_sd: float = 0.0  # of white noise beside the pair, for all that is not in its mode
 
 
-def fitted_to(residual: FloatArray, null: nulls.Null, mode: Mode | None) -> Fitted:
+def fitted_to(residual: FloatArray, null: nulls.Null | RecordedNull, mode: Mode | None) -> Fitted:
     """What a residual, of shape (n,), gives to its controls; the memory is that of the null where it is red noise."""
     memory = nulls.AR1.fit(residual)
-    coefficient = null.coefficient if isinstance(null, nulls.AR1) else memory.coefficient
+    noise = null.noise if isinstance(null, RecordedNull) else null
+    coefficient = noise.coefficient if isinstance(noise, nulls.AR1 | nulls.AR1AtTimes) else memory.coefficient
+    if isinstance(noise, nulls.AR1AtTimes):  # consecutive observations are not a step apart
+        return Fitted(coefficient, noise.innovation_sd, _DEFAULT_MODULUS, _DEFAULT_ANGLE, noise.innovation_sd)
     if mode is None or not mode.resolved:
         return Fitted(coefficient, memory.innovation_sd, *_pair(residual), memory.innovation_sd)
     angle = 2.0 * np.pi / mode.period
@@ -182,7 +186,7 @@ def _shares(
     progress: ProgressOption,
 ) -> dict[str, tuple[float, float]]:
     """Of each kind the share that warns, and how many times the length would be enough."""
-    draws = {kind: draw_control(kind, fitted, scoring.pipeline.n, seed=_seed_of(kind, seed)) for kind in kinds}
+    draws = {kind: draw_control(kind, fitted, scoring.drawn, seed=_seed_of(kind, seed)) for kind in kinds}
     warns = [i for i, one in enumerate(STATISTICS) if one.warns]
     values = {kind: np.empty((len(STATISTICS), 0)) for kind in kinds}
     claims = {kind: np.empty(0, dtype=np.bool_) for kind in kinds}
@@ -225,12 +229,12 @@ def _statistics(
         while start < stop:
             place, within = divmod(start, count)
             taken = min(count - within, stop - start)
-            parts.append(draws[place](first + within, taken))
+            parts.append(scoring.observed(draws[place](first + within, taken), first + within, place))
             start += taken
         return scoring.statistics(parts[0] if len(parts) == 1 else np.concatenate(parts))
 
     total = count * len(draws)
-    return np.concatenate(in_chunks(measure, total, n=scoring.pipeline.n, progress=progress), axis=1)
+    return np.concatenate(in_chunks(measure, total, n=scoring.drawn, progress=progress), axis=1)
 
 
 def _times(values: FloatArray, null: FloatArray, share: float) -> float:

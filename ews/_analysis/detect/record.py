@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ews._analysis.score_tests.sampling import Sampling
 from ews._common.progress import ProgressOption
 from ews._common.values import SpreadWithLevel, ValueCounts
 from ews._significance.pipeline import Pipeline
@@ -28,6 +29,7 @@ class Record:
     counts: ValueCounts  # of the values as they were given
     spread: SpreadWithLevel | None
     pipeline: Pipeline
+    sampling: Sampling | None  # how it was observed, where that was not evenly, completely and finely
     residual: FloatArray  # (n,)
     measured: list[FloatArray]  # indicators, each of shape (1, n)
     tau: FloatArray  # their trends

@@ -8,26 +8,34 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from ews import nulls, trends
 from ews._analysis.detect import kendall, scores
-from ews._analysis.detect.reading import check_size, cleaned, residual_of
+from ews._analysis.detect.reading import cleaned
 from ews._analysis.detect.record import Record
+from ews._analysis.score_tests.recording import KeptPipeline, recorded
 from ews._analysis.score_tests.testing import FEWEST
 from ews._common import checks
 from ews._common.progress import ProgressOption, reported
 from ews._common.transforms import Transform, name_of
 from ews._common.values import count_values, spread_with_level
-from ews._significance.resolve import on_scale, resolve_pipeline, resolve_seed
+from ews._significance.pipeline import Pipeline
+from ews._significance.resolve import on_scale, resolve_seed
+from ews._significance.usable import check_size, residual_of
 from ews._significance.windows import check_test
 from ews._tables.result import Table
 from ews.errors import ArgumentError, SeriesTooShortError, described
 from ews.results import DetectConfig, Detection, Detections
-from ews.series import Duplicates, Missing, split_columns
+from ews.series import Series, split_columns
 
 __all__ = ["DEFAULT_INDICATORS", "detect"]
 
+FloatArray = npt.NDArray[np.float64]
 Method = Literal["score", "kendall"]
+# "default" is "keep" and "mean" for the score tests, "raise" for both with method="kendall".
+Missing = Literal["default", "keep", "raise", "interpolate", "drop"]
+Duplicates = Literal["default", "mean", "raise"]
 METHODS: tuple[Method, ...] = ("score", "kendall")
 RENAMED = {"auto": "score", "indicators": "kendall"}
 # What each method takes out by default: nothing may lag at the ends where memory is scored; the field's habit else.
@@ -41,8 +49,8 @@ def detect(
     *,
     time: Any = None,
     detrend: str | None = "default",
-    bandwidth: float | None = None,
-    window: float = 0.5,
+    bandwidth: Any = None,
+    window: Any = 0.5,
     indicators: Sequence[str] | str = DEFAULT_INDICATORS,
     trend: trends.TrendMethod = "kendall",
     null: nulls.NullName = "ar1",
@@ -50,8 +58,8 @@ def detect(
     alpha: float = 0.05,
     causal: bool = False,
     until: Any = None,
-    missing: Missing = "raise",
-    duplicates: Duplicates = "raise",
+    missing: Missing = "default",
+    duplicates: Duplicates = "default",
     season: int | None = None,
     transform: Transform = None,
     method: Method = "score",
@@ -84,12 +92,13 @@ def detect(
         What is taken out first (see :data:`ews.detrend.METHODS`). By default "local_linear", which does not lag behind
         a moving mean at the ends of the record; with method="kendall" "gaussian", the field's habit (Dakos et al.
         2008). Centred, both use later samples too, and the report says so.
-    bandwidth : float or int, optional
-        Bandwidth or span: a fraction of the record, or a number of samples. Default: the smoother's own, 0.2 for
+    bandwidth : float, int or length of time, optional
+        Bandwidth or span: a fraction of the record, a number of samples, or of dated records a length such as "5y".
+        Default: the smoother's own, 0.2 for
         "gaussian" as in published practice.
-    window : float or int, default 0.5
-        Window length: a fraction of the record or a number of samples. Half of the record is the field's habit (Dakos
-        et al. 2012).
+    window : float, int or length of time, default 0.5
+        Window length: a fraction of the record, a number of samples, or of dated records a length such as "5y". Half of
+        the record is the field's habit (Dakos et al. 2012).
     indicators : sequence of str, default ("variance", "ac1", "skewness")
         Names of registered indicators (``ews indicators`` lists them). Few: each one more makes the test of all weaker.
     trend : {"kendall", "spearman", "theil_sen"}, default "kendall"
@@ -105,10 +114,13 @@ def detect(
     until : number or date, optional
         Last time used, for example a known transition: data after it would make any test see it. A date without a time
         of day stands for the whole of its day, month or year.
-    missing : {"raise", "interpolate", "drop"}, default "raise"
-        What to do with NaN and with uneven spacing.
-    duplicates : {"raise", "mean"}, default "raise"
-        What to do with several observations at one time.
+    missing : {"default", "keep", "raise", "interpolate", "drop"}, default "default"
+        What to do with NaN and with uneven spacing: take the observations at their own times ("keep"), refuse, fill in,
+        or take what is left as consecutive. By default they are kept; method="kendall" needs even steps, and refuses.
+        Whatever is done to the record is done to its surrogates.
+    duplicates : {"default", "mean", "raise"}, default "default"
+        What to do with several observations at one time: average them, and as many of each surrogate; or refuse, as
+        method="kendall" does by default.
     season : int, optional
         Period in samples of a seasonal cycle that is taken out first.
     transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
@@ -188,8 +200,8 @@ def _detect_one(
     progress: ProgressOption,
     seed: int,
     detrend: str | None,
-    bandwidth: float | None,
-    window: float,
+    bandwidth: Any,
+    window: Any,
     indicators: Sequence[str] | str,
     trend: trends.TrendMethod,
     null: nulls.NullName,
@@ -197,8 +209,8 @@ def _detect_one(
     alpha: float,
     causal: bool,
     until: Any,
-    missing: Missing,
-    duplicates: Duplicates,
+    missing: str,
+    duplicates: str,
     season: int | None,
     transform: Transform,
     method: Any,
@@ -207,9 +219,11 @@ def _detect_one(
     method = _method(method)
     test = check_test(null=null, n_surrogates=n_surrogates, alpha=alpha, seed=seed)
     detrend = DETRENDING[method] if detrend == "default" else detrend
-    series = cleaned(
-        data, table, time=time, name=name, until=until, missing=missing, duplicates=duplicates, causal=causal
-    )
+    scored = method == "score"
+    missing = ("keep" if scored else "raise") if missing == "default" else missing
+    duplicates = ("mean" if scored else "raise") if duplicates == "default" else duplicates
+    how = {"until": until, "missing": missing, "duplicates": duplicates, "causal": causal, "timed": scored}
+    series = cleaned(data, table, time=time, name=name, **how)
     if season is not None and missing == "drop":
         raise ArgumentError("missing", missing, '"interpolate" with a season: leaving samples out shifts its phase')
     n = len(series)
@@ -217,30 +231,30 @@ def _detect_one(
     counted, original = count_values(series.values), series.values
     series = on_scale(series, transform)
     check_size(series.values)
-    if method == "score" and n < FEWEST:
+    if scored and n < FEWEST:
         raise SeriesTooShortError("series", described(f"{n} observations"), f"at least {FEWEST} for the score tests")
-    pipeline = resolve_pipeline(
-        n=n,
-        step=series.step,
-        level=series.values,
+    resolved = recorded(
+        series,
         detrend=detrend,
         bandwidth=bandwidth,
+        causal=causal,
+        season=season,
+        transform=transform,
         window=window,
         indicators=indicators,
         trend=trend,
-        causal=causal,
-        season=season,
     )
+    pipeline = resolved.pipeline
     from ews._kernels.jit import announce_compilation
 
     announce_compilation()
-    taken = pipeline.plan.rows(series.values.reshape(1, -1))[0]
+    taken = trend_of(pipeline, series)
     residual = residual_of(series.values, taken)
     pipeline = replace(pipeline, level=taken)
     measured = pipeline.measure(residual.reshape(1, -1), series.values.reshape(1, -1).copy())
     config = DetectConfig(
         window=pipeline.window,
-        window_fraction=pipeline.window / n,
+        window_fraction=pipeline.share if isinstance(pipeline, KeptPipeline) else pipeline.window / n,
         detrend=detrend,
         bandwidth=np.asarray(pipeline.plan.bandwidth).item(),  # an int stays one: samples, not a fraction
         indicators=tuple(indicator.name for indicator in pipeline.indicators),
@@ -260,6 +274,7 @@ def _detect_one(
         counts=counted,
         spread=spread_with_level(original, residual) if transform is None else None,
         pipeline=pipeline,
+        sampling=resolved.sampling,
         residual=residual,
         measured=measured,
         tau=pipeline.tau(measured)[:, 0],
@@ -268,6 +283,13 @@ def _detect_one(
         progress=progress,
     )
     return scores.answer(record) if method == "score" else kendall.answer(record)
+
+
+def trend_of(pipeline: Pipeline, series: Series) -> FloatArray:
+    """What detrending takes out of a record."""
+    if isinstance(pipeline, KeptPipeline):
+        return np.asarray(series.values - pipeline.residual(series.values[None])[0])
+    return np.asarray(pipeline.plan.rows(series.values[None])[0])
 
 
 def _method(method: Any) -> Method:

@@ -40,7 +40,7 @@ def answer(record: Record) -> Detection:
     count = min(test.n_surrogates, CONTEXT, max(FEWEST_CONTEXT, CONTEXT_SAMPLES // len(record.series)))
     controls = len(CONTROLS) * control_series(test.n_surrogates) if test.n_surrogates else 0
     stages = Stages(record.progress, test.n_surrogates + count + controls)
-    scoring = Scoring(record.pipeline, LIMIT)
+    scoring = Scoring(record.pipeline, LIMIT, record.sampling)
     fields = ("detrend", "bandwidth", "causal", "season", "transform", "until", "missing", "duplicates")
     choices = {name: getattr(config, name) for name in fields}
     held = hold(record.series, scoring, test, choices, progress=stages.next())

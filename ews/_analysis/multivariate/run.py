@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls, trends
-from ews._analysis.detect.reading import check_size, residual_of
 from ews._analysis.multivariate import kendall, scores
 from ews._analysis.multivariate.pipeline import MultivariatePipeline
 from ews._analysis.multivariate.record import Record
@@ -21,6 +20,7 @@ from ews._common.progress import ProgressOption, reported
 from ews._common.transforms import Transform, name_of
 from ews._common.values import count_values, spread_with_level
 from ews._significance.resolve import on_scale, resolve_seed, resolve_window
+from ews._significance.usable import check_size, residual_of
 from ews.detrend import plan as plan_detrending
 from ews.errors import (
     ArgumentError,

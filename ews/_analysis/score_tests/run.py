@@ -7,13 +7,17 @@ from typing import Any
 import numpy as np
 
 from ews import nulls
+from ews._analysis.score_tests.recording import recorded
 from ews._analysis.score_tests.result import ScoreTests
 from ews._analysis.score_tests.testing import FEWEST, Scoring, hold
 from ews._common import checks
 from ews._common.progress import ProgressOption, reported
-from ews._common.transforms import Transform
-from ews._significance.windows import WholeRecord, check_test, prepare
-from ews.series import Duplicates, Missing
+from ews._common.transforms import Transform, name_of
+from ews._significance.resolve import on_scale
+from ews._significance.usable import check_size, residual_of
+from ews._significance.windows import check_test
+from ews.errors import SeriesTooShortError, described
+from ews.series import Duplicates, MissingKept, as_series
 
 __all__ = ["score_tests"]
 
@@ -32,8 +36,8 @@ def score_tests(
     alpha: float = 0.05,
     causal: bool = False,
     until: Any = None,
-    missing: Missing = "raise",
-    duplicates: Duplicates = "raise",
+    missing: MissingKept = "keep",
+    duplicates: Duplicates = "mean",
     season: int | None = None,
     seed: int | np.random.Generator | None = 0,
     progress: ProgressOption = None,
@@ -54,8 +58,9 @@ def score_tests(
     detrend : {"local_linear", "gaussian", "lowess", "loess", "linear", ...} or None, default "local_linear"
         What is taken out first (see :data:`ews.detrend.METHODS`). A smoother that lags behind a moving mean at the end
         of the record, as a weighted mean does, leaves there what passes for memory.
-    bandwidth : float or int, optional
-        Its bandwidth or span (default: the method's own).
+    bandwidth : float, int or length of time, optional
+        Its bandwidth or span (default: the method's own): a fraction of the record, a number of samples, or of dated
+        records a length of time such as "5y".
     limit : float or None, default 2.5
         Outliers are pulled in to this many robust standard deviations before memory and damping are measured, and left
         out beyond 5 of them, so that a few samples neither make nor hide a drift; None leaves them.
@@ -69,10 +74,11 @@ def score_tests(
         Use present and past samples only, in detrending and in filling gaps.
     until : number or date, optional
         Last time used, for example a known transition.
-    missing : {"raise", "interpolate", "drop"}, default "raise"
-        What to do with NaN and with uneven spacing.
-    duplicates : {"raise", "mean"}, default "raise"
-        What to do with several observations at one time.
+    missing : {"keep", "raise", "interpolate", "drop"}, default "keep"
+        What to do with NaN and with uneven spacing: take the observations at their own times, refuse, fill in, or take
+        what is left as consecutive. Whatever is done to the record is done to its surrogates.
+    duplicates : {"mean", "raise"}, default "mean"
+        What to do with several observations at one time: average them, and as many of each surrogate, or refuse.
     season : int, optional
         Period in samples of a seasonal cycle that is taken out first.
     seed : int, numpy.random.Generator or None, default 0
@@ -125,11 +131,26 @@ def score_tests(
     >>> bool(found.memory[-1] > found.memory[0])
     True
     """
-    asked = dict(locals())  # every choice as it was given
     test = check_test(null=null, n_surrogates=n_surrogates, alpha=alpha, seed=seed)
     if limit is not None:
         limit = checks.number("limit", limit, above=0.0, allowed="a positive number, or None")
-    prepared = prepare(asked | {"window": WholeRecord()}, shortest=FEWEST)
-    scoring = Scoring(prepared.pipeline, limit)
-    choices = {**prepared.choices, "causal": prepared.pipeline.plan.causal}
-    return hold(prepared.series, scoring, test, choices, progress=progress).result
+    timed = as_series(series, time=time, until=until, missing=missing, duplicates=duplicates, causal=causal, timed=True)
+    cleaned = on_scale(timed, transform)
+    if len(cleaned) < FEWEST:
+        given = described(f"{len(cleaned)} observation(s)")
+        raise SeriesTooShortError("series", given, f"at least {FEWEST} for this test")
+    check_size(cleaned.values)
+    record = recorded(cleaned, detrend=detrend, bandwidth=bandwidth, causal=causal, season=season, transform=transform)
+    plan = record.pipeline.plan
+    residual_of(cleaned.values, cleaned.values - record.pipeline.residual(cleaned.values[None])[0])  # or refuse
+    choices = {
+        "detrend": plan.method,
+        "bandwidth": plan.bandwidth,
+        "causal": plan.causal,
+        "season": plan.season,
+        "transform": name_of(transform),
+        "until": None if until is None else str(until),
+        "missing": missing,
+        "duplicates": duplicates,
+    }
+    return hold(cleaned, Scoring(record.pipeline, limit, record.sampling), test, choices, progress=progress).result

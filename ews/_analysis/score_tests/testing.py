@@ -22,7 +22,9 @@ from ews._analysis.score_tests.oscillation import (
     mode_moduli,
 )
 from ews._analysis.score_tests.paths import Path, memory_path, modulus_path, path_between, spread_path
+from ews._analysis.score_tests.paths_at import memory_path_at, modulus_path_at
 from ews._analysis.score_tests.result import ScoreTest, ScoreTests, ScoreTestsConfig
+from ews._analysis.score_tests.sampling import RecordedNull, Sampling
 from ews._analysis.score_tests.shapes import SHAPES, weights
 from ews._analysis.score_tests.statistics import FAR, STATISTICS, bounded, robust_residual, score
 from ews._analysis.score_tests.table import surrogate_table
@@ -41,6 +43,8 @@ FloatArray = npt.NDArray[np.float64]
 FEWEST = 10
 # Of a value: what detrending leaves where nothing is left.
 ROUNDING = 8 * np.finfo(np.float64).eps
+# Times as many steps as observations, at most, on the grid of controls: of sparser records the steps are longer.
+_SPARSEST = 20
 _DAMPING = [one.name for one in STATISTICS].index("damping")
 
 
@@ -50,6 +54,7 @@ class Scoring:
 
     pipeline: Pipeline
     limit: float | None  # robust standard deviations to which outliers are pulled in
+    sampling: Sampling | None = None  # how the record was observed, where that was not evenly, completely and finely
     mode: Mode | None = None  # by which the record oscillates, if it does
 
     def __post_init__(self) -> None:
@@ -73,7 +78,7 @@ class Scoring:
     @cached_property
     def shapes(self) -> FloatArray:
         """The shapes of a drift, of shape (3, n)."""
-        return weights(self.pipeline.n)
+        return weights(self.pipeline.n) if self.sampling is None else self.sampling.shapes
 
     @property
     def tested(self) -> list[Statistic]:
@@ -83,7 +88,9 @@ class Scoring:
         return [replace(one.tested, weight=share) for one, share in zip(STATISTICS, OSCILLATING_WEIGHTS, strict=True)]
 
     def oscillating(self, residual: FloatArray) -> Scoring:
-        """The same for a record with this residual, (1, n), which may oscillate."""
+        """The same for a record with this residual, (1, n), which may oscillate; not looked for at uneven times."""
+        if self.sampling is not None:
+            return self
         return replace(self, mode=dominant_mode(bounded(residual, self.reach)[0]))
 
     def residual(self, rows: FloatArray) -> FloatArray:
@@ -110,6 +117,8 @@ class Scoring:
 
     def score(self, residual: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The four statistics of residuals, (4, rows), and the scores of memory, damping and variance behind them."""
+        if self.sampling is not None:
+            return self.sampling.score(residual, self.reach)
         values, scores = score(residual, self.shapes, self.reach)
         if self.mode is not None and self.mode.resolved:
             values[_DAMPING] = mode_damping(bounded(residual, self.reach), scores[:, 0, 0], self.mode)
@@ -119,8 +128,26 @@ class Scoring:
         """The four statistics of rows, (4, rows), detrended first."""
         return self.score(self.residual(rows))[0]
 
-    def null(self, residual: FloatArray, *, null: nulls.NullName, seed: int) -> nulls.Null:
+    @property
+    def drawn(self) -> int:
+        """How long a row is that :meth:`observed` takes: the grid on which the record was observed."""
+        if self.sampling is None:
+            return self.pipeline.n
+        positions = self.sampling.observations.positions
+        return min(round(float(positions[-1])) + 1, _SPARSEST * positions.size)
+
+    def observed(self, rows: FloatArray, first: int, seed: int) -> FloatArray:
+        """Rows of a process at even times, (rows, drawn), as the record would have seen them; numbered from `first`."""
+        if self.sampling is None:
+            return rows
+        positions = self.sampling.observations.positions
+        at = np.round(positions * ((self.drawn - 1) / max(float(positions[-1]), 1.0))).astype(np.intp)
+        return self.sampling.as_recorded(np.ascontiguousarray(rows[:, at]), first=first, seed=seed)
+
+    def null(self, residual: FloatArray, *, null: nulls.NullName, seed: int) -> nulls.Null | RecordedNull:
         """The null whose residuals have the memory of this one, of shape (1, n); red noise only of what is not more."""
+        if self.sampling is not None:
+            return self.sampling.null(null=null, limit=self.reach, seed=seed)
         if null == "ar1" and self.mode is not None and not self.mode.alone:
             return fitted_oscillating_null(bounded(residual, self.reach)[0])
         return fitted_null(
@@ -137,7 +164,7 @@ class Held:
 
     result: ScoreTests
     scoring: Scoring  # as the record asks for
-    null: nulls.Null
+    null: nulls.Null | RecordedNull
     table: FloatArray  # (4, n_surrogates): the statistics of the surrogates
     paths: tuple[Path, ...]  # what drifted, by statistic
 
@@ -204,8 +231,14 @@ def _paths(residual: FloatArray, scoring: Scoring, scores: FloatArray, alpha: fl
     x = bounded(residual[None], scoring.reach, far=FAR)[0]
     shapes, quantile = scoring.shapes, _quantile(alpha)
     best = int(np.argmax(np.abs(scores[0]))) if np.isfinite(scores[0]).all() else 0
-    memory = memory_path(x, shapes[best], shape=SHAPES[best], quantile=quantile)
-    if scoring.mode is not None and scoring.mode.resolved:
+    kept = scoring.sampling if scoring.sampling is not None and scoring.sampling.kept else None
+    if kept is None:
+        memory = memory_path(x, shapes[best], shape=SHAPES[best], quantile=quantile)
+    if kept is not None:
+        x = bounded(residual[None], scoring.reach)[0]
+        memory = memory_path_at(x, kept.scorer, shapes[best], shape=SHAPES[best], quantile=quantile)
+        modulus = modulus_path_at(x, kept.scorer, shapes[0], shape=SHAPES[0], quantile=quantile)
+    elif scoring.mode is not None and scoring.mode.resolved:
         modulus = path_between(*mode_moduli(x, scoring.mode), x.size, shape=SHAPES[0])
     else:
         modulus = modulus_path(x, shapes[0], shape=SHAPES[0], quantile=quantile)
