@@ -297,8 +297,9 @@ def window_text(detection: Detection) -> str:
     seen = detection.series.observations
     if seen is not None and seen.use == "kept":
         return (
-            f"Stretches of {100 * config.window_fraction:.3g} % of the record's time, whatever they hold of it. Each value "
-            f"stands at the right edge of its window, the first at {time_text(edge)} ({config.window} observations)."
+            f"Stretches of {100 * config.window_fraction:.3g} % of the record's time, whatever they hold of it. Each "
+            f"value stands at the right edge of its window, the first at {time_text(edge)} ({config.window} "
+            "observations)."
         )
     return (
         f"{config.window} samples ({100 * config.window_fraction:.3g} % of the record). Each value stands at the right "

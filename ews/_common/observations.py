@@ -105,7 +105,7 @@ def observed(
         step = float(np.median(np.diff(numbers))) if numbers.size > 1 else 1.0
         positions = (numbers - numbers[0]) / step
     whole = positions.size == n and bool((positions == np.arange(n)).all())
-    if whole and all_values.size == n:
+    if whole and int(finite.sum()) == n:  # NaN before the first observation and after the last are no gaps
         return None
     arrays = positions, counts, all_values[finite].copy()
     for array in arrays:

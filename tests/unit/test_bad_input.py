@@ -79,7 +79,7 @@ CASES: dict[str, tuple[Any, dict[str, Any], type[Exception], str, str]] = {
     "complex": (NOISE + 0j, {}, E.InputTypeError, "series", "complex"),
     "two dimensions": (NOISE.reshape(6, 10), {}, E.InputTypeError, "series", "\\(6, 10\\)"),
     "None": (None, {}, E.InputTypeError, "series", "NoneType"),
-    "NaN": (GAPPY, {}, E.MissingValuesError, "series", "first at position 7"),
+    "NaN": (GAPPY, {"missing": "raise"}, E.MissingValuesError, "series", "first at position 7"),
     "infinite": (np.where(np.arange(N) == 7, np.inf, NOISE), {}, E.MissingValuesError, "series", "infinite"),
     "infinite, interpolate": (
         np.where(np.arange(N) == 7, np.inf, NOISE),
@@ -99,14 +99,26 @@ CASES: dict[str, tuple[Any, dict[str, Any], type[Exception], str, str]] = {
     ),
     "polars table with a gap": (
         pl.DataFrame({"x": NOISE, "y": GAPPY}),
-        {},
+        {"missing": "raise"},
         E.MissingValuesError,
         "series",
         "column 'y'.*position 7",
     ),
     # times
-    "duplicated times": (NOISE, {"time": np.arange(N) // 2}, E.DuplicatedTimesError, "time", 'duplicates="mean"'),
-    "uneven times": (NOISE, {"time": np.arange(N) ** 2}, E.IrregularSpacingError, "time", "steps from 1 to 117"),
+    "duplicated times": (
+        NOISE,
+        {"time": np.arange(N) // 2, "duplicates": "raise"},
+        E.DuplicatedTimesError,
+        "time",
+        'duplicates="mean"',
+    ),
+    "uneven times": (
+        NOISE,
+        {"time": np.arange(N) ** 2, "missing": "raise"},
+        E.IrregularSpacingError,
+        "time",
+        "steps from 1 to 117",
+    ),
     "too few times": (NOISE, {"time": [1, 2]}, E.ArgumentError, "time", "2 times for 60 values"),
     "missing time": (NOISE, {"time": GAPPY}, E.ArgumentError, "time", "position 7"),
     "no such column": (

@@ -221,8 +221,10 @@ def test_missing_time_is_shown_with_its_place(tmp_path):
 def test_duplicated_times_say_what_to_do(tmp_path):
     path = tmp_path / "twice.csv"
     path.write_text("t,x\n" + "".join(f"{i // 2},{i % 5}\n" for i in range(80)))
-    refused(ews("detect", path, "--time", "t"), "--time: got 40 duplicated time(s)", "--duplicates mean")
-    assert ews("detect", path, "--time", "t", "--duplicates", "mean", *FAST).exit_code == 0
+    for asked in (("--duplicates", "raise"), ("--method", "kendall")):
+        refused(ews("detect", path, "--time", "t", *asked), "--time: got 40 duplicated time(s)", "--duplicates mean")
+    for asked in (("--duplicates", "mean"), ()):
+        assert ews("detect", path, "--time", "t", *asked, *FAST).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -258,7 +260,7 @@ def test_what_is_no_table_is_refused(tmp_path, content, said):
 def test_messages_speak_of_options_not_of_arguments(tmp_path):
     path = tmp_path / "gaps.csv"
     path.write_text("t,x\n" + "".join(f"{i},{'' if i == 5 else i % 7}\n" for i in range(40)))
-    said = refused(ews("detect", path, "--value", "x"), "--missing interpolate or --missing drop")
+    said = refused(ews("detect", path, "--value", "x", "--missing", "raise"), "--missing interpolate or --missing drop")
     assert "missing=" not in said
     refused(ews("detect", path, "--value", "x", "--n-surrogates", "-1"), "error: --n-surrogates: got -1")
     linear = ("--missing", "drop", "--detrend", "linear", "--bandwidth", "0.3")

@@ -45,7 +45,7 @@ def test_scores_are_the_trends_that_detect_finds(detrend):
         rows, [1, 0, 1, 0], methods=("variance", "return_rate", "skewness", "cv"), detrend=detrend, **FAST
     )
     for place, row in enumerate(rows):
-        tau = ews.detect(row, indicators=found.methods, detrend=detrend, n_surrogates=0).tau
+        tau = ews.detect(row, indicators=found.methods, detrend=detrend, method="kendall", n_surrogates=0).tau
         assert found.scores["variance"][place] == pytest.approx(tau["variance"], abs=1e-12)
         assert found.scores["cv"][place] == pytest.approx(tau["cv"], abs=1e-12)
         expected = -np.inf if np.isnan(tau["return_rate"]) else -tau["return_rate"]  # its alarm is a fall
@@ -61,7 +61,7 @@ def test_running_scores_are_those_of_the_shortened_record():
     np.testing.assert_array_equal(found.times[0], seen - 1)
     for place, row in enumerate(rows):
         for column, n in enumerate(seen):
-            tau = ews.detect(row[:n], indicators="ac1", window=0.4, n_surrogates=0).tau["ac1"]
+            tau = ews.detect(row[:n], indicators="ac1", window=0.4, method="kendall", n_surrogates=0).tau["ac1"]
             assert found.running["ac1"][place, column] == pytest.approx(tau, abs=1e-12)
             assert found.running["last"][place, column] == row[n - 1]
     for name in found.methods:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +21,7 @@ from ews.errors import ArgumentError, UnknownNameError
 from ews.indicators import registry
 from ews.indicators.fused import fused
 from ews.nulls.at_times import AR1AtTimes
+from ews.results import Result
 from ews.series import Series, as_series
 
 RNG = np.random.default_rng(2)
@@ -85,9 +89,44 @@ def test_uneven_times_are_counted_in_median_steps() -> None:
 def test_what_takes_times_for_even_does_not_keep_them() -> None:
     with pytest.raises(UnknownNameError, match="missing"):
         as_series([1.0, np.nan, 2.0], missing="keep")
-    for verb in (ews.detect, ews.score_tests, ews.abrupt_shift):
+    for verb in (partial(ews.detect, method="kendall"), ews.bifurcations.potential, ews.abrupt_shift):
         with pytest.raises(UnknownNameError, match="missing"):
             verb(np.r_[np.nan, red(N)[0]], missing="keep")
+
+
+@pytest.mark.parametrize("verb", [ews.detect, ews.score_tests])
+def test_gaps_uneven_times_and_repeats_go_in_as_they_are(verb: Callable[..., Any]) -> None:
+    x = red(N)[0]
+    gone = np.random.default_rng(2).random(N) < 0.3
+    kept = verb(np.where(gone, np.nan, x), n_surrogates=49)
+    assert len(kept.series) == (~gone).sum()
+    assert "at the times of the record" in kept.null_sentence
+    assert "at the times of observation" in kept.detrend_sentence
+    uneven = verb(x, time=np.cumsum(np.random.default_rng(3).uniform(0.2, 2.0, N)), n_surrogates=49)
+    assert uneven.config.missing == "keep"
+    twice = verb(np.repeat(x, 2), time=np.repeat(np.arange(N), 2), n_surrogates=49)
+    assert len(twice.series) == N
+    for one in (kept, uneven, twice):
+        assert Result.from_json(one.to_json()) == one
+        assert max(map(len, one.summary().splitlines())) <= 96
+        one.plot()
+
+
+def test_lengths_of_time_are_windows_and_bandwidths() -> None:
+    months = pd.Series(red(240)[0], index=pd.date_range("1990-01", periods=240, freq="MS"))
+    dated = ews.detect(months, window="8y", bandwidth="2 years", n_surrogates=19)
+    assert (dated.config.window, dated.config.bandwidth) == (96, 24)
+    assert dated.tests == ews.detect(months, window=96, bandwidth=24, n_surrogates=19).tests
+    with pytest.raises(ArgumentError, match="window"):
+        ews.detect(months.to_numpy(), window="8y", n_surrogates=19)
+
+
+def test_a_season_needs_even_steps() -> None:
+    x = red(N)[0].copy()
+    x[40] = np.nan
+    with pytest.raises(ArgumentError, match=r"interpolate.*season"):
+        ews.detect(x, season=12)
+    assert ews.detect(x, season=12, missing="interpolate", n_surrogates=19).config.season == 12
 
 
 # ---- done to the record, done to its surrogates ---------------------------------------------------------------------

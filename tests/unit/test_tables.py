@@ -572,10 +572,10 @@ def test_a_name_that_speaks_of_ages_is_asked_about(name):
 def test_a_missing_value_is_told_by_its_row_in_the_file():
     text = "age,x\n" + "".join(f"{i},{'' if i == 5 else TWENTY[i % 20]}\n" for i in range(40))
     with pytest.raises(MissingValuesError, match="1 missing value, the first in row 6;"):
-        ews.detect(read(text, time="age", ages=True), n_surrogates=0)
+        ews.detect(read(text, time="age", ages=True), missing="raise", n_surrogates=0)
     long = "g,t,x\n" + "".join(f"{'ab'[i % 2]},{i // 2},{'' if i == 5 else TWENTY[i % 20]}\n" for i in range(80))
     with pytest.raises(MissingValuesError, match="series, column 'b': got 1 missing value, the first in row 6;"):
-        ews.detect(read(long, time="t", by="g", value="x"), n_surrogates=0)
+        ews.detect(read(long, time="t", by="g", value="x"), missing="raise", n_surrogates=0)
 
 
 @pytest.mark.parametrize("name", ["stage", "lambda", "sample", "page", "time", "BPM"])

@@ -119,8 +119,8 @@ def detect(
         or take what is left as consecutive. By default they are kept; method="kendall" needs even steps, and refuses.
         Whatever is done to the record is done to its surrogates.
     duplicates : {"default", "mean", "raise"}, default "default"
-        What to do with several observations at one time: average them, and as many of each surrogate; or refuse, as
-        method="kendall" does by default.
+        What to do with several observations at one time: average them, and as many of each surrogate; or refuse. By
+        default they are averaged, but not in a table whose other columns tell them apart, nor with method="kendall".
     season : int, optional
         Period in samples of a seasonal cycle that is taken out first.
     transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
@@ -220,8 +220,10 @@ def _detect_one(
     test = check_test(null=null, n_surrogates=n_surrogates, alpha=alpha, seed=seed)
     detrend = DETRENDING[method] if detrend == "default" else detrend
     scored = method == "score"
-    missing = ("keep" if scored else "raise") if missing == "default" else missing
-    duplicates = ("mean" if scored else "raise") if duplicates == "default" else duplicates
+    if missing == "default":
+        missing = "keep" if scored else "raise"
+    if duplicates == "default":  # groups of a table that nobody told apart are no repeats
+        duplicates = "mean" if scored and not (table is not None and table.telling) else "raise"
     how = {"until": until, "missing": missing, "duplicates": duplicates, "causal": causal, "timed": scored}
     series = cleaned(data, table, time=time, name=name, **how)
     if season is not None and missing == "drop":

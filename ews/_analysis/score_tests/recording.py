@@ -16,6 +16,7 @@ from ews._common.observations import Cells, cells_of
 from ews._common.transforms import Transform
 from ews._significance.pipeline import Pipeline
 from ews._significance.resolve import FEWEST_POSITIONS, resolve_indicators, resolve_pipeline, resolve_window
+from ews._significance.windows import WholeRecord
 from ews.detrend import bandwidths
 from ews.detrend import plan as plan_detrending
 from ews.detrend.local_linear import local_linear_bandwidth
@@ -24,6 +25,8 @@ from ews.indicators.fused import fused
 from ews.series import Series
 
 __all__ = ["KeptPipeline", "Recorded", "recorded"]
+
+WHOLE = WholeRecord()
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -110,19 +113,19 @@ def recorded(
     causal: Any,
     season: int | None,
     transform: Transform,
-    window: Any = None,
+    window: Any = WHOLE,
     indicators: Any = (),
     trend: trends.TrendMethod = "kendall",
 ) -> Recorded:
-    """Resolve every choice for a record; without a window nothing is measured in one."""
-    window, bandwidth = series.steps(window), series.steps(bandwidth, argument="bandwidth")
+    """Resolve every choice for a record; over the whole of it nothing is measured in windows."""
+    window, bandwidth = _steps(series, window, "window"), _steps(series, bandwidth, "bandwidth")
     causal = checks.flag("causal", causal)
     n, of = len(series), series.observations
     if of is not None and of.use == "kept":
         pipeline = _kept(series, detrend, bandwidth, causal, season, transform, window, indicators, trend)
         return Recorded(pipeline, pipeline.sampling)
     plain: Pipeline
-    if window is None:
+    if window is WHOLE:
         plan = plan_detrending(detrend, n=n, bandwidth=bandwidth, causal=causal, season=season)
         plain = Pipeline(plan, (), n, trend, series.step, series.values)
     else:
@@ -146,6 +149,17 @@ def recorded(
     return Recorded(plain, sampling)
 
 
+def _steps(series: Series, value: Any, argument: str) -> Any:
+    """A length of time as steps; what is none stays as it is, and is judged where it is used."""
+    if value is WHOLE:
+        return value
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return series.steps(value, argument=argument)
+    return value
+
+
 def _kept(
     series: Series,
     detrend: str | None,
@@ -164,11 +178,11 @@ def _kept(
     sampling = sampling_of(series, transform=transform, detrend=detrend, bandwidth=bandwidth, causal=causal)
     if sampling is None:  # it is None for even records only
         raise TypeError("observations that are kept have a sampling")
-    chosen = resolve_indicators(indicators) if window is not None else []
+    chosen = [] if window is WHOLE else resolve_indicators(indicators)
     cells = cells_of(series.positions)
     size = n if cells is None else cells.size
     span, first = size, n - 1
-    if window is not None:
+    if window is not WHOLE:
         span = resolve_window(window, size, shortest=max(one.shortest_window for one in chosen))
         first = span - 1 if cells is None else int(np.searchsorted(cells.index, span - 1))
         if n - first < FEWEST_POSITIONS:

@@ -110,7 +110,10 @@ def score_tests(
     - *variance*: :math:`\sum w_t \log(r_t^2 / v + 0.05)`, centred, v the variance of the residual.
 
     White's denominators hold under unequal variances, so that noise that grows is no drift of memory. The four are
-    tested together by min-p over joint surrogates, with weights 2 (towards +1), 0.5 (towards −1), 1.5 and 1.
+    tested together by closed testing with min-p over joint surrogates, weights 2.2 (towards +1), 0.8 (towards −1), 0.6
+    and 0.9. Of a record that oscillates, by the poles of an autoregression, the weights are 0.5, 0.5, 3 and 1; where
+    other modes or measurement noise lie beside its own, damping is that of the mode: of the record whitened by an
+    autoregression, the score of a resonator of the mode's frequency, and the null has the same modes.
 
     References
     ----------
@@ -141,6 +144,7 @@ def score_tests(
         raise SeriesTooShortError("series", given, f"at least {FEWEST} for this test")
     check_size(cleaned.values)
     record = recorded(cleaned, detrend=detrend, bandwidth=bandwidth, causal=causal, season=season, transform=transform)
+    scoring = Scoring(record.pipeline, limit, record.sampling)
     plan = record.pipeline.plan
     residual_of(cleaned.values, cleaned.values - record.pipeline.residual(cleaned.values[None])[0])  # or refuse
     choices = {
@@ -153,4 +157,4 @@ def score_tests(
         "missing": missing,
         "duplicates": duplicates,
     }
-    return hold(cleaned, Scoring(record.pipeline, limit, record.sampling), test, choices, progress=progress).result
+    return hold(cleaned, scoring, test, choices, progress=progress).result

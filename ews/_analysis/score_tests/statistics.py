@@ -35,12 +35,13 @@ class Scored:
 
 
 _LINEAR = (SHAPES.index("linear"),)
-# Weights were chosen on simulations: most transitions come towards +1 and are hard to see, a flip is easy.
+# Weights were chosen on simulations: most transitions come towards +1 and are hard to see, a flip is easy, and records
+# that oscillate have weights of their own.
 STATISTICS = (
-    Scored("memory towards +1", 0, 1.0, tuple(range(len(SHAPES))), 2.0, True),
-    Scored("memory towards −1", 0, -1.0, _LINEAR, 0.5, True),
-    Scored("damping", 1, 1.0, _LINEAR, 1.5, True),
-    Scored("variance", 2, 1.0, _LINEAR, 1.0, False),
+    Scored("memory towards +1", 0, 1.0, tuple(range(len(SHAPES))), 2.2, True),
+    Scored("memory towards −1", 0, -1.0, _LINEAR, 0.8, True),
+    Scored("damping", 1, 1.0, _LINEAR, 0.6, True),
+    Scored("variance", 2, 1.0, _LINEAR, 0.9, False),
 )
 
 
