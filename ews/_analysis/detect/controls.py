@@ -162,7 +162,9 @@ def seen(
     def found(*kinds: str) -> dict[str, tuple[float, float]]:
         return _shares(scoring, table, test, fitted, kinds, most=most, seed=seed, progress=stages.next())
 
-    memory = SEEN.get(None if key is None else (key, alpha), lambda: found("fold", "transcritical", "flip"))
+    memory = SEEN.get(
+        None if key is None else (key, alpha, scoring.mode is None), lambda: found("fold", "transcritical", "flip")
+    )
     each = memory | found("hopf")
     if callable(progress):
         progress(most * len(CONTROLS), most * len(CONTROLS))

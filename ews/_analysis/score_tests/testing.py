@@ -71,7 +71,12 @@ class Scoring:
     def alike(self) -> Hashable | None:
         """Equal for all that score rows in the same way: with the default smoother, at even times; else None."""
         plan = self.pipeline.plan
-        if plan.method != "local_linear" or plan.season is not None or (self.mode is not None and self.mode.resolved):
+        if (
+            self.sampling is not None
+            or plan.method != "local_linear"
+            or plan.season is not None
+            or (self.mode is not None and self.mode.resolved)
+        ):
             return None
         return plan.n, repr(plan.bandwidth), plan.causal, self.limit  # 1 is a sample, 1.0 the whole record
 
