@@ -19,6 +19,7 @@ from benchmarks.timing import interleaved
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "generated"
 SECONDS = 6.0  # for each comparison at each size
+MOST_TIMES_THE_SERIES = 30.0  # the memory of the default answer for a long one
 LEAST_TIMES_FASTER = 5.0  # the default answer than published practice
 
 Row = dict[str, str]
@@ -99,6 +100,14 @@ def memory() -> Measured:
     return _waited(what, f"{max(added, 0.0) / 1e6:.1f} MB", f"{filled / 2e7:.0f} MB", added <= filled / 20)
 
 
+def long_record(n: int, most: float) -> Measured:
+    """The default answer for a long record, and the memory that it takes."""
+    spent, times = startup.long_record(n)
+    what = f"`detect` of {n:,} samples with all defaults, and its memory in units of the series"
+    kept = spent <= most and times <= MOST_TIMES_THE_SERIES
+    return _waited(what, f"{spent:.0f} s, {times:.0f} ×", f"{most:g} s, {MOST_TIMES_THE_SERIES:g} ×", kept)
+
+
 def default_answer() -> Measured:
     """The whole default answer beside published practice with as many surrogates."""
     clock, processor = score_tests.times_faster(score_tests.answers(), SECONDS)
@@ -169,7 +178,15 @@ def main() -> int:
     tables: dict[str, list[Callable[[], Measured]]] = {
         "speed_rolling": [partial(compare, each, n) for each in rolling for n in each.sizes],
         "speed_pipeline": [partial(compare, each, n) for each in pipeline for n in each.sizes],
-        "speed_startup": [imports, first_detect, cold_compilation, memory, default_answer],
+        "speed_startup": [
+            imports,
+            first_detect,
+            cold_compilation,
+            memory,
+            default_answer,
+            partial(long_record, 100_000, 60.0),
+            partial(long_record, 1_000_000, 600.0),
+        ],
     }
     done = {name: table(name, tasks) for name, tasks in tables.items() if tasks}
     rows = {name: [{**each.row, **each.details, "kept": each.kept} for each in lines] for name, lines in done.items()}

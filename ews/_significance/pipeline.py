@@ -35,7 +35,7 @@ Measured = TypeVar("Measured")
 # around them (some 80 µs a chunk, holding the GIL) is small beside the kernels' time.
 CHUNK_SAMPLES = 32_768
 # Rows longer than this are measured one at a time: what one needs on its way is then most of the memory.
-ALONE_SAMPLES = 250_000
+ALONE_SAMPLES = 65_536
 
 
 class TrendPipeline(ABC):

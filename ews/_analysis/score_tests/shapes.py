@@ -23,5 +23,7 @@ def weights_at(positions: FloatArray) -> FloatArray:
     """The shapes at any positions, in steps from the first: what drifts goes by time, not by observations."""
     u = (positions + 0.5) / (positions[-1] + 1.0)
     shapes = np.stack([u, -np.sqrt(1.0 - u), -np.log(1.0 - u + _LATE)])
-    centred = shapes - shapes.mean(axis=1, keepdims=True)
-    return np.asarray(centred / np.linalg.norm(centred, axis=1, keepdims=True))
+    for shape in shapes:  # in place: three times the record are enough
+        shape -= shape.mean()
+        shape /= np.linalg.norm(shape)
+    return shapes
