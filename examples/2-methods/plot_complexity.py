@@ -45,9 +45,11 @@ def curves() -> Figure:
 curves()
 
 # %%
-# A trend is no finding before it has been compared with a null: the same through the whole pipeline.
+# A trend is no finding before it has been compared with a null: the same through the whole pipeline. By default the score
+# tests give the verdict, and indicators are context; ``method="kendall"`` makes their trends the test.
 
-print(ews.detect(before, indicators=("corrected_autocorrelation", "permutation_entropy"), n_surrogates=199, seed=1))
+chosen = ("corrected_autocorrelation", "permutation_entropy")
+print(ews.detect(before, indicators=chosen, method="kendall", n_surrogates=199, seed=1))
 
 # %%
 # The AR(1) coefficient without a window, and the band in which it lies.
