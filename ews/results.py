@@ -466,7 +466,7 @@ class Detection(TrendsOfIndicators):
         return super()._beside(found) | {"changepoints": plain(self.changepoints.time)}
 
     def plot(self) -> Figure:
-        """Series with trend and change points, residual, and each indicator with its surrogate band.
+        """Series with trend and change points, residual, what drifted, and each indicator with its surrogate band.
 
         Returns
         -------

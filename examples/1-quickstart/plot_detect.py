@@ -17,8 +17,8 @@ detection = ews.detect(population.values, time=population.time, until=population
 print(detection.summary())
 
 # %%
-# The figure shows the series with its trend, the residual, what drifted with its interval, and each indicator in front of
-# the band in which the null would keep it.
+# The figure shows the series with its trend, the residual, what drifted with its interval, and each indicator in front
+# of the band in which the null would keep it.
 
 figure = detection.plot()
 

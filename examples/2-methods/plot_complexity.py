@@ -45,8 +45,8 @@ def curves() -> Figure:
 curves()
 
 # %%
-# A trend is no finding before it has been compared with a null: the same through the whole pipeline. By default the score
-# tests give the verdict, and indicators are context; ``method="kendall"`` makes their trends the test.
+# A trend is no finding before it has been compared with a null: the same through the whole pipeline. By default the
+# score tests give the verdict, and indicators are context; ``method="kendall"`` makes their trends the test.
 
 chosen = ("corrected_autocorrelation", "permutation_entropy")
 print(ews.detect(before, indicators=chosen, method="kendall", n_surrogates=199, seed=1))
