@@ -103,7 +103,8 @@ class Pipeline(TrendPipeline):
             return np.concatenate([np.full((rows.shape[0], 1), np.nan), rows], axis=1)
         if self.plan.method is None and self.plan.season is None:
             return rows
-        return rows - self.plan.rows(rows)
+        trend = self.plan.rows(rows)  # made for these rows: its memory is free
+        return np.subtract(rows, trend, out=trend if trend.flags.c_contiguous else None)
 
     def measure(self, residual: FloatArray, raw: FloatArray) -> list[FloatArray]:
         """Indicators of rows, each of shape (rows, n)."""

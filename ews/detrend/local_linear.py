@@ -137,8 +137,6 @@ def smoother_of(
     # Without gaps all samples but those near the ends weigh alike: worked out on a record that has one of these.
     short = kernel.size if observed.all() and n > kernel.size else n
     level, slope = _normal_equations(observed[:short], powers, reach)
-    if short < n:
-        level, slope = (np.insert(one, reach, np.full(n - short, one[reach])) for one in (level, slope))
     lines = _Lines(observed, int(np.argmax(observed)), powers[:2].copy(), reach, level, slope)
     if causal:
         return lines.directly
@@ -196,9 +194,15 @@ class _Lines:
     origin: int  # a sample that was observed
     weights: FloatArray  # (2, taps): of the samples t − left …, and the same times their distance from t
     left: int
-    # (n,): what the sums by these two count for in the trend: level times the first less slope times the second.
+    # What the sums by these two count for in the trend: level times the first less slope times the second. Of the (n,)
+    # samples those between the ends, which are alike, stand as one, number `left`.
     level: FloatArray
     slope: FloatArray
+
+    def whole(self, one: FloatArray) -> FloatArray:
+        """Level or slope of every sample, of shape (n,)."""
+        more = self.observed.size - one.size
+        return np.insert(one, self.left, np.full(more, one[self.left])) if more else one
 
     def centred(self, x: FloatArray) -> FloatArray:
         """Differences from one sample, so that an offset of 1e8 costs no digits and a constant leaves exactly 0."""
@@ -211,7 +215,7 @@ class _Lines:
         from ews._kernels.smooth import smooth_lines
 
         trend = np.empty_like(x)
-        smooth_lines(self.centred(x), self.weights, self.left, self.level, self.slope, trend)
+        smooth_lines(self.centred(x), self.weights, self.left, self.whole(self.level), self.whole(self.slope), trend)
         trend += x[:, [self.origin]]
         return trend
 
@@ -247,6 +251,7 @@ def _tiles(lines: _Lines) -> _Tiles | None:
     from ews._kernels.smooth import TILE
 
     n, reach, alike = lines.observed.size, lines.left, lines.alike
+    level, slope = lines.whole(lines.level), lines.whole(lines.slope)
     around = reach + 2 * TILE  # further away than anything that is looked at
     padded = np.pad(lines.weights, ((0, 0), (around, around)))
     tables: list[FloatArray] = []
@@ -268,9 +273,9 @@ def _tiles(lines: _Lines) -> _Tiles | None:
         near, tilted = (sliding_window_view(one, size)[start : start + taps, ::-1] for one in padded)
         to = slice(place, place + size)
         block = np.zeros((taps, TILE))
-        np.multiply(near, lines.level[to], out=block[:, :size])
+        np.multiply(near, level[to], out=block[:, :size])
         if not inside:
-            block[:, :size] -= tilted * lines.slope[to]
+            block[:, :size] -= tilted * slope[to]
             block[: stop - first][~lines.observed[first:stop]] = 0.0
             block[stop - first :] = 0.0
         tiles.append((rows, first, taps, place, size))
@@ -295,7 +300,10 @@ class _Transforms:
         lines, n = self.lines, x.shape[1]
         centred = lines.centred(x)
         trend = self._weighed(centred, self.near, self.length)
-        trend *= lines.level
+        left, right = lines.left, lines.level.size - lines.left - 1
+        trend[:, :left] *= lines.level[:left]
+        trend[:, left : n - right] *= lines.level[left]
+        trend[:, n - right :] *= lines.level[left + 1 :]
         if self.ends:
             part = 2 * (self.tilted.size - 1)
             reached = min(n, self.ends + lines.left)
