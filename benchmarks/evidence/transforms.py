@@ -2,7 +2,8 @@
 
 Each series is AR(1) noise (lag-1 coefficient 0.5) around a level that rises from 20 to 150: multiplied, as biomass;
 added, as a temperature; or counted, as Poisson counts of such a level. No resilience is lost in any, so that every
-warning is false.
+warning is false. By scale of the values: the share that trends of indicators warn of, which take variance that rises
+for a warning; beside it what the score tests say of the values as measured.
 """
 
 from __future__ import annotations
@@ -43,14 +44,18 @@ def main() -> None:
             if scale is not None and min(row.min() for row in rows) <= 0:
                 line[scale] = np.nan
                 continue
-            found = [ews.detect(row, transform=scale, seed=place) for place, row in enumerate(rows)]
+            found = [ews.detect(row, transform=scale, method="kendall", seed=place) for place, row in enumerate(rows)]
             line["as measured" if scale is None else scale] = np.mean([one.verdict == "warning" for one in found])  # type: ignore[union-attr]
             if scale is None:
                 spreads = [one.spread for one in found]  # type: ignore[union-attr]
                 line["Taylor exponent"] = np.median([one.exponent for one in spreads if one is not None])
                 line["report says so"] = np.mean([one is not None and one.matters for one in spreads])
+                answers = [ews.detect(row, seed=place) for place, row in enumerate(rows)]
+                line["warning, score tests"] = np.mean([one.verdict == "warning" for one in answers])  # type: ignore[union-attr]
+                line["variance only, score tests"] = np.mean([one.kind == "variance only" for one in answers])  # type: ignore[union-attr]
         lines.append(line)
-    order = ["noise", "series", "Taylor exponent", "report says so", "as measured", *SCALES[1:]]
+    scored = ["warning, score tests", "variance only, score tests"]
+    order = ["noise", "series", "Taylor exponent", "report says so", *scored, "as measured", *SCALES[1:]]
     tables.write("transforms", pd.DataFrame(lines)[order].round(3))
 
 

@@ -94,8 +94,7 @@ def detect(
         2008). Centred, both use later samples too, and the report says so.
     bandwidth : float, int or length of time, optional
         Bandwidth or span: a fraction of the record, a number of samples, or of dated records a length such as "5y".
-        Default: the smoother's own, 0.2 for
-        "gaussian" as in published practice.
+        Default: the smoother's own, 0.2 for "gaussian" as in published practice.
     window : float, int or length of time, default 0.5
         Window length: a fraction of the record, a number of samples, or of dated records a length such as "5y". Half of
         the record is the field's habit (Dakos et al. 2012).

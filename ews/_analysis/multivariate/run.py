@@ -92,7 +92,7 @@ def detect_multivariate(
         What is taken out of each variable (see :data:`ews.detrend.METHODS`). By default "local_linear", with
         method="kendall" "gaussian".
     bandwidth : float or int, optional
-        Bandwidth or span: a fraction of the record, or a number of samples. Default: the method's own.
+        Bandwidth or span: a fraction of the record, or a number of samples. Default: the smoother's own.
     window : float or int, default 0.5
         Window length: a fraction of the record or a number of samples.
     indicators : sequence of str, default ("mean_variance", "jacobian_eigenvalue")
