@@ -280,7 +280,7 @@ def test_result_reads_and_writes() -> None:
     assert max(map(len, text.splitlines())) <= 100
     stored = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert stored["statistics"]["moran"]["tau"] == found.tau["moran"]
-    assert len(found.plot().axes) == 4 + 1 + 2  # maps, their scale, indicators
+    assert len(found.plot().axes) == 4 + 1 + 1 + 2  # maps, their scale, what drifts, indicators
     assert repr(found).startswith("<SpatialDetection of 'maps'")
 
 
@@ -306,7 +306,7 @@ def test_without_surrogates_nothing_is_tested() -> None:
 def test_an_indicator_that_is_undefined_in_a_map_takes_no_part() -> None:
     maps = field(20, 8)
     maps[3] = 1.0
-    found = ews.detect_spatial(maps, n_surrogates=40)
+    found = ews.detect_spatial(maps, n_surrogates=40, method="kendall")
     assert np.isnan(found.tau["moran"])
     assert np.isfinite(found.pvalue["variance"])
     assert found.power is None
@@ -321,6 +321,8 @@ def test_an_indicator_that_is_undefined_in_a_map_takes_no_part() -> None:
         ({"indicators": ("moran", "moran")}, ValueRangeError),
         ({"indicators": 3}, InputTypeError),
         ({"trend": "pearson"}, UnknownNameError),
+        ({"method": "scores"}, UnknownNameError),
+        ({"method": None}, UnknownNameError),
         ({"null": "arma"}, UnknownNameError),
         ({"n_surrogates": -1}, ValueRangeError),
         ({"alpha": 1.0}, ValueRangeError),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +11,10 @@ import numpy.typing as npt
 
 from ews._analysis.multivariate.pipeline import MultivariatePipeline
 from ews._analysis.multivariate.scoring import SCORED, TESTED, MultivariateScoring
-from ews._common.alarms import SUFFICIENT_POWER, ClosedTest, Statistic, westfall_young
+from ews._common.alarms import ClosedTest, Statistic, westfall_young
 from ews._common.progress import ProgressOption
 from ews._significance.controls import positive_control
+from ews._significance.needed import times_needed
 from ews._significance.pipeline import Stages, in_chunks
 from ews.multivariate.autocorrelation_factors import first_factor
 from ews.multivariate.nulls import LARGEST_RADIUS, VAR1, draw_vector_autoregression, fit_rows
@@ -91,22 +91,8 @@ def seen(
         values = np.concatenate(parts, axis=1)
         share[kind] = float(test.claims(values)[warns].any(axis=0).mean())
         moved = _MOVES[kind]
-        needed[kind] = n * _times(values[moved], table[moved], share[kind])
+        needed[kind] = n * times_needed(values[moved], table[moved], share[kind])
     return Seen(share, needed)
-
-
-def _times(values: FloatArray, null: FloatArray, share: float) -> float:
-    """How many times the length would be enough: a score's distance from its null grows as the root of the length."""
-    if share >= SUFFICIENT_POWER:
-        return 1.0
-    from scipy.special import ndtri
-
-    distance, spread = np.nanmean(values) - np.nanmean(null), np.nanstd(values)
-    if not distance > 0.0:
-        return math.inf
-    # The bound that gives the share that was found, of a normal score.
-    bound = distance - spread * float(ndtri(min(max(share, 0.01), 0.99)))
-    return max(1.0, float((bound + spread * ndtri(SUFFICIENT_POWER)) / distance)) ** 2
 
 
 def towards(null: VAR1, kind: str) -> FloatArray | None:

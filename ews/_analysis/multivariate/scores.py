@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
@@ -23,6 +22,7 @@ from ews._analysis.score_tests.shapes import SHAPES
 from ews._analysis.score_tests.testing import FEWEST
 from ews._common.alarms import closed_test
 from ews._common.words import cautions
+from ews._significance.needed import observations_needed
 from ews._significance.pipeline import Stages, in_chunks
 from ews._significance.surrogates import hold_against, untested
 from ews._significance.verdict import verdict_of
@@ -72,7 +72,7 @@ def answer(record: Record) -> MultivariateDetection:
     warned = [name for name in scores.kinds if scores[name].warns]
     least = min(seen.share.values()) if seen.share else None
     verdict = verdict_of(bool(warned), least, record.obstacles)
-    needed = _observations(seen.needed, pipeline.n) if verdict == "inconclusive" and count else None
+    needed = observations_needed(seen.needed, pipeline.n) if verdict == "inconclusive" and count else None
     shares = [one.weight for one in SCORED]
     return MultivariateDetection(
         **record.fields,
@@ -247,9 +247,3 @@ def _quantile(alpha: float) -> float:
     from scipy.special import ndtri
 
     return float(-ndtri(0.5 * alpha))
-
-
-def _observations(needed: Mapping[str, float], n: int) -> int | None:
-    """Length at which controls of every kind would be seen, to two digits; None beyond a hundred times the record."""
-    longest = max(needed.values(), default=math.inf)
-    return max(n, int(float(f"{longest:.2g}"))) if longest <= 100.0 * n else None

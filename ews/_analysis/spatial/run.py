@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from ews import trends
+from ews._analysis.spatial import kendall, scores
+from ews._analysis.spatial.record import Record
 from ews._analysis.spatial.result import SpatialConfig, SpatialDetection
 from ews._common import checks
-from ews._common.alarms import westfall_young
 from ews._common.progress import ProgressOption, reported
 from ews._common.seeds import resolve_seed
-from ews._significance.pipeline import in_chunks
-from ews._significance.verdict import TrendOutcome, decide
 from ews.errors import SeriesTooShortError, ValueRangeError, described
-from ews.results import IndicatorSeries
-from ews.spatial import linear_field, registry, surrogates
+from ews.spatial import registry, surrogates
 from ews.spatial.coarsening import block_means
 from ews.spatial.grids import FloatArray, Grids, MissingCells, as_grids
-from ews.spatial.registry import SpatialIndicator
 from ews.spatial.surrogates import SpatialNull
 
 __all__ = ["DEFAULT_SPATIAL_INDICATORS", "detect_spatial"]
@@ -31,13 +28,11 @@ DETRENDINGS: tuple[DetrendSpace, ...] = ("plane", "mean_map")
 
 # A rank correlation of fewer maps takes too few values to be tested at 0.05.
 FEWEST_MAPS = 10
-CONTROLS = 100
-CONTROL_SURROGATES = 199
-# Larger controls cost more and tell the same: the power grows with the map, so that this is a lower bound.
-CONTROL_SIDE = 32
+Method = Literal["score", "kendall"]
+METHODS: tuple[Method, ...] = get_args(Method)
 
 
-@reported("positive controls")
+@reported("testing")
 def detect_spatial(
     grids: Any,
     *,
@@ -51,16 +46,19 @@ def detect_spatial(
     detrend_space: DetrendSpace | None = None,
     coarse_grain: int = 1,
     missing: MissingCells = "raise",
+    method: Method = "score",
     seed: int | np.random.Generator | None = 0,
     progress: ProgressOption = None,
 ) -> SpatialDetection:
     """Test maps over time for spatial early-warning signals of a loss of resilience.
 
-    Each map gives one value of every indicator; space stands in for the window. The trend of each indicator over the
-    maps is compared with the trends of surrogates.
+    Score tests ask whether the spatial modes of the maps lose their recovery: the scores of a drift of memory (towards
+    +1 and −1) and of damping, added up over the mean over space and all waves of up to seven across the map, and that
+    of a growth of the noise. Indicators, of which each map gives one value, stand beside them as context.
 
-    The verdict is *warning* where the min-p-adjusted p of an indicator in its alarm direction is ≤ `alpha`; else
-    *no warning* where the power on a positive control of this length is ≥ 0.8; else *inconclusive*.
+    The verdict follows the rule of :func:`ews.detect`: *warning* where memory or damping drifts towards instability at
+    the family-wise level `alpha`; noise that only grows is the kind "variance only" and no warning; else *no warning*
+    where the power on a positive control is ≥ 0.8; else *inconclusive*.
 
     Parameters
     ----------
@@ -73,9 +71,10 @@ def detect_spatial(
     trend : {"kendall", "spearman", "theil_sen"}, default "kendall"
         Trend statistic.
     null : {"ar1", "fourier", "block", "permutation"}, default "ar1"
-        What the series of indicators are compared with, all of them together: first-order autoregressions of their
-        ranks; random common phases; a stationary bootstrap of the maps; maps in random order. Their error rates were
-        measured (:doc:`/api/spatial`); random order is right only for maps that do not remember each other.
+        What the amplitudes of the modes and the series of indicators are compared with, all of them together:
+        first-order autoregressions (of the indicators' ranks); random common phases; a stationary bootstrap of the
+        maps; maps in random order. Their error rates were measured (:doc:`/api/spatial`); random order is right only
+        for maps that do not remember each other.
     n_surrogates : int, default 1000
         How many surrogates; 0 for no p-value.
     alpha : float, default 0.05
@@ -90,6 +89,10 @@ def detect_spatial(
         and skewness say nothing of the pattern otherwise (see :func:`ews.spatial.coarse_grain`).
     missing : {"raise", "drop"}, default "raise"
         Whether NaN cells are refused or left out; the low-frequency ratio allows for none.
+    method : {"score", "kendall"}, default "score"
+        "kendall" makes the trends of the indicators over the maps the test, as published practice does: *warning* where
+        the min-p-adjusted p of an indicator in its alarm direction is at most `alpha`. It warns of disturbance that
+        grows, and of patterns that emerge (:doc:`/api/spatial`).
     seed : int, numpy.random.Generator or None, default 0
         Seed of every random number in the result.
     progress : None, True or callable, default None
@@ -107,9 +110,15 @@ def detect_spatial(
 
     Notes
     -----
-    The maps are linked in time, so that the indicators are too, and their order cannot be taken for exchangeable. The
-    default null fits a first-order autoregression to the normal scores of each indicator's ranks (τ sees nothing else
-    of it), corrects its coefficient for the bias of short records, and draws all indicators together, with the
+    Values enter the score tests by the normal scores of their ranks, so that an increasing transformation of them does
+    not matter. The amplitude of each mode is detrended by local linear regression in time, outliers are pulled in, and
+    a growth of the noise that all modes share is taken out before their memory is scored. The default null is a
+    first-order autoregression of each mode, with one coefficient for all of like wavelength, moved until the smoother
+    leaves of it what it left of the record; innovations of modes that clearly hang together do so in it too.
+
+    The maps are linked in time, so that the indicators are too, and their order cannot be taken for exchangeable. Of
+    the indicators the default null fits a first-order autoregression to the normal scores of each one's ranks (τ sees
+    nothing else of it), corrects its coefficient for the bias of short records, and draws all together, with the
     correlation of their innovations.
 
     The positive control is a linear field of the maps' length and of up to 32 × 32 cells, whose recovery rate and
@@ -128,6 +137,7 @@ def detect_spatial(
     >>> ews.detect_spatial(maps, n_surrogates=99).verdict
     'inconclusive'
     """
+    method = checks.choice("method", method, METHODS)
     chosen = [registry.get(name) for name in checks.names("indicators", indicators, registry.INDICATORS)]
     trend = checks.choice("trend", trend, trends.METHODS)
     null = checks.choice("null", null, surrogates.NULLS)
@@ -145,43 +155,13 @@ def detect_spatial(
     measured_on = _detrended(cleaned.values, detrend_space)
     measured_on = block_means(measured_on, block) if block > 1 else measured_on
     table = np.stack([one.compute(measured_on) for one in chosen])
-    defined = np.isfinite(table).all(axis=1)
-    tau = np.where(defined, _trend(table, trend, cleaned.step), np.nan)
-    names = tuple(one.name for one in chosen)
-    drawn = np.full((len(chosen), count), np.nan)
-    if count and defined.any():
-        drawn[defined] = _surrogate_trends(table[defined], trend, null, count, resolved, cleaned.step)
-    single, adjusted = _pvalues(tau, drawn)
-    power = None
-    if count and defined.all() and np.isfinite(tau).any():
-        power = _power(measured_on, chosen, trend, null, alpha, min(count, CONTROL_SURROGATES), resolved, progress)
-    verdict, reasons = decide(
-        [TrendOutcome(one.label, one.alarm, *each) for one, *each in zip(chosen, tau, adjusted, strict=True)],
-        alpha=alpha,
-        n_surrogates=count,
-        power=power,
-        symbol="trend",
-        undefined="is undefined in some maps, or the same in all",
-        steps=["more maps", "fewer indicators, as each one more makes the test of all weaker"],
-    )
-    return SpatialDetection(
-        verdict=verdict,
-        reasons=reasons,
+    record = Record(
         grids=cleaned,
-        indicators={
-            one.name: IndicatorSeries(one.name, one.label, one.alarm, values, cleaned.time)
-            for one, values in zip(chosen, table, strict=True)
-        },
-        tau=_by_name(names, tau),
-        pvalue=_by_name(names, single),
-        pvalue_adjusted=_by_name(names, adjusted),
-        surrogate_tau=dict(zip(names, drawn, strict=True)),
-        power=power,
-        power_sentence=POWER_SENTENCE,
-        null_sentence=surrogates.sentence(table[defined], null) if count and defined.any() else "no surrogates drawn",
-        detrend_sentence=_SENTENCES[detrend_space],
+        measured_on=measured_on,
+        chosen=chosen,
+        table=table,
         config=SpatialConfig(
-            indicators=names,
+            indicators=tuple(one.name for one in chosen),
             trend=trend,
             null=null,
             n_surrogates=count,
@@ -191,14 +171,16 @@ def detect_spatial(
             coarse_grain=block,
             missing=missing,
             seed=resolved,
+            method=method,
         ),
+        trend=trend,
+        null=null,
+        detrend_sentence=_SENTENCES[detrend_space],
+        progress=progress,
     )
+    return scores.answer(record) if method == "score" else kendall.answer(record)
 
 
-POWER_SENTENCE = (
-    "positive control: a linear field of this length, with recovery rate and diffusion estimated from the maps, whose "
-    "recovery rate falls to zero as the square root of the time left"
-)
 _SENTENCES = {
     None: "nothing taken out of the maps",
     "plane": "the least-squares plane of each map taken out",
@@ -230,63 +212,3 @@ def _detrended(values: FloatArray, detrend_space: DetrendSpace | None) -> FloatA
         plane, *_ = np.linalg.lstsq(design[present], cells[present], rcond=None)
         kept[...] = map_ - (design @ plane).reshape(map_.shape)
     return out
-
-
-def _trend(table: FloatArray, trend: trends.TrendMethod, step: float) -> FloatArray:
-    found = trends.rows(table, method=trend)
-    return found / step if trend == "theil_sen" else found
-
-
-def _surrogate_trends(
-    table: FloatArray, trend: trends.TrendMethod, null: SpatialNull, count: int, seed: int, step: float
-) -> FloatArray:
-    """Trends of surrogates, of shape (indicators, count)."""
-    drawn = surrogates.draw(table, null, count, seed=seed)
-    if trend == "theil_sen" and null in ("ar1", "fourier"):  # a slope needs the indicator's own values
-        ordered = np.sort(table, axis=1)
-        place = np.argsort(np.argsort(drawn, axis=2, kind="stable"), axis=2, kind="stable")
-        drawn = np.take_along_axis(np.broadcast_to(ordered, drawn.shape), place, axis=2)
-    return _trend(drawn.reshape(-1, table.shape[1]), trend, step).reshape(count, len(table)).T
-
-
-def _pvalues(tau: FloatArray, drawn: FloatArray) -> tuple[FloatArray, FloatArray]:
-    single, adjusted = np.full(tau.size, np.nan), np.full(tau.size, np.nan)
-    used = np.isfinite(tau)
-    if used.any() and drawn.shape[1]:
-        single[used], adjusted[used] = westfall_young(tau[used], drawn[used])
-    return single, adjusted
-
-
-def _power(
-    values: FloatArray,
-    chosen: list[SpatialIndicator],
-    trend: trends.TrendMethod,
-    null: SpatialNull,
-    alpha: float,
-    n_surrogates: int,
-    seed: int,
-    progress: ProgressOption,
-) -> float:
-    """Share of positive controls that the same test answers with a warning."""
-    recovery, diffusion = linear_field.estimate(values)
-    n = len(values)
-    falling = np.maximum(recovery * np.sqrt(1.0 - (np.arange(n) + 1.0) / (n + 1.0)), 1e-3)
-    shape = (min(values.shape[1], CONTROL_SIDE), min(values.shape[2], CONTROL_SIDE))
-
-    def warned(first: int, count: int) -> int:
-        found = 0
-        for control in range(first, first + count):
-            generator = np.random.default_rng(np.random.SeedSequence([seed, 4, control]))
-            field = linear_field.simulate(falling, diffusion, shape, generator)
-            table = np.stack([one.compute(field) for one in chosen])
-            tau = _trend(table, trend, 1.0)
-            adjusted = _pvalues(tau, _surrogate_trends(table, trend, null, n_surrogates, seed + control, 1.0))[1]
-            trends_found = zip(chosen, tau, adjusted, strict=True)
-            found += any(TrendOutcome(one.label, one.alarm, *each).warns(alpha) for one, *each in trends_found)
-        return found
-
-    return sum(in_chunks(warned, CONTROLS, n=n * shape[0] * shape[1], progress=progress)) / CONTROLS
-
-
-def _by_name(names: tuple[str, ...], values: FloatArray) -> dict[str, float]:
-    return dict(zip(names, map(float, values), strict=True))
