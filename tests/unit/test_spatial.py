@@ -428,17 +428,18 @@ def test_the_control_has_the_rates_that_it_was_given() -> None:
 @pytest.mark.parametrize("null", ["ar1", "fourier"])
 def test_fields_at_rest_rarely_warn(null: str) -> None:
     """The rule without its power, on 200 fields with memory: the rate of the table, 0.02 to 0.04, within its error."""
-    from ews._analysis.spatial import run as inside
+    from ews._analysis.spatial import kendall as inside
+    from ews._analysis.spatial.run import DEFAULT_SPATIAL_INDICATORS
     from ews.spatial import registry
 
-    chosen = [registry.get(name) for name in inside.DEFAULT_SPATIAL_INDICATORS]
+    chosen = [registry.get(name) for name in DEFAULT_SPATIAL_INDICATORS]
     warned = 0
     for seed in range(200):
         maps = field(50, 8, seed=seed)
         table = np.stack([one.compute(maps) for one in chosen])
-        tau = inside._trend(table, "kendall", 1.0)
-        drawn = inside._surrogate_trends(table, "kendall", null, 199, seed, 1.0)  # type: ignore[arg-type]
-        adjusted = inside._pvalues(tau, drawn)[1]
+        tau = inside.trend_of(table, "kendall", 1.0)
+        drawn = inside.surrogate_trends(table, "kendall", null, 199, seed, 1.0)  # type: ignore[arg-type]
+        adjusted = inside.pvalues(tau, drawn)[1]
         tested = [TrendOutcome(one.label, one.alarm, *each) for one, *each in zip(chosen, tau, adjusted, strict=True)]
         warned += any(one.warns(0.05) for one in tested)
     assert warned <= 200 * 0.07 + 2 * np.sqrt(200 * 0.07 * 0.93)

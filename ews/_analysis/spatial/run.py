@@ -135,7 +135,7 @@ def detect_spatial(
     >>> import numpy as np, ews
     >>> maps = np.random.default_rng(1).standard_normal((40, 16, 16))
     >>> ews.detect_spatial(maps, n_surrogates=99).verdict
-    'inconclusive'
+    'no warning'
     """
     method = checks.choice("method", method, METHODS)
     chosen = [registry.get(name) for name in checks.names("indicators", indicators, registry.INDICATORS)]
