@@ -269,7 +269,7 @@ def _draw_drift(axes: Axes, detection: Detection) -> None:
     text = f"drift of {one.name}"
     if detection.config.n_surrogates:
         text += f",  {p_clause(one.adjusted, of='family-wise p')}"
-    weight = "bold" if one.name in scores.kinds else "normal"
+    weight = "bold" if one.name in scores.kinds and not detection.untellable else "normal"
     axes.set_title(typeset(text), loc="right", fontsize=FONT, color=INK, fontweight=weight, pad=3, y=1.0)
 
 

@@ -201,7 +201,7 @@ def _tests(detection: Detection) -> list[str]:
     """The score tests; nothing where the trends are the test."""
     if detection.scores is None:
         return []
-    strong = [one.name in detection.scores.kinds for one in detection.tests]
+    strong = [not detection.untellable and one.name in detection.scores.kinds for one in detection.tests]
     made = table(summary.tests_header(detection), summary.tests_rows(detection), strong)
     return [
         "<h2>Score tests</h2>",

@@ -280,7 +280,7 @@ class TrendsOfIndicators(Result):
     def _numbers(self) -> str:
         """τ and adjusted p of each indicator, for a repr."""
         return ", ".join(
-            f"{name} τ={self.tau[name]:+.2f}"
+            f"{name} τ={'–' if np.isnan(tau := self.tau[name]) else f'{tau:+.2f}'}"
             + ("" if np.isnan(p := self.pvalue_adjusted[name]) else f" {p_clause(p).replace(' ', '')}")
             for name in self.indicators
         )
@@ -347,7 +347,8 @@ class Detection(TrendsOfIndicators):
         Where the verdict is *inconclusive*: about how many observations would show controls of every kind; None too
         where that is over a hundred times the record.
     smallest_drift : float or None
-        The rise of the lag-1 coefficient over the record that would have shown in four of five records.
+        The rise of the lag-1 coefficient over the record that would have shown in four of five records; None without
+        surrogates, and where none from −1 to +1 would.
     flickering : float
         p of a test, beside the others and at its own level, of whether the last half moves between two states, against
         the surrogates of the context; NaN where it was not made.
@@ -426,6 +427,11 @@ class Detection(TrendsOfIndicators):
             .rename(columns={"name": "test"})
             .set_index("test")
         )
+
+    @property
+    def untellable(self) -> bool:
+        """Whether the values allow no answer, whatever the tests make of them: most of them equal, or a handful."""
+        return self.counts is not None and bool(self.counts.obstacles(self.config.window))
 
     @property
     def qualified(self) -> bool:
@@ -624,6 +630,8 @@ def _warning_pvalue(detection: Detection) -> float:
     """Smallest family-wise p of a test that may warn; 1 where there is none, NaN without surrogates."""
     if not detection.config.n_surrogates:
         return float("nan")
+    if detection.untellable:  # values that allow no answer warn of nothing
+        return 1.0
     if detection.scores is not None:
         return min((one.adjusted for one in detection.tests if one.warns and one.adjusted <= 1.0), default=1.0)
     found = [1.0]

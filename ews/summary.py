@@ -122,7 +122,7 @@ def detection_report(detection: Detection) -> Report:
         report.section("Null", f"{sentence(detection.null_sentence)} {surrogates_text(detection)}")
     report.section("Test", significance_text(detection))
     if detection.scores is not None:
-        strong = [one.name in detection.scores.kinds for one in detection.tests]
+        strong = [not detection.untellable and one.name in detection.scores.kinds for one in detection.tests]
         report.table(tests_header(detection), tests_rows(detection), strong=strong)
         report.section("Indicators", f"{window_text(detection)} {context_text(detection)}")
     else:
@@ -138,6 +138,10 @@ def detection_report(detection: Detection) -> Report:
 
 def kind_text(detection: Detection) -> str:
     """What moved, and towards which bifurcation."""
+    if not detection.config.n_surrogates:
+        return "Not tested, as there are no surrogates."
+    if detection.untellable:
+        return "None that could be told from these values."
     if detection.kind == "none":
         return "Nothing moves beyond what the null gives."
     said = sentence(detection.kind).rstrip(".")
@@ -328,9 +332,14 @@ def _scored(detection: Any) -> bool:
 def context_text(detection: Detection) -> str:
     """What the indicators are for, where they are not the test."""
     drawn = len(next(iter(detection.surrogate_tau.values())))
-    if not drawn:
-        return "The indicators below are context and decide nothing."
-    return f"The indicators below are context, against {drawn} of the surrogates, and decide nothing."
+    against = f", against {drawn} of the surrogates," if drawn else ""
+    text = f"The indicators below are context{against} and decide nothing."
+    undefined = [detection.indicators[name].label for name, tau in detection.tau.items() if math.isnan(tau)]
+    if undefined:
+        gaps = detection.series.observations is not None
+        where = ", where observations lack or values are equal" if gaps else ", where values are equal"
+        text += f" {listed(undefined)} could not be measured in enough of these windows{where}."
+    return text
 
 
 def tests_header(detection: Detection) -> list[str]:

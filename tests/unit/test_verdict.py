@@ -107,7 +107,7 @@ def test_a_label_inside_a_sentence(label: str, expected: str) -> None:
 
 def test_all_verbs_share_the_rule() -> None:
     """A power that only just suffices, and one that does not, from the same trends."""
-    noise = np.random.default_rng(2).standard_normal((60, 2))
+    noise = np.random.default_rng(0).standard_normal((60, 2))
     for found in (ews.detect(noise[:, 0], n_surrogates=99), ews.detect_multivariate(noise, n_surrogates=99)):
         assert found.verdict == verdict_of(False, found.power)  # type: ignore[union-attr]
 

@@ -40,7 +40,7 @@ def answer(record: Record) -> Detection:
         hints=record.hints,
         steps=[longer, *record.steps(), elsewhere],
     )
-    warned = [name for name, one in outcomes.items() if one.warns(record.test.alpha)]
+    warned = [] if record.obstacles else [name for name, one in outcomes.items() if one.warns(record.test.alpha)]
     kind: Kind = "none"
     if warned:
         kind = "slowing down" if any(name in MEMORY for name in warned) else "variance only"

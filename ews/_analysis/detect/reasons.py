@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ews._analysis.score_tests.result import ScoreTest, ScoreTests
+from ews._analysis.score_tests.scores_at import FEWEST_TRIPLES
 from ews._common.alarms import hardly_more
 from ews._common.words import listed, number_text, p_clause
 from ews._significance.verdict import qualification
@@ -86,11 +87,16 @@ def reasons_of(
         if smallest is not None:
             rise = number_text(smallest, 2)
             sentences.append(f"a rise of the lag-1 coefficient by {rise} over the record would probably have shown")
-        sentences.append(
-            "to show the controls of every kind a record would have to be over a hundred times as long"
-            if needed is None
-            else f"a record of about {needed:,} observations would show the controls of every kind"
-        )
+        if "damping" in undefined:
+            longer = (
+                "what length would show the controls before a Hopf cannot be told: damping takes at least "
+                f"{FEWEST_TRIPLES} observations that follow two others a step apart"
+            )
+        elif needed is None:
+            longer = "to show the controls of every kind a record would have to be over a hundred times as long"
+        else:
+            longer = f"a record of about {needed:,} observations would show the controls of every kind"
+        sentences.append(longer)
     return tuple(sentences)
 
 

@@ -14,7 +14,7 @@ from ews._analysis.detect.record import Record
 from ews._analysis.score_tests.flickering import flickering
 from ews._analysis.score_tests.result import ScoreTests
 from ews._analysis.score_tests.testing import Held, Scoring, hold
-from ews._common.words import cautions
+from ews._common.words import cautions, listed
 from ews._significance import surrogates as _significance
 from ews._significance.pipeline import Stages
 from ews._significance.verdict import verdict_of
@@ -32,6 +32,8 @@ CONTEXT = 199
 CONTEXT_SAMPLES, FEWEST_CONTEXT = 20_000_000, 39
 # Longer controls would only see more, and take as long as the record.
 LONGEST_CONTROL = 20_000
+# From −1 to +1 no coefficient of a stable record rises by more.
+_MOST_DRIFT = 2.0
 
 
 def answer(record: Record) -> Detection:
@@ -45,7 +47,9 @@ def answer(record: Record) -> Detection:
     choices = {name: getattr(config, name) for name in fields}
     held = hold(record.series, scoring, test, choices, progress=stages.next())
     scores = held.result
-    warned = [name for name in scores.kinds if scores[name].warns]
+    # Values that allow no answer allow no claim either, whatever a score makes of them.
+    claimed = () if record.obstacles else scores.kinds
+    warned = [name for name in claimed if scores[name].warns]
     power = _power(record, held, stages)
     if count:
         context, bands = _significance.hold_against(
@@ -53,12 +57,14 @@ def answer(record: Record) -> Detection:
         )
     else:
         context, bands = _significance.untested(record.pipeline, record.tau, test.seed), {}
-    two_states = _flickering(record, held, count)
+    two_states = math.nan if record.obstacles else _flickering(record, held, count)
     probability = named(record, warned)
     least = min(power.share.values()) if power.share else None
     verdict = verdict_of(bool(warned), least, record.obstacles)
-    needed = _observations(power.needed, len(record.series)) if verdict == "inconclusive" else None
-    smallest = _smallest_drift(held, test.alpha) if test.n_surrogates else None
+    needed = smallest = None
+    if test.n_surrogates and not record.obstacles:
+        needed = _observations(power.needed, len(record.series)) if verdict == "inconclusive" else None
+        smallest = _smallest_drift(held, test.alpha)
     shares = [one.weight for one in held.scoring.tested]
     return Detection(
         **record.fields,
@@ -66,11 +72,15 @@ def answer(record: Record) -> Detection:
         reasons=(
             *cautions(record.series.notes),
             *record.obstacles,
-            *reasons_of(scores, warned, two_states, probability, power.share, verdict, needed, smallest, shares),
+            *(
+                _unheard(scores)
+                if record.obstacles
+                else reasons_of(scores, warned, two_states, probability, power.share, verdict, needed, smallest, shares)
+            ),
             *_steps(record, verdict),
             *record.hints,
         ),
-        kind=_kind(warned, two_states, scores),
+        kind=_kind(warned, two_states, claimed, test.alpha),
         flickering=two_states,
         bifurcation=next(iter(probability), None),
         probability=probability,
@@ -92,12 +102,21 @@ def answer(record: Record) -> Detection:
     )
 
 
-def _kind(warned: Sequence[str], two_states: float, scores: ScoreTests) -> Kind:
+def _kind(warned: Sequence[str], two_states: float, claimed: Sequence[str], alpha: float) -> Kind:
     if warned:
         return "slowing down"
-    if two_states <= scores.config.alpha:
+    if two_states <= alpha:
         return "flickering"
-    return "variance only" if scores.kinds else "none"
+    return "variance only" if claimed else "none"
+
+
+def _unheard(scores: ScoreTests) -> tuple[str, ...]:
+    """What is said of the tests where the values allow no answer."""
+    if not scores.config.n_surrogates:
+        return ("no surrogates were drawn, so no drift was tested",)
+    if not scores.kinds:
+        return ()
+    return (f"what the tests make of such values ({listed(scores.kinds)}) is shown, and is no evidence",)
 
 
 def _flickering(record: Record, held: Held, count: int) -> float:
@@ -150,10 +169,14 @@ def _smallest_drift(held: Held, alpha: float) -> float | None:
     """Rise of the lag-1 coefficient, from the first time to the last, that four in five such records would show."""
     path, table = held.paths[0], held.table[0]
     error = path.drift_error
-    found = float((np.nanquantile(table, 1.0 - alpha) + 0.84) * error)
-    return found if math.isfinite(found) else None
+    defined = table[np.isfinite(table)]
+    if not defined.size:
+        return None
+    found = float((np.quantile(defined, 1.0 - alpha) + 0.84) * error)
+    return found if 0.0 < found <= _MOST_DRIFT else None
 
 
 def _steps(record: Record, verdict: str) -> list[str]:
-    steps = record.steps() if verdict == "inconclusive" and record.test.n_surrogates else []
+    open_still = verdict == "inconclusive" and record.test.n_surrogates and not record.obstacles
+    steps = record.steps() if open_still else []
     return [f"what may settle it: {'; '.join(steps)}"] if steps else []

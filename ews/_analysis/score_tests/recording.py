@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,8 +119,25 @@ def recorded(
     trend: trends.TrendMethod = "kendall",
 ) -> Recorded:
     """Resolve every choice for a record; over the whole of it nothing is measured in windows."""
-    window, bandwidth = _steps(series, window, "window"), _steps(series, bandwidth, "bandwidth")
     causal = checks.flag("causal", causal)
+    asked = {"window": window, "bandwidth": bandwidth}
+    window, bandwidth = (_steps(series, value, argument) for argument, value in asked.items())
+    with _as_given("window", asked["window"], window), _as_given("bandwidth", asked["bandwidth"], bandwidth):
+        return _recorded(series, detrend, bandwidth, causal, season, transform, window, indicators, trend)
+
+
+def _recorded(
+    series: Series,
+    detrend: str | None,
+    bandwidth: Any,
+    causal: bool,
+    season: int | None,
+    transform: Transform,
+    window: Any,
+    indicators: Any,
+    trend: trends.TrendMethod,
+) -> Recorded:
+    """The same, with lengths of time as steps."""
     n, of = len(series), series.observations
     if of is not None and of.use == "kept":
         pipeline = _kept(series, detrend, bandwidth, causal, season, transform, window, indicators, trend)
@@ -147,6 +165,18 @@ def recorded(
         series, transform=transform, detrend=detrend, bandwidth=bandwidth, causal=causal, detrended=plain.residual
     )
     return Recorded(plain, sampling)
+
+
+@contextmanager
+def _as_given(argument: str, given: Any, steps: Any) -> Iterator[None]:
+    """Errors of a length of time, which is judged in steps, name what was given."""
+    try:
+        yield
+    except ArgumentError as error:
+        if error.argument != argument or given is steps or given is WHOLE:
+            raise
+        said = described(f"{given!r}, which is {steps} {'step' if steps == 1 else 'steps'} here")
+        raise type(error)(argument, said, error.allowed) from None
 
 
 def _steps(series: Series, value: Any, argument: str) -> Any:

@@ -190,6 +190,13 @@ class ScoreTests(Result):
 
         return report(self)
 
+    def __repr__(self) -> str:
+        from ews._common.words import p_clause
+
+        found = ", ".join(f"{one} {p_clause(self[one].adjusted).replace(' ', '')}" for one in self.kinds)
+        name = self.series.name or "series"
+        return f"<ScoreTests of {name!r}: {found or 'no drift'}; n={len(self.series)}, seed={self.config.seed}>"
+
     def plot(self) -> Figure:
         """The series above the paths of memory, modulus and spread, with their intervals.
 

@@ -16,7 +16,7 @@ from ews._analysis.score_tests.statistics import STATISTICS, bounded, robust_res
 from ews._common import checks
 from ews._common.observations import Observations
 from ews._common.transforms import Transform, transformed
-from ews.detrend import bandwidths
+from ews.detrend import METHODS, bandwidths
 from ews.detrend.local_linear import local_linear_bandwidth
 from ews.detrend.local_linear_at import smoother_at
 from ews.errors import ArgumentError, described
@@ -24,13 +24,15 @@ from ews.nulls.at_times import AR1AtTimes
 from ews.nulls.autoregressive import LARGEST_COEFFICIENT, draw_autoregression
 from ews.series import Series
 
-__all__ = ["RecordedNull", "Sampling", "kept_smoother", "sampling_of"]
+__all__ = ["NO_DIFFERENCES", "RecordedNull", "Sampling", "kept_smoother", "sampling_of"]
 
 FloatArray = npt.NDArray[np.float64]
 Rows = Callable[[FloatArray], FloatArray]
 
 # Values that take no more than so many levels, and a quarter of their number, were rounded or counted.
 MOST_LEVELS = 20
+# What is said of differencing.
+NO_DIFFERENCES = "a smoother, a line or None: differences keep nothing of the memory that could drift"
 # The noise of repeats draws from a stream of its own.
 _REPEATS = 0x9E3779B9
 _ROWS, _STEPS = 100, 5
@@ -147,7 +149,8 @@ class Sampling:
             # The same numbers each time, so that the steps settle.
             drawn = AR1AtTimes(at, sd, self.observations.positions).draw(0, rows, seed=seed)
             found, spread = measured(self.at_times(drawn, seed=seed))
-            memory, variance = float(np.nanmean(found)), float(np.mean(spread))
+            defined = found[np.isfinite(found)]
+            memory, variance = float(defined.mean()) if defined.size else math.nan, float(np.mean(spread))
             own = float(np.mean(measured(drawn)[1])) if self.levels is not None or self.within > 0.0 else variance
             wanted = max(power - (variance - own), _LEAST_SHARE * power)
             sd *= math.sqrt(wanted / own) if own > 0.0 else 1.0
@@ -202,6 +205,9 @@ def kept_smoother(positions: FloatArray, *, detrend: str | None, bandwidth: floa
     """
     if detrend is None:
         return np.zeros_like
+    checks.choice("detrend", detrend, METHODS)
+    if detrend == "difference":
+        raise ArgumentError("detrend", detrend, NO_DIFFERENCES)
     span = float(positions[-1]) + 1.0
     if detrend == "linear" and not causal:
         centred = positions - positions.mean()

@@ -24,7 +24,7 @@ from ews._analysis.score_tests.oscillation import (
 from ews._analysis.score_tests.paths import Path, memory_path, modulus_path, path_between, spread_path
 from ews._analysis.score_tests.paths_at import memory_path_at, modulus_path_at
 from ews._analysis.score_tests.result import ScoreTest, ScoreTests, ScoreTestsConfig
-from ews._analysis.score_tests.sampling import RecordedNull, Sampling
+from ews._analysis.score_tests.sampling import NO_DIFFERENCES, RecordedNull, Sampling
 from ews._analysis.score_tests.shapes import SHAPES, weights
 from ews._analysis.score_tests.statistics import FAR, STATISTICS, bounded, robust_residual, score
 from ews._analysis.score_tests.table import surrogate_table
@@ -59,8 +59,7 @@ class Scoring:
 
     def __post_init__(self) -> None:
         if self.pipeline.plan.method == "difference":
-            allowed = "a smoother, a line or None: differences keep nothing of the memory that could drift"
-            raise ArgumentError("detrend", "difference", allowed)
+            raise ArgumentError("detrend", "difference", NO_DIFFERENCES)
 
     @property
     def reach(self) -> float:
