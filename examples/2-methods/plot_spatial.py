@@ -16,7 +16,8 @@ result = ews.detect_spatial(lattice, until=lattice.transition, n_surrogates=499)
 print(result.summary())
 
 # %%
-# Moran's I rises. The variance does not: the noise is in proportion to the population, which falls.
+# Memory rises in all spatial modes together. The variance does not: the noise is in proportion to the population, which
+# falls. Of the indicators, which stand beside, Moran's I rises.
 
 result.plot()
 
