@@ -29,7 +29,7 @@ from ews._analysis.score_tests.shapes import weights
 from ews._analysis.score_tests.statistics import STATISTICS, bounded, robust_residual, score
 from ews._common.alarms import closed_test
 
-SEED = 20_261_129
+SEED = 20_261_131
 SERIES = 400
 N = 1000
 SURROGATES = 199
