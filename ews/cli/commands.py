@@ -71,6 +71,14 @@ def _number(text: str | float) -> float:
         raise typer.BadParameter(f"{text!r} is not a number") from None
 
 
+def _length(text: str | float) -> str | float:
+    """A number, or a length of time such as 5y, which the library reads."""
+    try:
+        return _number(text)
+    except typer.BadParameter:
+        return text
+
+
 # Options that go to ews.detect as they are given.
 _DETECT = (
     "bandwidth", "window", "trend", "null", "n_surrogates", "alpha", "causal", "until", "missing", "duplicates",
@@ -137,9 +145,9 @@ def detect(
         ),
     ] = "default",
     bandwidth: Annotated[
-        float | None,
+        Any,
         typer.Option(
-            parser=_number, metavar="NUMBER", help="Its bandwidth or span: fraction of the record, or samples.",
+            parser=_length, metavar="LENGTH", help="Its bandwidth or span: fraction of the record, samples, or 2y.",
             show_default="the method's own", rich_help_panel=_ANALYSIS,
         ),
     ] = None,
@@ -155,9 +163,9 @@ def detect(
         ),
     ] = "none",
     window: Annotated[
-        float,
+        Any,
         typer.Option(
-            parser=_number, metavar="NUMBER", help="Rolling window: fraction of the record, or samples.",
+            parser=_length, metavar="LENGTH", help="Rolling window: fraction of the record, samples, or time (5y).",
             rich_help_panel=_ANALYSIS,
         ),
     ] = 0.5,

@@ -125,6 +125,15 @@ def test_options_are_those_of_the_library():
         assert parameter.default == given.default, parameter.name
 
 
+def test_windows_and_bandwidths_may_be_lengths_of_time(lake):
+    asked = ("detect", lake, "--time", "day", "--value", "chl", *FAST)
+    result = ews(*asked, "--window", "15d", "--bandwidth", "10 days", "--json", "-")
+    assert result.exit_code == 0, result.output
+    config = json.loads(result.stdout)["config"]
+    assert (config["window"], config["bandwidth"]) == (15, 10)
+    refused(ews(*asked, "--window", "long"), "error: --window: got 'long'")
+
+
 def test_detrending_can_be_left_out(lake):
     result = ews("detect", lake, "--value", "chl", "--detrend", "none", *FAST, "--json", "-")
     assert json.loads(result.stdout)["config"]["detrend"] is None
@@ -197,7 +206,7 @@ def test_impossible_window_says_what_is_possible(lake, window):
 
 
 def test_window_in_words_is_refused(lake):
-    refused(ews("detect", lake, "--value", "chl", "--window", "half"), "--window", "is not a number")
+    refused(ews("detect", lake, "--value", "chl", "--window", "half"), "--window", "a length of time such as")
 
 
 def test_text_in_a_column_is_shown_with_its_place(tmp_path):
