@@ -47,6 +47,15 @@ SPARSE: dict[str, tuple[Callable[[], Any], Any]] = {
 }
 
 
+def test_a_smallest_rise_does_not_contradict_the_controls() -> None:
+    for seed in range(4):
+        time = np.sort(np.random.default_rng(seed).uniform(0.0, 100.0, 120))
+        result = ews.detect(np.random.default_rng(seed + 9).normal(size=120), time=time, n_surrogates=39)
+        rise = 1.0 - float(np.mean(result.scores.memory))
+        seen = result.powers["transcritical"]
+        assert result.smallest_drift is None or seen >= 0.5 or result.smallest_drift >= rise
+
+
 def spoken(result: ews.Detection) -> str:
     """All that a user reads of a result, checked for what nobody should read."""
     text = result.summary()

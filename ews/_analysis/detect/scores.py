@@ -64,7 +64,7 @@ def answer(record: Record) -> Detection:
     needed = smallest = None
     if test.n_surrogates and not record.obstacles:
         needed = _observations(power.needed, len(record.series)) if verdict == "inconclusive" else None
-        smallest = _smallest_drift(held, test.alpha)
+        smallest = _smallest_drift(held, test.alpha, power.share)
     shares = [one.weight for one in held.scoring.tested]
     return Detection(
         **record.fields,
@@ -165,15 +165,22 @@ def _observations(needed: Mapping[str, float], n: int) -> int | None:
     return max(n, int(float(f"{longest:.2g}")))
 
 
-def _smallest_drift(held: Held, alpha: float) -> float | None:
-    """Rise of the lag-1 coefficient, from the first time to the last, that four in five such records would show."""
+def _smallest_drift(held: Held, alpha: float, share: Mapping[str, float]) -> float | None:
+    """Rise of the lag-1 coefficient, from the first time to the last, that four in five such records would show.
+
+    None where the controls say otherwise: most of those that rise by more, all the way to 1, were not seen. At uneven
+    times a coefficient that hardly reaches from one observation to the next has an error that says nothing.
+    """
     path, table = held.paths[0], held.table[0]
     error = path.drift_error
     defined = table[np.isfinite(table)]
     if not defined.size:
         return None
     found = float((np.quantile(defined, 1.0 - alpha) + 0.84) * error)
-    return found if 0.0 < found <= _MOST_DRIFT else None
+    left = 1.0 - float(np.mean(path.value))
+    if not 0.0 < found <= _MOST_DRIFT or (share["transcritical"] < 0.5 and found < left):
+        return None
+    return found
 
 
 def _steps(record: Record, verdict: str) -> list[str]:
