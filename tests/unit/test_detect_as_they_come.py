@@ -157,3 +157,17 @@ def test_score_tests_speak_in_one_line() -> None:
     said = repr(ews.score_tests(without([4, 50, 51]), n_surrogates=19))
     assert said.startswith("<ScoreTests of 'series': ")
     assert len(said) < 120
+
+
+def test_lengths_of_time_are_taken_on_the_command_line_too(tmp_path: Any) -> None:
+    from typer.testing import CliRunner
+
+    from ews.cli.commands import app
+
+    path = tmp_path / "months.csv"
+    pd.DataFrame({"date": MONTHS, "v": without([4, 50, 51])}).to_csv(path, index=False)
+    options = ["--value", "v", "--time", "date", "--n-surrogates", "19", "--window", "5y", "--bandwidth", "2y"]
+    found = CliRunner().invoke(app, ["detect", str(path), *options])
+    assert found.exit_code == 0, found.output
+    assert "SD of 24 steps" in " ".join(found.output.split())
+    assert "Stretches of 40 % of the record's time" in " ".join(found.output.split())
