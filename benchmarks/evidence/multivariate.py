@@ -5,7 +5,9 @@ the verb. AUC: trends of the indicators on systems that approach a bifurcation a
 Systems, lengths and seeds were fixed before the first run; the default indicators were then chosen on its AUCs.
 
 Methods: whole verdicts of both methods on the same series, of systems that approach a bifurcation and of systems in
-which nothing does. The weights and the least size of a mode in the score form were chosen on other seeds.
+which nothing does. The statistics of the score form and their weights were chosen at n = 100 with the first three
+systems in view, these very series, and with others like the last three, of other directions and seeds: only the last
+three judge.
 """
 
 from __future__ import annotations
