@@ -84,7 +84,7 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "--season": (("12", "7"), ("2", "1", "1000000000000")),
     "--window": (("0.5", "20", "0.3", "25"), ("2", "1.5", "1000000000000")),
     "--indicators": (("variance", "ac1,variance", "skewness,kurtosis", "dfa_exponent"), ("cv,cv", "moran", ",,")),
-    "--method": (("indicators", "auto"), ("Auto",)),
+    "--method": (("score", "kendall"), ("Auto",)),
     "--trend": (("spearman", "theil_sen"), ("pearson",)),
     "--null": (("fourier", "aaft", "iaaft", "block", "permutation", "arma"), ("ar2",)),
     "--n-surrogates": (("0", "19", "39"), ("1", "-1", "1000000000000")),
