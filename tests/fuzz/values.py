@@ -90,7 +90,7 @@ NAMES = {
         "ews.indicators.names()", "('sample_entropy', 'dfa_exponent')", "'jacobian_eigenvalue'",
         "('std', 'spectral_ratio')",
     ),
-    "method": ("'indicators'", "'auto'", "'bh'", "'by'", "'storey'"),
+    "method": ("'score'", "'kendall'", "'bh'", "'by'", "'storey'"),
     "order": ("'aic'", "1", "3"),
     "alternative": ("'saddle-node'", "'transcritical'"),
     "interval": ("'bootstrap'", "'delong'"),
