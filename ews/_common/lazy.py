@@ -29,12 +29,16 @@ class _Lazy:
 def lazy_arrays(*names: str) -> Callable[[Kind], Kind]:
     """Decorate a dataclass, which has no slots: these fields may be given as functions that make the array.
 
-    Functions have to survive pickling: no lambdas.
+    A pickle holds the arrays: it names no function that a later version may call otherwise.
     """
+
+    def state(self: Any) -> dict[str, Any]:
+        return {**self.__dict__, **{name: getattr(self, name) for name in names}}
 
     def decorate(kind: Kind) -> Kind:
         for name in names:
             setattr(kind, name, _Lazy(name))
+        kind.__getstate__ = state  # type: ignore[attr-defined]
         return kind
 
     return decorate

@@ -160,6 +160,9 @@ def test_the_tests_are_those_of_score_tests(cycle: ews.Detection) -> None:
     assert cycle.scores is not None
     assert cycle.scores.tests == alone.tests
     np.testing.assert_array_equal(cycle.residual, alone.residual)
+    assert cycle.null_sentence == alone.null_sentence
+    assert "nearest of a grid of coefficients" in cycle.null_sentence  # whose surrogates are shared
+    assert "grid" not in found(memory(80), null="fourier", n_surrogates=19).null_sentence
     np.testing.assert_allclose(cycle.trend + cycle.residual, cycle.series.values)
 
 

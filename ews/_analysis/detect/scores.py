@@ -98,7 +98,7 @@ def answer(record: Record) -> Detection:
         needed=needed,
         smallest_drift=smallest,
         power_sentence=_sentence(power, len(record.series)),
-        null_sentence=held.null.sentence if test.n_surrogates else context.null_sentence,
+        null_sentence=scores.null_sentence if test.n_surrogates else context.null_sentence,
     )
 
 

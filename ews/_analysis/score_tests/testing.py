@@ -27,7 +27,7 @@ from ews._analysis.score_tests.result import ScoreTest, ScoreTests, ScoreTestsCo
 from ews._analysis.score_tests.sampling import NO_DIFFERENCES, RecordedNull, Sampling
 from ews._analysis.score_tests.shapes import SHAPES, weights
 from ews._analysis.score_tests.statistics import FAR, STATISTICS, bounded, robust_residual, score
-from ews._analysis.score_tests.table import surrogate_table
+from ews._analysis.score_tests.table import rounded, surrogate_table
 from ews._common.alarms import Statistic, closed_test
 from ews._common.progress import ProgressOption
 from ews._significance.pipeline import Pipeline
@@ -218,10 +218,17 @@ def hold(
         tests=tests,
         **_fields(memory=memory, modulus=modulus, spread=spread),
         detrend_sentence=scoring.pipeline.plan.sentence,
-        null_sentence=null.sentence,
+        null_sentence=_said(null, scoring),
         config=ScoreTestsConfig(**choices, **test.choices, limit=scoring.limit, null=test.null),
     )
     return Held(result, scoring, null, table, paths)
+
+
+def _said(null: nulls.Null | RecordedNull, scoring: Scoring) -> str:
+    """The null, and with which coefficient its surrogates are drawn where those of the nearest on a grid are shared."""
+    if scoring.alike is None or not isinstance(null, nulls.AR1):
+        return null.sentence
+    return f"{null.sentence}, surrogates with the nearest of a grid of coefficients, {rounded(null.coefficient):.3f}"
 
 
 def _quantile(alpha: float) -> float:
