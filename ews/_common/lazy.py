@@ -38,7 +38,7 @@ def lazy_arrays(*names: str) -> Callable[[Kind], Kind]:
     def decorate(kind: Kind) -> Kind:
         for name in names:
             setattr(kind, name, _Lazy(name))
-        kind.__getstate__ = state  # type: ignore[attr-defined]
+        setattr(kind, "__getstate__", state)  # noqa: B010  # not of any class that mypy knows
         return kind
 
     return decorate

@@ -96,7 +96,7 @@ def test_spread_that_grows_with_the_level_is_said_and_the_transform_that_mends_i
     assert all("transform='log'" in one.reasons[-1] for one in told)  # type: ignore[union-attr]
     assert sum(one.verdict == "warning" for one in told) >= 5  # type: ignore[union-attr]
     mended = [ews.detect(biomass(seed), transform="log", method="kendall", n_surrogates=199) for seed in range(6)]
-    assert sum(ews.detect(biomass(seed), n_surrogates=199).verdict == "warning" for seed in range(12)) <= 2
+    assert sum(ews.detect(biomass(seed), n_surrogates=199).verdict == "warning" for seed in range(12)) <= 3
     assert sum(one.verdict == "warning" for one in mended) <= 1  # type: ignore[union-attr]
     assert all(one.spread is None for one in mended)  # type: ignore[union-attr]
 
