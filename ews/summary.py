@@ -383,7 +383,7 @@ def significance_text(detection: Detection) -> str:
             return f"{what}; no surrogates were asked for, so there are no p-values (seed {config.seed})."
         return (
             f"{what}, one-sided, against the surrogates; family-wise p by closed testing with min-p (Marcus et al. "
-            f"1976); level {config.alpha:g}."
+            f"1976); level {config.alpha:g}.{_at_times_text(detection)}"
         )
     name = trend_name(config.trend)
     if not config.n_surrogates:
@@ -392,6 +392,18 @@ def significance_text(detection: Detection) -> str:
         f"{name} of each indicator against the surrogates, two-sided; adjusted p by min-p over "
         f"{counted(len(detection.indicators), 'indicator')} (Westfall & Young 1993); level {config.alpha:g}."
     )
+
+
+def _at_times_text(detection: Detection) -> str:
+    """What the tests cannot tell of observations that are not even and complete."""
+    series = getattr(detection, "series", None)
+    if series is None or series.observations is None:
+        return ""
+    text = " With gaps or repeats a mode of oscillation is not looked for, nor noise with such a mode."
+    positions = series.observations.positions
+    if (positions != np.round(positions)).any():
+        text += " At uneven times memory is taken to be positive: a flip is not seen."
+    return text
 
 
 def change_points_text(detection: Detection) -> str:

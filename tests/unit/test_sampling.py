@@ -102,8 +102,12 @@ def test_gaps_uneven_times_and_repeats_go_in_as_they_are(verb: Callable[..., Any
     assert len(kept.series) == (~gone).sum()
     assert "at the times of the record" in kept.null_sentence
     assert "at the times of observation" in kept.detrend_sentence
+    if verb is ews.detect:
+        assert "oscillation is not looked for" in " ".join(kept.summary().split())
+        assert "flip is not seen" not in kept.summary()
     uneven = verb(x, time=np.cumsum(np.random.default_rng(3).uniform(0.2, 2.0, N)), n_surrogates=49)
     assert uneven.config.missing == "keep"
+    assert ("flip is not seen" in uneven.summary()) == (verb is ews.detect)
     twice = verb(np.repeat(x, 2), time=np.repeat(np.arange(N), 2), n_surrogates=49)
     assert len(twice.series) == N
     for one in (kept, uneven, twice):
