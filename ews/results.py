@@ -241,6 +241,16 @@ class TrendsOfIndicators(Result):
     config: Any
 
     @property
+    def untellable(self) -> bool:
+        """Whether the values allow no answer, whatever the tests make of them: most of them equal, or a handful.
+
+        Of several variables those of any.
+        """
+        counts = getattr(self, "counts", None)
+        each = counts.values() if isinstance(counts, Mapping) else (counts,)
+        return any(one is not None and bool(one.obstacles(self.config.window)) for one in each)
+
+    @property
     def qualified(self) -> bool:
         """Whether this is a warning that is hardly likelier with a loss of resilience than without.
 
@@ -427,11 +437,6 @@ class Detection(TrendsOfIndicators):
             .rename(columns={"name": "test"})
             .set_index("test")
         )
-
-    @property
-    def untellable(self) -> bool:
-        """Whether the values allow no answer, whatever the tests make of them: most of them equal, or a handful."""
-        return self.counts is not None and bool(self.counts.obstacles(self.config.window))
 
     @property
     def qualified(self) -> bool:

@@ -34,7 +34,10 @@ def times_needed(values: FloatArray, null: FloatArray, share: float) -> float:
         return 1.0
     from scipy.special import ndtri
 
-    distance, spread = np.nanmean(values) - np.nanmean(null), np.nanstd(values)
+    found, drawn = values[np.isfinite(values)], null[np.isfinite(null)]
+    if not found.size or not drawn.size:  # as of damping where no three observations follow one another
+        return math.inf
+    distance, spread = found.mean() - drawn.mean(), found.std()
     if not distance > 0.0:
         return math.inf
     # The bound that gives the share that was found, of a normal score.

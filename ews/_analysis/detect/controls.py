@@ -206,7 +206,10 @@ def _shares(
             claims[kind] = np.concatenate([claims[kind], warned])
         before = count
     share = {kind: float(claims[kind].mean()) for kind in kinds}
-    return {kind: (share[kind], _times(values[kind][_MOVES[kind]], table[_MOVES[kind]], share[kind])) for kind in kinds}
+    return {
+        kind: (share[kind], times_needed(values[kind][_MOVES[kind]], table[_MOVES[kind]], share[kind]))
+        for kind in kinds
+    }
 
 
 def _seed_of(kind: str, seed: int) -> int:
@@ -237,23 +240,6 @@ def _statistics(
 
     total = count * len(draws)
     return np.concatenate(in_chunks(measure, total, n=scoring.drawn, progress=progress), axis=1)
-
-
-def _times(values: FloatArray, null: FloatArray, share: float) -> float:
-    """How many times the length would be enough: a score's distance from its null grows as the root of the length."""
-    if share >= SUFFICIENT_POWER:
-        return 1.0
-    from scipy.special import ndtri
-
-    found, drawn = values[np.isfinite(values)], null[np.isfinite(null)]
-    if not found.size or not drawn.size:  # as of damping where no three observations follow one another
-        return math.inf
-    distance, spread = found.mean() - drawn.mean(), found.std()
-    if not distance > 0.0:
-        return math.inf
-    # The bound that gives the share that was found, of a normal score.
-    bound = distance - spread * float(ndtri(min(max(share, 0.01), 0.99)))
-    return max(1.0, float((bound + spread * ndtri(SUFFICIENT_POWER)) / distance)) ** 2
 
 
 def draw_control(kind: str, fitted: Fitted, n: int, *, seed: int) -> Draw:

@@ -16,6 +16,7 @@ from ews._analysis.score_tests.result import ScoreTests
 from ews._analysis.score_tests.testing import Held, Scoring, hold
 from ews._common.words import cautions, listed
 from ews._significance import surrogates as _significance
+from ews._significance.needed import observations_needed
 from ews._significance.pipeline import Stages
 from ews._significance.verdict import verdict_of
 from ews.results import Detection, Kind
@@ -63,7 +64,7 @@ def answer(record: Record) -> Detection:
     verdict = verdict_of(bool(warned), least, record.obstacles)
     needed = smallest = None
     if test.n_surrogates and not record.obstacles:
-        needed = _observations(power.needed, len(record.series)) if verdict == "inconclusive" else None
+        needed = observations_needed(power.needed, len(record.series)) if verdict == "inconclusive" else None
         smallest = _smallest_drift(held, test.alpha, power.share)
     shares = [one.weight for one in held.scoring.tested]
     return Detection(
@@ -155,14 +156,6 @@ def _sentence(power: Seen, n: int) -> str:
     if not 0 < power.length < n:
         return kinds
     return f"{kinds}; each of {power.length:,} samples, of which a longer record only sees more"
-
-
-def _observations(needed: Mapping[str, float], n: int) -> int | None:
-    """Length at which controls of every kind would be seen, to two digits; None beyond a hundred times the record."""
-    longest = max(needed.values(), default=math.inf)
-    if not longest <= 100.0 * n:  # so far off the root of the length is no guide
-        return None
-    return max(n, int(float(f"{longest:.2g}")))
 
 
 def _smallest_drift(held: Held, alpha: float, share: Mapping[str, float]) -> float | None:
