@@ -19,6 +19,7 @@ from ews._common.alarms import SUFFICIENT_POWER, ClosedTest
 from ews._common.kept import Kept
 from ews._common.progress import ProgressOption
 from ews._significance.controls import positive_control
+from ews._significance.needed import times_needed
 from ews._significance.pipeline import Stages, in_chunks
 from ews.nulls.autoregressive import LARGEST_COEFFICIENT, draw_autoregression, draw_second_order
 from ews.nulls.higher_order import AR
