@@ -13,6 +13,7 @@ ALL = (
     "false_alarms_outside",
     "power",
     "score_tests",
+    "kept_tables",
     "sampling",
     "flickering",
     "oscillating",

@@ -18,10 +18,10 @@ __all__ = ["TABLES", "rounded", "surrogate_table", "table_key"]
 
 FloatArray = npt.NDArray[np.float64]
 
-# Steps of the coefficient on Fisher's scale: a chance error of as much is had in 400 samples. The null of the scores
-# hardly depends on it: half a step moves a p of 0.05 by less than 0.003.
-_GRID = 0.05
-TABLES: Kept[FloatArray] = Kept(64)  # one of 1,000 surrogates takes 32 kB
+# Steps of the coefficient on Fisher's scale: a chance error of as much is had in 1600 samples. The null of the scores
+# hardly depends on it: half a step moves a p of a single score by less than 0.01 (benchmarks.evidence.kept_tables).
+_GRID = 0.025
+TABLES: Kept[FloatArray] = Kept(128)  # one of 1,000 surrogates takes 32 kB
 
 
 def rounded(coefficient: float) -> float:
