@@ -5,6 +5,8 @@ from __future__ import annotations
 from ews.errors import ArgumentError, EWSError, EWSWarning
 
 __all__ = [
+    "CheckpointMismatchError",
+    "DivergedError",
     "FullDepthWarning",
     "MonotonicityError",
     "NothingDecidedWarning",
@@ -30,6 +32,14 @@ class UnsupportedVersionError(ArgumentError):
 
 class PolicyMismatchError(ArgumentError):
     """A saved policy does not belong to this model, or its files were changed."""
+
+
+class CheckpointMismatchError(PolicyMismatchError):
+    """A checkpoint is of a training run with other data, settings or weights, or its files were changed."""
+
+
+class DivergedError(EWSError):
+    """A loss is not finite; the message names the step."""
 
 
 class MonotonicityError(EWSError):
