@@ -188,8 +188,8 @@ def fit_modules(
     if checkpoint_every is not None:
         read_count("checkpoint_every", checkpoint_every)
     if directory is None and (resume or checkpoint_every is not None):
-        given = "resume" if resume else "checkpoint_every"
-        raise ArgumentError("directory", None, f"the folder of the checkpoints, as {given} was given")
+        asked = "resume" if resume else "checkpoint_every"
+        raise ArgumentError("directory", None, f"the folder of the checkpoints, as {asked} was given")
     _require_own(optimizer, modules)
     run = _Run(modules, loss, optimizer, schedule)
     total = count_steps(len(data), batch_size=batch_size, epochs=epochs)

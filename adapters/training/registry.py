@@ -74,7 +74,7 @@ class System:
     takes : {"texts", "labelled texts"}
         Its data: texts to go on writing, or texts with a class each.
     home : str
-        Where the function is, ``"module:function"``. It is called as ``function(model, data, folder=..., fit=..., ...)``
+        Where the function is, ``"module:function"``. It is called as ``function(model, data, folder=..., fit=...)``,
         with a model, a list of :class:`adapters.texts.continuations.Continuation` (or of pairs of text and label, and
         ``tokenizer=``), the folder that it writes, :class:`FitSettings` and options of its own, and returns plain
         numbers for a report.
