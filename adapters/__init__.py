@@ -19,6 +19,7 @@ _HOMES: dict[str, str | None] = {
     "ConfidencePolicy": "adapters.policies.confidence",
     "EWSExitPolicy": "adapters.policies.ews",
     "Exit": "adapters.decoding.contract",
+    "FFNRoute": "adapters.decoding.contract",
     "FixedExitPolicy": "adapters.policies.fixed",
     "FixedPointPolicy": "adapters.policies.fixed_point",
     "Guarded": "adapters.guard.policy",
@@ -54,6 +55,7 @@ __all__ = [
     "ConfidencePolicy",
     "EWSExitPolicy",
     "Exit",
+    "FFNRoute",
     "FixedExitPolicy",
     "FixedPointPolicy",
     "Guarded",
@@ -137,7 +139,7 @@ if TYPE_CHECKING:
     from adapters import errors, signals, windows
     from adapters.assessment.run import Suitability, assess
     from adapters.calibration.result import Calibration, CalibrationConfig
-    from adapters.decoding.contract import Exit, Plan, Policy, Promise, Trajectory
+    from adapters.decoding.contract import Exit, FFNRoute, Plan, Policy, Promise, Trajectory
     from adapters.decoding.report import Report
     from adapters.families import register_family
     from adapters.guard.policy import Guarded

@@ -303,7 +303,7 @@ class _Forcing(LogitsProcessor):
         if statistics.tokens:  # the first token comes from the prompt
             self.scores.append(scores[0].clone())
         exits = sum(depth * count for depth, count in statistics.exits.items())
-        self.counts.append((exits, statistics.layers - statistics.completed - statistics.attentions_only))
+        self.counts.append((exits, statistics.ffn_blocks - statistics.completed))
         forced = torch.full_like(scores, -torch.inf)
         forced[:, self.tokens[written]] = 0.0
         return forced

@@ -11,13 +11,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from adapters.decoding.contract import BoolArray, Exit, Plan
+from adapters.decoding.contract import BoolArray, Exit, FFNRoute, IntArray, Plan
 from adapters.families.processes import Processes
 from ews.errors import InputTypeError, described
 
 __all__ = ["agreed_exit", "agreed_ffn", "agreed_plan"]
 
-_NEVER, _TOGETHER, _EACH = range(3)  # how a plan's exit is given
+_NEVER, _TOGETHER, _EACH, _UNFIT = range(4)  # how a plan's exit or routes are given
 _TYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
@@ -28,14 +28,21 @@ def agreed_plan(processes: Processes, plan: Plan, *, rows: int, depth: int) -> P
     marks = np.zeros((3, depth + 1), dtype=np.int64)
     for mark, places in zip(marks, (plan.checks, plan.skip_layers, plan.ffn_checks), strict=True):
         mark[[place for place in places if 0 <= place <= depth]] = 1
-    told = processes.numbers(np.concatenate(([kind], exits, marks.ravel())))
-    exits, marks = told[1 : rows + 1], told[rows + 1 :].reshape(marks.shape)
+    routes, has_routes = np.full((rows, depth), int(FFNRoute.FULL)), _NEVER
+    if plan.ffn_routes is not None:
+        has_routes = _EACH if plan.ffn_routes.shape in ((depth,), (rows, depth)) else _UNFIT
+        routes[:] = plan.ffn_routes if has_routes == _EACH else FFNRoute.FULL
+    told = processes.numbers(np.concatenate(([kind, has_routes], exits, marks.ravel(), routes.ravel())))
+    has_routes = int(told[1])
+    exits, marks, routes = np.split(told[2:], np.cumsum((rows, marks.size)))
+    marks, routes = marks.reshape(3, depth + 1), routes.reshape(rows, depth)
     checks, skipped, fed = (tuple(int(place) for place in np.flatnonzero(mark)) for mark in marks)
     return Plan(
         exit=None if told[0] == _NEVER else int(exits[0]) if told[0] == _TOGETHER else exits,
         checks=checks,
         skip_layers=frozenset(skipped),
         ffn_checks=frozenset(fed),
+        ffn_routes=None if has_routes == _NEVER else routes if has_routes == _EACH else routes[:0],
     )
 
 
@@ -65,6 +72,6 @@ def agreed_exit(processes: Processes, leaving: Exit | None, *, rows: int) -> Exi
     return Exit(rows=mask, logits=processes.sent(logits))
 
 
-def agreed_ffn(processes: Processes, runs: bool | BoolArray, *, rows: int) -> BoolArray:
-    """The first process's answer at a feed-forward block, for each row."""
-    return processes.numbers(np.broadcast_to(runs, (rows,))).astype(bool)
+def agreed_ffn(processes: Processes, runs: bool | BoolArray | IntArray, *, rows: int) -> IntArray:
+    """The first process's answer at a feed-forward block: the route of each row."""
+    return processes.numbers(np.broadcast_to(runs, (rows,)))

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from adapters.decoding.report import Report
     from adapters.families import Family
 
-__all__ = ["CACHES", "UNITS", "CacheMode", "Exit", "Plan", "Policy", "Promise", "Trajectory", "Unit"]
+__all__ = ["CACHES", "UNITS", "CacheMode", "Exit", "FFNRoute", "Plan", "Policy", "Promise", "Trajectory", "Unit"]
 
 Unit = Literal["layer", "ffn", "both"]
 CacheMode = Literal["exact", "monotone", "propagate", "deferred", "verify"]
@@ -31,6 +32,18 @@ CACHES = ("exact", "monotone", "propagate", "deferred", "verify")
 
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@public("adapters")
+class FFNRoute(IntEnum):
+    """What takes the place of a feed-forward block for one token: nothing, the block itself, or a module of the policy.
+
+    An array of bool is one of routes, True being the block.
+    """
+
+    LEFT_OUT = 0
+    FULL = 1
+    SUBSTITUTE = 2
 
 
 @public("adapters")
@@ -49,12 +62,16 @@ class Plan:
         Indices of layers that are left out for all rows (layer 0 cannot be).
     ffn_checks : frozenset of int
         Indices of layers whose feed-forward block is decided on: :meth:`Policy.run_ffn` is asked there.
+    ffn_routes : ndarray of int of shape (layers,) or (rows, layers), or None
+        :class:`FFNRoute` of each layer, for all rows or for each, where that is known already: nothing is asked, and
+        `ffn_checks` is empty. Layers that are :attr:`FFNRoute.FULL` for all rows run as they are.
     """
 
     exit: int | IntArray | None = None
     checks: tuple[int, ...] = ()
     skip_layers: frozenset[int] = frozenset()
     ffn_checks: frozenset[int] = frozenset()
+    ffn_routes: IntArray | None = None
 
     def __init__(
         self,
@@ -62,6 +79,7 @@ class Plan:
         checks: tuple[int, ...] = (),
         skip_layers: frozenset[int] = frozenset(),
         ffn_checks: frozenset[int] = frozenset(),
+        ffn_routes: IntArray | None = None,
         *,
         feeds: frozenset[int] | None = None,
     ) -> None:
@@ -73,8 +91,24 @@ class Plan:
             ("checks", checks),
             ("skip_layers", skip_layers),
             ("ffn_checks", ffn_checks),
+            ("ffn_routes", None if ffn_routes is None else np.asarray(ffn_routes)),
         ):
             object.__setattr__(self, name, value)
+
+    def splits(self, index: int) -> bool:
+        """Whether a layer is run in halves, since its feed-forward block may be left out or substituted."""
+        if self.ffn_routes is None:
+            return index in self.ffn_checks
+        return bool(np.any(self.ffn_routes[..., index] != FFNRoute.FULL))
+
+    def route(self, index: int, rows: IntArray | None = None) -> int | IntArray | None:
+        """The route of some rows (None: all) in a layer; None where :meth:`Policy.run_ffn` says."""
+        if self.ffn_routes is None:
+            return None
+        found: IntArray = self.ffn_routes[..., index]
+        if found.ndim == 0:
+            return int(found)
+        return found if rows is None else found[rows]
 
     feeds = renamed_attribute("feeds", "ffn_checks")
 
@@ -157,6 +191,8 @@ class Promise:
         Ways to keep the cache that it can be asked for.
     leaves : bool
         Some tokens leave early with these options.
+    skips : bool
+        Some layers in between are left out with these options, or feed-forward blocks are left out or substituted.
     row_by_row : bool
         What a row does depends on nothing but that row.
     waits : int or None
@@ -167,6 +203,7 @@ class Promise:
     trained: Mapping[str, Any] | None = None
     caches: tuple[CacheMode, ...] = ("deferred", "propagate", "verify")
     leaves: bool = True
+    skips: bool = False
     row_by_row: bool = True
     waits: int | None = 1
 
@@ -188,7 +225,8 @@ class Deciding(Protocol):
     def taken(self, input_ids: Tensor) -> None: ...
     def plan(self, step: int) -> Plan: ...
     def check(self, trajectory: Trajectory) -> Exit | None: ...
-    def run_ffn(self, index: int, post_attention: Tensor) -> bool | BoolArray: ...
+    def run_ffn(self, index: int, post_attention: Tensor) -> bool | BoolArray | IntArray: ...
+    def instead_of_ffn(self, index: int, post_attention: Tensor) -> Tensor: ...
     def ffn_done(self, index: int, post_attention: Tensor, after: Tensor) -> None: ...
     def emitted(self, logits: Tensor) -> None: ...
 
@@ -319,7 +357,7 @@ class Policy(ABC):
         """
         return None
 
-    def run_ffn(self, index: int, post_attention: Tensor) -> bool | BoolArray:
+    def run_ffn(self, index: int, post_attention: Tensor) -> bool | BoolArray | IntArray:
         """Decide whether the feed-forward block of a layer runs, for all rows or for each.
 
         Parameters
@@ -331,20 +369,45 @@ class Policy(ABC):
 
         Returns
         -------
-        bool or ndarray of bool of shape (rows,)
-            True where it runs.
+        bool or ndarray of bool or int of shape (rows,)
+            True where it runs; or an :class:`FFNRoute` for each row, where something may stand in for it.
         """
         return True
 
+    def instead_of_ffn(self, index: int, post_attention: Tensor) -> Tensor:
+        """Compute what stands in for a feed-forward block, in rows whose route is :attr:`FFNRoute.SUBSTITUTE`.
+
+        Parameters
+        ----------
+        index : int
+            The layer.
+        post_attention : Tensor of shape (substituted, width)
+            The residual stream of these rows after the attention, also where the block itself would have read what
+            entered the layer (attention and block side by side).
+
+        Returns
+        -------
+        Tensor of shape (substituted, width)
+            What is added to it.
+
+        Raises
+        ------
+        ews.errors.ArgumentError
+            If the policy has nothing to put there.
+        """
+        allowed = "True or False of a policy without instead_of_ffn"
+        raise ArgumentError("run_ffn", described("FFNRoute.SUBSTITUTE"), allowed)
+
     def ffn_done(self, index: int, post_attention: Tensor, after: Tensor) -> None:
-        """Receive what a feed-forward block did that :meth:`run_ffn` let run (for all rows).
+        """Receive what a feed-forward block did, where :meth:`run_ffn` let it run for some rows.
 
         Parameters
         ----------
         index : int
             The layer.
         post_attention, after : Tensor of shape (rows, width)
-            The residual stream before the block, and after its output was added.
+            The residual stream before the block, and after its output was added: of all rows that were asked about.
+            Those in which the block did not run are as they went on without it.
         """
 
     def feeds(self, index: int, middle: Tensor) -> bool | BoolArray:

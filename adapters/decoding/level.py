@@ -42,7 +42,7 @@ def level_step(runner: Runner, session: Session, input_ids: Tensor, position_ids
         if index in plan.skip_layers:
             run.leave_out(index)
         else:
-            run.layer(index, decided=index in plan.ffn_checks)
+            run.layer(index, plan if plan.splits(index) else None)
         if listens:
             states.append(run.block[:, -1].to(family.home))
         index += 1
@@ -70,7 +70,7 @@ def complete(runner: Runner, session: Session) -> None:
     if session.kept:
         run = LevelRun(runner, session, None, None)
         for index in range(session.kept[-1].depth, runner.family.depth):
-            run.layer(index, decided=False)
+            run.layer(index)
 
 
 def _of_all(leaving: Exit | None, session: Session) -> Exit | None:
@@ -103,8 +103,8 @@ class LevelRun:
         self.tries = False  # layers run for a draft's sake alone
         self._masks: dict[tuple[Any, ...], Tensor | None] = {}
 
-    def layer(self, index: int, *, decided: bool) -> None:
-        """Run one layer, with the tokens that were kept before it."""
+    def layer(self, index: int, splits: Plan | None = None) -> None:
+        """Run one layer, with the tokens that were kept before it; in halves where there is a plan for these."""
         session, family, statistics = self.session, self.family, self.runner.statistics
         if index in session.gaps:
             raise MonotonicityError(
@@ -123,9 +123,10 @@ class LevelRun:
             "rotary": self.rotary,
             "cache": self.cache,
         }
-        if decided:
+        if splits is not None:
             live = None if session.ended is None else ~session.ended
-            self.block = self.runner.run_halves(index, self.block, context, live=live, asked=None)
+            route = splits.route(index)
+            self.block = self.runner.run_halves(index, self.block, context, route=route, live=live, asked=None)
         else:
             self.block = family.run(index, self.block, **context)
         if self.tries:

@@ -70,8 +70,8 @@ class _Run:
     def _index(self, rows: Any) -> Tensor:
         return torch.as_tensor(rows, device=self.device)
 
-    def layer(self, index: int, rows: np.ndarray[Any, Any], *, decided: bool = False) -> None:
-        """Run one layer for some rows, with all tokens that they miss there."""
+    def layer(self, index: int, rows: np.ndarray[Any, Any], splits: Plan | None = None) -> None:
+        """Run one layer for some rows, with all tokens that they miss there; in halves where there is a plan for it."""
         tokens, family, statistics = self.tokens, self.family, self.runner.statistics
         everyone = len(rows) == self.rows
         missing = (tokens.depth[rows] <= index).sum(axis=1)
@@ -104,10 +104,11 @@ class _Run:
             self.slots.aim(picked, source, (target, source[1] + (self.end - width)), self.end)
         context = {"mask": mask, "position_ids": positions, "rotary": rotary, "cache": cache}
         block = family.placed(index, block)
-        if decided:
+        if splits is not None:
             live = tokens.counts[rows, -1]
             asked = None if live.all() else torch.as_tensor(np.flatnonzero(live), device=block.device)
-            after = self.runner.run_halves(index, block, context, live=live, asked=asked)
+            route = splits.route(index, rows)
+            after = self.runner.run_halves(index, block, context, route=route, live=live, asked=asked)
         else:
             after = family.run(index, block, **context)
         after = after.to(self.device)
@@ -193,7 +194,7 @@ def ragged_step(runner: Runner, session: Session, input_ids: Tensor, position_id
             run.level = False
             run.fill(index, index + 1, going)
         else:
-            run.layer(index, going, decided=index in plan.ffn_checks)
+            run.layer(index, going, plan if plan.splits(index) else None)
         states.append(run.tokens.hidden[:, -1])
         depth = index + 1
         found = runner.ask(trajectory) if depth in plan.checks else None

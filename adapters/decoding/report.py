@@ -25,7 +25,8 @@ class DecodingStatistics:
     steps: int = 0
     layers: int = 0  # rows × tokens × layers, completions included
     completed: int = 0  # of these, how many completed what an earlier token had left out
-    attentions_only: int = 0  # layers whose feed-forward block was left out
+    ffn_left_out: int = 0  # of these layers, how many ran without their feed-forward block
+    ffn_substituted: int = 0  # and with something else in its place
     heads: int = 0
     drafted: int = 0
     accepted: int = 0
@@ -36,6 +37,11 @@ class DecodingStatistics:
     deciding: float = 0.0
     looking: float = 0.0
     events: list[str] = field(default_factory=list)
+
+    @property
+    def ffn_blocks(self) -> int:
+        """Feed-forward blocks that ran."""
+        return self.layers - self.ffn_left_out - self.ffn_substituted
 
 
 @public("adapters")
@@ -54,8 +60,11 @@ class Report:
     tokens_per_second : float
         Tokens decoded by time within the engine; prompt, logits processors and sampling are not in it.
     layers_per_token, ffn_blocks_per_token : float
-        Layers and feed-forward blocks run for each, those that were run later to complete the cache included. What a
-        batch computes beside, because rows have ended or are not equally far, is in the time and not in these.
+        Layers and feed-forward blocks run in full for each, those that were run later to complete the cache included.
+        What a batch computes beside, because rows have ended or are not equally far, is in the time and not in these.
+    ffn_substituted_per_token, ffn_left_out_per_token : float
+        Of the layers run, how many had something else in the place of their feed-forward block, or nothing. With
+        `ffn_blocks_per_token` they add up to `layers_per_token`.
     completed_share : float
         Share of these layers that completed what an earlier token had left out.
     heads_per_token : float
@@ -86,6 +95,8 @@ class Report:
     tokens_per_second: float
     layers_per_token: float
     ffn_blocks_per_token: float
+    ffn_substituted_per_token: float
+    ffn_left_out_per_token: float
     completed_share: float
     heads_per_token: float
     exits: Mapping[int, int]
@@ -114,7 +125,9 @@ class Report:
             tokens=statistics.tokens,
             tokens_per_second=statistics.tokens / seconds,
             layers_per_token=statistics.layers / tokens,
-            ffn_blocks_per_token=(statistics.layers - statistics.attentions_only) / tokens,
+            ffn_blocks_per_token=statistics.ffn_blocks / tokens,
+            ffn_substituted_per_token=statistics.ffn_substituted / tokens,
+            ffn_left_out_per_token=statistics.ffn_left_out / tokens,
             completed_share=statistics.completed / layers,
             heads_per_token=statistics.heads / tokens,
             exits=dict(sorted(statistics.exits.items())),
@@ -144,6 +157,7 @@ class Report:
             f"  {self.tokens} tokens, {self.tokens_per_second:.1f} a second; prompt of {self.prompt_tokens}",
             f"  {self.layers_per_token:.2f} of {self.depth} layers and {self.ffn_blocks_per_token:.2f} feed-forward "
             f"blocks a token, {self.heads_per_token:.2f} full heads",
+            *([] if self.ffn_blocks_per_token == self.layers_per_token else [self._other_routes()]),
             f"  emitted after layers {exits}",
             f"  deciding {self.deciding_share:.1%} of the time, looks {self.prediction_share:.1%}",
         ]
@@ -152,3 +166,9 @@ class Report:
         if self.agreement is not None:
             lines.append(f"  agreement with the full model {self.agreement:.1%}")
         return "\n".join(lines + [f"  {event}" for event in self.events])
+
+    def _other_routes(self) -> str:
+        return (
+            f"  {self.ffn_substituted_per_token:.2f} feed-forward blocks a token substituted, "
+            f"{self.ffn_left_out_per_token:.2f} left out of layers that ran"
+        )

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from adapters.decoding.agreement import agreed_exit, agreed_ffn, agreed_plan
-from adapters.decoding.contract import BoolArray, Deciding, Exit, Plan, Trajectory
+from adapters.decoding.contract import BoolArray, Deciding, Exit, FFNRoute, IntArray, Plan, Trajectory
 from adapters.decoding.heads import HeadCount
 from adapters.decoding.projection import Projection
 from adapters.decoding.report import DecodingStatistics
 from adapters.decoding.session import Session
 from adapters.families import Family, at_hand
 from adapters.families.surroundings import require_plain_layers
-from ews.errors import ArgumentError, ValueRangeError
+from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
 
 __all__ = ["Runner"]
 
@@ -61,7 +61,8 @@ class Runner:
                 self.policy.cache,
                 "'monotone', 'propagate' or 'verify' for a policy that leaves out layers in between",
             )
-        if plan.ffn_checks and self.policy.cache in ("deferred", "verify"):
+        splits = bool(plan.ffn_checks) or plan.ffn_routes is not None
+        if splits and self.policy.cache in ("deferred", "verify"):
             raise ArgumentError(
                 "cache",
                 self.policy.cache,
@@ -73,8 +74,9 @@ class Runner:
             _require_exit(plan.exit, self.family.depth)
         if plan is not self._planned:  # most policies say the same of every token
             _require_places(plan, self.family.depth)
+            _require_routes(plan, rows=session.rows, depth=self.family.depth)
             self._planned = plan
-        if plan.ffn_checks and self.policy.unit == "layer":
+        if splits and self.policy.unit == "layer":
             require_plain_layers(self.family)
         self.statistics.deciding += time.perf_counter() - started
         return plan
@@ -98,38 +100,84 @@ class Runner:
         return leaving
 
     def run_halves(
-        self, index: int, entering: Tensor, context: dict[str, Any], *, live: BoolArray | None, asked: Tensor | None
+        self,
+        index: int,
+        entering: Tensor,
+        context: dict[str, Any],
+        *,
+        route: int | IntArray | None,
+        live: BoolArray | None,
+        asked: Tensor | None,
     ) -> Tensor:
-        """A layer whose feed-forward block the policy may leave out.
+        """A layer whose feed-forward block the policy may leave out, or put something in the place of.
 
-        Rows that are `live` (None: all) count in the report. It is `asked` about the rows with these indices (None: all
-        of them; else those that are live), the same on every process that shares the model; others run along.
+        Rows that are `live` (None: all) count in the report. Where no `route` of the rows is known beforehand the
+        policy is `asked` about the rows with these indices (None: all of them; else those that are live), the same on
+        every process that shares the model; others run along.
         """
-        family, home = self.family, self.family.home
+        family = self.family
         with at_hand((family.layers[index],)):
             post_attention = family.attend(index, entering, **context)
-            seen = post_attention if asked is None else post_attention.index_select(0, asked)
-            started = time.perf_counter()
-            answer = self.policy.run_ffn(index, seen[:, -1].to(home))
-            if family.processes is not None:
-                answer = agreed_ffn(family.processes, answer, rows=len(seen))
-            self.statistics.deciding += time.perf_counter() - started
-            runs = np.ones(len(entering), dtype=bool)
-            runs[slice(None) if asked is None else live] = answer
-            self.statistics.attentions_only += int((~runs if live is None else ~runs & live).sum())
-            if not runs.any():
-                return post_attention
-            if not runs.all():
-                rows = torch.as_tensor(np.flatnonzero(runs), device=post_attention.device)
-                after = post_attention.clone()
-                after[rows] = family.feed(index, post_attention.index_select(0, rows), entering.index_select(0, rows))
-                return after
-            after = family.feed(index, post_attention, entering)
+            routes = np.full(len(entering), FFNRoute.FULL, dtype=np.int64)
+            if route is None:
+                seen = post_attention if asked is None else post_attention.index_select(0, asked)
+                routes[slice(None) if asked is None else live] = self._ask_ffn(index, seen)
+            else:
+                routes[:] = route
+            counted = routes if live is None else routes[live]
+            runs = routes == FFNRoute.FULL
+            if runs.all():
+                after = family.feed(index, post_attention, entering)
+            else:
+                self.statistics.ffn_left_out += int((counted == FFNRoute.LEFT_OUT).sum())
+                self.statistics.ffn_substituted += int((counted == FFNRoute.SUBSTITUTE).sum())
+                after = self._routed(index, post_attention, entering, routes)
+        if route is not None or not runs.any():
+            return after
+        home = family.home
         started = time.perf_counter()
         done = after if asked is None else after.index_select(0, asked)
         self.policy.ffn_done(index, seen[:, -1].to(home), done[:, -1].to(home))
         self.statistics.deciding += time.perf_counter() - started
         return after
+
+    def _ask_ffn(self, index: int, seen: Tensor) -> int | BoolArray | IntArray:
+        """The policy's answer at a feed-forward block, the same on every process that shares the model."""
+        started = time.perf_counter()
+        answer = self.policy.run_ffn(index, seen[:, -1].to(self.family.home))
+        if self.family.processes is not None:
+            answer = agreed_ffn(self.family.processes, answer, rows=len(seen))
+        self.statistics.deciding += time.perf_counter() - started
+        return answer
+
+    def _routed(self, index: int, post_attention: Tensor, entering: Tensor, routes: IntArray) -> Tensor:
+        """The state after a layer whose rows go different ways through, or past, its feed-forward block."""
+        if (routes == FFNRoute.SUBSTITUTE).all():
+            return self._with_substitute(index, post_attention)
+        after = post_attention
+        for way in (FFNRoute.FULL, FFNRoute.SUBSTITUTE):
+            chosen = np.flatnonzero(routes == way)
+            if not len(chosen):
+                continue
+            rows = torch.as_tensor(chosen, device=post_attention.device)
+            before = post_attention.index_select(0, rows)
+            if way is FFNRoute.FULL:
+                found = self.family.feed(index, before, entering.index_select(0, rows))
+            else:
+                found = self._with_substitute(index, before)
+            after = after.index_copy(0, rows, found)
+        return after
+
+    def _with_substitute(self, index: int, post_attention: Tensor) -> Tensor:
+        """The state with what the policy puts in the place of a feed-forward block added to it."""
+        states = post_attention[:, -1]
+        found: Any = self.policy.instead_of_ffn(index, states.to(self.family.home))
+        if not isinstance(found, Tensor) or found.shape != states.shape:
+            given = f"a tensor of shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+            raise InputTypeError(
+                "instead_of_ffn", described(given), f"a tensor of shape {tuple(states.shape)}, one row for each state"
+            )
+        return post_attention + found.to(post_attention)[:, None]
 
     # ---- the model ------------------------------------------------------------------------------------------------
 
@@ -170,3 +218,21 @@ def _require_places(plan: Plan, depth: int) -> None:
             raise ValueRangeError(name, wrong[0], f"whole numbers from {first} to {last} for this model")
     if any(later <= earlier for earlier, later in pairwise(plan.checks)):
         raise ValueRangeError("checks", plan.checks, "depths that rise")
+
+
+def _require_routes(plan: Plan, *, rows: int, depth: int) -> None:
+    """That a plan has a route for each layer that there is, and that nothing else would have to be asked there."""
+    if plan.ffn_routes is None:
+        return
+    if plan.ffn_checks:
+        raise ArgumentError("ffn_checks", plan.ffn_checks, "none beside ffn_routes, which leave nothing to ask")
+    given = np.asarray(plan.ffn_routes)
+    if given.dtype.kind not in "biu" or given.shape not in ((depth,), (rows, depth)):
+        raise InputTypeError(
+            "ffn_routes",
+            described(f"an array of {given.dtype} of shape {given.shape}"),
+            f"whole numbers of shape ({depth},) or ({rows}, {depth}) for this model and batch",
+        )
+    wrong = given[~np.isin(given, list(FFNRoute))]
+    if len(wrong):
+        raise ValueRangeError("ffn_routes", int(wrong[0]), "0 (left out), 1 (in full) or 2 (a substitute)")

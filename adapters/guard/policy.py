@@ -12,7 +12,7 @@ from torch import Tensor
 
 from adapters._common.publish import public
 from adapters.calibration.fingerprint import Known
-from adapters.decoding.contract import BoolArray, Exit, Plan, Policy, Trajectory
+from adapters.decoding.contract import BoolArray, Exit, FFNRoute, IntArray, Plan, Policy, Trajectory
 from adapters.errors import PolicyMismatchError
 from adapters.families import Family
 from adapters.guard.alarm import GuardAlarm, Watch, anew, ending_tokens
@@ -280,7 +280,10 @@ class Guarded(Policy):
         leaves = plan.exit
         if leaves is not None:
             leaves = np.where(restored, self._depth, leaves)
-        return Plan(exit=leaves, checks=plan.checks, ffn_checks=plan.ffn_checks)
+        routes = plan.ffn_routes
+        if routes is not None:
+            routes = np.where(restored[:, None], FFNRoute.FULL, routes)
+        return Plan(exit=leaves, checks=plan.checks, ffn_checks=plan.ffn_checks, ffn_routes=routes)
 
     def check(self, trajectory: Trajectory) -> Exit | None:
         """Decide by the guarded policy, for rows that have not alarmed."""
@@ -298,7 +301,7 @@ class Guarded(Policy):
         leaving = leaving & ~restored
         return Exit(leaving, logits) if leaving.any() else None
 
-    def run_ffn(self, index: int, post_attention: Tensor) -> bool | BoolArray:
+    def run_ffn(self, index: int, post_attention: Tensor) -> bool | BoolArray | IntArray:
         """Decide by the guarded policy; blocks of rows that alarmed run."""
         found = self.policy.run_ffn(index, post_attention)
         restored = self._watch.restored
@@ -306,7 +309,11 @@ class Guarded(Policy):
             return found
         if len(post_attention) != len(restored):  # some rows have left, and nobody says which
             return True
-        return np.asarray(restored | found)
+        return np.where(restored, FFNRoute.FULL, found)
+
+    def instead_of_ffn(self, index: int, post_attention: Tensor) -> Tensor:
+        """What the guarded policy puts in the place of a feed-forward block."""
+        return self.policy.instead_of_ffn(index, post_attention)
 
     def ffn_done(self, index: int, post_attention: Tensor, after: Tensor) -> None:
         """Pass on what a feed-forward block did."""

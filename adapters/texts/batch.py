@@ -61,6 +61,10 @@ class TextBatch:
         taken = values.flatten(0, 1).index_select(0, at)
         return hidden.flatten(0, 1).index_copy(0, at, taken).view_as(hidden)
 
+    def replaced(self, hidden: Tensor, values: Tensor, rows: Tensor) -> Tensor:
+        """A copy of states in which some decided tokens have other values, shape (tokens, width)."""
+        return hidden.flatten(0, 1).index_copy(0, self.decided.index_select(0, rows), values).view_as(hidden)
+
 
 def text_batches(
     texts: Sequence[Continuation], *, indices: Sequence[int] | IntArray, batch_size: int, device: Any

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from adapters._common.deprecated import renamed_attribute
 from adapters._common.publish import public
-from adapters.decoding.contract import Policy, Trajectory
+from adapters.decoding.contract import FFNRoute, Policy, Trajectory
 from adapters.families import Family, family_of
 from adapters.heads.full import logits_in_parts
 from adapters.texts.batch import LayerPass, TextBatch, text_batches
@@ -44,7 +44,7 @@ class Replay:
     depth : ndarray of int64 of shape (tokens,)
         After how many layers.
     ffn_blocks : ndarray of int64 of shape (tokens,)
-        How many feed-forward blocks ran up to there.
+        How many feed-forward blocks ran up to there, in full.
     log_likelihood : ndarray of float64 of shape (tokens,)
         Natural logarithm of the probability that the policy gave to the token that follows in the text.
     full_model_log_likelihood : ndarray of float64 of shape (tokens,)
@@ -137,7 +137,8 @@ def _pass(family: Family, policy: Policy, batch: TextBatch) -> tuple[Any, ...]:
     policy.start(rows, None)
     plan = policy.plan(0)
     whole = hidden  # the same text through the full model, where the policy changes states on its way
-    changes = bool(plan.ffn_checks or plan.skip_layers) or policy.cache == "propagate"
+    splits = bool(plan.ffn_checks) or plan.ffn_routes is not None
+    changes = splits or bool(plan.skip_layers) or policy.cache == "propagate"
     depth = np.full(rows, family.depth, dtype=np.int64)
     ffn_blocks = np.zeros(rows, dtype=np.int64)
     running = np.arange(rows)
@@ -157,17 +158,23 @@ def _pass(family: Family, policy: Policy, batch: TextBatch) -> tuple[Any, ...]:
         entering = hidden
         if index in plan.skip_layers:  # by these tokens; a prompt runs in full
             hidden = batch.put(layers.run(index, hidden), entering)
-        elif index in plan.ffn_checks and len(running):
+        elif plan.splits(index) and len(running):
             post_attention = layers.attend(index, hidden)
             newest = batch.of_decided(post_attention)
-            runs = np.ones(rows, dtype=bool)
+            routes = np.full(rows, FFNRoute.FULL, dtype=np.int64)
             at = torch.as_tensor(running, device=device)
-            runs[running] = policy.run_ffn(index, newest.index_select(0, at))
+            route = plan.route(index, running)
+            routes[running] = policy.run_ffn(index, newest.index_select(0, at)) if route is None else route
             hidden = family.feed(index, post_attention, entering)
-            if runs[running].all():
+            otherwise = torch.as_tensor(np.flatnonzero(routes != FFNRoute.FULL), device=device)
+            hidden = batch.put(hidden, post_attention, otherwise)
+            instead = torch.as_tensor(np.flatnonzero(routes == FFNRoute.SUBSTITUTE), device=device)
+            if len(instead):
+                before = newest.index_select(0, instead)
+                hidden = batch.replaced(hidden, before + policy.instead_of_ffn(index, before).to(before), instead)
+            if route is None and (routes[running] == FFNRoute.FULL).any():
                 policy.ffn_done(index, newest.index_select(0, at), batch.of_decided(hidden).index_select(0, at))
-            hidden = batch.put(hidden, post_attention, torch.as_tensor(np.flatnonzero(~runs), device=device))
-            ffn_blocks[running] += runs[running]
+            ffn_blocks[running] += routes[running] == FFNRoute.FULL
         else:
             hidden = layers.run(index, hidden)
             ffn_blocks[running] += 1

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
 
-from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Trajectory, Unit
+from adapters.decoding.contract import CacheMode, Exit, FFNRoute, Plan, Policy, Trajectory, Unit
 from adapters.families import Family, family_of
 from tests.adapters.tiny import TINY, VOCABULARY
 
@@ -24,6 +24,7 @@ __all__ = [
     "ByCheck",
     "Feeding",
     "Growing",
+    "Routed",
     "Scripted",
     "TOKENS",
     "alone",
@@ -128,6 +129,30 @@ class Feeding(Policy):
         self.told.append(index)
 
 
+class Routed(Policy):
+    """Feed-forward block l of token t goes route ``routes[t, r, l]`` in row r, which is planned or asked for."""
+
+    def __init__(self, routes: Any, *, instead: Callable[[int, Tensor], Tensor], planned: bool) -> None:
+        super().__init__(unit="ffn", cache="exact")
+        self.routes, self.instead, self.planned = np.asarray(routes), instead, planned
+        self.substituted = 0
+
+    def plan(self, step: int) -> Plan:
+        """The routes, or a question in every layer."""
+        self.now = self.routes[step % len(self.routes)]
+        return Plan(ffn_routes=self.now) if self.planned else Plan(ffn_checks=frozenset(range(self.now.shape[1])))
+
+    def run_ffn(self, index: int, post_attention: Tensor) -> Any:
+        """As the script says."""
+        assert not self.planned
+        return self.now[:, index]
+
+    def instead_of_ffn(self, index: int, post_attention: Tensor) -> Tensor:
+        """What stands in."""
+        self.substituted += len(post_attention)
+        return self.instead(index, post_attention)
+
+
 class Growing(Policy):
     """Layers ``bands[t]`` are left out of token t, as in SkipDecode."""
 
@@ -190,11 +215,12 @@ def layers_left_out(model: Any, bands: Sequence[Sequence[int]]) -> Iterator[None
 
 
 @contextmanager
-def fed_as(model: Any, runs: Any) -> Iterator[None]:
-    """Feed-forward block l of token t gives zero in row r unless ``runs[t, l, r]``."""
+def fed_as(model: Any, runs: Any, instead: Tensor | None = None) -> Iterator[None]:
+    """Feed-forward block l of token t gives 0 in row r unless ``runs[t, l, r]``, or ``instead[l]`` where that is 2."""
     runs = np.asarray(runs)
     layers = family_of(model).layers
-    blocks = [layer.mlp if hasattr(layer, "mlp") else layer.fc2 for layer in layers]
+    named = ("post_feedforward_layernorm", "mlp", "fc2")  # the last of what a block does
+    blocks = [next(getattr(layer, name) for name in named if hasattr(layer, name)) for layer in layers]
     seen: dict[int, int] = {}
     rows = runs.shape[2]
 
@@ -203,8 +229,9 @@ def fed_as(model: Any, runs: Any) -> Iterator[None]:
             if output.reshape(rows, -1, output.shape[-1]).shape[1] > 1:
                 return output
             step = seen[index] = seen.get(index, -1) + 1
-            kept = torch.as_tensor(runs[step % len(runs), index]).view(rows, *[1] * (output.ndim - 1))
-            return torch.where(kept, output, 0.0)
+            route = torch.as_tensor(1 * runs[step % len(runs), index]).view(rows, *[1] * (output.ndim - 1))
+            other = 0.0 * output if instead is None else torch.where(route == FFNRoute.SUBSTITUTE, instead[index], 0.0)
+            return torch.where(route == FFNRoute.FULL, output, other)
 
         return silence
 

@@ -110,6 +110,42 @@ class Feeds(Policy):
         return (post_attention[:, index] > 0).numpy()
 
 
+class Routes(Policy):
+    """Routes of feed-forward blocks that are planned in every other token, and told by the state in the others."""
+
+    def __init__(self) -> None:
+        super().__init__(unit="ffn", cache="exact")
+
+    def bind(self, family: Family) -> None:
+        self._depth = family.depth
+
+    def start(self, rows: int, input_ids: Tensor | None) -> None:
+        self._rows = rows
+
+    def plan(self, step: int) -> Plan:
+        if step % 2:
+            return Plan(ffn_checks=frozenset(range(self._depth)))
+        return Plan(ffn_routes=np.random.default_rng(step).integers(0, 3, (self._rows, self._depth)))
+
+    def run_ffn(self, index: int, post_attention: Tensor) -> Any:
+        return ((post_attention[:, index] > 0).long() * 2).numpy()
+
+    def instead_of_ffn(self, index: int, post_attention: Tensor) -> Tensor:
+        return 0.1 * post_attention
+
+
+class AstrayRoutes(Routes):
+    """The other processes plan routes in other tokens, leave out more, and go the other ways where they are asked."""
+
+    def plan(self, step: int) -> Plan:
+        if rank() and step % 2 == 0:
+            return Plan(ffn_routes=np.zeros(self._depth, dtype=int)) if step % 4 else Plan(ffn_checks=frozenset({1}))
+        return super().plan(step)
+
+    def run_ffn(self, index: int, post_attention: Tensor) -> Any:
+        return 1 if rank() else super().run_ffn(index, post_attention)
+
+
 class Both(Sure):
     """Leave, and leave out feed-forward blocks."""
 
@@ -194,6 +230,7 @@ ALIKE: Runs = {
     "sure, deferred, rows": (lambda: Sure(cache="deferred"), True),
     "feeds": (Feeds, False),
     "feeds, rows": (Feeds, True),
+    "routes, rows": (Routes, True),
     "both, rows": (lambda: Both(cache="propagate"), True),
     "skips": (Skips, False),
     "sometimes, rows": (lambda: SometimesSure(cache="deferred"), True),
@@ -210,6 +247,7 @@ ASTRAY: dict[str, tuple[Callable[[], Policy], str]] = {
     "sure, other words": (lambda: WordlessSure(cache="deferred"), "sure, deferred, rows"),
     "sure, other looks": (astray_looks, "sometimes, rows"),
     "feeds, other answers": (AstrayFeeds, "feeds, rows"),
+    "routes, other routes": (AstrayRoutes, "routes, rows"),
     "skips, other plans": (AstraySkips, "skips"),
 }
 FUSED = ("never, rows", "random, propagate", "random, propagate, rows")  # what is run on all models

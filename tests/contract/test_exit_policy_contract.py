@@ -23,7 +23,7 @@ from transformers import DynamicCache, LlamaForCausalLM, StaticCache
 
 from adapters.errors import UnsupportedGenerationError
 from adapters.families import family_of
-from adapters.policies import NeverExitPolicy, Plan, Policy, Promise, RandomExitPolicy, Trajectory
+from adapters.policies import FFNRoute, NeverExitPolicy, Plan, Policy, Promise, RandomExitPolicy, Trajectory
 from adapters.policies.registry import POLICIES, policy_named
 from ews.errors import EWSError, UnknownNameError
 from tests.adapters.driving import alone, continued, counted, full_cache, plain, prompt, spread, tiny, worst
@@ -112,14 +112,20 @@ def test_the_report_says_what_ran(name: str, cache: str) -> None:
     assert 0 <= report.deciding_share <= 1
     assert 0 <= report.prediction_share <= 1
     assert (min(report.exits) < 5) is PROMISES[name].leaves
+    at_once = (1 - report.completed_share) * report.layers_per_token * report.tokens
+    left = sum(depth * count for depth, count in report.exits.items())
+    skipped = report.ffn_blocks_per_token < report.layers_per_token or (cache != "verify" and at_once < left - 1e-6)
+    assert skipped or cache == "verify" or not PROMISES[name].skips
+    assert not skipped or PROMISES[name].skips
     if cache != "verify":
         assert sum(report.exits.values()) == report.tokens
         assert report.drafted == report.accepted == 0
-    if cache in ("monotone", "propagate"):
-        left = sum(depth * count for depth, count in report.exits.items())
-        assert report.layers_per_token * report.tokens == left
+    if cache in ("exact", "monotone", "propagate"):
+        assert report.layers_per_token * report.tokens == left or PROMISES[name].skips
         assert report.completed_share == 0
-    if cache == "verify" and PROMISES[name].leaves:
+    if cache == "exact":
+        assert report.layers_per_token == 5
+    if cache == "verify" and (PROMISES[name].leaves or PROMISES[name].skips):
         assert report.drafted >= report.accepted
         assert report.drafted > 0
     told = json.loads(json.dumps(report.to_dict()))
@@ -165,6 +171,24 @@ def test_a_padded_batch_is_its_rows(name: str, cache: str) -> None:
         for depth, count in policy.report().exits.items():
             apart[depth] = apart.get(depth, 0) + count
     assert apart == exits
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("rows", [1, 3])
+def test_undefined_states_never_pass_a_block_by(name: str, rows: int) -> None:
+    """Where a policy looks at a state before it leaves a feed-forward block out."""
+    policy, family = made(name, PROMISES[name].caches[0]), family_of(tiny("llama"))
+    policy.bind(family)
+    for bad, how in product((torch.nan, torch.inf), ("newest", "one number", "after")):
+        policy.start(rows, None)
+        for step in range(6):
+            for index in sorted(policy.plan(step).ffn_checks):
+                generator = torch.Generator().manual_seed(step)
+                states = [torch.randn(rows, family.width, generator=generator) for _ in range(2)]
+                states[how == "after"][:, : 1 if how == "one number" else None] = bad
+                runs = np.broadcast_to(policy.run_ffn(index, states[0]), (rows,))
+                assert (runs == FFNRoute.FULL).all(), f"passes block {index} by where the state is {bad} ({how})"
+                policy.ffn_done(index, *states)
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -260,6 +284,10 @@ def test_a_plan_names_what_the_model_has(name: str, rows: int) -> None:
         assert list(plan.checks) == sorted(set(plan.checks) & set(range(1, family.depth + 1))), "rising, each once"
         assert set(plan.skip_layers) <= set(range(1, family.depth)), "layer 0 cannot be left out"
         assert set(plan.ffn_checks) <= set(range(family.depth))
+        if plan.ffn_routes is not None:
+            assert not plan.ffn_checks
+            assert plan.ffn_routes.shape in ((family.depth,), (rows, family.depth))
+            assert np.isin(plan.ffn_routes, FFNRoute).all()
 
 
 @torch.no_grad()
@@ -285,7 +313,11 @@ def test_what_it_is_shown_it_leaves_as_it_is(name: str, rows: int) -> None:
                 assert found.rows.dtype == bool
                 assert found.rows.shape == (rows,)
         for index in plan.ffn_checks:
-            if np.all(policy.run_ffn(index, states[0])):
+            routes = np.broadcast_to(policy.run_ffn(index, states[0]), (rows,))
+            if (routes == FFNRoute.SUBSTITUTE).any():
+                at = torch.as_tensor(np.flatnonzero(routes == FFNRoute.SUBSTITUTE))
+                assert policy.instead_of_ffn(index, states[0][at]).shape == (len(at), family.width)
+            if (routes == FFNRoute.FULL).any():
                 policy.ffn_done(index, states[0], states[1])
         policy.emitted(logits)
         assert not torch.is_grad_enabled()
@@ -318,7 +350,14 @@ class _Products(TorchDispatchMode):
 def test_the_report_counts_what_runs_by_any_way(name: str, cache: str) -> None:
     """Calls of a head, or of parts of a layer, that no hook sees and that the policy says nothing of."""
     model, inputs, policy = tiny("llama"), prompt(), made(name, cache)
-    layers = model.model.layers
+    layers, substituted = model.model.layers, []
+
+    def noted(index: int, post_attention: Tensor, instead: Any = policy.instead_of_ffn) -> Tensor:
+        substituted.append(len(post_attention))
+        found: Tensor = instead(index, post_attention)
+        return found
+
+    policy.instead_of_ffn = noted  # type: ignore[method-assign]
     with _Products(
         head=[model.lm_head.weight],
         attention=[layer.self_attn.o_proj.weight for layer in layers],
@@ -329,6 +368,12 @@ def test_the_report_counts_what_runs_by_any_way(name: str, cache: str) -> None:
     assert report.heads_per_token * report.tokens == pytest.approx(products.rows["head"] - 1)  # one is the prompt's
     assert report.layers_per_token * report.tokens == pytest.approx(products.rows["attention"] - prompted)
     assert report.ffn_blocks_per_token * report.tokens == pytest.approx(products.rows["ffn"] - prompted)
+    assert report.ffn_substituted_per_token * report.tokens == pytest.approx(sum(substituted))
+    other = products.rows["attention"] - products.rows["ffn"] - sum(substituted)
+    assert report.ffn_left_out_per_token * report.tokens == pytest.approx(other)
+    told = report.to_dict()
+    parts = ("ffn_blocks_per_token", "ffn_substituted_per_token", "ffn_left_out_per_token")
+    assert sum(told[part] for part in parts) == pytest.approx(told["layers_per_token"])
 
 
 def condition(model: Any) -> dict[str, Any]:
@@ -356,7 +401,7 @@ def test_the_model_is_as_before(name: str, cache: str) -> None:
     assert all(torch.equal(*pair) for pair in zip(again.logits, expected.logits, strict=True))
 
 
-@pytest.mark.parametrize(("name", "cache"), having("deferred", "verify", "propagate"))
+@pytest.mark.parametrize(("name", "cache"), having("deferred", "verify", "propagate", "exact"))
 def test_the_next_turn(name: str, cache: str) -> None:
     """The cache that a policy returns goes into the plain model, and into the policy again."""
     model, inputs, policy = tiny("llama", torch.float64), prompt(), made(name, cache)
@@ -370,7 +415,7 @@ def test_the_next_turn(name: str, cache: str) -> None:
             cache_before.update(layer.keys, layer.values, index)
         turns[way] = plain(model, longer, tokens=6, past_key_values=cache_before, **more)
         assert cache_before.get_seq_length() == longer["input_ids"].shape[1] + 5
-    if cache != "propagate":
+    if cache not in ("exact", "propagate"):
         assert torch.equal(turns["plain"].sequences, plain(model, longer, tokens=6).sequences)
         again = plain(model, longer, tokens=6, custom_generate=policy)
         assert torch.equal(turns["policy"].sequences, again.sequences)
@@ -502,7 +547,7 @@ def test_a_real_model_is_itself_after_drafts(name: str, stories: Any) -> None:
     expected = plain(stories, inputs, tokens=24)
     found = plain(stories, inputs, tokens=24, custom_generate=policy)
     assert torch.equal(found.sequences, expected.sequences)
-    assert (policy.report().drafted > 0) is PROMISES[name].leaves
+    assert (policy.report().drafted > 0) is (promise.leaves or promise.skips)
 
 
 def test_a_real_model_that_never_leaves(stories: Any) -> None:

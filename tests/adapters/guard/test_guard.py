@@ -59,9 +59,10 @@ class Babbling(Policy):
 class LeavingOut(Policy):
     """Leaves layers or feed-forward blocks out from some token on."""
 
-    def __init__(self, *, layers: Sequence[int] = (), feeds: Sequence[int] = ()) -> None:
+    def __init__(self, *, layers: Sequence[int] = (), feeds: Sequence[int] = (), routes: Sequence[int] = ()) -> None:
         super().__init__(unit="both", cache="propagate")
-        self.what = Plan(skip_layers=frozenset(layers), ffn_checks=frozenset(feeds))
+        known = np.array(routes) if routes else None
+        self.what = Plan(skip_layers=frozenset(layers), ffn_checks=frozenset(feeds), ffn_routes=known)
         self.asked: list[int] = []
 
     def plan(self, step: int) -> Plan:
@@ -70,6 +71,9 @@ class LeavingOut(Policy):
     def run_ffn(self, index: int, post_attention: Tensor) -> bool:
         self.asked.append(index)
         return False
+
+    def instead_of_ffn(self, index: int, post_attention: Tensor) -> Tensor:
+        return torch.zeros_like(post_attention)
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +219,15 @@ def test_a_plan_that_knows_the_exit_is_overruled_for_the_row(model: Any, deaf: P
     assert guarded.report().exits == {2: 2 * FIRST + (NEW - 1 - FIRST), LAYERS: NEW - 1 - FIRST}
 
 
-@pytest.mark.parametrize(("what", "rows"), [({"layers": (2, 3)}, 2), ({"feeds": (1, 2)}, 1), ({"feeds": (1, 2)}, 2)])
+@pytest.mark.parametrize(
+    ("what", "rows"),
+    [
+        ({"layers": (2, 3)}, 2),
+        ({"feeds": (1, 2)}, 1),
+        ({"feeds": (1, 2)}, 2),
+        ({"routes": (1, 2, 0, *[1] * (LAYERS - 3))}, 2),
+    ],
+)
 def test_layers_and_blocks_in_between_come_back(model: Any, deaf: Path, what: Any, rows: int) -> None:
     guarded = Guarded.load(deaf, LeavingOut(**what))
     guarded.emitted = _failing_at(guarded, FIRST, row=0)  # type: ignore[method-assign]

@@ -58,14 +58,14 @@ def decode(model: Any, policy: Policy, texts: Sequence[Continuation]) -> Decoded
                 statistics = engine.statistics
                 before, ran = (
                     dict(statistics.exits),
-                    statistics.layers - statistics.completed - statistics.attentions_only,
+                    statistics.ffn_blocks - statistics.completed,
                 )
                 logits = model(input_ids=ids[:, place : place + 1], past_key_values=cache, use_cache=True).logits[0, -1]
                 (depth,) = [at for at, count in statistics.exits.items() if count != before.get(at, 0)]
                 found.text.append(index)
                 found.said.append(int(logits.argmax()))
                 found.depth.append(depth)
-                found.ffn_blocks.append(statistics.layers - statistics.completed - statistics.attentions_only - ran)
+                found.ffn_blocks.append(statistics.ffn_blocks - statistics.completed - ran)
                 found.likelihood.append(float(logits.double().log_softmax(-1)[ids[0, place + 1]]))
     return found
 
@@ -205,6 +205,33 @@ def test_layers_in_between(name: str) -> None:
 def test_feed_forward_blocks(name: str, cache: CacheMode) -> None:
     found = same(model_of(name), lambda: HalfFed(cache), written(name))
     assert len(np.unique(found.ffn_blocks)) > 2
+
+
+class Substituted(HalfFed):
+    """Puts something in the place of blocks by the sign of a coordinate, or leaves them out as was planned."""
+
+    def __init__(self, planned: bool) -> None:
+        super().__init__()
+        self.planned = planned
+
+    def plan(self, step: int) -> Plan:
+        """Routes that are the same for all tokens, or a question."""
+        return Plan(ffn_routes=np.arange(LAYERS) % 3) if self.planned else super().plan(step)
+
+    def run_ffn(self, index: int, post_attention: Tensor) -> Any:
+        """By sign."""
+        return 2 - super().run_ffn(index, post_attention)
+
+    def instead_of_ffn(self, index: int, post_attention: Tensor) -> Tensor:
+        """Some of the state."""
+        return 0.1 * index * post_attention
+
+
+@pytest.mark.parametrize("planned", [False, True])
+@pytest.mark.parametrize("name", ["llama", "gpt_neox"])
+def test_substitutes(name: str, planned: bool) -> None:
+    found = same(model_of(name), lambda: Substituted(planned), written(name))
+    assert len(np.unique(found.ffn_blocks)) == 1 if planned else len(np.unique(found.ffn_blocks)) > 2
 
 
 @pytest.mark.parametrize("unit", ["ffn", "both"])
