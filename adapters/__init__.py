@@ -17,7 +17,6 @@ _HOMES: dict[str, str | None] = {
     "Calibration": "adapters.calibration.result",
     "CalibrationConfig": "adapters.calibration.result",
     "ConfidencePolicy": "adapters.policies.confidence",
-    "DifficultyCorrelation": "adapters.oracle.difficulty",
     "EWSExitPolicy": "adapters.policies.ews",
     "Exit": "adapters.decoding.contract",
     "FFNRoute": "adapters.decoding.contract",
@@ -25,12 +24,10 @@ _HOMES: dict[str, str | None] = {
     "FixedPointPolicy": "adapters.policies.fixed_point",
     "Guarded": "adapters.guard.policy",
     "NeverExitPolicy": "adapters.policies.never",
-    "Oracle": "adapters.oracle.result",
     "Plan": "adapters.decoding.contract",
     "Policy": "adapters.decoding.contract",
     "Promise": "adapters.decoding.contract",
     "RandomExitPolicy": "adapters.policies.random",
-    "Regret": "adapters.oracle.result",
     "Replay": "adapters.texts.replaying",
     "Report": "adapters.decoding.report",
     "SaturationPolicy": "adapters.policies.saturation",
@@ -39,10 +36,8 @@ _HOMES: dict[str, str | None] = {
     "Trajectory": "adapters.decoding.contract",
     "assess": "adapters.assessment.run",
     "capture": "adapters.trajectories",
-    "difficulty_correlations": "adapters.oracle.difficulty",
     "errors": None,
     "full_model_continuations": "adapters.texts.continuations",
-    "oracle_routes": "adapters.oracle.search",
     "policy_named": "adapters.policies.registry",
     "register_family": "adapters.families",
     "register_policy": "adapters.policies.registry",
@@ -58,7 +53,6 @@ __all__ = [
     "Calibration",
     "CalibrationConfig",
     "ConfidencePolicy",
-    "DifficultyCorrelation",
     "EWSExitPolicy",
     "Exit",
     "FFNRoute",
@@ -67,12 +61,10 @@ __all__ = [
     "Guarded",
     "NameClashWarning",
     "NeverExitPolicy",
-    "Oracle",
     "Plan",
     "Policy",
     "Promise",
     "RandomExitPolicy",
-    "Regret",
     "Replay",
     "Report",
     "SaturationPolicy",
@@ -81,10 +73,8 @@ __all__ = [
     "Trajectory",
     "assess",
     "capture",
-    "difficulty_correlations",
     "errors",
     "full_model_continuations",
-    "oracle_routes",
     "policy_named",
     "register_family",
     "register_policy",
@@ -153,9 +143,6 @@ if TYPE_CHECKING:
     from adapters.decoding.report import Report
     from adapters.families import register_family
     from adapters.guard.policy import Guarded
-    from adapters.oracle.difficulty import DifficultyCorrelation, difficulty_correlations
-    from adapters.oracle.result import Oracle, Regret
-    from adapters.oracle.search import oracle_routes
     from adapters.policies.confidence import ConfidencePolicy
     from adapters.policies.ews import EWSExitPolicy
     from adapters.policies.fixed import FixedExitPolicy

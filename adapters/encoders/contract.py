@@ -1,0 +1,243 @@
+"""The contract between an exit rule and the engine of encoders: what a rule is shown, and what it answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from adapters._common.publish import public
+from ews.errors import ArgumentError, described
+
+if TYPE_CHECKING:
+    from adapters.encoders.states import FirstTokenStates
+
+__all__ = ["EncoderPolicy", "EncoderPromise", "ExitView", "Leave"]
+
+IntArray = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@public("adapters.encoders")
+@dataclass(frozen=True, slots=True)
+class ExitView:
+    """What an exit rule is shown after a layer, of the rows that still run.
+
+    Attributes
+    ----------
+    depth, layers : int
+        How many layers have run, and how many there are.
+    rows : ndarray of int of shape (rows,)
+        Which rows of the whole call these are, in the order in which it was given them.
+    logits : Tensor of shape (rows, depth, classes)
+        What the exit heads said so far; NaN after layers where none was asked.
+    halting : Tensor of shape (rows, depth) or None
+        The heads' own halting probabilities so far, where they have any.
+    states : Tensor of shape (rows, depth + 1, width) or None
+        The first token's states after 0, 1, … layers, for rules that ask for them.
+    """
+
+    depth: int
+    layers: int
+    rows: IntArray
+    logits: Tensor
+    halting: Tensor | None = None
+    states: Tensor | None = None
+
+    @property
+    def newest(self) -> Tensor:
+        """What the newest head says, shape (rows, classes)."""
+        return self.logits[:, -1]
+
+
+@public("adapters.encoders")
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Which rows leave after a layer, and what they emit.
+
+    Attributes
+    ----------
+    rows : Tensor of bool of shape (rows,)
+        True for rows that leave. After the last layer all do, whatever it says.
+    logits : Tensor of shape (rows, classes) or None
+        What rows emit if they leave; None for what the newest head says.
+    """
+
+    rows: Tensor
+    logits: Tensor | None = None
+
+
+@public("adapters.encoders")
+@dataclass(frozen=True, slots=True)
+class EncoderPromise:
+    """Properties that a rule declares, and that the contract tests hold it to.
+
+    Attributes
+    ----------
+    options : mapping of str to object
+        Arguments with which some rows of a small random model leave early.
+    leaves : bool
+        Some rows leave early with these options.
+    never : mapping of str to object or None
+        Arguments with which none leaves; None where there are none.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    leaves: bool = True
+    never: Mapping[str, Any] | None = None
+
+
+@public("adapters.encoders")
+class EncoderPolicy(ABC):
+    """Exit rule of an encoder: after which layer a row leaves, and with what answer.
+
+    A rule is a dataclass whose fields are its options. It keeps nothing of a row between layers, since all that was
+    said of a row so far is shown to it again; so rows may be dropped, reordered or run in batches of any size.
+    """
+
+    promise: ClassVar[EncoderPromise] = EncoderPromise()
+    heads: ClassVar[str | None] = None  # the kind of heads whose halting probabilities it reads
+    history: ClassVar[bool] = False  # whether heads must have been asked after every layer before
+    needs_states: ClassVar[bool] = False
+    knob: ClassVar[str | None] = None  # the option that calibration turns
+
+    def bind(self, layers: int, classes: int) -> None:
+        """Check that the options fit an encoder; raise where they do not.
+
+        Parameters
+        ----------
+        layers : int
+            How many layers it has.
+        classes : int
+            How many classes its heads tell apart.
+        """
+
+    def begin(self, rows: int) -> None:
+        """Begin a call.
+
+        Parameters
+        ----------
+        rows : int
+            How many rows it has in all, over all of its batches.
+        """
+
+    def asks(self, layers: int) -> Sequence[int]:
+        """After how many layers the rule is asked; all but the last by default.
+
+        Parameters
+        ----------
+        layers : int
+            How many layers the encoder has.
+
+        Returns
+        -------
+        sequence of int
+            Depths from 1 to `layers`, rising.
+        """
+        return range(1, layers)
+
+    @abstractmethod
+    def leave(self, view: ExitView) -> Leave | None:
+        """Decide which rows leave.
+
+        Parameters
+        ----------
+        view : ExitView
+            What is known after this layer. It is not to be written to.
+
+        Returns
+        -------
+        Leave or None
+            Which rows leave, and what they emit; None where none does. Rows whose newest logits are not finite stay,
+            whatever it says.
+        """
+
+    # ---- calibration ----------------------------------------------------------------------------------------------
+
+    def settings(self, layers: int, classes: int) -> tuple[Any, ...]:
+        """Values of the option that calibration turns, from the most conservative to the most aggressive.
+
+        Parameters
+        ----------
+        layers, classes : int
+            As for :meth:`bind`.
+
+        Returns
+        -------
+        tuple
+            The values; none of them depends on data.
+
+        Raises
+        ------
+        ews.errors.ArgumentError
+            If the rule has no such option.
+        """
+        named = described(f"{type(self).__name__}, which has no threshold")
+        raise ArgumentError("policy", named, "a rule with a threshold, such as ConfidenceExit or PabeePolicy")
+
+    def with_setting(self, value: Any) -> EncoderPolicy:
+        """The same rule at another value of that option, with what was fitted for it.
+
+        Parameters
+        ----------
+        value : object
+            One of :meth:`settings`.
+
+        Returns
+        -------
+        EncoderPolicy
+            A new rule.
+        """
+        held: Any = self
+        found: EncoderPolicy = dataclasses.replace(held, **{str(self.knob): value})
+        found.load_fitted(self.fitted())
+        return found
+
+    # ---- fitting and keeping --------------------------------------------------------------------------------------
+
+    def fit(self, states: FirstTokenStates, logits: Tensor, halting: Tensor | None) -> None:
+        """Fit what the rule learns from data, if it learns anything.
+
+        Parameters
+        ----------
+        states : FirstTokenStates
+            The first token's states of texts that nothing else was fitted to.
+        logits : Tensor of shape (rows, layers, classes)
+            What the exit heads say of them.
+        halting : Tensor of shape (rows, layers) or None
+            Their halting probabilities.
+        """
+
+    def options(self) -> dict[str, Any]:
+        """The arguments that make this rule again.
+
+        Returns
+        -------
+        dict
+            Name → value.
+        """
+        held: Any = self
+        return {each.name: getattr(self, each.name) for each in dataclasses.fields(held) if each.init}
+
+    def fitted(self) -> dict[str, np.ndarray[Any, Any]]:
+        """What :meth:`fit` found, as arrays by name; nothing by default.
+
+        Returns
+        -------
+        dict
+            Name → array.
+        """
+        return {}
+
+    def load_fitted(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+        """Take what :meth:`fitted` gave.
+
+        Parameters
+        ----------
+        arrays : mapping
+            Name → array.
+        """
