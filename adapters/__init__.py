@@ -31,9 +31,11 @@ _HOMES: dict[str, str | None] = {
     "Replay": "adapters.texts.replaying",
     "Report": "adapters.decoding.report",
     "SaturationPolicy": "adapters.policies.saturation",
+    "SkipDecodePolicy": "adapters.policies.skip_decode",
     "Suitability": "adapters.assessment.run",
     "Trajectories": "adapters.trajectories",
     "Trajectory": "adapters.decoding.contract",
+    "UnifiedSkipPolicy": "adapters.policies.unified_skip",
     "assess": "adapters.assessment.run",
     "capture": "adapters.trajectories",
     "errors": None,
@@ -68,9 +70,11 @@ __all__ = [
     "Replay",
     "Report",
     "SaturationPolicy",
+    "SkipDecodePolicy",
     "Suitability",
     "Trajectories",
     "Trajectory",
+    "UnifiedSkipPolicy",
     "assess",
     "capture",
     "errors",
@@ -151,6 +155,8 @@ if TYPE_CHECKING:
     from adapters.policies.random import RandomExitPolicy
     from adapters.policies.registry import policy_named, register_policy
     from adapters.policies.saturation import SaturationPolicy
+    from adapters.policies.skip_decode import SkipDecodePolicy
+    from adapters.policies.unified_skip import UnifiedSkipPolicy
     from adapters.texts.continuations import full_model_continuations
     from adapters.texts.replaying import Replay, replay
     from adapters.trajectories import Trajectories, capture

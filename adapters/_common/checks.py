@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
-from ews.errors import InputTypeError, ValueRangeError
+from ews.errors import ArgumentError, InputTypeError, ValueRangeError
 
-__all__ = ["read_count", "read_depth", "read_depths", "read_early_depths", "read_share"]
+__all__ = ["read_count", "read_depth", "read_depths", "read_early_depths", "read_share", "require_cache"]
 
 
 def read_count(argument: str, value: object, *, least: int = 1) -> int:
@@ -55,3 +55,10 @@ def read_share(argument: str, value: object, *, low: float = 0.0, high: float = 
     if not low <= number <= high:
         raise ValueRangeError(argument, value, f"{low:g} to {high:g}")
     return float(number)
+
+
+def require_cache(cache: str, caches: Sequence[str], what: str) -> None:
+    """Refuse a way to keep the cache that a policy can never be run with, where the policy is made."""
+    if cache not in caches:
+        allowed = ", ".join(repr(each) for each in caches)
+        raise ArgumentError("cache", cache, f"{allowed} for a policy that leaves out {what}")

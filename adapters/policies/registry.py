@@ -18,6 +18,8 @@ from adapters.policies.fixed_point import FixedPointPolicy
 from adapters.policies.never import NeverExitPolicy
 from adapters.policies.random import RandomExitPolicy
 from adapters.policies.saturation import SaturationPolicy
+from adapters.policies.skip_decode import SkipDecodePolicy
+from adapters.policies.unified_skip import UnifiedSkipPolicy
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, described
 
 __all__ = ["POLICIES", "policy_named", "policy_names", "register_policy"]
@@ -32,6 +34,8 @@ POLICIES: dict[str, type[Policy]] = {
     "never": NeverExitPolicy,
     "random": RandomExitPolicy,
     "saturation": SaturationPolicy,
+    "skip_decode": SkipDecodePolicy,
+    "unified_skip": UnifiedSkipPolicy,
 }
 
 

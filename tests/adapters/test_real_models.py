@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-from adapters import EWSExitPolicy, FixedExitPolicy, NeverExitPolicy, RandomExitPolicy
+from adapters import EWSExitPolicy, FixedExitPolicy, NeverExitPolicy, RandomExitPolicy, SkipDecodePolicy
 from adapters.decoding.contract import Policy
 
 QUESTIONS = ("Why is the sky blue?", "Write a short poem about a lake.", "What is 17 times 4?")
@@ -107,3 +107,16 @@ def test_a_calibrated_policy_saves_on_stories(stories15m: Path, tmp_path: Path) 
     one, other = written(model, ids, policy, tokens=40), written(model, ids, again, tokens=40)
     assert torch.equal(one.sequences, other.sequences)
     assert again.report().heads_per_token < 0.5  # most tokens come from the short-listed head
+
+
+@pytest.mark.parametrize("cache", ["monotone", "propagate"])
+def test_depths_that_fall_are_really_run(stories15m: Path, cache: Any) -> None:
+    """SkipDecode's schedule on a trained model: layers by position for the whole batch, and words at first."""
+    model = AutoModelForCausalLM.from_pretrained(stories15m, dtype=torch.float32).eval()
+    ids = torch.tensor([[1, 9038, 2501, 263, 931], [1, 9038, 2501, 263, 931]])
+    policy = SkipDecodePolicy(length=32, min_exit=3, cache=cache)
+    found = model.generate(ids, max_new_tokens=40, do_sample=False, pad_token_id=0, custom_generate=policy)
+    report = policy.report()
+    assert report.layers_per_token == pytest.approx(sum(policy.budget_at(t) for t in range(1, 40)) / 39)
+    expected = model.generate(ids, max_new_tokens=5, do_sample=False, pad_token_id=0)
+    assert torch.equal(found[:, :10], expected)  # all six layers until token 5

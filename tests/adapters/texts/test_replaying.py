@@ -26,6 +26,7 @@ from adapters.policies.fixed import FixedExitPolicy
 from adapters.policies.fixed_point import FixedPointPolicy
 from adapters.policies.never import NeverExitPolicy
 from adapters.policies.saturation import SaturationPolicy
+from adapters.policies.skip_decode import SkipDecodePolicy
 from adapters.texts.continuations import Continuation
 from adapters.texts.replaying import Replay, replay
 from tests.adapters.driving import Growing
@@ -195,6 +196,16 @@ def test_layers_in_between(name: str) -> None:
     """Prompts run in full: only tokens that a policy decides on pass a layer by."""
     found = same(model_of(name), lambda: Growing([[3, 4, 7]], cache="propagate"), written(name))
     assert not found.agrees.all()
+
+
+@pytest.mark.parametrize("cache", ["monotone", "propagate"])
+@pytest.mark.parametrize("name", ["llama", "gemma3"])
+def test_a_depth_that_falls(name: str, cache: CacheMode) -> None:
+    """Each token has the plan of its own step."""
+    found = same(model_of(name), lambda: SkipDecodePolicy(length=6, min_exit=3, cache=cache), written(name))
+    assert len(np.unique(found.ffn_blocks)) == 6
+    first = np.flatnonzero(np.diff(found.text, prepend=-1))
+    assert set(found.ffn_blocks[first].tolist()) == {LAYERS - 1}
 
 
 # ---- feed-forward blocks -------------------------------------------------------------------------------------------
