@@ -193,7 +193,12 @@ class LevelRun:
         key = (window, tokens, length, offset, end)
         if key not in self._masks:
             valid = session.valid_slots(filled_slots)
-            sees_all = tokens == 1 and offset + length == end and (window is None or length <= window)
+            sees_all = (
+                not family.always_masked
+                and tokens == 1
+                and offset + length == end
+                and (window is None or length <= window)
+            )
             self._masks[key] = (
                 None
                 if sees_all and valid is None

@@ -147,7 +147,8 @@ class Projection:
         heads = self.family.key_value_heads(index) // self.family.parts
         keys, values = (each.view(*each.shape[:-1], heads, -1).transpose(1, 2) for each in (keys, values))
         with at_hand((self.family.layers[index],)):
-            return self.family.shape_keys(index, keys, _placed(rotary, keys.device)), values
+            here = _placed(rotary, keys.device)
+            return self.family.shape_keys(index, keys, here), self.family.shape_values(index, values, here)
 
 
 @dataclass(frozen=True, slots=True)

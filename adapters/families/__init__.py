@@ -13,22 +13,57 @@ from transformers import PreTrainedModel
 from adapters._common.plugins import installed
 from adapters.errors import UnsupportedModelError
 from adapters.families.base import FULL, SLIDING, Family, Masks, Rotary
+from adapters.families.cohere import Cohere
+from adapters.families.cohere2 import Cohere2
+from adapters.families.falcon import Falcon
+from adapters.families.gemma2 import Gemma2
 from adapters.families.gemma3 import Gemma3
 from adapters.families.gpt2 import GPT2
 from adapters.families.gpt_neox import GPTNeoX
+from adapters.families.granite import Granite
 from adapters.families.llama import Llama
 from adapters.families.mistral import Mistral
+from adapters.families.mixtral import Mixtral
+from adapters.families.olmo2 import OLMo2
+from adapters.families.olmoe import OLMoE
 from adapters.families.opt import OPT
+from adapters.families.phi import Phi
 from adapters.families.phi3 import Phi3
 from adapters.families.placement import at_hand
 from adapters.families.qwen2 import Qwen2
+from adapters.families.qwen2_moe import Qwen2Moe
 from adapters.families.qwen3 import Qwen3
+from adapters.families.qwen3_moe import Qwen3Moe
 from adapters.families.smollm3 import SmolLM3
+from adapters.families.starcoder2 import StarCoder2
 from ews.errors import ArgumentError, InputTypeError, described
 
 __all__ = ["FAMILIES", "FULL", "SLIDING", "Family", "Masks", "Rotary", "at_hand", "family_of", "register_family"]
 
-FAMILIES: tuple[type[Family], ...] = (Gemma3, GPT2, GPTNeoX, Llama, Mistral, OPT, Phi3, Qwen2, Qwen3, SmolLM3)
+FAMILIES: tuple[type[Family], ...] = (
+    Cohere,
+    Cohere2,
+    Falcon,
+    Gemma2,
+    Gemma3,
+    GPT2,
+    GPTNeoX,
+    Granite,
+    Llama,
+    Mistral,
+    Mixtral,
+    OLMo2,
+    OLMoE,
+    OPT,
+    Phi,
+    Phi3,
+    Qwen2,
+    Qwen2Moe,
+    Qwen3,
+    Qwen3Moe,
+    SmolLM3,
+    StarCoder2,
+)
 ATTENTIONS = ("eager", "sdpa")
 _GROUP = "earlywarning.families"
 _KNOWN: dict[str, type[Family]] = {name: family for family in FAMILIES for name in family.model_types}

@@ -72,6 +72,8 @@ class Family:
     """
 
     model_types: ClassVar[tuple[str, ...]] = ()
+    #: Whether attention wants a mask even where every query sees everything.
+    always_masked: ClassVar[bool] = False
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
@@ -156,6 +158,7 @@ class Family:
         """The masks that the model itself would make for a pass in which every layer holds the same tokens."""
         if isinstance(attention_mask, Mapping):
             return attention_mask
+        always = {"allow_is_causal_skip": False} if self.always_masked else {}
         return {
             kind: _MASKS[kind](
                 config=self.config,
@@ -163,6 +166,7 @@ class Family:
                 attention_mask=attention_mask,
                 position_ids=position_ids,
                 **{self.convention.mask: cache},
+                **always,
             )
             for kind in dict.fromkeys(self.kinds)
         }
@@ -254,9 +258,18 @@ class Family:
 
     @property
     def head_in_layers(self) -> float:
-        """What the head costs in units of a layer, by the size of their weights."""
-        head, layer = (sum(each.numel() for each in part.parameters()) for part in (self.head, self.layers[0]))
-        return head / max(layer, 1)
+        """What the head costs in units of a layer (their mean), by the weights that a token meets in each."""
+        layers = sum(self.weights_read(index) for index in range(self.depth))
+        return self.depth * sum(each.numel() for each in self.head.parameters()) / max(layers, 1)
+
+    def weights_read(self, index: int) -> float:
+        """How many weights of layer `index` a token meets: all, but for experts that it is not sent to."""
+        return sum(each.numel() for each in self.layers[index].parameters())
+
+    @property
+    def logit_scale(self) -> float:
+        """What the head's products are multiplied by to become logits."""
+        return 1.0
 
     # ---- several devices, several processes -----------------------------------------------------------------------
 
@@ -320,6 +333,10 @@ class Family:
             return keys
         cosine, sine = rotary[self.kinds[index]]
         return _rotated(keys, cosine.unsqueeze(1), sine.unsqueeze(1))
+
+    def shape_values(self, index: int, values: Tensor, rotary: Rotary) -> Tensor:
+        """Values, shape (rows, heads, tokens, size), as the cache holds them."""
+        return values
 
 
 def _divides_heads(plan: Mapping[str, str]) -> bool:

@@ -37,7 +37,7 @@ _OF_GENERATION = ("_prefill", "_sample", "_get_stopping_criteria", "_prepare_gen
 _UNDERSTOOD = frozenset(
     {"attention_mask", "cache_position", "input_ids", "logits_to_keep", "position_ids", "tokenizer", "use_cache"}
 )
-_OUTPUTS = frozenset({"output_attentions", "output_hidden_states"})
+_OUTPUTS = frozenset({"output_attentions", "output_hidden_states", "output_router_logits"})
 
 
 @dataclass(frozen=True, slots=True)

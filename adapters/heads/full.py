@@ -120,20 +120,26 @@ class FullHead:
         Raises
         ------
         adapters.errors.UnsupportedModelError
-            If its head is not a matrix or is kept out of memory, or its logits are scaled.
+            If its head is not a matrix or is kept out of memory, or its logits are scaled in a way that its family
+            does not tell.
         """
         head: Any = family.head
         if getattr(head, "weight", None) is None or head.weight.ndim != 2 or not head.weight.is_floating_point():
             raise UnsupportedModelError(
                 "model", described(f"a head of type {type(head).__name__}"), "a head with one weight"
             )
+        scale = family.logit_scale
         for name in ("logit_scale", "logits_scaling"):
-            if getattr(family.config, name, None) not in (None, 1, 1.0):
+            if scale == 1 and getattr(family.config, name, None) not in (None, 1, 1.0):
                 raise UnsupportedModelError(
                     "model", described(f"a configuration with {name}"), "logits that are not scaled"
                 )
         softcap = getattr(family.config, "final_logit_softcapping", None)
-        return cls(family.finish, *family.head_weights(), softcap=softcap)
+        weight, bias = family.head_weights()
+        norm: Callable[[Tensor], Tensor] = family.finish
+        if scale != 1:  # of what the head reads, for its weight is not copied
+            norm, bias = lambda hidden: family.finish(hidden) * scale, None if bias is None else bias * scale
+        return cls(norm, weight, bias, softcap=softcap)
 
     @property
     def vocabulary(self) -> int:

@@ -12,21 +12,33 @@ import torch
 from torch import nn
 from transformers import (
     AutoModelForCausalLM,
+    Cohere2Config,
+    CohereConfig,
+    FalconConfig,
+    Gemma2Config,
     Gemma3TextConfig,
     GPT2Config,
     GPTNeoXConfig,
+    GraniteConfig,
     LlamaConfig,
     MistralConfig,
+    MixtralConfig,
+    Olmo2Config,
+    OlmoeConfig,
     OPTConfig,
     Phi3Config,
+    PhiConfig,
     PreTrainedConfig,
     PreTrainedModel,
     Qwen2Config,
+    Qwen2MoeConfig,
     Qwen3Config,
+    Qwen3MoeConfig,
     SmolLM3Config,
+    Starcoder2Config,
 )
 
-__all__ = ["TINY", "VOCABULARY", "WIDTH", "WINDOW"]
+__all__ = ["THOROUGH", "TINY", "VOCABULARY", "WIDTH", "WINDOW", "WINDOWED"]
 
 VOCABULARY, WIDTH, WINDOW = 101, 48, 8
 
@@ -112,6 +124,100 @@ def _gpt_neox_serial(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
     return _gpt_neox(layers, {"use_parallel_residual": False, **options})
 
 
+# Of four experts each token goes to two, so that tokens of a batch part.
+_EXPERTS: dict[str, Any] = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
+
+
+def _mixtral(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
+    mixture = {"num_local_experts": 4, "num_experts_per_tok": 2, "intermediate_size": 32}
+    return MixtralConfig(**{**_GROUPED, "num_hidden_layers": layers, **mixture, **options})
+
+
+def _qwen2_moe(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
+    # Layer 1 has a plain block; beside the experts of the others is one for all tokens.
+    mixture = {**_EXPERTS, "shared_expert_intermediate_size": 64, "mlp_only_layers": [1]}
+    return Qwen2MoeConfig(**{**_GROUPED, "num_hidden_layers": layers, **mixture, **options})
+
+
+def _qwen3_moe(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
+    mixture = {**_EXPERTS, "norm_topk_prob": True, "head_dim": 16}
+    return Qwen3MoeConfig(**{**_GROUPED, "num_hidden_layers": layers, **mixture, **options})
+
+
+def _olmoe(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
+    mixture = {"num_experts": 4, "num_experts_per_tok": 2, "intermediate_size": 32}
+    return OlmoeConfig(**{**_GROUPED, "num_hidden_layers": layers, **mixture, **options})
+
+
+def _olmo2(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
+    return Olmo2Config(**{**_GROUPED, "num_hidden_layers": layers, **options})
+
+
+def _gemma2(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
+    mixed = {"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": WINDOW}
+    capped = {"final_logit_softcapping": 20.0, "attn_logit_softcapping": 2.0}
+    return Gemma2Config(**{**_GROUPED, "num_hidden_layers": layers, **mixed, **capped, **options})
+
+
+def _granite(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
+    factors = {"embedding_multiplier": 3.0, "residual_multiplier": 0.6, "attention_multiplier": 0.2}
+    scaled = {**factors, "logits_scaling": 1.5}
+    return GraniteConfig(**{**_GROUPED, "num_hidden_layers": layers, **scaled, **options})
+
+
+def _starcoder2(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
+    return Starcoder2Config(**{**_GROUPED, "num_hidden_layers": layers, "sliding_window": WINDOW, **options})
+
+
+def _cohere(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
+    scaled = {"logit_scale": 0.7, "use_qk_norm": True}  # normed as in Command R+
+    return CohereConfig(**{**_GROUPED, "num_hidden_layers": layers, **scaled, **options})
+
+
+def _cohere2(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
+    kinds = ["full_attention" if index % 3 == 2 else "sliding_attention" for index in range(layers)]
+    mixed = {"sliding_window": WINDOW, "layer_types": kinds, "logit_scale": 0.7}
+    return Cohere2Config(**{**_GROUPED, "num_hidden_layers": layers, **mixed, **options})
+
+
+def _phi(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
+    rotary = {"rope_type": "default", "rope_theta": 10_000.0, "partial_rotary_factor": 0.5}
+    return PhiConfig(**{**_GROUPED, "num_hidden_layers": layers, "rope_parameters": rotary, **options})
+
+
+def _falcon(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
+    # As 7B: halves side by side after one norm, one key for all queries.
+    size = {"hidden_size": WIDTH, "ffn_hidden_size": 96, "num_attention_heads": 4, "initializer_range": 0.2}
+    return FalconConfig(**{**_TOKENS, **size, "num_hidden_layers": layers, **options})
+
+
+def _falcon_new(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
+    # As 40B: a norm for each half, keys for groups of queries.
+    return _falcon(layers, {"new_decoder_architecture": True, "num_kv_heads": 2, **options})
+
+
+def _falcon_serial(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
+    return _falcon(layers, {"parallel_attn": False, "multi_query": False, "bias": True, **options})
+
+
+def _from_config(config: PreTrainedConfig, attn_implementation: str, dtype: torch.dtype) -> PreTrainedModel:
+    """A model with this attention and, of experts, products that there are in this type.
+
+    Of Gemma 2 transformers has eager attention alone, for sdpa knows no bound. Here it has sdpa too, without the bound:
+    eager attention is no measure of exactness, as it rounds to float32, and makes nan of padding in float64.
+    """
+    wanted: dict[str, Any] = {}
+    if dtype == torch.float64 and hasattr(config, "num_experts_per_tok"):
+        wanted["experts_implementation"] = "eager"
+    only_eager = not AutoModelForCausalLM._model_mapping[type(config)]._supports_sdpa
+    if only_eager and attn_implementation == "sdpa":
+        config.attn_logit_softcapping = None
+    way = "eager" if only_eager else attn_implementation
+    model = AutoModelForCausalLM.from_config(config, attn_implementation=way, **wanted)
+    model.config._attn_implementation_internal = attn_implementation
+    return model
+
+
 def _builder(configured: Callable[[int, dict[str, Any]], PreTrainedConfig]) -> Callable[..., PreTrainedModel]:
     def build(
         *,
@@ -125,7 +231,7 @@ def _builder(configured: Callable[[int, dict[str, Any]], PreTrainedConfig]) -> C
         config = configured(layers, options)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            model = AutoModelForCausalLM.from_config(config, attn_implementation=attn_implementation)
+            model = _from_config(config, attn_implementation, dtype)
             for parameter in model.parameters():
                 if parameter.ndim == 1:
                     parameter.data += 0.2 * torch.randn_like(parameter)
@@ -157,4 +263,40 @@ TINY: dict[str, Callable[..., PreTrainedModel]] = {
     "gpt2": _builder(_gpt2),
     "gpt_neox": _builder(_gpt_neox),
     "gpt_neox-serial": _builder(_gpt_neox_serial),
+    "mixtral": _builder(_mixtral),
+    "qwen2_moe": _builder(_qwen2_moe),
+    "qwen3_moe": _builder(_qwen3_moe),
+    "olmoe": _builder(_olmoe),
+    "olmo2": _builder(_olmo2),
+    "gemma2": _builder(_gemma2),
+    "granite": _builder(_granite),
+    "starcoder2": _builder(_starcoder2),
+    "cohere": _builder(_cohere),
+    "cohere2": _builder(_cohere2),
+    "phi": _builder(_phi),
+    "falcon": _builder(_falcon),
+    "falcon-new": _builder(_falcon_new),
+    "falcon-serial": _builder(_falcon_serial),
 }
+# The widest matrices of tests run on these. Whatever drives layers, caches or masks in a way of its own is among them:
+# of those left out each part is that of another (a mixture is Mixtral's, its plain blocks Llama's, the norms Gemma 3's
+# or OLMo 2's, halves side by side are GPT-NeoX's, windows Mistral's or Cohere 2's), which the tests of all models see.
+THOROUGH = tuple(
+    name
+    for name in TINY
+    if name
+    not in (
+        "cohere",
+        "falcon",
+        "falcon-serial",
+        "gemma2",
+        "granite",
+        "olmoe",
+        "phi",
+        "qwen2_moe",
+        "qwen3_moe",
+        "starcoder2",
+    )
+)
+# Those of which some layers slide.
+WINDOWED = ("gemma3", "mistral", "gemma2", "starcoder2", "cohere2")

@@ -27,11 +27,12 @@ from adapters.policies import FFNRoute, NeverExitPolicy, Plan, Policy, Promise, 
 from adapters.policies.registry import POLICIES, policy_named
 from ews.errors import EWSError, UnknownNameError
 from tests.adapters.driving import alone, continued, counted, full_cache, plain, prompt, spread, tiny, worst
-from tests.adapters.tiny import TINY, VOCABULARY
+from tests.adapters.tiny import THOROUGH, TINY, VOCABULARY, WINDOWED
 
 TOKENS = 16  # beyond the windows of the tiny models
 EXACT = 1e-9  # float64
-WINDOWED = ("gemma3", "mistral")
+# A single row, and sampling, are the engine's matter, not the model's: they need not be tried on every one.
+EVERYWHERE = [(name, rows) for name in TINY for rows in ((1, 3) if name in THOROUGH else (3,))]
 
 
 PROMISES: dict[str, Promise] = {name: policy.promise for name, policy in POLICIES.items()}
@@ -432,12 +433,11 @@ def test_half_precision(name: str, cache: str) -> None:
 # ---- never: the plain model, bit for bit ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model_name", TINY)
+@pytest.mark.parametrize(("model_name", "rows"), EVERYWHERE)
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
-@pytest.mark.parametrize("rows", [1, 3])
 def test_never_is_the_plain_model(model_name: str, attention: str, rows: int) -> None:
     model, inputs = tiny(model_name, attention=attention), prompt(rows, padded=True)
-    for fixed_size, sample in product((False, True), (False, True)):
+    for fixed_size, sample in product((False, True), (False, True) if model_name in THOROUGH else (False,)):
         options: dict[str, Any] = {"do_sample": sample, "tokens": 10}
         options |= {"cache_implementation": "static"} if fixed_size else {}
         torch.manual_seed(3)
@@ -482,9 +482,8 @@ def leaves_enough(policy: Policy) -> None:
     assert exits[5] <= 0.7 * sum(exits.values())
 
 
-@pytest.mark.parametrize("model_name", TINY)
+@pytest.mark.parametrize(("model_name", "rows"), EVERYWHERE)
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
-@pytest.mark.parametrize("rows", [1, 3])
 def test_random_exits_leave_the_cache_of_the_whole_model(model_name: str, attention: str, rows: int) -> None:
     inputs = prompt(rows, padded=True)
     length = inputs["input_ids"].shape[1] + TOKENS - 1
@@ -503,6 +502,10 @@ def test_random_exits_leave_the_cache_of_the_whole_model(model_name: str, attent
             assert worst(cache, expected, inputs, length) <= allowed
 
 
+# Seeds under which some drafts hold: layers of a random model rarely agree.
+DRAWN = {"qwen3_moe": 7, "phi": 30}
+
+
 @pytest.mark.parametrize("model_name", TINY)
 @pytest.mark.parametrize("sample", [False, True])
 def test_random_drafts_change_nothing(model_name: str, sample: bool) -> None:
@@ -511,7 +514,7 @@ def test_random_drafts_change_nothing(model_name: str, sample: bool) -> None:
     for cache in caches(model, length):
         if isinstance(cache, StaticCache) and model_name in WINDOWED:
             continue
-        policy = RandomExitPolicy(rate=0.8, cache="verify", seed=7)  # of which some drafts hold in each model
+        policy = RandomExitPolicy(rate=0.8, cache="verify", seed=DRAWN.get(model_name, 22))
         torch.manual_seed(7)
         expected = plain(model, inputs, tokens=TOKENS, do_sample=sample)
         torch.manual_seed(7)

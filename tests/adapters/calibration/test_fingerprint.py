@@ -47,6 +47,10 @@ def test_another_shape_or_other_weights(change: dict[str, int]) -> None:
         ("llama", {"rope_parameters": {"rope_type": "default", "rope_theta": 5e5}}),
         ("llama", {"rms_norm_eps": 1e-3}),
         ("gemma3", {"final_logit_softcapping": None}),
+        ("granite", {"residual_multiplier": 0.5}),
+        ("granite", {"logits_scaling": 2.0}),
+        ("cohere", {"logit_scale": 0.5}),
+        ("mixtral", {"num_experts_per_tok": 1}),
     ],
 )
 def test_the_same_weights_run_in_another_way(name: str, change: dict[str, Any]) -> None:

@@ -25,14 +25,16 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from adapters.errors import UnsupportedModelError
+from adapters.errors import UnsupportedGenerationError, UnsupportedModelError
 from adapters.families import FAMILIES, FULL, SLIDING, Family, family_of
+from adapters.policies import NeverExitPolicy, RandomExitPolicy
 from ews.errors import InputTypeError
-from tests.adapters.tiny import TINY, VOCABULARY, WINDOW
+from tests.adapters.tiny import TINY, VOCABULARY, WINDOW, WINDOWED
 
 ROWS, TOKENS = 3, 12  # more tokens than a window holds
 ATTENTIONS = ("eager", "sdpa")
-SIDE_BY_SIDE = "gpt_neox"  # its halves are added in another order, so that the last bit may differ
+# Their halves are added in another order, so that the last bit may differ.
+SIDE_BY_SIDE = ("gpt_neox", "phi", "falcon", "falcon-new")
 
 every_model = pytest.mark.parametrize("name", TINY)
 both_attentions = pytest.mark.parametrize("attention", ATTENTIONS)
@@ -196,7 +198,10 @@ def test_windows_that_some_layers_of_qwen2_have(attention: str) -> None:
 
 KINDS = {
     "gemma3": (SLIDING, FULL, SLIDING, SLIDING, FULL),
+    "gemma2": (SLIDING, FULL, SLIDING, FULL, SLIDING),
     "mistral": (SLIDING,) * 5,
+    "starcoder2": (SLIDING,) * 5,
+    "cohere2": (SLIDING, SLIDING, FULL, SLIDING, SLIDING),
 }
 
 
@@ -210,6 +215,7 @@ def test_parts(name: str) -> None:
     assert family.windows == tuple(WINDOW if kind == SLIDING else None for kind in family.kinds)
     assert family.head is model.get_output_embeddings()
     assert all(part in set(model.modules()) for part in family.layers)
+    assert (SLIDING in family.kinds) is (name in WINDOWED)
     if name != "opt-post":
         assert family.norm in set(model.modules())
 
@@ -269,7 +275,7 @@ def test_two_halves_are_a_layer(name: str, attention: str, dtype: torch.dtype) -
             found = family.feed(index, post_attention, hidden)
             rows = torch.tensor([0, 2])
             some = family.feed(index, post_attention.index_select(0, rows), hidden.index_select(0, rows))
-            if name != SIDE_BY_SIDE:
+            if name not in SIDE_BY_SIDE:
                 assert_equal(found, expected)
             elif dtype == torch.float64:
                 torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
@@ -281,20 +287,84 @@ def test_two_halves_are_a_layer(name: str, attention: str, dtype: torch.dtype) -
         mask = torch.cat((mask, torch.ones(ROWS, 1, dtype=mask.dtype)), dim=1)
 
 
-@pytest.mark.parametrize("name", ["phi3", "opt", "gpt2", "gpt_neox", "gpt_neox-serial"])
+@pytest.mark.parametrize(
+    "name", ["phi3", "opt", "gpt2", "gpt_neox", "gpt_neox-serial", "phi", "starcoder2", "falcon-serial"]
+)
 def test_two_halves_are_a_layer_in_training_too(name: str) -> None:
     """Where a layer drops units, its halves drop the same ones when the draws are the same."""
-    names = {"phi3": "resid_pdrop", "opt": "dropout", "gpt2": "resid_pdrop"}
+    names = {
+        "opt": "dropout",
+        **dict.fromkeys(("gpt2", "phi", "phi3"), "resid_pdrop"),
+        "starcoder2": "residual_dropout",
+    }
     family = family_of(TINY[name](**{names.get(name, "hidden_dropout"): 0.5}).train())
     hidden, positions = states(family), torch.arange(TOKENS)[None]
     context = {"position_ids": positions, "rotary": family.rotary(hidden, positions), "cache": None}
-    context["mask"] = family.masks(hidden, None, None, positions)[FULL]
+    context["mask"] = family.masks(hidden, None, None, positions)[family.kinds[1]]
     with torch.random.fork_rng():
         torch.manual_seed(3)
         expected = family.run(1, hidden, **context)
         torch.manual_seed(3)
         found = family.feed(1, family.attend(1, hidden, **context), hidden)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+# ---- mixtures ------------------------------------------------------------------------------------------------------
+
+MIXTURES = ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe")
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_a_token_takes_its_experts_whoever_else_is_there(name: str) -> None:
+    family = family_of(TINY[name](dtype=torch.float64))
+    hidden = states(family)
+    for index in range(family.depth):
+        together = family.feed(index, hidden, hidden)
+        for row, token in ((0, 0), (1, 5), (2, TOKENS - 1)):
+            one = hidden[row : row + 1, token : token + 1]
+            torch.testing.assert_close(family.feed(index, one, one)[0, 0], together[row, token], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", [*MIXTURES, "llama"])
+def test_weights_that_a_token_meets_are_those_that_change_what_it_becomes(name: str) -> None:
+    """Counted slowly: of the parts that hold weights, which would the gradient of one token reach."""
+    family = family_of(TINY[name](dtype=torch.float64))
+    hidden = states(family, tokens=1)[:1]
+    place = torch.zeros(1, 1, dtype=torch.int64)
+    context = {"mask": None, "position_ids": place, "rotary": family.rotary(hidden, place), "cache": None}
+    for index, layer in enumerate(family.layers):
+        layer.zero_grad()
+        with torch.enable_grad():
+            family.run(index, hidden, **context).square().sum().backward()
+        met = 0
+        for part, weight in layer.named_parameters():
+            # Of one token alone queries and keys decide nothing, and experts are stacked.
+            experts = weight.grad.flatten(1).any(dim=1).sum() / len(weight) if ".experts." in part else 1
+            met += weight.numel() * float(experts)
+        assert family.weights_read(index) == met
+    layers = sum(family.weights_read(index) for index in range(family.depth)) / family.depth
+    assert family.head_in_layers == pytest.approx(family.head.weight.numel() / layers)
+    if name in MIXTURES:
+        assert layers < sum(each.numel() for each in family.layers[0].parameters())
+
+
+def test_router_logits_of_a_token_are_refused() -> None:
+    """Layers that were left out have none; ``generate`` has no place for them, so that a configuration is no wish."""
+    model, (ids, _) = TINY["mixtral"](), prompt(padded=False)
+    refused = pytest.raises(UnsupportedGenerationError, match=r"output_router_logits: got True; .*False")
+    policy, never = RandomExitPolicy(rate=0.5), NeverExitPolicy()
+    options = {"max_new_tokens": 3, "do_sample": False}
+    with refused:
+        model.generate(ids, custom_generate=policy, output_router_logits=True, **options)
+    model.config.output_router_logits = True
+    expected = model.generate(ids, **options)
+    assert torch.equal(model.generate(ids, custom_generate=never, **options), expected)
+    cache = DynamicCache(config=model.config)
+    with policy.attach(model):
+        model(ids, past_key_values=cache)
+        with refused:
+            model(ids[:, :1], past_key_values=cache)
+        model(ids[:, :1], past_key_values=cache, output_router_logits=False)
 
 
 # ---- keys and values -----------------------------------------------------------------------------------------------
@@ -322,6 +392,7 @@ def test_keys_and_values_from_the_projections(name: str) -> None:
         values = normed @ value.T + (0 if value_bias is None else value_bias)
         keys, values = (one.unflatten(-1, (heads, size)).transpose(1, 2) for one in (keys, values))
         torch.testing.assert_close(family.shape_keys(index, keys, rotary), written.keys, rtol=0, atol=1e-12)
+        values = family.shape_values(index, values, rotary)
         torch.testing.assert_close(values, written.values, rtol=0, atol=1e-12)
 
 
@@ -332,6 +403,8 @@ def test_keys_and_values_from_the_projections(name: str) -> None:
         ("qwen3", {"attention_bias": True}),
         ("opt", {"enable_bias": False}),
         ("gpt_neox", {"attention_bias": False}),
+        ("starcoder2", {"use_bias": False}),
+        ("falcon-new", {"bias": True}),
     ],
 )
 def test_biases_are_optional(name: str, options: dict[str, Any]) -> None:
@@ -410,10 +483,17 @@ def test_other_attentions_are_refused(attention: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("gpt2", {"add_cross_attention": True}), ("gemma3", {"use_bidirectional_attention": True})],
+    [
+        ("gpt2", {"add_cross_attention": True}),
+        ("gemma2", {"use_bidirectional_attention": True}),
+        ("gemma3", {"use_bidirectional_attention": True}),
+        ("falcon", {"alibi": True}),
+        ("olmoe", {"clip_qkv": 8.0}),
+    ],
 )
-def test_decoders_that_are_more_than_causal_are_refused(name: str, options: dict[str, Any]) -> None:
-    with pytest.raises(UnsupportedModelError, match=f"{next(iter(options))}=True"):
+def test_decoders_that_do_more_are_refused(name: str, options: dict[str, Any]) -> None:
+    ((option, value),) = options.items()
+    with pytest.raises(UnsupportedModelError, match=f"{option}={value}"):
         family_of(TINY[name](**options))
 
 

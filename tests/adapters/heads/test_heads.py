@@ -288,7 +288,7 @@ def test_head_of_every_family(name: str) -> None:
     assert torch.equal(short.predict(states, family.depth).token, logits.argmax(-1))
 
 
-def test_scaled_logits_are_refused() -> None:
+def test_logits_scaled_in_a_way_that_no_family_tells_are_refused() -> None:
     model = TINY[next(iter(TINY))]()
     model.config.logits_scaling = 8.0
     with pytest.raises(UnsupportedModelError, match="logits_scaling"):
