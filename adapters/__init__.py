@@ -17,6 +17,7 @@ _HOMES: dict[str, str | None] = {
     "Calibration": "adapters.calibration.result",
     "CalibrationConfig": "adapters.calibration.result",
     "ConfidencePolicy": "adapters.policies.confidence",
+    "DifficultyCorrelation": "adapters.oracle.difficulty",
     "EWSExitPolicy": "adapters.policies.ews",
     "Exit": "adapters.decoding.contract",
     "FFNRoute": "adapters.decoding.contract",
@@ -24,10 +25,12 @@ _HOMES: dict[str, str | None] = {
     "FixedPointPolicy": "adapters.policies.fixed_point",
     "Guarded": "adapters.guard.policy",
     "NeverExitPolicy": "adapters.policies.never",
+    "Oracle": "adapters.oracle.result",
     "Plan": "adapters.decoding.contract",
     "Policy": "adapters.decoding.contract",
     "Promise": "adapters.decoding.contract",
     "RandomExitPolicy": "adapters.policies.random",
+    "Regret": "adapters.oracle.result",
     "Replay": "adapters.texts.replaying",
     "Report": "adapters.decoding.report",
     "SaturationPolicy": "adapters.policies.saturation",
@@ -38,8 +41,10 @@ _HOMES: dict[str, str | None] = {
     "UnifiedSkipPolicy": "adapters.policies.unified_skip",
     "assess": "adapters.assessment.run",
     "capture": "adapters.trajectories",
+    "difficulty_correlations": "adapters.oracle.difficulty",
     "errors": None,
     "full_model_continuations": "adapters.texts.continuations",
+    "oracle_routes": "adapters.oracle.search",
     "policy_named": "adapters.policies.registry",
     "register_family": "adapters.families",
     "register_policy": "adapters.policies.registry",
@@ -55,6 +60,7 @@ __all__ = [
     "Calibration",
     "CalibrationConfig",
     "ConfidencePolicy",
+    "DifficultyCorrelation",
     "EWSExitPolicy",
     "Exit",
     "FFNRoute",
@@ -63,10 +69,12 @@ __all__ = [
     "Guarded",
     "NameClashWarning",
     "NeverExitPolicy",
+    "Oracle",
     "Plan",
     "Policy",
     "Promise",
     "RandomExitPolicy",
+    "Regret",
     "Replay",
     "Report",
     "SaturationPolicy",
@@ -77,8 +85,10 @@ __all__ = [
     "UnifiedSkipPolicy",
     "assess",
     "capture",
+    "difficulty_correlations",
     "errors",
     "full_model_continuations",
+    "oracle_routes",
     "policy_named",
     "register_family",
     "register_policy",
@@ -147,6 +157,9 @@ if TYPE_CHECKING:
     from adapters.decoding.report import Report
     from adapters.families import register_family
     from adapters.guard.policy import Guarded
+    from adapters.oracle.difficulty import DifficultyCorrelation, difficulty_correlations
+    from adapters.oracle.result import Oracle, Regret
+    from adapters.oracle.search import oracle_routes
     from adapters.policies.confidence import ConfidencePolicy
     from adapters.policies.ews import EWSExitPolicy
     from adapters.policies.fixed import FixedExitPolicy

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
+from transformers import StoppingCriteria, StoppingCriteriaList
 
 from adapters.decoding.contract import Policy
 from adapters.decoding.report import Report
 from adapters.families import family_of
 from adapters.texts.continuations import Continuation
+from adapters.texts.forcing import forced_replay
 from adapters.texts.reading import pad_token
 from adapters.texts.replaying import Replay, replay
 from ews.errors import ArgumentError, UnknownNameError, ValueRangeError, described
@@ -115,8 +116,8 @@ def pareto(
     repeats : int, default 3
         How often all of it is timed.
     stepwise : collection of str, optional
-        Settings that go by which token of a generation it is, or by the tokens before (a schedule, a warm-up, the
-        training-free policy): their agreement is measured by decoding token by token, which takes longer than a replay.
+        Settings whose agreement is measured by decoding token by token, which takes longer than a replay. That of
+        policies that go by the step (:attr:`adapters.Policy.goes_by_step`) is anyway.
     progress : callable, optional
         Called with how much is done, and how much there is.
 
@@ -236,79 +237,6 @@ def pareto_table(rows: Sequence[ParetoRow]) -> str:
     return "\n".join(lines)
 
 
-@torch.no_grad()
-def forced_replay(model: Any, policy: Policy, texts: Sequence[Continuation]) -> Replay:
-    """What :func:`adapters.replay` gives, by decoding token by token, for policies that go by the step.
-
-    What a policy would emit is written down at each token, and the token of the text is taken instead.
-
-    Parameters
-    ----------
-    model : transformers.PreTrainedModel
-        The model that wrote the texts.
-    policy : Policy
-        Any policy but one with ``cache="verify"``, whose drafts the text would cross.
-    texts : sequence of Continuation
-        See :func:`adapters.full_model_continuations`.
-
-    Returns
-    -------
-    Replay
-        One entry for each token that a policy decides on.
-
-    Raises
-    ------
-    ews.errors.ArgumentError
-        If no text has such a token, or the policy drafts.
-    """
-    if policy.cache == "verify":
-        raise ArgumentError("policy", described("one with cache='verify'"), "another cache, or adapters.replay")
-    parts = []
-    for index, each in enumerate(texts):
-        if not each.decided:
-            continue
-        tokens = torch.as_tensor(each.tokens, device=model.device)
-        dense = model(tokens[None], use_cache=False).logits[0, each.prompt : -1].float()
-        follows = tokens[each.prompt + 1 :]
-        with policy.attach(model) as engine:
-            forcing = _Forcing(tokens, engine)
-            processors = LogitsProcessorList([forcing])
-            written = {"logits_processor": processors, "repetition_penalty": 1.0}  # scores as the model gives them
-            _generate(model, tokens[None, : each.prompt], each.decided + 1, **written)
-        scores = torch.stack(forcing.scores)
-        parts.append(
-            (
-                np.full(each.decided, index),
-                (scores.argmax(-1) == dense.argmax(-1)).cpu().numpy(),
-                *np.diff(forcing.counts, axis=0).T,
-                _log_likelihood(scores, follows),
-                _log_likelihood(dense, follows),
-            )
-        )
-    if not parts:
-        raise ArgumentError("texts", described("no text with two tokens or more after its prompt"), "one such text")
-    return Replay(type(policy).__name__, *(np.concatenate(column) for column in zip(*parts, strict=True)))
-
-
-class _Forcing(LogitsProcessor):
-    """Writes down what is emitted, and has the text go on as it is."""
-
-    def __init__(self, tokens: Tensor, engine: Any) -> None:
-        self.tokens, self.engine = tokens, engine
-        self.scores: list[Tensor] = []
-        self.counts: list[tuple[int, int]] = []  # sums of depths and of feed-forward blocks so far
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        written, statistics = input_ids.shape[1], self.engine.statistics
-        if statistics.tokens:  # the first token comes from the prompt
-            self.scores.append(scores[0].clone())
-        exits = sum(depth * count for depth, count in statistics.exits.items())
-        self.counts.append((exits, statistics.ffn_blocks - statistics.completed))
-        forced = torch.full_like(scores, -torch.inf)
-        forced[:, self.tokens[written]] = 0.0
-        return forced
-
-
 class _Clock(StoppingCriteria):
     """Sees when the first token is there; stops nothing."""
 
@@ -364,10 +292,6 @@ def _decode(model: Any, policy: Policy | None, prompt: Sequence[int], new_tokens
     )
     seconds = clock.now() - clock.started
     return found[0, ids.shape[1] :].tolist(), seconds
-
-
-def _log_likelihood(logits: Tensor, tokens: Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return logits.log_softmax(-1).gather(-1, tokens[:, None])[:, 0].double().cpu().numpy()
 
 
 def _row(

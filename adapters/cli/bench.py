@@ -73,7 +73,6 @@ def bench(
                 replay_texts=said,
                 new_tokens=max_new_tokens,
                 repeats=repeats,
-                stepwise=[name for name, each in policies.items() if _goes_by_step(each)],
                 progress=report,
             )
         best = {row.setting for row in front(rows)}
@@ -110,10 +109,3 @@ def _usual(layers: int) -> list[str]:
         f"fixed:depth={late},cache=deferred",
     ]
     return [*found, "ews"] if layers >= 12 else found
-
-
-def _goes_by_step(policy: Any) -> bool:
-    """Whether a policy must be seen decoding: the training-free one learns from the tokens before."""
-    from adapters.policies.ews import EWSExitPolicy
-
-    return policy.cache != "verify" and isinstance(policy, EWSExitPolicy) and policy.calibration is None

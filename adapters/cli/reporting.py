@@ -18,7 +18,7 @@ from ews.errors import EWSError
 
 __all__ = ["message", "reported", "require_places", "written"]
 
-_EXTRA = ("accelerate", "gguf", "safetensors", "torch", "transformers")
+_EXTRA = ("accelerate", "gguf", "peft", "safetensors", "torch", "transformers")
 
 
 def message(text: str) -> None:

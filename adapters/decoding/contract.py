@@ -293,6 +293,16 @@ class Policy(ABC):
     promise: ClassVar[Promise] = Promise()
     drafts: int = 4  # tokens drafted at most before the full model checks, with cache="verify"
 
+    @property
+    def goes_by_step(self) -> bool:
+        """Whether what is run goes by which token of a generation it is, or by those before: then tokens need an order.
+
+        By default where the policy listens to tokens (:meth:`taken`, :meth:`emitted`). One whose :meth:`plan` is
+        another at another step must say so itself; :func:`adapters.replay` relies on it.
+        """
+        own = type(self)
+        return own.taken is not Policy.taken or own.emitted is not Policy.emitted
+
     # ---- what a policy says ---------------------------------------------------------------------------------------
 
     def bind(self, family: Family) -> None:

@@ -100,6 +100,11 @@ class ConfidencePolicy(Policy):
         self._plan = Plan()
         self._now = self.threshold
 
+    @property
+    def goes_by_step(self) -> bool:
+        """With a horizon the threshold falls from token to token."""
+        return self.horizon is not None
+
     def bind(self, family: Family) -> None:
         """Resolve the depths to predict at, and how, for this model."""
         self._family = family

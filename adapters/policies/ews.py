@@ -110,6 +110,11 @@ class EWSExitPolicy(EarlyWarning):
             fitted = self._untrained.bind
         super().__init__(fitted, unit=chosen, cache=kept or CACHE_OF_UNIT.get(chosen, "deferred"), drafts=drafts)
 
+    @property
+    def goes_by_step(self) -> bool:
+        """Without a calibration, what is usual is learned from the tokens before."""
+        return self._untrained is not None
+
     def start(self, rows: int, input_ids: Tensor | None) -> None:
         """Begin a generation, and forget what was usual in another."""
         if self._untrained is not None:

@@ -108,13 +108,19 @@ class LayerPass:
         mask = None if bool(batch.mask.all()) else batch.mask
         self._masks = family.masks(self.embedded, mask, None, batch.positions)
 
-    def _context(self, index: int) -> dict[str, Any]:
-        mask = self._masks[self.family.kinds[index]]
-        return {"mask": mask, "position_ids": self._positions, "rotary": self._rotary, "cache": None}
+    def _context(self, index: int, columns: int | None = None) -> dict[str, Any]:
+        mask, positions, rotary = self._masks[self.family.kinds[index]], self._positions, self._rotary
+        if columns is not None and columns < positions.shape[1]:
+            mask = None if mask is None else mask[..., :columns, :columns]
+            positions = positions[:, :columns]
+            if rotary is not None:
+                kind = self.family.kinds[index]
+                rotary = {kind: tuple(each[:, :columns] for each in rotary[kind])}  # type: ignore[dict-item]
+        return {"mask": mask, "position_ids": positions, "rotary": rotary, "cache": None}
 
-    def run(self, index: int, hidden: Tensor) -> Tensor:
-        """A layer as it is."""
-        return self.family.run(index, hidden, **self._context(index))
+    def run(self, index: int, hidden: Tensor, *, columns: int | None = None) -> Tensor:
+        """A layer as it is, over the first `columns` of the batch (default: all), which `hidden` then holds alone."""
+        return self.family.run(index, hidden, **self._context(index, columns))
 
     def attend(self, index: int, hidden: Tensor) -> Tensor:
         """Up to its feed-forward block: the residual stream after its attention."""

@@ -25,7 +25,7 @@ from adapters.texts.batch import LayerPass, TextBatch, text_batches
 from adapters.texts.continuations import Continuation
 from adapters.texts.reading import IntArray
 
-__all__ = ["Replay", "replay"]
+__all__ = ["Replay", "read_logits", "replay"]
 
 
 @public("adapters")
@@ -49,6 +49,12 @@ class Replay:
         Natural logarithm of the probability that the policy gave to the token that follows in the text.
     full_model_log_likelihood : ndarray of float64 of shape (tokens,)
         The same of the full model.
+    layers : ndarray of int64 of shape (tokens,)
+        How many layers ran: `depth`, without those in between that were left out.
+    said : ndarray of int64 of shape (tokens,)
+        The token that the policy would emit.
+    probability : ndarray of float64 of shape (tokens,)
+        The probability that it gave to that token.
     """
 
     policy: str
@@ -58,6 +64,9 @@ class Replay:
     ffn_blocks: IntArray
     log_likelihood: np.ndarray[Any, np.dtype[np.float64]]
     full_model_log_likelihood: np.ndarray[Any, np.dtype[np.float64]]
+    layers: IntArray
+    said: IntArray
+    probability: np.ndarray[Any, np.dtype[np.float64]]
 
     feeds = renamed_attribute("feeds", "ffn_blocks")
     dense_log_likelihood = renamed_attribute("dense_log_likelihood", "full_model_log_likelihood")
@@ -93,8 +102,9 @@ def replay(model: Any, policy: Policy, texts: Sequence[Continuation], *, batch_s
     model : transformers.PreTrainedModel
         The model that wrote them.
     policy : Policy
-        Whose plan does not depend on the step (its rows are the tokens here, and there is one step). With
-        ``cache="verify"`` it is taken for what it drafts.
+        Whose rows are the tokens here, with one step for all of them. One that goes by the step
+        (:attr:`adapters.Policy.goes_by_step`) is decoded token by token instead, which takes longer. With
+        ``cache="verify"`` a policy is taken for what it drafts.
     texts : sequence of Continuation
         See :func:`adapters.full_model_continuations`.
     batch_size : int, default 8
@@ -119,6 +129,10 @@ def replay(model: Any, policy: Policy, texts: Sequence[Continuation], *, batch_s
     >>> len(found.agrees), int(found.depth.max())
     (10, 3)
     """
+    if policy.goes_by_step and policy.cache != "verify":
+        from adapters.texts.forcing import forced_replay
+
+        return forced_replay(model, policy, texts, batch_size=batch_size if policy.promise.row_by_row else 1)
     family = family_of(model)
     policy.bind(family)
     batches = text_batches(texts, indices=range(len(texts)), batch_size=batch_size, device=model.device)
@@ -140,22 +154,23 @@ def _pass(family: Family, policy: Policy, batch: TextBatch) -> tuple[Any, ...]:
     splits = bool(plan.ffn_checks) or plan.ffn_routes is not None
     changes = splits or bool(plan.skip_layers) or policy.cache == "propagate"
     depth = np.full(rows, family.depth, dtype=np.int64)
-    ffn_blocks = np.zeros(rows, dtype=np.int64)
+    ffn_blocks, ran = np.zeros((2, rows), dtype=np.int64)
     running = np.arange(rows)
     exits = np.full(rows, family.depth) if plan.exit is None else np.broadcast_to(np.asarray(plan.exit), (rows,))
     states = [batch.of_decided(hidden)]
     said = torch.zeros(rows, dtype=torch.int64, device=device)
-    likelihood = torch.zeros(rows, dtype=torch.float64, device=device)
+    likelihood, sure = torch.zeros(2, rows, dtype=torch.float64, device=device)
 
     def speak(gone: IntArray, logits: Tensor | None) -> None:
         at = torch.as_tensor(gone, device=device)
         parts = logits_in_parts(family, states[-1].index_select(0, at)) if logits is None else (logits,)
-        said[at], likelihood[at] = _read(parts, follows[at])
+        said[at], likelihood[at], sure[at] = read_logits(parts, follows[at])
 
     for index in range(family.depth):
         if changes:
             whole = layers.run(index, whole)
         entering = hidden
+        ran[running] += index not in plan.skip_layers
         if index in plan.skip_layers:  # by these tokens; a prompt runs in full
             hidden = batch.put(layers.run(index, hidden), entering)
         elif plan.splits(index) and len(running):
@@ -203,21 +218,36 @@ def _pass(family: Family, policy: Policy, batch: TextBatch) -> tuple[Any, ...]:
     if len(running):
         speak(running, None)
     final = batch.of_decided(whole if changes else hidden)
-    full, full_likelihood = _read(logits_in_parts(family, final), follows)
+    full, full_likelihood, _ = read_logits(logits_in_parts(family, final), follows)
     agrees = (said == full).cpu().numpy()
-    return batch.text, agrees, depth, ffn_blocks, likelihood.cpu().numpy(), full_likelihood.cpu().numpy()
+    read = (each.cpu().numpy() for each in (likelihood, full_likelihood, said, sure))
+    likelihoods, (emitted, probability) = (next(read), next(read)), read
+    return (batch.text, agrees, depth, ffn_blocks, *likelihoods, ran, emitted, probability)
 
 
-def _read(parts: Iterable[Tensor], follows: Tensor) -> tuple[Tensor, Tensor]:
-    """The likeliest tokens of logits that come in parts, and the log-likelihood of those that follow."""
-    said, likelihood, begin = [], [], 0
+def read_logits(parts: Iterable[Tensor], follows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What logits, shape (rows, vocabulary), say; they may come in parts.
+
+    Parameters
+    ----------
+    parts : iterable of Tensor
+        The logits, some rows after the other.
+    follows : Tensor of int64 of shape (rows,)
+        Tokens that follow in the text.
+
+    Returns
+    -------
+    (Tensor of int64, Tensor of float64, Tensor of float64), each of shape (rows,)
+        The likeliest tokens, the log-likelihood of those that follow, and the probability of the likeliest.
+    """
+    said, likelihood, sure, begin = [], [], [], 0
     for logits in parts:
-        said.append(logits.argmax(-1))
-        likelihood.append(_log_likelihood(logits, follows[begin : begin + len(logits)]))
+        wide = logits.float()
+        whole = wide.logsumexp(-1)
+        most = wide.max(-1)
+        next_ones = follows[begin : begin + len(logits)]
+        said.append(most.indices)
+        likelihood.append((wide.gather(-1, next_ones[:, None])[:, 0] - whole).double())
+        sure.append((most.values - whole).double().exp())
         begin += len(logits)
-    return torch.cat(said), torch.cat(likelihood)
-
-
-def _log_likelihood(logits: Tensor, tokens: Tensor) -> Tensor:
-    wide = logits.float()
-    return (wide.gather(-1, tokens[:, None])[:, 0] - wide.logsumexp(-1)).double()
+    return torch.cat(said), torch.cat(likelihood), torch.cat(sure)

@@ -31,6 +31,7 @@ __all__ = [
     "chance_of",
     "plain_settings",
     "read_checkpoint",
+    "require_no_pickles",
     "restore_chance",
     "state_of_chance",
     "write_checkpoint",
@@ -121,10 +122,7 @@ def read_checkpoint(folder: Path, run: Mapping[str, Any]) -> Checkpoint | None:
     adapters.errors.CheckpointMismatchError
         If it is of a run with other data, settings or weights, was changed or cut short, or if a pickle lies beside it.
     """
-    if folder.is_dir():
-        pickles = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in _PICKLES)
-        if pickles:
-            _refuse(described(f"{pickles[0]!r} in {str(folder)!r}: a pickle, which is never read"), _SAVED)
+    require_no_pickles(folder)
     if not (folder / _WORDS).exists():
         return None
     words = read_json(_read(folder / _WORDS, _WORDS_BYTES), _WORDS, allowed=_SAVED)
@@ -147,6 +145,20 @@ def read_checkpoint(folder: Path, run: Mapping[str, Any]) -> Checkpoint | None:
         return Checkpoint(found, step, _whole(state, read_tensors(data)))
     except Exception:  # noqa: BLE001  # whatever is wrong in a file of any origin
         _refuse(described(f"{file} or {_WORDS} that cannot be read"), _SAVED)
+
+
+def require_no_pickles(folder: Path) -> None:
+    """See that a folder holds no pickle, which another library might read.
+
+    Raises
+    ------
+    adapters.errors.CheckpointMismatchError
+        If it does.
+    """
+    if folder.is_dir():
+        pickles = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in _PICKLES)
+        if pickles:
+            _refuse(described(f"{pickles[0]!r} in {str(folder)!r}: a pickle, which is never read"), _SAVED)
 
 
 def _read(path: Path, most: int) -> bytes:

@@ -112,7 +112,18 @@ class System:
                 raise UnknownNameError(f"option of {self.name}", name, known)
 
 
-_SYSTEMS: dict[str, System] = {}
+_SYSTEMS: dict[str, System] = {
+    each.name: each
+    for each in (
+        System(
+            "layer_skip",
+            "LayerSkip: a loss at every exit and layers that drop out, whole or through LoRA",
+            "decoder",
+            "texts",
+            "adapters.training.layer_skip:train",
+        ),
+    )
+}
 
 
 def register_system(system: System) -> None:
@@ -150,6 +161,11 @@ def system_named(name: str) -> System:
     ------
     ews.errors.UnknownNameError
         If there is none.
+
+    Examples
+    --------
+    >>> system_named("layer-skip").takes
+    'texts'
     """
     found = _SYSTEMS.get(name.replace("-", "_"))
     if found is None:

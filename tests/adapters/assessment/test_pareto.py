@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from adapters import ConfidencePolicy, EWSExitPolicy, FixedExitPolicy, NeverExitPolicy, full_model_continuations
+from adapters import (
+    ConfidencePolicy,
+    EWSExitPolicy,
+    FixedExitPolicy,
+    NeverExitPolicy,
+    Plan,
+    Policy,
+    full_model_continuations,
+)
 from adapters import replay as replayed
 from adapters.assessment.pareto import DENSE, ParetoRow, forced_replay, front, pareto, pareto_table
 from adapters.assessment.pareto_figure import draw_pareto
@@ -43,9 +51,7 @@ def rows(model: Any, prompts: list[list[int]], texts: Any) -> dict[str, ParetoRo
         "sure": ConfidencePolicy(threshold=0.4),
         "untrained": EWSExitPolicy(window=3, warmup=2),
     }
-    found = pareto(
-        model, policies, prompts=prompts, replay_texts=texts, new_tokens=9, repeats=2, stepwise=["untrained"]
-    )
+    found = pareto(model, policies, prompts=prompts, replay_texts=texts, new_tokens=9, repeats=2, stepwise=["half"])
     return {row.setting: row for row in found}
 
 
@@ -105,10 +111,41 @@ def test_progress_ends_at_its_total(model: Any, prompts: list[list[int]]) -> Non
 )
 def test_token_by_token_says_what_a_replay_says(model: Any, texts: Any, policy: Any) -> None:
     slow, fast = forced_replay(model, policy, texts), replayed(model, policy, texts)
-    for name in ("text", "agrees", "depth", "ffn_blocks"):
+    for name in ("text", "agrees", "depth", "ffn_blocks", "layers", "said"):
         assert np.array_equal(getattr(slow, name), getattr(fast, name)), name
+    assert slow.probability == pytest.approx(fast.probability, abs=1e-4)
     assert slow.log_likelihood == pytest.approx(fast.log_likelihood, abs=1e-4)
     assert slow.full_model_log_likelihood == pytest.approx(fast.full_model_log_likelihood, abs=1e-4)
+
+
+class ShrinkingPolicy(Policy):
+    """Runs one layer less after every third token."""
+
+    def __init__(self) -> None:
+        super().__init__(unit="layer", cache="monotone")
+
+    @property
+    def goes_by_step(self) -> bool:
+        return True
+
+    def plan(self, step: int) -> Plan:
+        return Plan(skip_layers=frozenset(range(1, 1 + step // 3)))
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [ShrinkingPolicy(), ConfidencePolicy(threshold=0.4, horizon=4), EWSExitPolicy(window=3, warmup=2)],
+    ids=["schedule", "falling threshold", "learns from tokens"],
+)
+def test_what_goes_by_the_step_is_replayed_step_by_step(model: Any, texts: Any, policy: Any) -> None:
+    slow, found = forced_replay(model, policy, texts), replayed(model, policy, texts)
+    assert np.array_equal(slow.said, found.said)
+    assert np.array_equal(slow.agrees, found.agrees)
+    assert found.layers.mean() == pytest.approx(slow.layers.mean())
+    if isinstance(policy, ShrinkingPolicy):
+        steps = np.concatenate([np.arange(each.decided) for each in texts])
+        assert np.array_equal(slow.layers, 6 - steps // 3)
+        assert not slow.agrees.all()
 
 
 def test_token_by_token_refuses_drafts(model: Any, texts: Any) -> None:

@@ -1,0 +1,184 @@
+"""Tokens of a text on routes of their own, each before the same past: that of the full model.
+
+A token's keys and values of earlier tokens are those that the full model left (attention is shared, and exact), so
+that a route changes the token that takes it and no other. All decided tokens of a text go side by side: each sees the
+full model's keys of what came before it, and its own of the route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import DynamicCache
+
+from adapters.families import Family
+from adapters.heads.small_ffn import SmallFFNs
+from adapters.oracle.routes import CHOICES, IntArray, Unit
+from adapters.texts.continuations import Continuation
+
+__all__ = ["TokenPass"]
+
+FULL, SMALL = CHOICES["big"], CHOICES["small"]
+_AT_ONCE = 1 << 13  # tokens × routes in one pass
+_READ = 1 << 9  # states that the head reads at once
+
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class TokenPass:
+    """The decided tokens of one text, ready to be sent on routes.
+
+    Parameters
+    ----------
+    family : Family
+        The model.
+    text : Continuation
+        The text.
+    unit : {"ffn", "layer", "exit"}
+        What a route leaves out: feed-forward blocks alone, or layers.
+    small : SmallFFNs or None
+        What stands in for feed-forward blocks.
+
+    Attributes
+    ----------
+    states : Tensor of shape (tokens, depth + 1, width)
+        The full model's, after 0, 1, 2, … layers.
+    """
+
+    @torch.no_grad()
+    def __init__(self, family: Family, text: Continuation, *, unit: Unit, small: SmallFFNs | None) -> None:
+        self.family, self.small, self.unit = family, small, unit
+        ids = torch.as_tensor(text.tokens, device=family.home)[None]
+        positions = torch.arange(ids.shape[1], device=family.home)[None]
+        hidden = family.embed(ids, positions)
+        rotary = family.rotary(hidden, positions)
+        masks = family.masks(hidden, None, None, positions)
+        cache = DynamicCache()
+        at = torch.arange(text.prompt, ids.shape[1] - 1, device=family.home)
+        states = [hidden[0, at]]
+        for index in range(family.depth):
+            kind = masks[family.kinds[index]]
+            hidden = family.run(index, hidden, mask=kind, position_ids=positions, rotary=rotary, cache=cache)
+            states.append(hidden[0, at])
+        self.states = torch.stack([each.to(family.home) for each in states], 1)
+        held: list[Any] = list(cache.layers)
+        self._past: list[tuple[Tensor, Tensor]] = [(layer.keys, layer.values) for layer in held]
+        self._positions = positions[:, at]
+        self._rotary = (
+            None
+            if rotary is None
+            else {kind: tuple(each[:, at.to(each.device)] for each in pair) for kind, pair in rotary.items()}
+        )
+        self._wanted = ids[0, at + 1]
+        self._masks = {index: self._mask(at, ids.shape[1], index) for index in range(family.depth)}
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens there are."""
+        return len(self._wanted)
+
+    def _mask(self, at: Tensor, length: int, index: int) -> Tensor:
+        """Each token sees what came before it, and itself on its route, which stands behind all of that."""
+        keys = torch.arange(length, device=at.device)
+        before = keys < at[:, None]
+        window = self.family.windows[index]
+        if window is not None:
+            before &= keys > at[:, None] - window
+        seen = torch.cat((before, torch.eye(len(at), dtype=torch.bool, device=at.device)), dim=1)[None, None]
+        if getattr(self.family.config, "_attn_implementation", None) == "sdpa":
+            return seen
+        dtype = self.states.dtype
+        return torch.where(seen, torch.zeros((), dtype=dtype, device=at.device), torch.finfo(dtype).min)
+
+    @torch.no_grad()
+    def losses(self, routes: IntArray) -> FloatArray:
+        """Cross-entropy of the token that follows, on each route.
+
+        Parameters
+        ----------
+        routes : ndarray of int64 of shape (routes, depth) or (routes, tokens, depth)
+            For all tokens, or for each.
+
+        Returns
+        -------
+        ndarray of float64 of shape (routes, tokens)
+            In nats.
+        """
+        wide = np.broadcast_to(
+            routes[:, None] if routes.ndim == 2 else routes, (len(routes), self.tokens, self.family.depth)
+        )
+        rows = max(1, _AT_ONCE // max(self.tokens, 1))
+        parts = [self._losses(wide[start : start + rows]) for start in range(0, len(wide), rows)]
+        return np.concatenate(parts) if parts else np.empty((0, self.tokens))
+
+    def _losses(self, routes: IntArray) -> FloatArray:
+        family, home = self.family, self.family.home
+        hidden = self.states[:, 0].expand(len(routes), -1, -1)
+        for index in range(family.depth):
+            chosen = torch.as_tensor(np.ascontiguousarray(routes[..., index]), device=home)
+            if self.unit == "ffn":
+                after = self._feed(index, self._attend(index, hidden), hidden, chosen)
+            else:
+                runs = (chosen == FULL).any(1).nonzero()[:, 0]
+                if not len(runs):
+                    continue
+                entering = hidden.index_select(0, runs)
+                found = family.feed(index, self._attend(index, entering), entering).to(home)
+                found = torch.where((chosen.index_select(0, runs) == FULL)[..., None], found, entering)
+                after = hidden.index_copy(0, runs, found)
+            hidden = after
+        return self._read(hidden)
+
+    def _attend(self, index: int, hidden: Tensor) -> Tensor:
+        past = DynamicCache()
+        keys, values = (each.expand(len(hidden), -1, -1, -1) for each in self._past[index])
+        past.update(keys, values, index)
+        rotary: Any = self._rotary
+        return self.family.attend(
+            index,
+            self.family.placed(index, hidden),
+            mask=self._masks[index],
+            position_ids=self._positions.expand(len(hidden), -1),
+            rotary=rotary,
+            cache=past,
+        ).to(self.family.home)
+
+    def _feed(self, index: int, post_attention: Tensor, entering: Tensor, chosen: Tensor) -> Tensor:
+        """Each token through the block that its route says."""
+        flat, before, route = post_attention.flatten(0, 1), entering.flatten(0, 1), chosen.flatten()
+        found = flat
+        for choice, block in ((FULL, self._big), (SMALL, self._little)):
+            at = (route == choice).nonzero()[:, 0]
+            if len(at):
+                found = found.index_copy(
+                    0, at, block(index, flat.index_select(0, at), before.index_select(0, at)).to(flat)
+                )
+        return found.view_as(post_attention)
+
+    def _big(self, index: int, post_attention: Tensor, entering: Tensor) -> Tensor:
+        found: Tensor = self.family.feed(index, post_attention[:, None], entering[:, None])
+        return found[:, 0]
+
+    def _little(self, index: int, post_attention: Tensor, _entering: Tensor) -> Tensor:
+        assert self.small is not None
+        added: Tensor = self.small(index, post_attention)
+        return post_attention + added.to(post_attention)
+
+    def _read(self, hidden: Tensor) -> FloatArray:
+        flat, wanted = hidden.flatten(0, 1), self._wanted.repeat(len(hidden))
+        parts = [self._losses_of(flat[start : start + _READ], wanted[start : start + _READ]) for start in _starts(flat)]
+        return torch.cat(parts).view(hidden.shape[:2]).double().cpu().numpy()
+
+    def _losses_of(self, hidden: Tensor, wanted: Tensor) -> Tensor:
+        logits = self.family.logits(self.family.finish(hidden[:, None]))[:, 0]
+        wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return F.cross_entropy(wide, wanted.to(wide.device), reduction="none")
+
+
+def _starts(flat: Tensor) -> Iterator[int]:
+    return iter(range(0, len(flat), _READ))
