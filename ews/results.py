@@ -88,6 +88,8 @@ class DetectConfig:
         What the values were transformed by before detrending: a name, or the qualified name of a function.
     method : {"score", "kendall"}
         Which test gave the verdict.
+    measurement_error : {"constant", "drifting"} or None
+        Which measurement error was allowed for.
     """
 
     window: int
@@ -107,6 +109,7 @@ class DetectConfig:
     seed: int
     transform: str | None = None
     method: Literal["score", "kendall"] = "score"
+    measurement_error: Literal["constant", "drifting"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,6 +13,7 @@ ALL = (
     "false_alarms_outside",
     "power",
     "score_tests",
+    "measurement_error",
     "kept_tables",
     "sampling",
     "flickering",

@@ -82,7 +82,7 @@ def _length(text: str | float) -> str | float:
 # Options that go to ews.detect as they are given.
 _DETECT = (
     "bandwidth", "window", "trend", "null", "n_surrogates", "alpha", "causal", "until", "missing", "duplicates",
-    "season", "method", "seed",
+    "season", "method", "measurement_error", "seed",
 )  # fmt: skip
 _DATA, _ANALYSIS, _TEST, _OUTPUT = "Data", "Analysis", "Test", "Output"
 
@@ -187,6 +187,13 @@ def detect(
             rich_help_panel=_TEST,
         ),
     ] = "score",
+    measurement_error: Annotated[
+        str | None,
+        typer.Option(
+            help="Measurement error to allow for: constant (in size) or drifting.", show_default="none",
+            rich_help_panel=_TEST,
+        ),
+    ] = None,
     trend: Annotated[
         str, typer.Option(help="Trend statistic: kendall, spearman or theil_sen.", rich_help_panel=_TEST)
     ] = "kendall",

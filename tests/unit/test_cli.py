@@ -105,7 +105,7 @@ def test_every_option_reaches_the_library(lake):
         "window": 15, "window_fraction": 15 / 36, "detrend": "lowess", "bandwidth": 0.4, "indicators": ["std", "ac1"],
         "trend": "spearman", "null": "fourier", "n_surrogates": 0, "alpha": 0.1, "causal": True, "until": "2015-06-05",
         "missing": "interpolate", "duplicates": "mean", "season": None, "seed": 3, "transform": None,
-        "method": "kendall",
+        "method": "kendall", "measurement_error": None,
     }  # fmt: skip
 
 

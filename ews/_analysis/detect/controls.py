@@ -23,6 +23,7 @@ from ews._significance.needed import times_needed
 from ews._significance.pipeline import Stages, in_chunks
 from ews.nulls.autoregressive import LARGEST_COEFFICIENT, draw_autoregression, draw_second_order
 from ews.nulls.higher_order import AR
+from ews.nulls.with_error import AR1WithError, with_error
 
 __all__ = [
     "CONTROLS",
@@ -82,12 +83,16 @@ class Fitted:
     angle: float
     drive_sd: float
     rest_sd: float = 0.0  # of white noise beside the pair, for all that is not in its mode
+    error_sd: float = 0.0  # of measurement error, on all kinds
 
 
 def fitted_to(residual: FloatArray, null: nulls.Null | RecordedNull, mode: Mode | None) -> Fitted:
     """What a residual, of shape (n,), gives to its controls; the memory is that of the null where it is red noise."""
     memory = nulls.AR1.fit(residual)
     noise = null.noise if isinstance(null, RecordedNull) else null
+    if isinstance(noise, AR1WithError):
+        sd = noise.innovation_sd
+        return Fitted(noise.coefficient, sd, _DEFAULT_MODULUS, _DEFAULT_ANGLE, sd, error_sd=noise.error_sd)
     coefficient = noise.coefficient if isinstance(noise, nulls.AR1 | nulls.AR1AtTimes) else memory.coefficient
     if isinstance(noise, nulls.AR1AtTimes):  # consecutive observations are not a step apart
         return Fitted(coefficient, noise.innovation_sd, _DEFAULT_MODULUS, _DEFAULT_ANGLE, noise.innovation_sd)
@@ -115,8 +120,9 @@ def seen_at_most(
 ) -> Seen:
     """What a record sees, by controls no longer than `longest` where these show enough: a longer one only sees more."""
     n, count = scoring.pipeline.n, table.shape[1]
-    if n > longest and isinstance(null, nulls.AR1 | AR):
-        shorter, own = shortened(scoring, longest), replace(null, n=longest)
+    if n > longest and isinstance(null, nulls.AR1 | AR | AR1WithError):
+        of_length = {"positions": np.arange(longest)} if isinstance(null, AR1WithError) else {"n": longest}
+        shorter, own = shortened(scoring, longest), replace(null, **of_length)
         few = surrogate_table(shorter.statistics, shorter.alike, own, count, n=longest, seed=seed)
         key = table_key(shorter.alike, own, count, seed)
         found = seen(shorter, few, fitted, alpha=alpha, seed=seed, key=key, progress=progress)
@@ -248,6 +254,12 @@ def draw_control(kind: str, fitted: Fitted, n: int, *, seed: int) -> Draw:
 
     Row i is the same however many are drawn.
     """
+    system = _system(kind, fitted, n, seed)
+    return lambda first, count: with_error(system(first, count), fitted.error_sd, first, seed=seed)
+
+
+def _system(kind: str, fitted: Fitted, n: int, seed: int) -> Draw:
+    """The system itself, without measurement error."""
     sd = np.full(n, fitted.innovation_sd)
     left = 1.0 - (np.arange(n) + 1.0) / (n + 1.0)
     if kind == "hopf":

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._analysis.detect.controls import fitted_to, seen
+from ews._analysis.score_tests.measurement import fitted_with_error
+from ews._analysis.score_tests.result import ScoreTestsConfig
 from ews._analysis.score_tests.testing import Scoring
 from ews._common import checks
 from ews._common.alarms import SUFFICIENT_POWER
@@ -16,6 +19,7 @@ from ews._significance.pipeline import Pipeline, in_chunks
 from ews._significance.resolve import resolve_pipeline
 from ews.errors import InputTypeError
 from ews.nulls.autoregressive import AR1
+from ews.nulls.null import Null
 
 if TYPE_CHECKING:
     from ews.results import Detection
@@ -84,7 +88,7 @@ def length_needed(detection: Detection, power: float = SUFFICIENT_POWER) -> int 
         )
         drawn = max(SURROGATES, int(4 / config.alpha))
         if detection.scores is not None:
-            share = _of_scores(pipeline, residual, detection.scores.config.limit, drawn, config.alpha, config.seed)
+            share = _of_scores(pipeline, residual, detection.scores.config, drawn)
         else:
             share = controls.power(
                 pipeline,
@@ -104,13 +108,14 @@ def length_needed(detection: Detection, power: float = SUFFICIENT_POWER) -> int 
     return None
 
 
-def _of_scores(
-    pipeline: Pipeline, residual: FloatArray, limit: float | None, surrogates: int, alpha: float, seed: int
-) -> float:
+def _of_scores(pipeline: Pipeline, residual: FloatArray, config: ScoreTestsConfig, surrogates: int) -> float:
     """Power of the score tests at the pipeline's length, of the kind of control that is seen least."""
-    scoring = Scoring(pipeline, limit)
-    memory = AR1.fit(residual)
-    null = AR1(memory.coefficient, memory.innovation_sd, pipeline.n)
+    alpha, seed = config.alpha, config.seed
+    scoring = Scoring(pipeline, config.limit, measurement_error=config.measurement_error)
+    null: Null = replace(AR1.fit(residual), n=pipeline.n)
+    if config.measurement_error is not None:
+        at = np.arange(pipeline.n, dtype=np.float64)
+        null = fitted_with_error(residual[None], at, observed=_as_it_is, left=_as_it_is, seed=seed)
 
     def scored(first: int, count: int) -> FloatArray:
         return scoring.statistics(null.draw(first, count, seed=seed))
@@ -118,3 +123,7 @@ def _of_scores(
     table = np.concatenate(in_chunks(scored, surrogates, n=pipeline.n), axis=1)
     found = seen(scoring, table, fitted_to(residual, null, None), alpha=alpha, seed=seed)
     return min(found.share.values())
+
+
+def _as_it_is(rows: FloatArray) -> FloatArray:
+    return rows

@@ -14,6 +14,7 @@ from ews import nulls, trends
 from ews._analysis.detect import kendall, scores
 from ews._analysis.detect.reading import cleaned
 from ews._analysis.detect.record import Record
+from ews._analysis.score_tests.measurement import KINDS, ErrorKind
 from ews._analysis.score_tests.recording import KeptPipeline, recorded
 from ews._analysis.score_tests.testing import FEWEST
 from ews._common import checks
@@ -63,6 +64,7 @@ def detect(
     season: int | None = None,
     transform: Transform = None,
     method: Method = "score",
+    measurement_error: ErrorKind | None = None,
     seed: int | np.random.Generator | None = 0,
     progress: ProgressOption = None,
 ) -> Detection | Detections:
@@ -130,6 +132,9 @@ def detect(
         "kendall" makes the trends of the indicators the test, as published practice does: *warning* where the
         min-p-adjusted p of an indicator in its direction of alarm is at most `alpha`. It sees less (see
         :doc:`/guide/evidence`).
+    measurement_error : {"constant", "drifting"} or None, default None
+        Which measurement error is allowed for, of the same size at all times or of any (see :func:`ews.score_tests`);
+        not with method="kendall". Without it error that falls with time passes for memory that rises.
     seed : int, numpy.random.Generator or None, default 0
         Seed of every random number; the same seed gives the same result on any number of threads. None draws a fresh
         one, which the result records.
@@ -213,9 +218,15 @@ def _detect_one(
     season: int | None,
     transform: Transform,
     method: Any,
+    measurement_error: ErrorKind | None,
     table: Table | None = None,
 ) -> Detection:
     method = _method(method)
+    if measurement_error is not None:
+        measurement_error = checks.choice("measurement_error", measurement_error, KINDS)
+        if method != "score":
+            given = described(f"{measurement_error!r} with method={method!r}")
+            raise ArgumentError("measurement_error", given, 'None, or method="score"')
     test = check_test(null=null, n_surrogates=n_surrogates, alpha=alpha, seed=seed)
     detrend = DETRENDING[method] if detrend == "default" else detrend
     scored = method == "score"
@@ -268,6 +279,7 @@ def _detect_one(
         season=None if season is None else int(season),
         transform=name_of(transform),
         method=method,
+        measurement_error=measurement_error,
         **test.choices,
     )
     record = Record(

@@ -14,6 +14,7 @@ from ews._analysis.detect.record import Record
 from ews._analysis.score_tests.flickering import flickering
 from ews._analysis.score_tests.result import ScoreTests
 from ews._analysis.score_tests.testing import Held, Scoring, hold
+from ews._analysis.score_tests.text import error_sentences
 from ews._common.words import cautions, listed
 from ews._significance import surrogates as _significance
 from ews._significance.needed import observations_needed
@@ -43,7 +44,7 @@ def answer(record: Record) -> Detection:
     count = min(test.n_surrogates, CONTEXT, max(FEWEST_CONTEXT, CONTEXT_SAMPLES // len(record.series)))
     controls = len(CONTROLS) * control_series(test.n_surrogates) if test.n_surrogates else 0
     stages = Stages(record.progress, test.n_surrogates + count + controls)
-    scoring = Scoring(record.pipeline, LIMIT, record.sampling)
+    scoring = Scoring(record.pipeline, LIMIT, record.sampling, measurement_error=config.measurement_error)
     fields = ("detrend", "bandwidth", "causal", "season", "transform", "until", "missing", "duplicates")
     choices = {name: getattr(config, name) for name in fields}
     held = hold(record.series, scoring, test, choices, progress=stages.next())
@@ -78,6 +79,7 @@ def answer(record: Record) -> Detection:
                 if record.obstacles
                 else reasons_of(scores, warned, two_states, probability, power.share, verdict, needed, smallest, shares)
             ),
+            *(error_sentences(scores) if test.n_surrogates and not record.obstacles else ()),
             *_steps(record, verdict),
             *record.hints,
         ),

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ews._common.lazy import lazy_arrays
 
-__all__ = ["Path", "memory_path", "modulus_path", "path", "path_between", "spread_path"]
+__all__ = ["Path", "instrumented_path", "memory_path", "modulus_path", "path", "path_between", "spread_path"]
 
 FloatArray = npt.NDArray[np.float64]
 Equations = Callable[[slice], tuple[FloatArray, FloatArray]]
@@ -56,6 +56,28 @@ def modulus_path(x: FloatArray, w: FloatArray, *, shape: str, quantile: float) -
         return np.stack([one, two, drift * one, drift * two]), x[2:][block]
 
     return path(equations, x.size - 2, w, _MODULUS, shape, quantile)
+
+
+def instrumented_path(x: FloatArray, w: FloatArray, *, order: int, shape: str, quantile: float) -> Path:
+    """:func:`memory_path` (order 1) or :func:`modulus_path` (order 2) by instruments, as many steps further back.
+
+    Measurement error, of whatever size at each time, does not bias them; the interval is by Newey and West's errors.
+    """
+    before = [x[2 * order - lag : x.size - lag] for lag in range(2 * order + 1)]
+    seen = np.isfinite(sum(before))
+    drift = np.where(seen, w[2 * order :], 0.0)
+    target, *lagged = (np.where(seen, one, 0.0) for one in before)
+    regressors = np.stack([*lagged[:order], *(drift * one for one in lagged[:order])])
+    instruments = np.stack([*lagged[order:], *(drift * one for one in lagged[order:])])
+    inverse = np.linalg.pinv(instruments @ regressors.T)
+    coefficients = inverse @ (instruments @ target)
+    instruments *= target - coefficients @ regressors
+    middle = instruments @ instruments.T
+    for lag in range(1, order + 1):
+        product = instruments[:, lag:] @ instruments[:, :-lag].T
+        middle += (1.0 - lag / (order + 1.0)) * (product + product.T)
+    contrast = _MEMORY if order == 1 else _MODULUS
+    return _banded(w, contrast @ coefficients, contrast @ inverse @ middle @ inverse.T @ contrast.T, shape, quantile)
 
 
 def path_between(first: float, last: float, n: int, *, shape: str) -> Path:
@@ -117,8 +139,13 @@ def path(equations: Equations, count: int, w: FloatArray, contrast: FloatArray, 
         seen = _seen(*equations(block))
         weighted = seen[:-1] * (seen[-1] - coefficients @ seen[:-1])
         middle += weighted @ weighted.T
-    level, drift = contrast @ coefficients
     covariance = contrast @ inverse @ middle @ inverse @ contrast.T  # White (1980), eq. 7
+    return _banded(w, contrast @ coefficients, covariance, shape, quantile)
+
+
+def _banded(w: FloatArray, estimate: FloatArray, covariance: FloatArray, shape: str, quantile: float) -> Path:
+    """Level and drift that were estimated, with their covariance, as a path."""
+    level, drift = (float(one) for one in estimate)
     value, lower, upper = (partial(_band, w, level, drift, covariance, side) for side in (0.0, -quantile, quantile))
     moved = float(w[-1] - w[0])
     error = abs(moved) * float(np.sqrt(max(covariance[1, 1], 0.0)))

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from ews._analysis.score_tests.paths import Path, modulus_path, path
+from ews._analysis.score_tests.paths import Path, instrumented_path, modulus_path, path
 from ews._analysis.score_tests.scores_at import FEWEST_TRIPLES, Scorer
 
-__all__ = ["memory_path_at", "modulus_path_at"]
+__all__ = ["instrumented_path_at", "memory_path_at", "modulus_path_at"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -40,6 +40,19 @@ def modulus_path_at(x: FloatArray, scorer: Scorer, w: FloatArray, *, shape: str,
     found = modulus_path(
         scorer.apart(x[None], np.nan)[0], scorer.apart(w[None], 0.0)[0], shape=shape, quantile=quantile
     )
+    return _at(found, scorer)
+
+
+def instrumented_path_at(
+    x: FloatArray, scorer: Scorer, w: FloatArray, *, order: int, shape: str, quantile: float
+) -> Path:
+    """:func:`ews._analysis.score_tests.paths.instrumented_path`, from observations that follow one another."""
+    with_blanks = scorer.apart(x[None], np.nan)[0], scorer.apart(w[None], 0.0)[0]
+    return _at(instrumented_path(*with_blanks, order=order, shape=shape, quantile=quantile), scorer)
+
+
+def _at(found: Path, scorer: Scorer) -> Path:
+    """A path with blanks, at the observations alone."""
     ends = {name: getattr(found, name)[scorer.broken] for name in ("value", "lower", "upper")}
     return replace(found, **ends)
 

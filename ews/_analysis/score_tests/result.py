@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,8 @@ class ScoreTestsConfig:
         How gaps and repeated times were handled.
     seed : int
         Seed of the surrogates.
+    measurement_error : {"constant", "drifting"} or None
+        Which measurement error was allowed for.
     """
 
     transform: str | None
@@ -68,6 +70,7 @@ class ScoreTestsConfig:
     missing: str
     duplicates: str
     seed: int
+    measurement_error: Literal["constant", "drifting"] | None = None
 
 
 @public("ews")
@@ -132,6 +135,8 @@ class ScoreTests(Result):
         What was taken out, and what the scores were tested against.
     config : ScoreTestsConfig
         Every choice and the seed.
+    error_likely : bool
+        Whether memory two steps apart is stronger than memory over one step implies, as measurement error makes it.
     """
 
     series: Series
@@ -150,6 +155,7 @@ class ScoreTests(Result):
     detrend_sentence: str
     null_sentence: str
     config: ScoreTestsConfig
+    error_likely: bool = False
 
     _derived: ClassVar = ("warning", "kinds")
     _table: ClassVar = (

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ews import nulls
+from ews._analysis.score_tests.measurement import KINDS, ErrorKind
 from ews._analysis.score_tests.recording import recorded
 from ews._analysis.score_tests.result import ScoreTests
 from ews._analysis.score_tests.testing import FEWEST, Scoring, hold
@@ -39,6 +40,7 @@ def score_tests(
     missing: MissingKept = "keep",
     duplicates: Duplicates = "mean",
     season: int | None = None,
+    measurement_error: ErrorKind | None = None,
     seed: int | np.random.Generator | None = 0,
     progress: ProgressOption = None,
 ) -> ScoreTests:
@@ -81,6 +83,10 @@ def score_tests(
         What to do with several observations at one time: average them, and as many of each surrogate, or refuse.
     season : int, optional
         Period in samples of a seasonal cycle that is taken out first.
+    measurement_error : {"constant", "drifting"} or None, default None
+        Which measurement error is allowed for. "constant": as large at all times; the surrogates have as much of it as
+        the record. "drifting": of any size at each time; memory and damping are then measured by instruments from
+        further back, which measurement error does not reach, and which see less.
     seed : int, numpy.random.Generator or None, default 0
         Seed of the surrogates.
     progress : None, True or callable, default None
@@ -115,6 +121,13 @@ def score_tests(
     other modes or measurement noise lie beside its own, damping is that of the mode: of the record whitened by an
     autoregression, the score of a resonator of the mode's frequency, and the null has the same modes.
 
+    Measurement error on an autoregression makes it an ARMA process. Of constant size it changes the null: AR(1) under
+    white noise, as much as the autocorrelations at lags 1 and 2 tell. Where its size drifts, lag-1 memory drifts too,
+    and :math:`(\varphi, \beta)` solve :math:`\sum (1, w_t)\, r_{t-2} u_t = 0` with
+    :math:`u_t = r_t - (\varphi + \beta w_t) r_{t-1}` instead, in which no error meets itself; those of damping have
+    instruments :math:`r_{t-3}, r_{t-4}`. The scores are then the drifts over Newey and West's standard errors, which
+    allow for products one step (damping: two) apart.
+
     References
     ----------
     Nyblom, J. (1989). Testing for the constancy of parameters over time. JASA 84, 223–230. White, H. (1980). A
@@ -123,6 +136,9 @@ def score_tests(
     continuous structural change. J. Econometrics 62, 211–228. Boettiger, C. & Hastings, A. (2012). Quantifying limits
     to detection of early warning for critical transitions. J. R. Soc. Interface 9, 2527–2539: drifting coefficients
     against constant ones. Westfall, P. H. & Young, S. S. (1993). Resampling-based multiple testing, ch. 2. Wiley.
+    Walker, A. M. (1960). Some consequences of superimposed error in time series analysis. Biometrika 47, 33–43. Newey,
+    W. K. & West, K. D. (1987). A simple, positive semi-definite, heteroskedasticity and autocorrelation consistent
+    covariance matrix. Econometrica 55, 703–708.
 
     Examples
     --------
@@ -137,6 +153,8 @@ def score_tests(
     test = check_test(null=null, n_surrogates=n_surrogates, alpha=alpha, seed=seed)
     if limit is not None:
         limit = checks.number("limit", limit, above=0.0, allowed="a positive number, or None")
+    if measurement_error is not None:
+        measurement_error = checks.choice("measurement_error", measurement_error, KINDS)
     timed = as_series(series, time=time, until=until, missing=missing, duplicates=duplicates, causal=causal, timed=True)
     cleaned = on_scale(timed, transform)
     if len(cleaned) < FEWEST:
@@ -144,7 +162,7 @@ def score_tests(
         raise SeriesTooShortError("series", given, f"at least {FEWEST} for this test")
     check_size(cleaned.values)
     record = recorded(cleaned, detrend=detrend, bandwidth=bandwidth, causal=causal, season=season, transform=transform)
-    scoring = Scoring(record.pipeline, limit, record.sampling)
+    scoring = Scoring(record.pipeline, limit, record.sampling, measurement_error=measurement_error)
     plan = record.pipeline.plan
     residual_of(cleaned.values, cleaned.values - record.pipeline.residual(cleaned.values[None])[0])  # or refuse
     choices = {

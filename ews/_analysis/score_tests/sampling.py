@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls
+from ews._analysis.score_tests.measurement import ErrorKind, fitted_with_error
 from ews._analysis.score_tests.scores_at import FEWEST_TRIPLES, Scorer, scorer
 from ews._analysis.score_tests.shapes import weights, weights_at
-from ews._analysis.score_tests.statistics import STATISTICS, bounded, robust_residual, score
+from ews._analysis.score_tests.statistics import bounded, largest, robust_residual, score
 from ews._common import checks
 from ews._common.observations import Observations
 from ews._common.transforms import Transform, transformed
@@ -22,6 +23,7 @@ from ews.detrend.local_linear_at import smoother_at
 from ews.errors import ArgumentError, described
 from ews.nulls.at_times import AR1AtTimes
 from ews.nulls.autoregressive import LARGEST_COEFFICIENT, draw_autoregression
+from ews.nulls.with_error import AR1WithError
 from ews.series import Series
 
 __all__ = ["NO_DIFFERENCES", "RecordedNull", "Sampling", "kept_smoother", "sampling_of"]
@@ -79,8 +81,7 @@ class Sampling:
         if not self.kept:
             return score(residual, self.shapes, limit)
         scores = self.scorer.scores(residual, limit)
-        largest = [(one.sign * scores[:, one.row][:, list(one.shapes)]).max(axis=1) for one in STATISTICS]
-        return np.stack(largest), scores
+        return largest(scores), scores
 
     def as_recorded(self, rows: FloatArray, *, first: int = 0, seed: int = 0) -> FloatArray:
         """From a process at the times of observation, (rows, m), to what would have been analysed of it, (rows, n).
@@ -108,7 +109,9 @@ class Sampling:
         middles = 0.5 * (self.levels[1:] + self.levels[:-1])
         return np.asarray(self.levels[np.searchsorted(middles, rows + trend)] - trend)
 
-    def null(self, *, null: nulls.NullName, limit: float, seed: int) -> RecordedNull:
+    def null(
+        self, *, null: nulls.NullName, limit: float, seed: int, measurement_error: ErrorKind | None = None
+    ) -> RecordedNull:
         """The null whose surrogates, as recorded, have the memory and the spread that the record has.
 
         Red noise is fitted at the times of observation, before anything is filled in, and its coefficient and variance
@@ -117,7 +120,29 @@ class Sampling:
         """
         if null != "ar1":
             return RecordedNull(self, self._on_grid(null))
+        if measurement_error is not None:
+            return RecordedNull(self, self._red_with_error(limit, seed))
         return RecordedNull(self, self._red(limit, seed))
+
+    def _left(self, rows: FloatArray, limit: float) -> FloatArray:
+        """Residuals at the times of observation, outliers pulled in."""
+
+        def residual(rows: FloatArray) -> FloatArray:
+            return rows - self.smooth(rows)
+
+        return bounded(residual(rows) if limit == math.inf else robust_residual(rows, residual), limit)
+
+    def _red_with_error(self, limit: float, seed: int) -> AR1WithError:
+        def left(rows: FloatArray) -> FloatArray:
+            return self.scorer.apart(self._left(rows, limit), np.nan)
+
+        return fitted_with_error(
+            left(self.values[None]),
+            self.observations.positions,
+            observed=lambda rows: self.at_times(rows, seed=seed),
+            left=left,
+            seed=seed,
+        )
 
     def _on_grid(self, null: nulls.NullName) -> nulls.Null:
         if not self.scorer.signed or self.observations.positions[-1] + 1 != self.n:
@@ -127,13 +152,11 @@ class Sampling:
         return nulls.fit(self.residual(values)[0], null=null)
 
     def _red(self, limit: float, seed: int) -> AR1AtTimes:
-        def residual(rows: FloatArray) -> FloatArray:
-            return rows - self.smooth(rows)
-
-        unit = float(np.abs(residual(self.values[None])).max()) or 1.0  # squares of which neither vanish nor overflow
+        residual = self.values - self.smooth(self.values[None])[0]
+        unit = float(np.abs(residual).max()) or 1.0  # squares of which neither vanish nor overflow
 
         def measured(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
-            left = bounded(residual(rows) if limit == math.inf else robust_residual(rows, residual), limit)
+            left = self._left(rows, limit)
             left = left - left.mean(axis=1, keepdims=True)
             return self.scorer.memory(left), np.mean((left / unit) ** 2, axis=1)
 
@@ -193,7 +216,7 @@ class RecordedNull:
     def draw(self, first: int, count: int, *, seed: int) -> FloatArray:
         """Surrogates by number, (count, n), as they are analysed."""
         rows = self.noise.draw(first, count, seed=seed)
-        if not isinstance(self.noise, AR1AtTimes):
+        if not isinstance(self.noise, AR1AtTimes | AR1WithError):
             rows = rows[:, self.sampling.observations.positions.astype(np.intp)]
         return self.sampling.as_recorded(rows, first=first, seed=seed)
 

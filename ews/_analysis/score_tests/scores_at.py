@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ews._analysis.score_tests.statistics import FAR, bounded
 from ews._kernels.score import DAMPING, MEMORY, VARIANCE
 
-__all__ = ["FEWEST_TRIPLES", "Scorer", "scorer"]
+__all__ = ["FEWEST_TRIPLES", "Scorer", "in_units", "scorer"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -44,7 +44,7 @@ class Scorer:
         from ews._kernels.score_uneven import memory_of_rows
 
         phi = np.empty(bounded.shape[0])
-        x = _in_units(bounded)
+        x = in_units(bounded)
         memory_of_rows(x, self.steps, self.place, self.coarse, self.tables, self.group, phi)
         return phi
 
@@ -59,7 +59,7 @@ class Scorer:
 
         rows, shapes = residual.shape[0], self.shapes.shape[0]
         own = np.empty((rows, shapes))
-        x = _in_units(bounded(residual, limit, far=FAR))
+        x = in_units(bounded(residual, limit, far=FAR))
         score_memory_rows(x, self.shapes, self.steps, self.place, self.coarse, self.tables, self.group, own)
         apart = np.empty((rows, 3, 1))
         score_rows(self.apart(residual, np.nan), self.apart(self.shapes[:1], 0.0), limit, FAR, apart)
@@ -76,7 +76,7 @@ class Scorer:
         return out
 
 
-def _in_units(rows: FloatArray) -> FloatArray:
+def in_units(rows: FloatArray) -> FloatArray:
     """Rows of ordinary size: where fourth powers would leave the range of numbers, in units of their largest value."""
     largest = np.fmax.reduce(np.abs(rows), axis=1, initial=0.0)
     extreme = (largest > 0.0) & ((largest < _SMALL) | (largest > _LARGE))

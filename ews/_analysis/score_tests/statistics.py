@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ews._analysis.score_tests.shapes import SHAPES
 from ews._common.alarms import Statistic
 
-__all__ = ["FAR", "STATISTICS", "Scored", "bounded", "robust_residual", "score"]
+__all__ = ["FAR", "STATISTICS", "Scored", "bounded", "largest", "robust_residual", "score"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -95,8 +95,13 @@ def score(residual: FloatArray, shapes: FloatArray, limit: float) -> tuple[Float
 
     scores = np.empty((residual.shape[0], 3, len(shapes)))
     score_rows(np.require(residual, np.float64, "C"), np.require(shapes, np.float64, "C"), limit, FAR, scores)
-    largest = np.empty((len(STATISTICS), residual.shape[0]))
-    for one, row in zip(STATISTICS, largest, strict=True):
+    return largest(scores), scores
+
+
+def largest(scores: FloatArray) -> FloatArray:
+    """The statistics, (4, rows), that scores of memory, damping and variance, (rows, 3, shapes), come to."""
+    found = np.empty((len(STATISTICS), scores.shape[0]))
+    for one, row in zip(STATISTICS, found, strict=True):
         signed = one.sign * scores[:, one.row, list(one.shapes)]
         signed.max(axis=1, out=row)
-    return largest, scores
+    return found

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls
+from ews._analysis.score_tests.measurement import ErrorKind, fitted_with_error, instrumented, looks_like_error
 from ews._analysis.score_tests.null import fitted_null
 from ews._analysis.score_tests.oscillation import (
     OSCILLATING_WEIGHTS,
@@ -21,18 +22,26 @@ from ews._analysis.score_tests.oscillation import (
     mode_damping,
     mode_moduli,
 )
-from ews._analysis.score_tests.paths import Path, memory_path, modulus_path, path_between, spread_path
-from ews._analysis.score_tests.paths_at import memory_path_at, modulus_path_at
+from ews._analysis.score_tests.paths import (
+    Path,
+    instrumented_path,
+    memory_path,
+    modulus_path,
+    path_between,
+    spread_path,
+)
+from ews._analysis.score_tests.paths_at import instrumented_path_at, memory_path_at, modulus_path_at
 from ews._analysis.score_tests.result import ScoreTest, ScoreTests, ScoreTestsConfig
 from ews._analysis.score_tests.sampling import NO_DIFFERENCES, RecordedNull, Sampling
+from ews._analysis.score_tests.scores_at import FEWEST_TRIPLES
 from ews._analysis.score_tests.shapes import SHAPES, weights
-from ews._analysis.score_tests.statistics import FAR, STATISTICS, bounded, robust_residual, score
+from ews._analysis.score_tests.statistics import FAR, STATISTICS, bounded, largest, robust_residual, score
 from ews._analysis.score_tests.table import rounded, surrogate_table
 from ews._common.alarms import Statistic, closed_test
 from ews._common.progress import ProgressOption
 from ews._significance.pipeline import Pipeline
 from ews._significance.windows import SurrogateTest
-from ews.errors import ArgumentError
+from ews.errors import ArgumentError, described
 from ews.series import Series
 
 __all__ = ["FEWEST", "Held", "Scoring", "hold"]
@@ -56,10 +65,15 @@ class Scoring:
     limit: float | None  # robust standard deviations to which outliers are pulled in
     sampling: Sampling | None = None  # how the record was observed, where that was not evenly, completely and finely
     mode: Mode | None = None  # by which the record oscillates, if it does
+    measurement_error: ErrorKind | None = None  # what is allowed for
 
     def __post_init__(self) -> None:
         if self.pipeline.plan.method == "difference":
             raise ArgumentError("detrend", "difference", NO_DIFFERENCES)
+        if self.measurement_error is not None and self.sampling is not None and not self.sampling.damping_tested:
+            given = described(f"{self.measurement_error!r}, of a record without enough observations a step apart")
+            least = f"None where fewer than {FEWEST_TRIPLES} observations follow two others a step apart"
+            raise ArgumentError("measurement_error", given, least)
 
     @property
     def reach(self) -> float:
@@ -77,7 +91,8 @@ class Scoring:
             or (self.mode is not None and self.mode.resolved)
         ):
             return None
-        return plan.n, repr(plan.bandwidth), plan.causal, self.limit  # 1 is a sample, 1.0 the whole record
+        width = repr(plan.bandwidth)  # 1 is a sample, 1.0 the whole record
+        return plan.n, width, plan.causal, self.limit, self.measurement_error
 
     @cached_property
     def shapes(self) -> FloatArray:
@@ -122,11 +137,22 @@ class Scoring:
     def score(self, residual: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The four statistics of residuals, (4, rows), and the scores of memory, damping and variance behind them."""
         if self.sampling is not None:
-            return self.sampling.score(residual, self.reach)
-        values, scores = score(residual, self.shapes, self.reach)
+            values, scores = self.sampling.score(residual, self.reach)
+        else:
+            values, scores = score(residual, self.shapes, self.reach)
+        if self.measurement_error == "drifting":
+            x = self.consecutive(bounded(residual, self.reach, far=FAR), np.nan)
+            instrumented(x, self.consecutive(self.shapes, 0.0), scores)
+            return largest(scores), scores
         if self.mode is not None and self.mode.resolved:
             values[_DAMPING] = mode_damping(bounded(residual, self.reach), scores[:, 0, 0], self.mode)
         return values, scores
+
+    def consecutive(self, rows: FloatArray, blank: float) -> FloatArray:
+        """Rows with a blank put where observations that follow one another are not a step apart."""
+        if self.sampling is None or not self.sampling.kept:
+            return rows
+        return self.sampling.scorer.apart(rows, blank)
 
     def statistics(self, rows: FloatArray) -> FloatArray:
         """The four statistics of rows, (4, rows), detrended first."""
@@ -151,15 +177,19 @@ class Scoring:
     def null(self, residual: FloatArray, *, null: nulls.NullName, seed: int) -> nulls.Null | RecordedNull:
         """The null whose residuals have the memory of this one, of shape (1, n); red noise only of what is not more."""
         if self.sampling is not None:
-            return self.sampling.null(null=null, limit=self.reach, seed=seed)
+            error = self.measurement_error
+            return self.sampling.null(null=null, limit=self.reach, seed=seed, measurement_error=error)
+        own = bounded(residual, self.reach)
         if null == "ar1" and self.mode is not None and not self.mode.alone:
-            return fitted_oscillating_null(bounded(residual, self.reach)[0])
-        return fitted_null(
-            bounded(residual, self.reach)[0],
-            lambda rows: bounded(self.residual(rows), self.reach),
-            null=null,
-            seed=seed,
-        )
+            return fitted_oscillating_null(own[0])
+
+        def left(rows: FloatArray) -> FloatArray:
+            return bounded(self.residual(rows), self.reach)
+
+        if null == "ar1" and self.measurement_error is not None:
+            positions = np.arange(self.pipeline.n, dtype=np.float64)
+            return fitted_with_error(own, positions, observed=lambda rows: rows, left=left, seed=seed)
+        return fitted_null(own[0], left, null=null, seed=seed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +249,15 @@ def hold(
         **_fields(memory=memory, modulus=modulus, spread=spread),
         detrend_sentence=scoring.pipeline.plan.sentence,
         null_sentence=_said(null, scoring),
-        config=ScoreTestsConfig(**choices, **test.choices, limit=scoring.limit, null=test.null),
+        error_likely=scoring.mode is None
+        and looks_like_error(scoring.consecutive(bounded(residual, scoring.reach, far=FAR), np.nan)[0]),
+        config=ScoreTestsConfig(
+            **choices,
+            **test.choices,
+            limit=scoring.limit,
+            null=test.null,
+            measurement_error=scoring.measurement_error,
+        ),
     )
     return Held(result, scoring, null, table, paths)
 
@@ -243,6 +281,11 @@ def _paths(residual: FloatArray, scoring: Scoring, scores: FloatArray, alpha: fl
     shapes, quantile = scoring.shapes, _quantile(alpha)
     best = int(np.argmax(np.abs(scores[0]))) if np.isfinite(scores[0]).all() else 0
     kept = scoring.sampling if scoring.sampling is not None and scoring.sampling.kept else None
+    spread = spread_path(residual, shapes[0], shape=SHAPES[0], quantile=quantile)
+    if scoring.measurement_error == "drifting":
+        at = instrumented_path if kept is None else partial(instrumented_path_at, scorer=kept.scorer)
+        memory = at(x, w=shapes[best], order=1, shape=SHAPES[best], quantile=quantile)
+        return memory, memory, at(x, w=shapes[0], order=2, shape=SHAPES[0], quantile=quantile), spread
     if kept is None:
         memory = memory_path(x, shapes[best], shape=SHAPES[best], quantile=quantile)
     if kept is not None:
@@ -253,7 +296,6 @@ def _paths(residual: FloatArray, scoring: Scoring, scores: FloatArray, alpha: fl
         modulus = path_between(*mode_moduli(x, scoring.mode), x.size, shape=SHAPES[0])
     else:
         modulus = modulus_path(x, shapes[0], shape=SHAPES[0], quantile=quantile)
-    spread = spread_path(residual, shapes[0], shape=SHAPES[0], quantile=quantile)
     return memory, memory, modulus, spread
 
 

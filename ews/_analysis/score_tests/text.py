@@ -11,7 +11,7 @@ from ews._common.words import number_text, p_clause, p_text, sentence
 if TYPE_CHECKING:
     from ews._analysis.score_tests.result import ScoreTests
 
-__all__ = ["MEANING", "report"]
+__all__ = ["MEANING", "error_sentences", "report"]
 
 # What a drift towards instability of each kind precedes.
 MEANING = {
@@ -28,6 +28,40 @@ _MEASURED = {
 }
 
 
+_LEFT = "a mean that moves faster than the smoother follows leaves some memory. Coefficients are those of the residual"
+_CAUTION = {
+    None: f"Measurement error that falls with time is a drift of memory to this test, and {_LEFT}, which the smoother "
+    "makes smaller.",
+    "constant": f"Measurement error that falls with time is a drift of memory to this test, and {_LEFT}, which the "
+    "smoother and the error make smaller.",
+    "drifting": f"{_LEFT[0].upper()}{_LEFT[1:]}, which the smoother makes smaller.",
+}
+_ALLOWED_FOR = {
+    "constant": (
+        "measurement error of constant size is allowed for: every surrogate has as much as the record. Error that "
+        'falls or rises still passes for a drift of memory (measurement_error="drifting")'
+    ),
+    "drifting": (
+        "measurement error of any size at each time is allowed for: memory and damping are measured by instruments "
+        "from further back, which see less; noise that grows may be error that grows"
+    ),
+}
+
+
+def error_sentences(found: ScoreTests) -> tuple[str, ...]:
+    """What is to be said of measurement error, if anything."""
+    kind = found.config.measurement_error
+    if kind is not None:
+        return (_ALLOWED_FOR[kind],)
+    if not found.error_likely:
+        return ()
+    return (
+        "memory two steps apart is stronger than memory over one step implies, as measurement error makes it (or "
+        'several time scales): see what is left with measurement_error="constant", or "drifting" if its size may have '
+        "changed, as error that falls with time passes for memory that rises",
+    )
+
+
 def report(found: ScoreTests) -> Report:
     """The tests, what they mean, and every choice."""
     config = found.config
@@ -38,10 +72,13 @@ def report(found: ScoreTests) -> Report:
     said = Report(f"Score tests of drift in {name!r}", answers=answers or ["no drift at the family-wise level"])
     said.data(found.series, config)
     said.section("Detrending", sentence(found.detrend_sentence))
+    errors = "White's standard errors"
+    if config.measurement_error == "drifting":
+        errors = "both by instruments as many steps further back, Newey and West's standard errors"
     said.section(
         "Test",
         "Scores of a first-order autoregression whose coefficient drifts (memory), of a second-order one whose second "
-        "coefficient drifts beyond what a drift of the first explains (damping), White's standard errors; and of the "
+        f"coefficient drifts beyond what a drift of the first explains (damping), {errors}; and of the "
         f"logarithm of squared residuals (variance). One-sided, against {config.n_surrogates} surrogates, each "
         f"detrended again: {found.null_sentence}; weighted min-p over the four, level {config.alpha:g}, "
         f"seed {config.seed}.",
@@ -67,9 +104,7 @@ def report(found: ScoreTests) -> Report:
         ],
         strong=[one.name in found.kinds for one in found.tests],
     )
-    said.section(
-        "Caution",
-        "Measurement error that falls with time is a drift of memory to this test, and a mean that moves faster than "
-        "the smoother follows leaves some. Coefficients are those of the residual, which the smoother makes smaller.",
-    )
+    for one in error_sentences(found):
+        said.section("Error", sentence(one))
+    said.section("Caution", _CAUTION[config.measurement_error])
     return said
