@@ -13,6 +13,7 @@ from adapters.cli.assess import assess
 from adapters.cli.bench import bench
 from adapters.cli.calibrate import calibrate
 from adapters.cli.generate import generate
+from adapters.cli.train import train
 
 __all__ = ["app"]
 
@@ -40,6 +41,10 @@ EXAMPLES: dict[Any, str] = {
     bench: (
         "`ews llm bench ./model --figure front.png`\n\n"
         "`ews llm bench ./model --policy ./policy --policy confidence:threshold=0.8,depths=20+26`"
+    ),
+    train: (
+        "`ews llm train layer_skip ./model texts.txt --out ./tuned --epochs 3 --lora 8`\n\n"
+        "`ews llm train layer_skip ./model texts.jsonl --out ./tuned --resume --option dropout=0.2`"
     ),
 }
 for command, examples in EXAMPLES.items():

@@ -5,15 +5,16 @@ from __future__ import annotations
 import importlib
 import os
 import socket
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from adapters.cli.model_files import has_code, require_plain_files
 from adapters.cli.reporting import message
 from ews.errors import ArgumentError, UnknownNameError, described
 
-__all__ = ["load_model", "load_policy"]
+__all__ = ["load_model", "load_policy", "read_options"]
 
 _CONSTANTS = {"True": True, "False": False, "None": None}
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -24,6 +25,7 @@ _ANSWER = 5.0  # seconds that the hub has
 def load_model(
     name: str,
     *,
+    kind: Literal["decoder", "encoder"] = "decoder",
     dtype: str = "auto",
     device: str | None = None,
     threads: int | None = None,
@@ -35,6 +37,8 @@ def load_model(
     ----------
     name : str
         A folder, a GGUF file, or a name on the hub.
+    kind : {"decoder", "encoder"}, default "decoder"
+        A causal language model, or an encoder of sequences without a head.
     dtype : {"auto", "float32", "bfloat16", "float16"}, default "auto"
         Type of the weights; "auto" is float32 on a processor, and what the file has elsewhere.
     device : str, optional
@@ -61,7 +65,7 @@ def load_model(
     if folder is not None:
         require_plain_files(folder, trusted=trust_remote_code)
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -69,7 +73,8 @@ def load_model(
     if threads is not None:
         torch.set_num_threads(threads)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    kind: Any = getattr(torch, dtype, "auto") if dtype != "auto" else torch.float32 if device == "cpu" else "auto"
+    auto, called = (AutoModelForCausalLM, "a causal language model") if kind == "decoder" else (AutoModel, "an encoder")
+    numbers: Any = getattr(torch, dtype, "auto") if dtype != "auto" else torch.float32 if device == "cpu" else "auto"
     place = _place(device)
     options["trust_remote_code"] = trust_remote_code
     if "gguf_file" in options:
@@ -82,10 +87,11 @@ def load_model(
     else:
         quantised = {}
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=kind, **options, **quantised).to(place).eval()
+        loads: Any = auto
+        model: Any = loads.from_pretrained(where, dtype=numbers, **options, **quantised).to(place).eval()
     except Exception as error:  # noqa: BLE001  # files of any origin, read by other libraries, fail in any way
         _refuse_code(error, name)
-        allowed = f"a causal language model that transformers can load ({_first(error)})"
+        allowed = f"{called} that transformers can load ({_first(error)})"
         raise ArgumentError("MODEL", name, allowed) from None
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, **options)
@@ -208,15 +214,15 @@ def load_policy(text: str, model: Any) -> Any:
     if name not in known and (folder.is_dir() or os.sep in text):
         if not folder.is_dir():
             raise ArgumentError("--policy", described(f"{text}, which is not there"), "a folder of ews llm calibrate")
+        if (folder / "system.json").is_file():
+            return _trained_policy(folder, model)
         return EWSExitPolicy.load(folder, model)
     if name not in known:
         raise UnknownNameError("--policy", name, known)
-    options: dict[str, Any] = {}
-    for each in filter(None, rest.split(",")):
-        key, equals, value = each.partition("=")
-        if not equals:
-            raise ArgumentError("--policy", text, "name:option=value,option=value")
-        options[key.strip()] = _value(value.strip())
+    try:
+        options = read_options("--policy", filter(None, rest.split(",")))
+    except ArgumentError:
+        raise ArgumentError("--policy", text, "name:option=value,option=value") from None
     if isinstance(options.get("depths"), int):
         options["depths"] = (options["depths"],)
     try:
@@ -226,6 +232,34 @@ def load_policy(text: str, model: Any) -> Any:
     except TypeError as error:
         why = _first(error).partition("() ")[2] or _first(error)
         raise ArgumentError("--policy", text, f"options of {name} ({why})") from None
+
+
+def read_options(argument: str, given: Iterable[str]) -> dict[str, Any]:
+    """Options written as name=value.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        If one is written otherwise.
+    """
+    found: dict[str, Any] = {}
+    for each in given:
+        key, equals, value = each.partition("=")
+        if not equals or not key.strip():
+            raise ArgumentError(argument, each, "name=value")
+        found[key.strip().replace("-", "_") if argument != "--policy" else key.strip()] = _value(value.strip())
+    return found
+
+
+def _trained_policy(folder: Path, model: Any) -> Any:
+    """What ``ews llm train`` wrote, with the adapter that may be in it."""
+    from adapters.training.tuning import load_tuned
+
+    policy = load_tuned(folder, model)
+    if policy is None:
+        given = described(f"{str(folder)!r}, whose system has no policy of its own")
+        raise ArgumentError("--policy", given, "a policy by name, with that folder as MODEL")
+    return policy
 
 
 def _value(text: str) -> Any:

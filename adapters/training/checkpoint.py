@@ -158,7 +158,7 @@ def require_no_pickles(folder: Path) -> None:
     if folder.is_dir():
         pickles = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in _PICKLES)
         if pickles:
-            _refuse(described(f"{pickles[0]!r} in {str(folder)!r}: a pickle, which is never read"), _SAVED)
+            _refuse(described(f"the pickle {pickles[0]!r}, which is never read, in {str(folder)!r}"), _SAVED)
 
 
 def _read(path: Path, most: int) -> bytes:

@@ -122,6 +122,13 @@ _SYSTEMS: dict[str, System] = {
             "texts",
             "adapters.training.layer_skip:train",
         ),
+        System(
+            "skip_decode",
+            "SkipDecode: the model itself with its schedule of layers on, whole or through LoRA",
+            "decoder",
+            "texts",
+            "adapters.training.skip_decode:train",
+        ),
     )
 }
 

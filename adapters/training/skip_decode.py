@@ -9,19 +9,21 @@ arXiv:2307.02628.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from adapters.decoding.contract import Policy
 from adapters.families import Family, family_of
+from adapters.policies.skip_decode import SkipDecodePolicy
 from adapters.training.loop import History
 from adapters.training.registry import FitSettings
 from adapters.training.scheduled import Schedule, scheduled_states
 from adapters.training.texts import CausalBatch, require_texts
-from adapters.training.tuning import tune
+from adapters.training.tuning import save_tuned, tune
 
-__all__ = ["tune_under_schedule"]
+__all__ = ["train", "tune_under_schedule"]
 
 
 def tune_under_schedule(
@@ -69,3 +71,72 @@ def tune_under_schedule(
 
     settings = {"policy": type(policy).__name__, "layers": schedule.last.tolist(), **dict(config or {})}
     return tune(model, texts, loss, fit=fit or FitSettings(), config=settings, lora=lora)
+
+
+def train(
+    model: Any,
+    data: Sequence[Any],
+    *,
+    folder: Path | str,
+    fit: FitSettings | None = None,
+    tokenizer: Any = None,
+    length: int | None = None,
+    max_exit: int | None = None,
+    min_exit: int | None = None,
+    speedup: float | None = None,
+    warmup_layers: int = 1,
+    lora: int | None = None,
+) -> Mapping[str, Any]:
+    """Tune a causal model in place under SkipDecode's schedule, and write it with the policy.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        The model. With LoRA it has an adapter of peft afterwards; else its own weights are others.
+    data : sequence of Continuation
+        Texts; what follows each prompt is learned.
+    folder : path
+        Where the model, or the adapter, is written; :func:`adapters.training.tuning.load_tuned` gives the policy.
+    fit : FitSettings, optional
+        Epochs, rates, checkpoints.
+    tokenizer : transformers tokenizer, optional
+        Written beside a whole model.
+    length : int, optional
+        Tokens over which the depth falls; default: those after the prompt of the longest text.
+    max_exit, min_exit, speedup, warmup_layers
+        As for :class:`adapters.SkipDecodePolicy`.
+    lora : int, optional
+        Rank of adapters on all linear layers; default: all weights are trained.
+
+    Returns
+    -------
+    mapping of str to object
+        What was done, as plain values.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        If an option is out of its range, or a text cannot be trained on.
+    """
+    texts = require_texts(data, family_of(model))
+    given = {
+        "length": max(len(each.tokens) - each.prompt for each in texts) if length is None else length,
+        "max_exit": max_exit,
+        "min_exit": min_exit,
+        "speedup": speedup,
+        "warmup_layers": warmup_layers,
+    }
+    options = {name: value for name, value in given.items() if value is not None}
+    policy = SkipDecodePolicy(**options)  # type: ignore[arg-type]
+    config = {"system": "skip_decode", "options": options}
+    history, base = tune_under_schedule(model, texts, policy, fit=fit, config=config, lora=lora)
+    return save_tuned(
+        model,
+        folder,
+        system="skip_decode",
+        base=base,
+        lora=lora,
+        policy=("skip_decode", options),
+        history=history,
+        tokenizer=tokenizer,
+    )

@@ -88,7 +88,7 @@ def test_missing_extra_is_named(tmp_path: Path, missing: str) -> None:
     assert missing in found.stderr
 
 
-@pytest.mark.parametrize("command", ["assess", "calibrate", "generate", "bench"])
+@pytest.mark.parametrize("command", ["assess", "calibrate", "generate", "bench", "train"])
 def test_help_has_examples(command: str) -> None:
     text = run(command, "--help").output
     assert f"ews llm {command}" in text

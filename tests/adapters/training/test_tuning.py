@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from adapters import FixedExitPolicy, Plan, Policy, SaturationPolicy
+from adapters import FixedExitPolicy, Plan, Policy, SaturationPolicy, SkipDecodePolicy
 from adapters.errors import CheckpointMismatchError, PolicyMismatchError
 from adapters.families import family_of
 from adapters.texts.continuations import Continuation
@@ -62,11 +63,18 @@ def decoded(model: Any, policy: Policy, text: Continuation) -> torch.Tensor:
     return torch.cat(found)
 
 
-@pytest.mark.parametrize("top", [False, True])
+SCHEDULES: dict[str, Callable[[], Policy]] = {
+    "from the bottom": Falling,
+    "from the top": lambda: Falling(top=True),
+    "SkipDecode": lambda: SkipDecodePolicy(length=9, min_exit=2),
+}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("name", TINY)
-def test_the_training_forward_is_decoding_under_the_policy(name: str, top: bool) -> None:
+def test_the_training_forward_is_decoding_under_the_policy(name: str, schedule: str) -> None:
     model = TINY[name](dtype=torch.float64)
-    family, policy, random = family_of(model), Falling(top=top), np.random.default_rng(0)
+    family, policy, random = family_of(model), SCHEDULES[schedule](), np.random.default_rng(0)
     ragged = [
         Continuation(random.integers(1, 100, size=length), prompt)
         for length, prompt in ((14, 5), (17, 3), (9, 4), (3, 1), (5, 3))
