@@ -13,7 +13,7 @@ from adapters.training.registry import systems
 __all__ = ["train"]
 
 _FITTING, _DATA = "Fitting", "Data"
-_WRITTEN = ("system.json", "model.safetensors", "adapter_model.safetensors")
+_WRITTEN = ("system.json", "parts.safetensors", "model.safetensors", "adapter_model.safetensors")
 
 
 def _known() -> str:

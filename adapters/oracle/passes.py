@@ -7,7 +7,7 @@ full model's keys of what came before it, and its own of the route.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -115,6 +115,27 @@ class TokenPass:
         rows = max(1, _AT_ONCE // max(self.tokens, 1))
         parts = [self._losses(wide[start : start + rows]) for start in range(0, len(wide), rows)]
         return np.concatenate(parts) if parts else np.empty((0, self.tokens))
+
+    @torch.no_grad()
+    def follow(self, choose: Callable[[int, Tensor], Tensor]) -> tuple[FloatArray, IntArray]:
+        """Cross-entropy where something chooses the block of each token on its way, and the routes that come of it.
+
+        Parameters
+        ----------
+        choose : callable
+            Of a layer and the states after its attention, shape (tokens, width): :class:`adapters.FFNRoute` of each.
+
+        Returns
+        -------
+        (ndarray of float64 of shape (tokens,), ndarray of int64 of shape (tokens, depth))
+            In nats; and the routes.
+        """
+        hidden, routes = self.states[:, 0][None], []
+        for index in range(self.family.depth):
+            post_attention = self._attend(index, hidden)
+            routes.append(choose(index, post_attention[0]))
+            hidden = self._feed(index, post_attention, hidden, routes[-1][None])
+        return self._read(hidden)[0], torch.stack(routes, 1).cpu().numpy()
 
     def _losses(self, routes: IntArray) -> FloatArray:
         family, home = self.family, self.family.home

@@ -229,6 +229,7 @@ def fit_modules(
                 run.save(folder, identity, done, losses)
             if report is not None:
                 report(done, total)
+    optimizer.zero_grad(set_to_none=True)  # nobody needs the last gradients, which are as large as the modules
     seconds = time.perf_counter() - began
     return History(np.asarray(losses), total, resumed, seconds, seed, given)
 

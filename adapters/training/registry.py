@@ -116,6 +116,13 @@ _SYSTEMS: dict[str, System] = {
     each.name: each
     for each in (
         System(
+            "duo",
+            "Duo-LLM: small feed-forward blocks beside the model, and a router to them",
+            "decoder",
+            "texts",
+            "adapters.training.duo:train",
+        ),
+        System(
             "layer_skip",
             "LayerSkip: a loss at every exit and layers that drop out, whole or through LoRA",
             "decoder",

@@ -6,6 +6,7 @@ which model and under which policy it was made.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load as read_tensors
+from safetensors.torch import save as tensor_bytes
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -30,10 +33,21 @@ from adapters.training.registry import FitSettings
 from adapters.training.texts import CausalBatch, require_texts
 from ews.errors import ArgumentError, described
 
-__all__ = ["load_tuned", "save_tuned", "tune", "warm_cosine"]
+__all__ = [
+    "load_parts",
+    "load_tuned",
+    "made_folder",
+    "read_words",
+    "save_parts",
+    "save_tuned",
+    "summary",
+    "tune",
+    "warm_cosine",
+]
 
 FORMAT, VERSION = "earlywarning system", 1
 _WORDS, _WORDS_BYTES = "system.json", 1 << 20
+_PARTS = "parts.safetensors"
 _SAVED = "a folder that ews llm train wrote"
 _WHOLE_RATE, _LORA_RATE = 5e-5, 5e-4
 _CLIP = 1.0
@@ -182,11 +196,7 @@ def save_tuned(
     dict
         What is in the JSON.
     """
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise ArgumentError("folder", str(folder), "a folder, or a path where there is nothing") from None
+    folder = made_folder(folder)
     model.save_pretrained(folder, safe_serialization=True)
     if tokenizer is not None and lora is None:
         tokenizer.save_pretrained(folder)
@@ -198,15 +208,116 @@ def save_tuned(
         "base": base,
         "tuned": fingerprint(model),
         "lora": lora,
-        "training": {
-            "steps": history.steps,
-            "seed": history.seed,
-            "first_loss": float(history.losses[0]),
-            "last_loss": float(history.losses[-1]),
-            "settings": dict(history.config),
-        },
+        "training": summary(history),
     }
     write_whole(folder / _WORDS, (json.dumps(words, indent=1, allow_nan=False) + "\n").encode())
+    return words
+
+
+def summary(history: History) -> dict[str, Any]:
+    """A run in plain values: the losses are means over the first tenth of the steps and over the last."""
+    tenth = max(1, history.steps // 10)
+    return {
+        "steps": history.steps,
+        "seed": history.seed,
+        "first_loss": float(history.losses[:tenth].mean()),
+        "last_loss": float(history.losses[-tenth:].mean()),
+        "settings": dict(history.config),
+    }
+
+
+def save_parts(
+    folder: Path | str, tensors: Mapping[str, Tensor], *, system: str, base: str, words: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write what was trained beside a model: its tensors, and the JSON that says for which model they are.
+
+    Parameters
+    ----------
+    folder : path
+        Made where it does not exist.
+    tensors : mapping of str to Tensor
+        The tensors.
+    system : str
+        What was trained.
+    base : str
+        Fingerprint of the model.
+    words : mapping of str to object
+        Everything else, as plain values.
+
+    Returns
+    -------
+    dict
+        What is in the JSON.
+    """
+    folder = made_folder(folder)
+    data = tensor_bytes(dict(tensors))
+    found = {
+        "format": FORMAT,
+        "version": VERSION,
+        "system": system,
+        "base": base,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        **words,
+    }
+    write_whole(folder / _PARTS, data)
+    write_whole(folder / _WORDS, (json.dumps(found, indent=1, allow_nan=False) + "\n").encode())
+    return found
+
+
+def load_parts(folder: Path | str, model: Any, *, system: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read what :func:`save_parts` wrote, once it is known to be that, and for this model.
+
+    Parameters
+    ----------
+    folder : path
+        Where it is.
+    model : transformers.PreTrainedModel
+        The model.
+    system : str
+        What was trained.
+
+    Returns
+    -------
+    (dict, dict of str to Tensor)
+        The JSON and the tensors.
+
+    Raises
+    ------
+    adapters.errors.PolicyMismatchError
+        If it is of another system or model, was changed, or a file is missing.
+    """
+    folder = Path(folder)
+    words = read_words(folder)
+    if words.get("system") != system:
+        raise PolicyMismatchError(_WORDS, words.get("system"), repr(system))
+    path = folder / _PARTS
+    data = read_plain(path, "folder", most=path.lstat().st_size if path.exists() else 0, allowed=_SAVED)
+    if hashlib.sha256(data).hexdigest() != words.get("sha256"):
+        raise PolicyMismatchError(
+            _PARTS, described("a file that was cut short or changed"), f"that saved beside {_WORDS}"
+        )
+    if fingerprint(model) != words.get("base"):
+        given = described(f"another one than that of {str(folder)!r}")
+        raise PolicyMismatchError("model", given, "the model that it was trained beside")
+    return words, read_tensors(data)
+
+
+def made_folder(folder: Path | str) -> Path:
+    """A folder that is there now."""
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ArgumentError("folder", str(folder), "a folder, or a path where there is nothing") from None
+    return path
+
+
+def read_words(folder: Path) -> dict[str, Any]:
+    """The JSON of a folder that training wrote; no pickle may lie beside it."""
+    words = read_json(read_plain(folder / _WORDS, "folder", most=_WORDS_BYTES, allowed=_SAVED), _WORDS, allowed=_SAVED)
+    require_no_pickles(folder)
+    if not isinstance(words, dict) or words.get("format") != FORMAT or words.get("version") != VERSION:
+        raise PolicyMismatchError(_WORDS, described("JSON of another format or version"), f"{FORMAT!r}, {VERSION}")
     return words
 
 
@@ -232,10 +343,7 @@ def load_tuned(folder: Path | str, model: Any) -> Policy | None:
         If the model is another, the JSON cannot be read, or a pickle lies beside it.
     """
     folder = Path(folder)
-    words = read_json(read_plain(folder / _WORDS, "folder", most=_WORDS_BYTES, allowed=_SAVED), _WORDS, allowed=_SAVED)
-    require_no_pickles(folder)
-    if not isinstance(words, dict) or words.get("format") != FORMAT or words.get("version") != VERSION:
-        raise PolicyMismatchError(_WORDS, described("JSON of another format or version"), f"{FORMAT!r}, {VERSION}")
+    words = read_words(folder)
     found = fingerprint(model)
     if words.get("lora") is not None and found == words.get("base"):
         model.load_adapter(str(folder))
