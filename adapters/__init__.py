@@ -21,7 +21,10 @@ _HOMES: dict[str, str | None] = {
     "EWSExitPolicy": "adapters.policies.ews",
     "Exit": "adapters.decoding.contract",
     "FFNRoute": "adapters.decoding.contract",
+    "FFNSkipCalibration": "adapters.calibration.ffn_skip",
+    "FFNSkipPolicy": "adapters.policies.ffn_skip",
     "FixedExitPolicy": "adapters.policies.fixed",
+    "FixedFFNSkipPolicy": "adapters.policies.fixed_ffn",
     "FixedPointPolicy": "adapters.policies.fixed_point",
     "Guarded": "adapters.guard.policy",
     "NeverExitPolicy": "adapters.policies.never",
@@ -30,6 +33,7 @@ _HOMES: dict[str, str | None] = {
     "Policy": "adapters.decoding.contract",
     "Promise": "adapters.decoding.contract",
     "RandomExitPolicy": "adapters.policies.random",
+    "RandomFFNSkipPolicy": "adapters.policies.random_ffn",
     "Regret": "adapters.oracle.result",
     "Replay": "adapters.texts.replaying",
     "Report": "adapters.decoding.report",
@@ -64,7 +68,10 @@ __all__ = [
     "EWSExitPolicy",
     "Exit",
     "FFNRoute",
+    "FFNSkipCalibration",
+    "FFNSkipPolicy",
     "FixedExitPolicy",
+    "FixedFFNSkipPolicy",
     "FixedPointPolicy",
     "Guarded",
     "NameClashWarning",
@@ -74,6 +81,7 @@ __all__ = [
     "Policy",
     "Promise",
     "RandomExitPolicy",
+    "RandomFFNSkipPolicy",
     "Regret",
     "Replay",
     "Report",
@@ -152,6 +160,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from adapters import errors, signals, windows
     from adapters.assessment.run import Suitability, assess
+    from adapters.calibration.ffn_skip import FFNSkipCalibration
     from adapters.calibration.result import Calibration, CalibrationConfig
     from adapters.decoding.contract import Exit, FFNRoute, Plan, Policy, Promise, Trajectory
     from adapters.decoding.report import Report
@@ -162,10 +171,13 @@ if TYPE_CHECKING:
     from adapters.oracle.search import oracle_routes
     from adapters.policies.confidence import ConfidencePolicy
     from adapters.policies.ews import EWSExitPolicy
+    from adapters.policies.ffn_skip import FFNSkipPolicy
     from adapters.policies.fixed import FixedExitPolicy
+    from adapters.policies.fixed_ffn import FixedFFNSkipPolicy
     from adapters.policies.fixed_point import FixedPointPolicy
     from adapters.policies.never import NeverExitPolicy
     from adapters.policies.random import RandomExitPolicy
+    from adapters.policies.random_ffn import RandomFFNSkipPolicy
     from adapters.policies.registry import policy_named, register_policy
     from adapters.policies.saturation import SaturationPolicy
     from adapters.policies.skip_decode import SkipDecodePolicy

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError
 
-__all__ = ["read_count", "read_depth", "read_depths", "read_early_depths", "read_share", "require_cache"]
+__all__ = ["read_count", "read_depth", "read_depths", "read_early_depths", "read_layers", "read_share", "require_cache"]
 
 
 def read_count(argument: str, value: object, *, least: int = 1) -> int:
@@ -45,6 +45,21 @@ def read_early_depths(argument: str, depths: Sequence[int] | None, layers: int, 
     if read and read[0] < first:
         raise ValueRangeError(argument, read[0], f"{first} to {layers}")
     return tuple(depth for depth in read if depth < layers)
+
+
+def read_layers(argument: str, given: object, layers: int) -> tuple[int, ...]:
+    """Indices of some layers, each once, rising."""
+    if isinstance(given, Integral) and not isinstance(given, bool):  # one, as from a command line
+        given = (given,)
+    if not isinstance(given, Iterable) or isinstance(given, str | bytes):
+        raise InputTypeError(argument, given, f"indices of layers, from 0 to {layers - 1}")
+    found: set[int] = set()
+    for each in given:
+        index = read_count(argument, each, least=0)
+        if index >= layers:
+            raise ValueRangeError(argument, each, f"0 to {layers - 1}, the layers of this model")
+        found.add(index)
+    return tuple(sorted(found))
 
 
 def read_share(argument: str, value: object, *, low: float = 0.0, high: float = 1.0) -> float:

@@ -13,10 +13,13 @@ from adapters._common.plugins import installed
 from adapters.decoding.contract import Policy
 from adapters.policies.confidence import ConfidencePolicy
 from adapters.policies.ews import EWSExitPolicy
+from adapters.policies.ffn_skip import FFNSkipPolicy
 from adapters.policies.fixed import FixedExitPolicy
+from adapters.policies.fixed_ffn import FixedFFNSkipPolicy
 from adapters.policies.fixed_point import FixedPointPolicy
 from adapters.policies.never import NeverExitPolicy
 from adapters.policies.random import RandomExitPolicy
+from adapters.policies.random_ffn import RandomFFNSkipPolicy
 from adapters.policies.saturation import SaturationPolicy
 from adapters.policies.skip_decode import SkipDecodePolicy
 from adapters.policies.unified_skip import UnifiedSkipPolicy
@@ -29,10 +32,13 @@ _GROUP = "earlywarning.policies"
 POLICIES: dict[str, type[Policy]] = {
     "confidence": ConfidencePolicy,
     "ews": EWSExitPolicy,
+    "ffn_skip": FFNSkipPolicy,
     "fixed": FixedExitPolicy,
+    "fixed_ffn": FixedFFNSkipPolicy,
     "fixed_point": FixedPointPolicy,
     "never": NeverExitPolicy,
     "random": RandomExitPolicy,
+    "random_ffn": RandomFFNSkipPolicy,
     "saturation": SaturationPolicy,
     "skip_decode": SkipDecodePolicy,
     "unified_skip": UnifiedSkipPolicy,

@@ -179,17 +179,20 @@ def hooked(modules: Sequence[Any], hook: Callable[[int], Any], *, before: bool =
 
 
 @contextmanager
-def counted(model: Any) -> Iterator[list[tuple[int, int, int]]]:
-    """Every call of a layer: its index, rows and tokens."""
+def counted(model: Any, *, halves: bool = False) -> Iterator[list[tuple[int, int, int]]]:
+    """Every call of a layer: its index, rows and tokens; of its attention, where layers may be run in `halves`."""
     calls: list[tuple[int, int, int]] = []
+    family = family_of(model)
 
     def hook(index: int) -> Any:
-        def note(_: Any, args: Any, __: Any) -> None:
-            calls.append((index, *args[0].shape[:2]))
+        def note(_: Any, args: Any, named: Any) -> None:
+            hidden = args[0] if args else named["hidden_states"]
+            calls.append((index, *hidden.shape[:2]))
 
         return note
 
-    with hooked(family_of(model).layers, hook, before=True):
+    modules = [family.attention(index) for index in range(family.depth)] if halves else family.layers
+    with hooked(modules, hook, before=True):
         yield calls
 
 

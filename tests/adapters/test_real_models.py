@@ -9,7 +9,14 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-from adapters import EWSExitPolicy, FixedExitPolicy, NeverExitPolicy, RandomExitPolicy, SkipDecodePolicy
+from adapters import (
+    EWSExitPolicy,
+    FFNSkipPolicy,
+    FixedExitPolicy,
+    NeverExitPolicy,
+    RandomExitPolicy,
+    SkipDecodePolicy,
+)
 from adapters.decoding.contract import Policy
 
 QUESTIONS = ("Why is the sky blue?", "Write a short poem about a lake.", "What is 17 times 4?")
@@ -120,3 +127,29 @@ def test_depths_that_fall_are_really_run(stories15m: Path, cache: Any) -> None:
     assert report.layers_per_token == pytest.approx(sum(policy.budget_at(t) for t in range(1, 40)) / 39)
     expected = model.generate(ids, max_new_tokens=5, do_sample=False, pad_token_id=0)
     assert torch.equal(found[:, :10], expected)  # all six layers until token 5
+
+
+@torch.no_grad()
+def test_blocks_hardly_turn_the_residual_stream(smol: tuple[Any, list[torch.Tensor]]) -> None:
+    """FFN-SkipLLM's measure: high on the residual stream of a trained model, near zero on what passes for it."""
+    model, prompts = smol
+    right: list[torch.Tensor] = []
+    wrong: list[torch.Tensor] = []
+
+    class Hearing(FFNSkipPolicy):
+        def ffn_done(self, index: int, post_attention: torch.Tensor, after: torch.Tensor) -> None:
+            normed = model.model.layers[index].post_attention_layernorm(post_attention)
+            right.append(torch.cosine_similarity(post_attention, after))
+            wrong.append(torch.cosine_similarity(normed, after - post_attention))
+            super().ffn_done(index, post_attention, after)
+
+    policy = Hearing(threshold=0.97, cold_start=5, cold_end=25, warmup=2)
+    found = written(model, prompts[0], policy)
+    report = policy.report()
+    assert report.layers_per_token == report.depth
+    assert 1 < report.ffn_left_out_per_token < 10
+    assert torch.cat(right).median() > 0.95
+    assert torch.cat(wrong).abs().median() < 0.3
+    never = written(model, prompts[0], FFNSkipPolicy(k=0))
+    assert all(torch.equal(a, b) for a, b in zip(never.logits, written(model, prompts[0]).logits, strict=True))
+    assert torch.equal(found.sequences[:, : prompts[0].shape[1] + 2], never.sequences[:, : prompts[0].shape[1] + 2])
