@@ -1,9 +1,10 @@
 """How often the score tests err, and what they see, on records as they come: gaps, uneven times, repeats, rounding.
 
-Still noise is an AR(1) at the times of the record. What is done to a record (``missing="keep"`` or ``"interpolate"``,
-averages of repeats, rounding) is done to each of 99 surrogates. These are others for each record: were they always the
-same, a rate would be that of one draw of the critical values. Power is that on records with as many observations at
-even and at other times, which were read off one finer simulation of each approach.
+Still noise is an AR(1) at the times of the record, or a damped oscillation: an AR(2) of a grid sixteen times as fine.
+What is done to a record (``missing="keep"`` or ``"interpolate"``, averages of repeats, rounding) is done to each of 99
+surrogates. These are others for each record: were they always the same, a rate would be that of one draw of the
+critical values. Power is that on records with as many observations at even and at other times, which were read off one
+finer simulation of each approach.
 """
 
 from __future__ import annotations
@@ -15,14 +16,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.signal import lfilter
 
 import ews
 from benchmarks.evidence import peers, tables
-from ews._analysis.score_tests.sampling import sampling_of
-from ews._analysis.score_tests.statistics import STATISTICS, robust_residual
-from ews._common.alarms import westfall_young
 from ews.nulls import AR1AtTimes
-from ews.series import Duplicates, MissingKept, as_series
+from ews.series import Duplicates, MissingKept
 
 SEED = 20_261_129
 SERIES = 400
@@ -37,22 +36,10 @@ Record = tuple[np.ndarray, np.ndarray | None]  # values and times
 def answer(record: Record, missing: MissingKept, duplicates: Duplicates, *, seed: int) -> np.ndarray:
     """Any rejection and a warning at the family-wise level, and the adjusted p of each test."""
     values, time = record
-    series = as_series(values, time=time, missing=missing, duplicates=duplicates, timed=missing == "keep")
-    plan = ews.detrend.plan("local_linear", n=len(series), bandwidth=None, causal=False)
-    found = sampling_of(series, detrended=lambda rows: rows - plan.rows(rows))
-    if found is None:  # even, complete, and not rounded
-        tests = ews.score_tests(series.values, n_surrogates=SURROGATES, seed=seed)
-        return np.array([bool(tests.kinds), tests.warning, *(one.adjusted for one in tests.tests)], dtype=np.float64)
-
-    def residual(rows: np.ndarray) -> np.ndarray:
-        return robust_residual(rows, found.residual)
-
-    null = found.null(null="ar1", limit=LIMIT, seed=seed)
-    surrogate = found.score(residual(null.draw(0, SURROGATES, seed=seed)), LIMIT)[0]
-    observed = found.score(residual(series.values[None]), LIMIT)[0][:, 0]
-    adjusted = westfall_young(observed, surrogate, [one.tested for one in STATISTICS])[1]
-    rejects = adjusted <= 0.05
-    return np.array([rejects.any(), any(rejects & [one.warns for one in STATISTICS]), *adjusted], dtype=np.float64)
+    found = ews.score_tests(
+        values, time=time, missing=missing, duplicates=duplicates, n_surrogates=SURROGATES, seed=seed
+    )
+    return np.array([bool(found.kinds), found.warning, *(one.adjusted for one in found.tests)], dtype=np.float64)
 
 
 def _answers(work: tuple[list[Record], MissingKept, Duplicates, int]) -> np.ndarray:
@@ -118,6 +105,61 @@ def stills() -> Iterator[tuple[str, MissingKept, Duplicates, list[Record]]]:
         yield f"AR(1) {phi}, rounded to some 5 levels", "raise", "raise", [(np.round(row), None) for row in rows]
 
 
+# Of oscillating records: modulus of the pair over one step, period in steps, and how they are sampled.
+OSCILLATING = (
+    (0.95, 12.0, "random times that get denser"),
+    (0.95, 12.0, "random times"),
+    (0.95, 5.0, "random times that get denser"),
+    (0.95, 5.0, "times ± 0.3"),
+    (0.8, 6.0, "random times"),
+    (0.95, 12.0, "30% missing at random"),
+    (0.95, 12.0, "60% of the first half missing"),
+    (0.99, 20.0, "60% of the first half missing"),
+    (0.99, 20.0, "30% missing in one block"),
+)
+STEPS = 16  # of the simulation in one of the record
+
+
+def oscillation(modulus: float, period: float, how: str, rng: np.random.Generator) -> Record:
+    """A record of a damped oscillation that does not change."""
+    modulus, period = modulus ** (1.0 / STEPS), period * STEPS
+    warm_up = round(20.0 / (1.0 - modulus))
+    noise = rng.standard_normal(N * STEPS + warm_up)
+    x = lfilter([1.0], [1.0, -2.0 * modulus * np.cos(2.0 * np.pi / period), modulus**2], noise)[warm_up:]
+    end = x.size - 1
+    if "times" in how:
+        at = np.arange(N) * STEPS + STEPS // 2 + rng.integers(-5, 6, N)
+        if how != "times ± 0.3":
+            at = np.unique((end * rng.random(N) ** (0.5 if "denser" in how else 1.0)).astype(int))
+        return x[at], at / STEPS
+    row, absent = x[::STEPS].copy(), np.zeros(N, dtype=bool)
+    if "first half" in how:
+        absent[: N // 2] = rng.random(N // 2) < 0.6
+    elif "block" in how:
+        first = rng.integers(1, round(0.7 * N) - 1)
+        absent[first : first + round(0.3 * N)] = True
+    else:
+        absent = rng.random(N) < 0.3
+    row[absent] = np.nan
+    return row, None
+
+
+def oscillating() -> pd.DataFrame:
+    """Rates of rejection on oscillations that do not change."""
+    lines = []
+    for modulus, period, how in OSCILLATING:
+        rng = np.random.default_rng([SEED, round(100 * modulus), round(period), len(how)])
+        records = [oscillation(modulus, period, how, rng) for _ in range(SERIES)]
+        for missing in ("keep", "interpolate"):
+            found = answers(records, missing=missing)
+            name = f"AR(2), modulus {modulus:g}, period {period:g}, {how}"
+            line = {"record": name, "how": f'missing="{missing}"'}
+            line |= {"any": found[:, 0].mean(), "warning": found[:, 1].mean()}
+            print(line, flush=True)
+            lines.append(line)
+    return pd.DataFrame(lines).round(3)
+
+
 def false_alarms() -> pd.DataFrame:
     """Rates of rejection on still noise."""
     lines = []
@@ -163,8 +205,9 @@ def power(n: int = 400, models: tuple[str, ...] = ("fold", "transcritical", "Hop
 
 
 def main() -> None:
-    """Write docs/generated/sampling_false_alarms.csv and sampling_power.csv."""
+    """Write docs/generated/sampling_false_alarms.csv, sampling_oscillating.csv and sampling_power.csv."""
     tables.write("sampling_false_alarms", false_alarms())
+    tables.write("sampling_oscillating", oscillating())
     tables.write("sampling_power", power())
 
 

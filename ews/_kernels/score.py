@@ -12,7 +12,7 @@ from ews._kernels.jit import kernel
 from ews._kernels.logarithm import logarithms
 from ews._kernels.select import largest_size, median_size
 
-__all__ = ["DAMPING", "MEMORY", "VARIANCE", "far_rows", "score_rows", "winsorise_rows"]
+__all__ = ["DAMPING", "MEMORY", "VARIANCE", "far_rows", "score_rows", "solve", "winsorise_rows"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -93,7 +93,7 @@ def _scale(x: FloatArray, limit: float, work: FloatArray) -> float:
 
 
 @kernel
-def _solve(a: FloatArray, b: FloatArray, size: int) -> bool:
+def solve(a: FloatArray, b: FloatArray, size: int) -> bool:
     """Solve the positive definite system a x = b in place by Cholesky; False where it is singular to rounding."""
     for j in range(size):
         pivot = a[j, j]
@@ -343,7 +343,7 @@ def score_rows(residual: FloatArray, shapes: FloatArray, limit: float, far: floa
         right[0, 0], right[0, 1], right[0, 2] = sums[7], sums[9], sums[10]
         right[1, 0], right[1, 1], right[1, 2] = sums[11], sums[12], sums[13]
         # No fewer terms than coefficients, or they fit without error.
-        damped = sums[14] > 4.5 and _solve(gram, right, 3)
+        damped = sums[14] > 4.5 and solve(gram, right, 3)
         count = _total(squares, 2)
         mean, centre = 0.0, 0.0
         if count > 0.0:

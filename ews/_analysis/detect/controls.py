@@ -23,6 +23,7 @@ from ews._significance.needed import times_needed
 from ews._significance.pipeline import Stages, in_chunks
 from ews.nulls.autoregressive import LARGEST_COEFFICIENT, draw_autoregression, draw_second_order
 from ews.nulls.higher_order import AR
+from ews.nulls.modes_at_times import ModesAtTimes
 from ews.nulls.with_error import AR1WithError, with_error
 
 __all__ = [
@@ -96,9 +97,12 @@ def fitted_to(residual: FloatArray, null: nulls.Null | RecordedNull, mode: Mode 
     coefficient = noise.coefficient if isinstance(noise, nulls.AR1 | nulls.AR1AtTimes) else memory.coefficient
     if isinstance(noise, nulls.AR1AtTimes):  # consecutive observations are not a step apart
         return Fitted(coefficient, noise.innovation_sd, _DEFAULT_MODULUS, _DEFAULT_ANGLE, noise.innovation_sd)
-    if mode is None or not mode.resolved:
+    at_times = isinstance(noise, ModesAtTimes)
+    if at_times:
+        coefficient = noise.memory
+    if mode is None or not (mode.resolved or at_times):
         return Fitted(coefficient, memory.innovation_sd, *_pair(residual), memory.innovation_sd)
-    angle = 2.0 * np.pi / mode.period
+    angle = min(2.0 * np.pi / mode.period, math.pi)  # of a step, on the grid of controls
     modulus = min(math.exp(-mode.damping * angle), LARGEST_COEFFICIENT)
     near, far, variance = 2.0 * modulus * math.cos(angle), -(modulus**2), float(np.var(residual))
     # Variance of an AR(2) (Box & Jenkins 1976, eq. 3.2.28), of which the mode has its share.

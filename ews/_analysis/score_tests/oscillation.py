@@ -16,14 +16,14 @@ __all__ = ["OSCILLATING_WEIGHTS", "Mode", "dominant_mode", "fitted_oscillating_n
 FloatArray = npt.NDArray[np.float64]
 
 # A mode turns round at least so often within the record, else it is not told from slow fluctuations …
-_FEWEST_TURNS = 6
+FEWEST_TURNS = 6
 # … its damping ratio is at most this, above which the spectrum of a damped oscillator has no peak …
-_MOST_DAMPED = math.sqrt(0.5)
+MOST_DAMPED = math.sqrt(0.5)
 # … and at most this to tell its drift from that of noise …
 _UNDERDAMPED = 0.35
 # … it turns in no less than three samples, else it alternates; and it holds this share of the variance.
-_FASTEST = 2.0 * math.pi / 3.0
-_LEAST_SHARE = 0.1
+FASTEST = 2.0 * math.pi / 3.0
+LEAST_SHARE = 0.1
 # A mode with this share is alone: neither another nor measurement noise beside it.
 _ALONE = 0.93
 # Blocks are averaged until a turn has about so many: an autoregression of finely sampled noise sees only the noise.
@@ -98,8 +98,8 @@ def dominant_mode(residual: FloatArray) -> Mode | None:
     # Height of the spectrum at each angle times the half width of a peak there, over the variance.
     gain = np.abs(np.exp(-1j * np.outer(angle, np.arange(polynomial.size))) @ polynomial) ** 2
     share = decay / gain * np.prod(1.0 - np.square(fitted.reflections))
-    slow = 2.0 * math.pi * _FEWEST_TURNS * block / n
-    clear = (decay <= _MOST_DAMPED * angle) & (angle >= slow) & (angle <= _FASTEST) & (share >= _LEAST_SHARE)
+    slow = 2.0 * math.pi * FEWEST_TURNS * block / n
+    clear = (decay <= MOST_DAMPED * angle) & (angle >= slow) & (angle <= FASTEST) & (share >= LEAST_SHARE)
     if not clear.any():
         return None
     under = clear & (decay <= _UNDERDAMPED * angle)
@@ -178,7 +178,7 @@ def _turns(x: FloatArray) -> int:
     """How often the strongest oscillation turns round in the record: the peak of its smoothed periodogram."""
     power = np.abs(np.fft.rfft(np.where(np.isnan(x), 0.0, x))) ** 2
     smooth = np.convolve(power, np.full(5, 0.2), "same")
-    smooth[:_FEWEST_TURNS] = 0.0
+    smooth[:FEWEST_TURNS] = 0.0
     return int(np.argmax(smooth)) or 1
 
 

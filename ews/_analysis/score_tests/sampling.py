@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ews import nulls
 from ews._analysis.score_tests.measurement import ErrorKind, fitted_with_error
+from ews._analysis.score_tests.modes_at import ModesAt, modes_at
 from ews._analysis.score_tests.scores_at import FEWEST_TRIPLES, Scorer, scorer
 from ews._analysis.score_tests.shapes import weights, weights_at
 from ews._analysis.score_tests.statistics import bounded, largest, robust_residual, score
 from ews._common import checks
 from ews._common.observations import Observations
 from ews._common.transforms import Transform, transformed
+from ews._kernels.score import DAMPING
 from ews.detrend import METHODS, bandwidths
 from ews.detrend.local_linear import local_linear_bandwidth
 from ews.detrend.local_linear_at import smoother_at
 from ews.errors import ArgumentError, described
 from ews.nulls.at_times import AR1AtTimes
 from ews.nulls.autoregressive import LARGEST_COEFFICIENT, draw_autoregression
+from ews.nulls.modes_at_times import ModesAtTimes
 from ews.nulls.with_error import AR1WithError
 from ews.series import Series
 
@@ -61,6 +64,7 @@ class Sampling:
     kept: bool  # whether these are what is analysed; else an even grid, or the order alone
     shapes: FloatArray  # (shapes, n): drifts at what is analysed
     detrended: Rows  # rows of what is analysed to residuals
+    modes: ModesAt | None = None  # by which the record oscillates, if it does
 
     @property
     def n(self) -> int:
@@ -69,7 +73,7 @@ class Sampling:
 
     @property
     def damping_tested(self) -> bool:
-        """Whether enough observations follow one another for damping."""
+        """Whether enough observations follow one another for damping, whatever the record is."""
         return not self.kept or self.scorer.triples >= FEWEST_TRIPLES
 
     def residual(self, rows: FloatArray) -> FloatArray:
@@ -78,10 +82,37 @@ class Sampling:
 
     def score(self, residual: FloatArray, limit: float) -> tuple[FloatArray, FloatArray]:
         """What :func:`ews._analysis.score_tests.statistics.score` gives, for these times."""
-        if not self.kept:
-            return score(residual, self.shapes, limit)
-        scores = self.scorer.scores(residual, limit)
+        if self.kept:
+            scores = self.scorer.scores(residual, limit)
+        else:
+            scores = score(residual, self.shapes, limit)[1]
+        if self.modes is not None and self.holds_observations:
+            scores[:, DAMPING, 0] = self.modes.damping(bounded(self.at_observations(residual), limit))
         return largest(scores), scores
+
+    @property
+    def holds_observations(self) -> bool:
+        """Whether what is analysed holds the values at the times of observation: they, or a grid that has them."""
+        return self.kept or (self.scorer.signed and self.observations.positions[-1] + 1 == self.n)
+
+    def at_observations(self, residual: FloatArray) -> FloatArray:
+        """From residuals of what is analysed, (rows, n), to those at the times of observation, (rows, m)."""
+        if self.kept or residual.shape[1] == self.values.size:
+            return residual
+        return np.ascontiguousarray(residual[:, self.observations.positions.astype(np.intp)])
+
+    def oscillating(self, residual: FloatArray, limit: float) -> Sampling:
+        """The same for a record with this residual, (1, n), which may oscillate."""
+        at = self.at_observations(residual) if self.holds_observations else (self.values - self.trend)[None]
+        shape = weights_at(self.observations.positions)[0]
+        return replace(self, modes=modes_at(bounded(at, limit)[0], self.observations.positions, shape, self._known()))
+
+    def _known(self) -> FloatArray:
+        """Variance of the noise of repeats and of rounding in the value at each time."""
+        variance = self.within**2 / self.observations.counts
+        if self.levels is not None and self.levels.size > 1:
+            variance = variance + float(np.mean(np.diff(self.levels))) ** 2 / 12.0  # of even values between levels
+        return np.asarray(variance)
 
     def as_recorded(self, rows: FloatArray, *, first: int = 0, seed: int = 0) -> FloatArray:
         """From a process at the times of observation, (rows, m), to what would have been analysed of it, (rows, n).
@@ -116,10 +147,13 @@ class Sampling:
 
         Red noise is fitted at the times of observation, before anything is filled in, and its coefficient and variance
         are moved until what rounding, averaging and the smoother leave of it agrees on average. Other nulls need an
-        even grid: they are fitted to the residual of what is analysed.
+        even grid: they are fitted to the residual of what is analysed. Of a record that oscillates, "ar1" is an
+        oscillation with the modes that were fitted.
         """
         if null != "ar1":
             return RecordedNull(self, self._on_grid(null))
+        if self.modes is not None:
+            return RecordedNull(self, self.modes.null)
         if measurement_error is not None:
             return RecordedNull(self, self._red_with_error(limit, seed))
         return RecordedNull(self, self._red(limit, seed))
@@ -216,7 +250,7 @@ class RecordedNull:
     def draw(self, first: int, count: int, *, seed: int) -> FloatArray:
         """Surrogates by number, (count, n), as they are analysed."""
         rows = self.noise.draw(first, count, seed=seed)
-        if not isinstance(self.noise, AR1AtTimes | AR1WithError):
+        if not isinstance(self.noise, AR1AtTimes | AR1WithError | ModesAtTimes):
             rows = rows[:, self.sampling.observations.positions.astype(np.intp)]
         return self.sampling.as_recorded(rows, first=first, seed=seed)
 

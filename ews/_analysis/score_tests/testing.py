@@ -107,9 +107,10 @@ class Scoring:
         return [replace(one.tested, weight=share) for one, share in zip(STATISTICS, OSCILLATING_WEIGHTS, strict=True)]
 
     def oscillating(self, residual: FloatArray) -> Scoring:
-        """The same for a record with this residual, (1, n), which may oscillate; not looked for at uneven times."""
+        """The same for a record with this residual, (1, n), which may oscillate."""
         if self.sampling is not None:
-            return self
+            sampling = self.sampling.oscillating(residual, self.reach)
+            return replace(self, sampling=sampling, mode=None if sampling.modes is None else sampling.modes.mode)
         return replace(self, mode=dominant_mode(bounded(residual, self.reach)[0]))
 
     def residual(self, rows: FloatArray) -> FloatArray:
@@ -144,7 +145,7 @@ class Scoring:
             x = self.consecutive(bounded(residual, self.reach, far=FAR), np.nan)
             instrumented(x, self.consecutive(self.shapes, 0.0), scores)
             return largest(scores), scores
-        if self.mode is not None and self.mode.resolved:
+        if self.sampling is None and self.mode is not None and self.mode.resolved:
             values[_DAMPING] = mode_damping(bounded(residual, self.reach), scores[:, 0, 0], self.mode)
         return values, scores
 
@@ -280,19 +281,26 @@ def _paths(residual: FloatArray, scoring: Scoring, scores: FloatArray, alpha: fl
     x = bounded(residual[None], scoring.reach, far=FAR)[0]
     shapes, quantile = scoring.shapes, _quantile(alpha)
     best = int(np.argmax(np.abs(scores[0]))) if np.isfinite(scores[0]).all() else 0
-    kept = scoring.sampling if scoring.sampling is not None and scoring.sampling.kept else None
+    sampling = scoring.sampling
+    kept = sampling.scorer if sampling is not None and sampling.kept else None
     spread = spread_path(residual, shapes[0], shape=SHAPES[0], quantile=quantile)
     if scoring.measurement_error == "drifting":
-        at = instrumented_path if kept is None else partial(instrumented_path_at, scorer=kept.scorer)
+        at = instrumented_path if kept is None else partial(instrumented_path_at, scorer=kept)
         memory = at(x, w=shapes[best], order=1, shape=SHAPES[best], quantile=quantile)
         return memory, memory, at(x, w=shapes[0], order=2, shape=SHAPES[0], quantile=quantile), spread
     if kept is None:
         memory = memory_path(x, shapes[best], shape=SHAPES[best], quantile=quantile)
-    if kept is not None:
+    else:
+        memory = memory_path_at(
+            bounded(residual[None], scoring.reach)[0], kept, shapes[best], shape=SHAPES[best], quantile=quantile
+        )
+    if sampling is not None and sampling.modes is not None and sampling.holds_observations:
+        seen = bounded(sampling.at_observations(residual[None]), scoring.reach)[0]
+        modulus = sampling.modes.modulus_path(seen, x.size, shape=SHAPES[0], quantile=quantile)
+    elif kept is not None:
         x = bounded(residual[None], scoring.reach)[0]
-        memory = memory_path_at(x, kept.scorer, shapes[best], shape=SHAPES[best], quantile=quantile)
-        modulus = modulus_path_at(x, kept.scorer, shapes[0], shape=SHAPES[0], quantile=quantile)
-    elif scoring.mode is not None and scoring.mode.resolved:
+        modulus = modulus_path_at(x, kept, shapes[0], shape=SHAPES[0], quantile=quantile)
+    elif sampling is None and scoring.mode is not None and scoring.mode.resolved:
         modulus = path_between(*mode_moduli(x, scoring.mode), x.size, shape=SHAPES[0])
     else:
         modulus = modulus_path(x, shapes[0], shape=SHAPES[0], quantile=quantile)
