@@ -1,6 +1,6 @@
 """Everything that is measured of language models, in order: ``python -m benchmarks.llm``; hours on two cores.
 
-Needs the models smollm2-135m, stories15m and qwen2.5-coder-0.5b, see :mod:`benchmarks.llm.models`.
+Needs the models smollm2-135m, stories15m, qwen2.5-coder-0.5b and tinyllama-1.1b, see :mod:`benchmarks.llm.models`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import sys
 
 STEPS = (
     ("record", "smollm2-135m"),
+    ("record", "stories15m", "tinyllama-1.1b", "--texts", "160", "--new-tokens", "48"),
     ("record", "qwen2.5-coder-0.5b", "--texts", "160", "--new-tokens", "48"),
     ("auroc",),
     ("risk",),
@@ -31,6 +32,7 @@ STEPS = (
         "--repeats",
         "3",
     ),
+    ("systems", "smollm2-135m", "stories15m", "qwen2.5-coder-0.5b", "tinyllama-1.1b"),
 )
 
 

@@ -1,0 +1,233 @@
+"""Every system on one model after the other: ``python -m benchmarks.llm.systems [model …]``.
+
+``--judge`` measures what does not depend on the clock, on any machine; ``--tasks`` scores answers; ``--time`` times,
+and wants the machine for itself; ``--tables`` writes what is there. All four in this order without any of them. What
+was measured is kept beside the recording of the model and not measured again, unless ``--again``.
+
+Writes ``docs/generated/llm_systems_<model>.csv`` (every system at every budget), ``llm_systems_verdicts_<model>.csv``,
+``llm_systems_tasks_<model>.csv``, a JSON file with the machine, and a figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from adapters.assessment.pareto import pareto
+from adapters.decoding.contract import Policy
+from benchmarks import machine
+from benchmarks.llm.record import recording_folder
+from benchmarks.llm.systems.account import BUDGETS
+from benchmarks.llm.systems.contenders import SYSTEMS, Choice
+from benchmarks.llm.systems.drawing import draw
+from benchmarks.llm.systems.judging import Judge
+from benchmarks.llm.systems.pages import write_page
+from benchmarks.llm.systems.tables import rows, task_rows, verdicts, write
+from benchmarks.llm.systems.tasks import TASKS, answers, scored
+from benchmarks.llm.systems.workbench import Workbench
+
+MODELS = ("stories15m", "smollm2-135m", "qwen2.5-coder-0.5b", "tinyllama-1.1b")
+FOLDER = Path(__file__).resolve().parents[3] / "docs" / "generated"
+STAGES = ("judge", "tasks", "time", "tables")
+
+
+class Kept:
+    """What was measured of a model, in files beside its recording."""
+
+    def __init__(self, name: str, *, again: bool) -> None:
+        self.folder = recording_folder(name) / "systems"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.again = again
+
+    def path(self, what: str) -> Path:
+        return self.folder / f"{what.replace('/', '-').replace(' ', '_')}.json"
+
+    def get(self, what: str) -> Any:
+        path = self.path(what)
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    def made(self, what: str, measure: Callable[[], Any]) -> Any:
+        """What is kept, or else measured now and kept."""
+        found = None if self.again else self.get(what)
+        if found is None:
+            found = measure()
+            self.path(what).write_text(json.dumps(found) + "\n", encoding="utf-8")
+        return found
+
+
+def judge(bench: Workbench, kept: Kept) -> None:
+    """Find and judge every system at every budget."""
+    judge_ = Judge(bench)
+    known = {json.dumps(each["choice"], sort_keys=True): each for each in places(kept).values() if "choice" in each}
+    kept.made("judge never", lambda: judge_.judged(Choice("", "never")))
+    for system, find in SYSTEMS.items():
+        for budget in BUDGETS:
+
+            def measure(find: Any = find, budget: float = budget) -> Any:
+                with torch.no_grad():
+                    choice = find(bench, budget)
+                if isinstance(choice, str):
+                    return {"reason": choice}
+                said = json.dumps(choice.to_dict(), sort_keys=True)
+                if said not in known:  # the same setting may serve two budgets
+                    known[said] = judge_.judged(choice)
+                return known[said]
+
+            started = time.perf_counter()
+            found = kept.made(f"judge {system} {budget:g}", measure)
+            if "reason" in found:
+                print(f"{bench.name} {budget:g} {system}: {found['reason']}", flush=True)
+                continue
+            agreement = 1 - sum(found["differ"]) / sum(found["sizes"])
+            print(
+                f"{bench.name} {budget:g} {system} ({found['choice']['setting']}): agreement {agreement:.3f}, "
+                f"cost {found['theory']:.3f}, perplexity {found.get('wikitext', float('nan')):.2f}, "
+                f"{time.perf_counter() - started:.0f} s",
+                flush=True,
+            )
+
+
+def places(kept: Kept) -> dict[tuple[str, float], Any]:
+    """What was judged of each system at each budget."""
+    found = {(system, budget): kept.get(f"judge {system} {budget:g}") for system in SYSTEMS for budget in BUDGETS}
+    return {place: each for place, each in found.items() if each is not None}
+
+
+def _policies(bench: Workbench, kept: Kept, budget: float) -> dict[str, Policy]:
+    judged = places(kept)
+    here = {system: judged[system, budget] for system in SYSTEMS if (system, budget) in judged}
+    return {system: Choice(**one["choice"]).make(bench) for system, one in here.items() if "reason" not in one} | {
+        "never": Choice("", "never").make(bench)
+    }
+
+
+def score(bench: Workbench, kept: Kept, budgets: Sequence[float]) -> None:
+    """Answer the tasks with the full model, and with every setting of some budgets."""
+    if bench.tokenizer is None:
+        print(f"{bench.name}: no tokenizer, and so no tasks", flush=True)
+        return
+    full = kept.made("tasks full", lambda: [answers(bench, task, None) for task in TASKS])
+
+    def scores(policy: Policy | None) -> dict[str, list[float]]:
+        found: dict[str, list[float]] = {}
+        written: dict[str, list[list[int]]] = {}
+        for task, whole in zip(TASKS, full, strict=True):
+            if task.name not in written:
+                written[task.name] = whole if policy is None else answers(bench, task, policy)
+            found[f"{task.name} {task.score}"] = scored(bench, task, written[task.name], whole)
+        return found
+
+    kept.made("tasks dense 0", lambda: scores(None))
+    for budget in budgets:
+        for system, policy in _policies(bench, kept, budget).items():
+            found = kept.made(f"tasks {system} {budget:g}", lambda policy=policy: scores(policy))
+            said = ", ".join(f"{name} {sum(each) / len(each):.3f}" for name, each in found.items())
+            print(f"{bench.name} {budget:g} {system}: {said}", flush=True)
+
+
+def clock(bench: Workbench, kept: Kept, *, prompts: int, tokens: int, repeats: int) -> None:
+    """Time every setting, all of a budget in turn with plain ``generate``."""
+    for budget in BUDGETS:
+
+        def measure(budget: float = budget) -> Any:
+            found = pareto(
+                bench.model,
+                _policies(bench, kept, budget),
+                prompts=bench.timed(prompts),
+                new_tokens=tokens,
+                repeats=repeats,
+                progress=lambda done, total: print(f"\r{budget:g} {done}/{total}", end="", flush=True),
+            )
+            print()
+            machine_ = {**machine.describe(), "threads": str(torch.get_num_threads()), "busy": str(machine.busy())}
+            return {"machine": machine_, "rows": [row.to_dict() for row in found]}
+
+        for row in kept.made(f"time {budget:g}", measure)["rows"]:
+            print(
+                f"{bench.name} {budget:g} {row['setting']}: time {row['time_share']:.3f} "
+                f"({row['time_low']:.3f}–{row['time_high']:.3f}), {row['tokens_per_second']:.1f} tokens a second",
+                flush=True,
+            )
+
+
+def tables(name: str, kept: Kept, layers: int, dtype: str) -> None:
+    """Write what is there."""
+    judged, never = places(kept), kept.get("judge never")
+    timed: dict[tuple[str, float], Any] = {}
+    machines = {}
+    for budget in BUDGETS:
+        of_budget = kept.get(f"time {budget:g}")
+        if of_budget is not None:
+            machines[f"{budget:g}"] = of_budget["machine"]
+            timed |= {(row["setting"], budget): row for row in of_budget["rows"]}
+    if ("never", BUDGETS[0]) in timed:
+        timed["never", 0.0] = timed["never", BUDGETS[0]]
+    scores = {("dense", 0.0): kept.get("tasks dense 0")}
+    scores |= {(system, budget): kept.get(f"tasks {system} {budget:g}") for budget in BUDGETS for system in SYSTEMS}
+    scores["never", 0.0] = next(filter(None, (kept.get(f"tasks never {budget:g}") for budget in BUDGETS)), None)
+    scores = {place: each for place, each in scores.items() if each is not None}
+    means = {place: {task: sum(each) / len(each) for task, each in found.items()} for place, found in scores.items()}
+    lines = {
+        f"llm_systems_{name}": rows(never, judged, timed, means, layers),
+        f"llm_systems_verdicts_{name}": verdicts(judged, timed),
+        f"llm_systems_tasks_{name}": task_rows(scores),
+    }
+    for stem, found in lines.items():
+        if found:
+            write(found, FOLDER / f"{stem}.csv")
+    draw(judged, timed, f"{name}, {dtype}, batch 1", FOLDER / f"llm_systems_{name}.png")
+    written = {
+        "model": name,
+        "dtype": dtype,
+        "budgets": BUDGETS,
+        "GPU": "not measured",
+        "machine": machines or "not timed",
+        "judged": [{"system": system, "budget": budget, **each} for (system, budget), each in judged.items()],
+        "timed": [{"system": system, "budget": budget, **each} for (system, budget), each in timed.items()],
+    }
+    (FOLDER / f"llm_systems_{name}.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+    write_page(MODELS, FOLDER)
+    for line in lines[f"llm_systems_verdicts_{name}"]:
+        print("  ".join(line.values()))
+
+
+def main() -> None:
+    """Measure the models named."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=MODELS)
+    for stage in STAGES:
+        parser.add_argument(f"--{stage}", action="store_true")
+    parser.add_argument("--again", action="store_true", help="measure anew what is there")
+    parser.add_argument("--texts", type=int, default=32, help="texts that are judged")
+    parser.add_argument("--task-budgets", type=float, nargs="*", default=[BUDGETS[1]], help="at which tasks are asked")
+    parser.add_argument("--prompts", type=int, default=3, help="prompts that are timed")
+    parser.add_argument("--tokens", type=int, default=32, help="tokens after each of these")
+    parser.add_argument("--repeats", type=int, default=3, help="how often everything is timed")
+    parser.add_argument("--dtype", default="bfloat16")
+    parser.add_argument("--threads", type=int, default=0)
+    chosen = parser.parse_args()
+    torch.set_grad_enabled(False)
+    if chosen.threads:
+        torch.set_num_threads(chosen.threads)
+    stages = [stage for stage in STAGES if getattr(chosen, stage)] or list(STAGES)
+    for name in chosen.models:
+        kept = Kept(name, again=chosen.again)
+        bench = Workbench(name, texts=chosen.texts, dtype=chosen.dtype)
+        if "judge" in stages:
+            judge(bench, kept)
+        if "tasks" in stages:
+            score(bench, kept, chosen.task_budgets)
+        if "time" in stages:
+            clock(bench, kept, prompts=chosen.prompts, tokens=chosen.tokens, repeats=chosen.repeats)
+        if "tables" in stages:
+            tables(name, kept, bench.family.depth, chosen.dtype)
+
+
+if __name__ == "__main__":
+    main()

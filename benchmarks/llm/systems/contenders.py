@@ -1,0 +1,320 @@
+"""The systems: for each budget a setting that keeps within it on the fitting texts, or the reason why none does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from adapters.calibration.rules import DepthRule, Rule, choose_rules
+from adapters.decoding.contract import Policy
+from adapters.policies.ews import EWSExitPolicy
+from adapters.policies.ffn_skip import FFNSkipPolicy
+from adapters.policies.registry import policy_named
+from benchmarks.llm.systems.account import Use, within
+from benchmarks.llm.systems.workbench import TOKENS, Workbench
+from ews.errors import EWSError
+
+__all__ = ["CONTROL", "EWS", "SYSTEMS", "Choice", "rule_use"]
+
+_WARMUP = 0.1  # of FFN-SkipLLM, as published
+_FFN_TEXTS, _FFN_TOKENS = 10, 24  # on which its threshold is found
+
+EWS, CONTROL = "EWS", "EWS without windows (control)"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A system in the setting that was found for a budget.
+
+    Attributes
+    ----------
+    setting : str
+        What was set, for the table.
+    policy : str
+        Name in the registry of policies.
+    options : mapping
+        Its options; of the calibrated policy its rule, features and cache.
+    expected : float
+        Cost on the fitting texts, of the full model's.
+    """
+
+    setting: str
+    policy: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    expected: float = 1.0
+
+    def make(self, bench: Workbench) -> Policy:
+        """The policy."""
+        if "rule" not in self.options:
+            return policy_named(self.policy, **self.options)
+        cache = self.options["cache"]
+        calibration = bench.calibration(self.options["features"], cache)
+        rule = Rule.from_dict(self.options["rule"])
+        return EWSExitPolicy(calibration=replace(calibration, rule=rule), cache=cache)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain numbers and strings."""
+        return asdict(self)
+
+
+System = Callable[[Workbench, float], "Choice | str"]
+
+
+def _too_dear(least: float) -> str:
+    return f"none fits: at its boldest it costs {least:.2f}"
+
+
+# ---- the early-warning policy, and its controls ---------------------------------------------------------------------
+
+
+def rule_use(rule: Rule, bench: Workbench, features: Any, part: Any) -> Use:
+    """What a token runs under a rule, on texts of the recording."""
+    table = bench.evidence(features, part)
+    columns, _, classifiers, predictions = rule.outcome(table)
+    depths = np.asarray((*table.depths, bench.family.depth))[columns]
+    mean = float(depths.mean())
+    return Use(mean, mean, float((columns < 0).mean()), float(predictions.mean()), float(classifiers.mean()))
+
+
+def _calibrated(features: Any, *, rules: bool) -> System:
+    """The rule that keeps within the budget with the fewest tokens that differ, on the texts that rules are for."""
+
+    def find(bench: Workbench, budget: float) -> Choice | str:
+        table = bench.evidence(features, bench.recording.rule_part)
+        known: list[tuple[Rule, str]] = []
+        if rules:
+            known += [(rule, "deferred") for rule in choose_rules(table, bench.account.costs, bench.family.depth)]
+        known += [  # every token leaves at the first look that it takes
+            (Rule(1.0, (DepthRule(depth, None, -np.inf, 0.0),)), "monotone") for depth in table.depths
+        ]
+        found = []
+        for rule, cache in known:
+            cost = bench.account.share(rule_use(rule, bench, features, bench.recording.rule_part), cache)
+            found.append((float(rule.outcome(table)[1].mean()), cost, rule, cache))
+        fits = [each for each in found if each[1] <= budget]
+        if not fits:
+            return _too_dear(min(cost for _, cost, _, _ in found))
+        _, cost, rule, cache = max(fits, key=lambda each: (each[0], -each[1]))
+        gates = sum(each.classifier is not None for each in rule.exits)
+        setting = f"looks after {', '.join(str(each.depth) for each in rule.exits)}; gates: {gates or 'none'}"
+        return Choice(setting, "ews", {"rule": rule.to_dict(), "features": features, "cache": cache}, cost)
+
+    return find
+
+
+# ---- thresholds -----------------------------------------------------------------------------------------------------
+
+_HEADLESS: tuple[Mapping[str, Any], ...] = ({}, {"depths": (0.5, 0.6, 0.7, 0.8, 0.9)})
+# At every layer, as published; and since each look costs a full head, at fewer.
+_LOOKS: tuple[Sequence[float] | None, ...] = (None, (0.35,), (0.5,), (0.7,), (0.85,), (2 / 3, 0.8, 0.9))
+
+
+def _at(shares: Sequence[float] | None, layers: int) -> list[int]:
+    """Depths that are given as shares of the model; all of them for None."""
+    if shares is None:
+        return list(range(1, layers))
+    return sorted({min(layers - 1, max(2, round(layers * share))) for share in shares})
+
+
+def _headless(
+    name: str, option: str, ends: tuple[float, float], *, fixed: Sequence[Mapping[str, Any]] = _HEADLESS
+) -> System:
+    """A threshold on what costs no head, by bisection; of several ways to set the rest, what agrees most."""
+
+    def find(bench: Workbench, budget: float) -> Choice | str:
+        least, found = np.inf, []
+        for others in fixed:
+            given = {**others, "cache": "propagate"}
+            if "depths" in given:
+                given["depths"] = _at(given["depths"], bench.family.depth)
+
+            def seen(value: float, given: Mapping[str, Any] = given) -> tuple[float, float]:
+                found = bench.simulated(policy_named(name, **{option: value}, **given))
+                return bench.account.share(found.use, "propagate"), found.agreement
+
+            least = min(least, *(seen(end)[0] for end in ends))
+            value = within(lambda each, seen=seen: seen(each)[0], budget, ends)
+            if value is not None:
+                cost, agreement = seen(value)
+                setting = f"{option} {value:.3g}{_listed(given.get('depths'))}"
+                found.append((agreement, Choice(setting, name, {option: value, **given}, cost)))
+        return max(found, key=lambda each: each[0])[1] if found else _too_dear(least)
+
+    return find
+
+
+def _confident(
+    name: str, measure: str, ends: tuple[float, float], *, surer: Callable[[Any, float], Any] = np.greater_equal
+) -> System:
+    """A threshold on what the full head says, by bisection; of several depths to look at, what agrees most."""
+
+    def find(bench: Workbench, budget: float) -> Choice | str:
+        least, found = np.inf, []
+        for shares in _LOOKS:
+            depths = _at(shares, bench.family.depth)
+
+            def seen(value: float, depths: list[int] = depths) -> tuple[float, float]:
+                found = bench.confident(surer(bench.lens.measures[measure], value), depths)
+                return bench.account.share(found.use, "propagate"), found.agreement
+
+            least = min(least, *(seen(end)[0] for end in ends))
+            value = within(lambda each, seen=seen: seen(each)[0], budget, ends)
+            if value is not None:
+                cost, agreement = seen(value)
+                options: dict[str, Any] = {"threshold": value, "depths": depths, "cache": "propagate"}
+                said = "" if shares is None else _listed(depths)
+                found.append(
+                    (agreement, Choice(f"threshold {value:.3g}{said or ' at every layer'}", name, options, cost))
+                )
+        return max(found, key=lambda each: each[0])[1] if found else _too_dear(least)
+
+    return find
+
+
+def _listed(depths: Sequence[int] | None) -> str:
+    return "" if depths is None else f" after {', '.join(map(str, depths))}"
+
+
+# ---- plans that are known beforehand --------------------------------------------------------------------------------
+
+
+def planned(bench: Workbench, policy: Policy) -> float:
+    """Cost of a policy whose plan says all, over the tokens of a continuation."""
+    policy.bind(bench.family)
+    policy.start(1, None)
+    layers, blocks = [], []
+    for step in range(TOKENS - 1):
+        plan = policy.plan(step)
+        run = (bench.family.depth if plan.exit is None else int(np.mean(plan.exit))) - len(plan.skip_layers)
+        left_out = 0 if plan.ffn_routes is None else int((np.asarray(plan.ffn_routes) != 1).sum())
+        layers.append(run)
+        blocks.append(run - left_out)
+    policy.unbind()
+    return bench.account.share(Use(float(np.mean(layers)), float(np.mean(blocks)), 1.0), policy.cache)
+
+
+def _stepped(
+    name: str, options: Callable[[Workbench, float], dict[str, Any]], ends: tuple[float, float], say: str
+) -> System:
+    """A parameter of a policy whose plan says all, by bisection."""
+
+    def find(bench: Workbench, budget: float) -> Choice | str:
+        def cost(value: float) -> float:
+            return planned(bench, policy_named(name, **options(bench, value)))
+
+        value = within(cost, budget, ends)
+        if value is None:
+            return _too_dear(min(map(cost, ends)))
+        given = options(bench, value)
+        setting = say.format(**{key: f"{each:.3g}" if isinstance(each, float) else each for key, each in given.items()})
+        return Choice(setting, name, given, cost(value))
+
+    return find
+
+
+def _fixed(bench: Workbench, budget: float) -> Choice | str:
+    costs = {depth: planned(bench, policy_named("fixed", depth=depth)) for depth in range(1, bench.family.depth)}
+    fits = [depth for depth, cost in costs.items() if cost <= budget]
+    if not fits:
+        return _too_dear(min(costs.values()))
+    return Choice(f"after {max(fits)} layers", "fixed", {"depth": max(fits)}, costs[max(fits)])
+
+
+def _random(bench: Workbench, budget: float) -> Choice | str:
+    depth = bench.family.depth
+
+    def cost(rate: float) -> float:
+        mean = rate * depth / 2 + (1 - rate) * depth
+        return bench.account.share(Use(mean, mean, 1.0), "propagate")
+
+    rate = within(cost, budget, (0.0, 1.0))
+    if rate is None:
+        return _too_dear(cost(1.0))
+    return Choice(f"rate {rate:.2f}", "random", {"rate": rate, "cache": "propagate"}, cost(rate))
+
+
+def _skip_decode(bench: Workbench, value: float) -> dict[str, Any]:
+    """From all layers down to some, or where that is not enough from fewer down to the warm-up layer and the last."""
+    depth = bench.family.depth
+    least = 2  # the warm-up layer, and the last
+    span = round(value * (2 * depth - 2 * least))  # how much of both ends is taken away
+    low = depth - min(span, depth - least)
+    high = depth - max(0, span - (depth - least))
+    return {"length": TOKENS - 1, "max_exit": high, "min_exit": low}
+
+
+# ---- feed-forward blocks --------------------------------------------------------------------------------------------
+
+
+def _share_of_blocks(bench: Workbench, budget: float) -> float:
+    """Share of the feed-forward blocks of a token whose leaving out keeps within a budget."""
+    return (1 - budget) * bench.account.full / (bench.account.costs.ffn * bench.family.depth)
+
+
+def _greedy_ffn(bench: Workbench, budget: float) -> Choice | str:
+    """By the calibration of the policy itself, on short continuations of some fitting prompts."""
+    length = TOKENS - 1
+    warmup = _WARMUP * length
+    wanted = _share_of_blocks(bench, budget) * length / (length - warmup)
+    prompts = sorted((each.tokens[: each.prompt].tolist() for each in bench.fitting), key=len)[:_FFN_TEXTS]
+    try:
+        found = FFNSkipPolicy.calibrate(
+            bench.model, None, prompts, skip_ratio=wanted, max_new_tokens=_FFN_TOKENS, progress=False
+        ).calibration
+    except EWSError as error:
+        return f"none fits: {wanted:.2f} of the blocks would have to be left out ({str(error).splitlines()[0]})"
+    assert found is not None
+    options = {**found.options, "warmup": _WARMUP, "length": length}
+    left_out = found.realised * (length - warmup) / length
+    cost = bench.account.share(Use(bench.family.depth, bench.family.depth * (1 - left_out), 1.0), "exact")
+    setting = f"τ {found.threshold:.3f}, k {found.k}, layers {found.cold_start} to {found.cold_end - 1}"
+    return Choice(setting, "ffn_skip", options, cost)
+
+
+def _random_ffn(bench: Workbench, budget: float) -> Choice | str:
+    rate = _share_of_blocks(bench, budget)
+    if rate > 1:
+        return f"none fits: without any block it costs {1 - (1 - budget) / rate:.2f}"
+    return Choice(f"rate {rate:.2f}", "random_ffn", {"rate": rate}, budget)
+
+
+def _fixed_ffn(bench: Workbench, budget: float) -> Choice | str:
+    """Blocks that turn the state least, on the fitting texts."""
+    depth, rate = bench.family.depth, _share_of_blocks(bench, budget)
+    count = int(np.ceil(rate * depth - 1e-9))
+    if count > depth:
+        return f"none fits: without any block it costs {1 - (1 - budget) / rate:.2f}"
+    cosines = [each.cosine for each in bench.blocks]
+    layers = sorted(int(layer) for layer in np.argsort(cosines)[::-1][:count])
+    use = Use(depth, depth - count, 1.0)
+    setting = f"{count} blocks: {', '.join(map(str, layers))}"
+    return Choice(setting, "fixed_ffn", {"layers": layers}, bench.account.share(use, "exact"))
+
+
+SYSTEMS: dict[str, System] = {
+    EWS: _calibrated("both", rules=True),
+    CONTROL: _calibrated("raw", rules=True),
+    "one look, no rule (control)": _calibrated("raw", rules=False),
+    "SkipDecode": _stepped(
+        "skip_decode", _skip_decode, (0.0, 1.0), "from {max_exit} to {min_exit} layers over {length} tokens"
+    ),
+    "unified layer skipping": _stepped(
+        "unified_skip",
+        lambda bench, value: {"speedup": 1.0 + value * (bench.family.depth / 2 - 1.0)},
+        (0.0, 1.0),
+        "speed-up {speedup}",
+    ),
+    "FFN-SkipLLM": _greedy_ffn,
+    "random FFN skip": _random_ffn,
+    "fixed FFN skip": _fixed_ffn,
+    "CALM confidence": _confident("confidence", "probability", (0.0, 1.0)),
+    "CALM saturation": _headless("saturation", "threshold", (-1.0, 1.0)),
+    "fixed point": _headless(
+        "fixed_point", "update", (0.0, 4.0), fixed=(*_HEADLESS, *({**each, "alignment": -1.0} for each in _HEADLESS))
+    ),
+    "fixed exit": _fixed,
+    "random exit": _random,
+}

@@ -1,0 +1,140 @@
+"""How far a setting keeps to the full model, and what it runs, on texts that nothing was fitted to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from adapters.calibration.rules import Rule
+from adapters.decoding.contract import Policy, Trajectory
+from adapters.decoding.heads import HeadCount
+from adapters.oracle.result import Oracle
+from adapters.oracle.search import oracle_routes
+from adapters.policies.never import NeverExitPolicy
+from adapters.texts.continuations import Continuation
+from adapters.texts.forcing import forced_replay
+from adapters.texts.replaying import Replay, replay
+from benchmarks.llm.systems.account import Use
+from benchmarks.llm.systems.contenders import Choice, rule_use
+from benchmarks.llm.systems.statistics import calibration_error
+from benchmarks.llm.systems.workbench import Workbench
+
+__all__ = ["Judge"]
+
+_BATCH = 8
+_MOST_LAYERS = 12  # up to which an oracle looks at every route
+
+
+class Judge:
+    """Measures settings of one model, all on the same texts.
+
+    Parameters
+    ----------
+    bench : Workbench
+        The model and its texts.
+    """
+
+    def __init__(self, bench: Workbench) -> None:
+        self.bench = bench
+        self._stepwise: dict[str, Replay] = {}
+        self._oracles: dict[str, Oracle] = {}
+
+    def judged(self, choice: Choice) -> dict[str, Any]:
+        """Everything about one setting that does not depend on the clock.
+
+        Parameters
+        ----------
+        choice : Choice
+            The setting.
+
+        Returns
+        -------
+        dict
+            Plain numbers.
+        """
+        bench = self.bench
+        policy = choice.make(bench)
+        seen, heads = self._replay(policy, "own", bench.judged)
+        use = Use(float(seen.layers.mean()), float(seen.ffn_blocks.mean()), heads)
+        if "rule" in choice.options:
+            rule = Rule.from_dict(choice.options["rule"])
+            use = rule_use(rule, bench, choice.options["features"], bench.judged_part)
+            use = replace(use, layers=float(seen.layers.mean()), ffn_blocks=float(seen.ffn_blocks.mean()))
+        differ, sizes = seen.counts()
+        found: dict[str, Any] = {
+            "choice": choice.to_dict(),
+            "cache": policy.cache,
+            "differ": differ.tolist(),
+            "sizes": sizes.tolist(),
+            "layers": use.layers,
+            "ffn_blocks": use.ffn_blocks,
+            "heads": use.heads,
+            "predictions": use.predictions,
+            "classifiers": use.classifiers,
+            "theory": bench.account.share(use, policy.cache),
+            "memory": use.layers / bench.family.depth if policy.cache == "monotone" else 1.0,
+            "ece": calibration_error(seen.probability.tolist(), seen.agrees.tolist()),
+            "depths": _by_position(seen, bench.judged),
+            "own_perplexity": seen.perplexity,
+            "full_own_perplexity": seen.full_model_perplexity,
+        }
+        if bench.wikitext:
+            slices, _ = self._replay(choice.make(bench), "wikitext", bench.wikitext)
+            found["wikitext"] = slices.perplexity
+            found["full_wikitext"] = slices.full_model_perplexity
+        if bench.family.depth <= _MOST_LAYERS:
+            regret = self._oracle("ffn" if policy.unit == "ffn" else "layer").regret(_whole(seen))
+            found["regret"] = [regret.mean, regret.low, regret.high]
+        return found
+
+    def _oracle(self, unit: Any) -> Oracle:
+        if unit not in self._oracles:
+            self._oracles[unit] = oracle_routes(self.bench.model, self.bench.judged, unit=unit, search="exact")
+        return self._oracles[unit]
+
+    def _replay(self, policy: Policy, name: str, texts: list[Continuation]) -> tuple[Replay, float]:
+        """A replay, and how many full heads a token ran."""
+        model = self.bench.model
+        with torch.no_grad():
+            counted = _Counted(self.bench.family.head, policy)
+            if not policy.goes_by_step:
+                seen = replay(model, policy, texts, batch_size=_BATCH)
+            else:  # held against the full model decoding in the same batches, so that rounding falls on both
+                if name not in self._stepwise:
+                    self._stepwise[name] = forced_replay(model, NeverExitPolicy(), texts, batch_size=_BATCH)
+                plain = self._stepwise[name]
+                seen = forced_replay(model, policy, texts, batch_size=_BATCH)
+                seen = replace(seen, agrees=seen.said == plain.said, full_model_log_likelihood=plain.log_likelihood)
+        return seen, (counted.looks + len(seen.text) - counted.spoke) / len(seen.text)
+
+
+class _Counted:
+    """Counts the full heads that the checks of a policy take, and the tokens that leave with what a check made."""
+
+    def __init__(self, head: Any, policy: Policy) -> None:
+        self.looks = self.spoke = 0
+        check, count = policy.check, HeadCount(head)
+
+        def counted(trajectory: Trajectory) -> Any:
+            with count.counting() as use:
+                found = check(trajectory)
+            self.looks += use.rows
+            if found is not None and found.logits is not None:
+                self.spoke += len(found.logits)
+            return found
+
+        policy.check = counted  # type: ignore[method-assign]
+
+
+def _whole(seen: Replay) -> Replay:
+    """Counts that are means of a batch, rounded."""
+    return replace(seen, ffn_blocks=np.rint(seen.ffn_blocks).astype(np.int64))
+
+
+def _by_position(seen: Replay, texts: list[Continuation]) -> list[float]:
+    """Mean number of layers of the tokens at each place of a continuation."""
+    steps = np.concatenate([np.arange(each.decided) for each in texts])
+    return (np.bincount(steps, seen.layers) / np.bincount(steps)).tolist()

@@ -1,0 +1,221 @@
+"""One model, and the texts on which settings are fitted, judged and timed; no text serves for two of these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from adapters.assessment.ffn import FFNCheck, check_ffn
+from adapters.calibration.exits import window_for
+from adapters.calibration.result import Calibration, CalibrationConfig, new_calibration
+from adapters.calibration.table import ExitTable, trajectories_of
+from adapters.decoding.contract import Policy, Trajectory
+from adapters.families import Family, family_of
+from adapters.heads.exit_classifier import FeatureSet
+from adapters.signals import SIGNALS
+from adapters.texts.continuations import Continuation
+from benchmarks.llm.models import load
+from benchmarks.llm.prompts import text_folder
+from benchmarks.llm.record import Recording, recorded, short_head
+from benchmarks.llm.systems.account import Account, Use
+
+__all__ = ["TOKENS", "Simulated", "Workbench"]
+
+TOKENS = 48  # of a continuation, the first one included
+_FITTED = 16  # texts on which parameters are found
+_TRIED = 320  # tokens of these on which early exits are
+_PROMPT, _SLICES = 32, 16  # tokens of WikiText-2 that are read before, and slices
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What early exits would do on the states of the full model.
+
+    Attributes
+    ----------
+    use : Use
+        Of a token.
+    agreement : float
+        Share of tokens that are the full model's.
+    """
+
+    use: Use
+    agreement: float
+
+
+@dataclass(frozen=True)
+class Lens:
+    """The model's own norm and head at every depth but the last.
+
+    Attributes
+    ----------
+    right : ndarray of bool of shape (tokens, layers − 1)
+        Whether their token is the full model's.
+    measures : dict of str to ndarray of shape (tokens, layers − 1)
+        How sure they are: "probability", "margin" and (the less the surer) "entropy".
+    """
+
+    right: np.ndarray
+    measures: dict[str, np.ndarray]
+
+
+class Workbench:
+    """Everything that is known of one model before its systems are compared.
+
+    Parameters
+    ----------
+    name : str
+        Of the model and of its recording.
+    texts : int
+        How many are judged.
+    dtype : str
+        Of the weights.
+    """
+
+    def __init__(self, name: str, *, texts: int, dtype: str = "bfloat16") -> None:
+        self.name = name
+        self.model, self.tokenizer = load(name, dtype=dtype)
+        self.dtype = dtype
+        self.family: Family = family_of(self.model)
+        self.recording: Recording = recorded(name)
+        self.head = short_head(self.family, self.recording)
+        self.account = Account.of(self.family, self.head)
+        self.judged_part = self.recording.test_part[:texts]
+        self.timed_part = self.recording.test_part[texts:]
+
+    def _texts(self, indices: Any) -> list[Continuation]:
+        found = []
+        for index in indices:
+            each = self.recording.written[int(index)]
+            found.append(Continuation(each.tokens[: each.prompt + TOKENS], each.prompt))
+        return [each for each in found if each.decided]
+
+    @cached_property
+    def judged(self) -> list[Continuation]:
+        """Texts on which agreement is measured."""
+        return self._texts(self.judged_part)
+
+    @cached_property
+    def fitting(self) -> list[Continuation]:
+        """Texts on which parameters are found."""
+        return self._texts(self.recording.rule_part[:_FITTED])
+
+    def timed(self, count: int) -> list[list[int]]:
+        """Prompts that are timed."""
+        return [each.tokens[: each.prompt].tolist() for each in self._texts(self.timed_part[:count])]
+
+    @cached_property
+    def wikitext(self) -> list[Continuation]:
+        """Slices of the test part of WikiText-2; none where the model has no tokenizer."""
+        if self.tokenizer is None:
+            return []
+        text = (text_folder() / "wikitext-2" / "test.txt").read_text(encoding="utf-8")
+        ids = np.asarray(self.tokenizer(text[:400_000], add_special_tokens=False)["input_ids"], dtype=np.int64)
+        size = _PROMPT + TOKENS
+        begins = np.linspace(0, len(ids) - size, _SLICES).astype(int)
+        return [Continuation(ids[begin : begin + size], _PROMPT) for begin in begins]
+
+    # ---- the calibrated policy ------------------------------------------------------------------------------------
+
+    def evidence(self, features: FeatureSet, part: Any) -> ExitTable:
+        """What classifiers with these features and predictions say of some texts."""
+        found = self.recording.evidence.of_texts(part)
+        columns = {"both": slice(None), "raw": slice(-len(SIGNALS), None), "windowed": slice(0, -len(SIGNALS))}
+        return ExitTable(
+            found.text, found.depths, found.features[:, :, columns[features]], found.confidence, found.correct
+        )
+
+    def calibration(self, features: FeatureSet, cache: Any) -> Calibration:
+        """Without a rule."""
+        config = CalibrationConfig(
+            risk=1.0,
+            confidence=0.0,
+            target="agreement",
+            unit="layer",
+            cache=cache,
+            features=features,
+            window=window_for(self.family.depth),
+            texts=len(self.recording.written),
+            tokens=len(self.recording.evidence.text),
+            max_new_tokens=TOKENS,
+            seed=0,
+            dtype=self.dtype,
+            model_type=self.family.config.model_type,
+        )
+        return new_calibration(config, self.model, None, self.head, {}, self.account.costs, 1.0)
+
+    @cached_property
+    @torch.no_grad()
+    def blocks(self) -> tuple[FFNCheck, ...]:
+        """How far each feed-forward block turns the state, on the fitting texts."""
+        return check_ffn(self.family, self.fitting, indices=range(len(self.fitting)), layers=())
+
+    # ---- early exits on states that are known ---------------------------------------------------------------------
+
+    @cached_property
+    def _states(self) -> list[torch.Tensor]:
+        """After each layer, of some tokens of the fitting texts."""
+        found = trajectories_of(self.family, self.fitting, indices=range(len(self.fitting)))
+        states = [torch.cat(each) for each in zip(*(each for _, each in found), strict=True)]
+        some = np.random.default_rng(0).permutation(len(states[0]))[:_TRIED]
+        return [each[torch.as_tensor(np.sort(some))] for each in states]
+
+    @cached_property
+    @torch.no_grad()
+    def lens(self) -> Lens:
+        """What the model's own norm and head say of these states."""
+        full = self.family.logits(self.family.finish(self._states[-1])).argmax(-1)
+        columns = []
+        for state in self._states[1:-1]:
+            logits = self.family.logits(self.family.finish(state)).float()
+            shares = logits.log_softmax(-1)
+            columns.append(
+                (logits.argmax(-1) == full, shares.amax(-1).exp(), -(shares.exp() * shares).sum(-1), _margin(logits))
+            )
+        right, *measures = (torch.stack(each, 1).numpy() for each in zip(*columns, strict=True))
+        return Lens(right, dict(zip(("probability", "entropy", "margin"), measures, strict=True)))
+
+    def left(self, at: np.ndarray, heads: np.ndarray) -> Simulated:
+        """Tokens that leave at these depths, having run so many full heads."""
+        early = at < self.family.depth
+        right = np.ones(len(at), dtype=bool)
+        right[early] = self.lens.right[np.flatnonzero(early), at[early] - 1]
+        mean = float(at.mean())
+        return Simulated(Use(mean, mean, float(heads.mean())), float(right.mean()))
+
+    @torch.no_grad()
+    def simulated(self, policy: Policy) -> Simulated:
+        """Let a policy that takes no head to decide do so on the fitting texts."""
+        rows = len(self._states[0])
+        policy.bind(self.family)
+        policy.start(rows, None)
+        running, left = np.arange(rows), np.full(rows, self.family.depth)
+        for at in policy.plan(0).checks:
+            if not len(running):
+                break
+            everyone = len(running) == rows
+            found = policy.check(Trajectory(self._states[: at + 1], None if everyone else running))
+            if found is not None:
+                leaving = np.ones(len(running), bool) if found.rows is None else np.asarray(found.rows, bool)
+                left[running[leaving]], running = at, running[~leaving]
+        policy.unbind()
+        return self.left(left, np.ones(rows))
+
+    def confident(self, opens: np.ndarray, depths: Sequence[int]) -> Simulated:
+        """Tokens leave at the first depth where they may, shape (tokens, layers − 1), and take a full head at each."""
+        asked = np.asarray(depths)
+        allowed = opens[:, asked - 1]
+        early = allowed.any(1)
+        first = allowed.argmax(1)
+        at = np.where(early, asked[first], self.family.depth)
+        return self.left(at, np.where(early, first + 1, len(asked) + 1))
+
+
+def _margin(logits: torch.Tensor) -> torch.Tensor:
+    two = logits.softmax(-1).topk(2, dim=-1).values
+    return two[:, 0] - two[:, 1]

@@ -1,0 +1,184 @@
+"""What the comparison of systems computes without a model: budgets, intervals, scores, and where a policy stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from adapters.calibration.costs import Costs
+from benchmarks.llm.systems import tables
+from benchmarks.llm.systems.account import BUDGETS, Account, Use, within
+from benchmarks.llm.systems.contenders import CONTROL, EWS
+from benchmarks.llm.systems.statistics import (
+    calibration_error,
+    exact_match,
+    interval,
+    paired_interval,
+    repetition,
+    standing,
+)
+
+ACCOUNT = Account(Costs(head=5.0, prediction=1.0, classifier=0.5, ffn=0.7, completion=0.25), layers=10, projection=0.1)
+
+
+# ---- budgets ------------------------------------------------------------------------------------------------------
+
+
+def test_full_model_costs_itself() -> None:
+    for cache in ("exact", "monotone", "propagate", "deferred"):
+        assert ACCOUNT.share(Use(10, 10, 1), cache) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("use", "cache", "layers"),
+    [
+        (Use(6, 6, 1), "monotone", 6 + 5),
+        (Use(6, 6, 1), "propagate", 6 + 4 * 0.1 + 5),
+        (Use(6, 6, 1), "deferred", 6 + 4 * 0.25 + 5),
+        (Use(10, 6, 1), "exact", 10 - 4 * 0.7 + 5),
+        (Use(6, 6, 3), "monotone", 6 + 15),
+        (Use(6, 6, 0, predictions=2, classifiers=1), "monotone", 6 + 2 + 0.5),
+    ],
+)
+def test_what_is_left_out_is_not_paid(use: Use, cache: str, layers: float) -> None:
+    assert ACCOUNT.share(use, cache) == pytest.approx(layers / 15)
+
+
+@pytest.mark.parametrize("target", [0.3, 0.55, 0.99])
+@pytest.mark.parametrize("rises", [True, False])
+def test_bisection_comes_as_near_to_a_budget_as_can_be(target: float, rises: bool) -> None:
+    def cost(value: float) -> float:
+        return 0.2 + 0.8 * (value if rises else 1 - value)
+
+    value = within(cost, target, (0.0, 1.0))
+    assert value is not None
+    assert target - 1e-3 < cost(value) <= target
+
+
+def test_bisection_keeps_below_a_budget_between_steps() -> None:
+    value = within(lambda each: np.ceil(each) / 10, 0.75, (0.0, 10.0))
+    assert value is not None
+    assert np.ceil(value) == 7
+
+
+def test_bisection_says_what_cannot_be_met() -> None:
+    assert within(lambda each: 0.5 + each, 0.4, (0.0, 1.0)) is None
+    assert within(lambda each: 0.1 * each, 0.4, (0.0, 1.0)) == 1.0  # even the dearest fits
+
+
+# ---- intervals and scores -----------------------------------------------------------------------------------------
+
+
+def test_interval_covers_as_often_as_it_says() -> None:
+    random = np.random.default_rng(0)
+    covered = 0
+    for _ in range(200):
+        low, high = interval(random.normal(0.7, 0.1, 40).tolist())
+        covered += low <= 0.7 <= high
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_longer_texts_count_for_more() -> None:
+    low, high = interval([1.0, 0.0], [99, 1])
+    assert low <= 0.99 <= high
+    assert paired_interval([1.0, 0.0], [0.0, 0.0], [99, 1])[0] == pytest.approx(0.99)
+
+
+def test_a_difference_on_the_same_texts_is_seen_where_texts_differ_more_than_systems() -> None:
+    texts = np.random.default_rng(1).uniform(0.2, 0.9, 30)
+    difference = paired_interval(texts + 0.02, texts)
+    assert standing(difference) == "better"
+    assert standing(paired_interval(texts, texts + 0.02)) == "losing"
+    assert standing(paired_interval(texts, texts)) == "equal within the interval"
+    shuffled = np.random.default_rng(2).permutation(texts)
+    assert standing(paired_interval(texts, shuffled)) == "equal within the interval"
+
+
+def test_calibration_error() -> None:
+    random = np.random.default_rng(0)
+    probability = random.uniform(size=20_000)
+    assert calibration_error(probability, random.uniform(size=20_000) < probability) < 0.02
+    assert calibration_error(np.full(300, 0.9), np.arange(300) % 2 == 0) == pytest.approx(0.4, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "share"), [([1, 2, 3, 4, 5, 6], 0.0), ([1, 2, 3], 0.0), ([7] * 7, 0.75), ([1, 2, 3, 4] * 2, 0.2)]
+)
+def test_repetition(tokens: list[int], share: float) -> None:
+    assert repetition(tokens) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("said", "answers", "score"),
+    [
+        ("The Eiffel  Tower.", ["eiffel tower"], 1.0),
+        ("Paris\nand more", ["Paris"], 1.0),
+        ("in Paris", ["Paris"], 0.0),
+        ("", ["Paris"], 0.0),
+        ("1,000", ["1000", "a thousand"], 1.0),
+    ],
+)
+def test_exact_match(said: str, answers: list[str], score: float) -> None:
+    assert exact_match(said, answers) == score
+
+
+# ---- verdicts -----------------------------------------------------------------------------------------------------
+
+
+def one(differ: list[int]) -> dict[str, Any]:
+    return {
+        "choice": {"setting": "as it is", "policy": "fixed"},
+        "differ": differ,
+        "sizes": [40] * len(differ),
+        "layers": 5.0,
+        "ffn_blocks": 5.0,
+        "theory": 0.7,
+        "memory": 0.5,
+        "ece": 0.1,
+        "own_perplexity": 3.0,
+        "full_own_perplexity": 2.0,
+    }
+
+
+def judged(**systems: list[int] | None) -> dict[tuple[str, float], dict[str, Any]]:
+    names = {"ews": EWS, "control": CONTROL, "fixed": "fixed exit", "random": "random exit"}
+    return {
+        (names[name], budget): {"reason": "none fits: at its boldest it costs 0.80"} if differ is None else one(differ)
+        for name, differ in systems.items()
+        for budget in BUDGETS
+    }
+
+
+@pytest.mark.parametrize(
+    ("ews", "fixed", "says"),
+    [
+        ([1, 2] * 8, [9, 9] * 8, "better"),
+        ([9, 9] * 8, [1, 2] * 8, "losing"),
+        ([3, 5] * 8, [5, 3] * 8, "equal within the interval"),
+        (None, [1, 2] * 8, "losing"),
+        ([1, 2] * 8, None, "better"),
+    ],
+)
+def test_verdict_is_computed(ews: list[int] | None, fixed: list[int] | None, says: str) -> None:
+    found = tables.verdicts(judged(ews=ews, control=ews, fixed=fixed, random=[20] * 16), {})
+    best = [row for row in found if row["EWS against the"] == "best other system"]
+    if fixed is None:
+        assert {row["System"] for row in best} == {"random exit"}
+    else:
+        assert {row["System"] for row in best} == {"fixed exit"}
+    assert [row["EWS is"] for row in best] == [says] * len(BUDGETS)
+    controls = [row for row in found if row["EWS against the"] == "control" and row["System"] == CONTROL]
+    assert len(controls) == len(BUDGETS)
+
+
+def test_every_system_has_a_row_and_what_was_not_measured_says_so() -> None:
+    never = one([0] * 16)
+    known = judged(ews=[1, 2] * 8, control=[1, 2] * 8, fixed=None, random=[20] * 16)
+    found = tables.rows(never, known, {}, {}, layers=10)
+    assert len(found) == 2 + 4 * len(BUDGETS)
+    assert all(row["Time"] == "not measured" for row in found if row["Setting"] == "as it is")
+    assert all(row["Agreement"] == "–" for row in found if row["Setting"].startswith("none fits"))
+    control = next(row for row in found if row["System"] == CONTROL)
+    assert control["EWS against it"].startswith("equal within the interval")
