@@ -146,8 +146,18 @@ def test_what_cannot_be_done_is_refused() -> None:
             call(x, measurement_error=True)
         with pytest.raises(ArgumentError, match="fewer than 20 observations follow"):
             call(x, time=np.cumsum(10.0 ** np.random.default_rng(1).uniform(0, 2, 100)), measurement_error="constant")
+        with pytest.raises(ArgumentError, match=r"measurement_error.*fourier"):
+            call(x, measurement_error="constant", null="fourier")
+    assert ews.score_tests(x, n_surrogates=19, measurement_error="drifting", null="fourier").config.null == "fourier"
     with pytest.raises(ArgumentError, match=r"measurement_error.*kendall"):
         ews.detect(x, method="kendall", measurement_error="constant")
+
+
+def test_a_record_that_oscillates_has_its_error_in_the_order_of_its_null() -> None:
+    wave = ews.nulls.surrogates(np.sin(np.arange(600.0) * 0.5) * 2.0 + noise(600)[0], null="fourier", n_surrogates=1)[0]
+    found = ews.score_tests(wave, n_surrogates=99, measurement_error="constant")
+    assert found.null_sentence.startswith("AR(")
+    assert "The record oscillates" in found.summary()
 
 
 def test_it_is_an_option_of_the_command(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from ews import nulls, trends
 from ews._analysis.detect import kendall, scores
 from ews._analysis.detect.reading import cleaned
 from ews._analysis.detect.record import Record
-from ews._analysis.score_tests.measurement import KINDS, ErrorKind
+from ews._analysis.score_tests.measurement import ErrorKind, checked
 from ews._analysis.score_tests.recording import KeptPipeline, recorded
 from ews._analysis.score_tests.testing import FEWEST
 from ews._common import checks
@@ -222,12 +222,11 @@ def _detect_one(
     table: Table | None = None,
 ) -> Detection:
     method = _method(method)
-    if measurement_error is not None:
-        measurement_error = checks.choice("measurement_error", measurement_error, KINDS)
-        if method != "score":
-            given = described(f"{measurement_error!r} with method={method!r}")
-            raise ArgumentError("measurement_error", given, 'None, or method="score"')
     test = check_test(null=null, n_surrogates=n_surrogates, alpha=alpha, seed=seed)
+    measurement_error = checked(measurement_error, null=test.null)
+    if measurement_error is not None and method != "score":
+        given = described(f"{measurement_error!r} with method={method!r}")
+        raise ArgumentError("measurement_error", given, 'None, or method="score"')
     detrend = DETRENDING[method] if detrend == "default" else detrend
     scored = method == "score"
     if missing == "default":

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._analysis.score_tests.scores_at import in_units
+from ews._common import checks
 from ews._kernels.score import DAMPING, MEMORY
+from ews.errors import ArgumentError, described
 from ews.nulls.with_error import AR1WithError
 
-__all__ = ["KINDS", "ErrorKind", "fitted_with_error", "instrumented", "looks_like_error"]
+__all__ = ["KINDS", "ErrorKind", "checked", "fitted_with_error", "instrumented", "looks_like_error"]
 
 FloatArray = npt.NDArray[np.float64]
 Rows = Callable[[FloatArray], FloatArray]
@@ -28,6 +30,18 @@ _LARGEST_COEFFICIENT, _LARGEST_SHARE = 0.98, 0.9  # what a share beyond leaves i
 # Studentised partial autocorrelation at lag 2 above which a record looks like measurement error. What the smoother
 # leaves of red noise has less than 0, and passes 1 in a twentieth of records.
 _EXCESS, _MEMORY = 1.0, 1.96
+
+
+def checked(measurement_error: Any, *, null: str) -> ErrorKind | None:
+    """The measurement error to allow for; of constant size it is part of the null, which has to be red noise then."""
+    if measurement_error is None:
+        return None
+    kind = checks.choice("measurement_error", measurement_error, KINDS)
+    if kind == "constant" and null != "ar1":
+        raise ArgumentError(
+            "measurement_error", described(f"{kind!r} with null={null!r}"), 'None or "drifting", or null="ar1"'
+        )
+    return kind
 
 
 def instrumented(x: FloatArray, shapes: FloatArray, scores: FloatArray) -> None:

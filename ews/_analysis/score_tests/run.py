@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ews import nulls
-from ews._analysis.score_tests.measurement import KINDS, ErrorKind
+from ews._analysis.score_tests.measurement import ErrorKind, checked
 from ews._analysis.score_tests.recording import recorded
 from ews._analysis.score_tests.result import ScoreTests
 from ews._analysis.score_tests.testing import FEWEST, Scoring, hold
@@ -85,8 +85,8 @@ def score_tests(
         Period in samples of a seasonal cycle that is taken out first.
     measurement_error : {"constant", "drifting"} or None, default None
         Which measurement error is allowed for. "constant": as large at all times; the surrogates have as much of it as
-        the record. "drifting": of any size at each time; memory and damping are then measured by instruments from
-        further back, which measurement error does not reach, and which see less.
+        the record (with null="ar1"). "drifting": of any size at each time; memory and damping are then measured by
+        instruments from further back, which measurement error does not reach, and which see less.
     seed : int, numpy.random.Generator or None, default 0
         Seed of the surrogates.
     progress : None, True or callable, default None
@@ -153,8 +153,7 @@ def score_tests(
     test = check_test(null=null, n_surrogates=n_surrogates, alpha=alpha, seed=seed)
     if limit is not None:
         limit = checks.number("limit", limit, above=0.0, allowed="a positive number, or None")
-    if measurement_error is not None:
-        measurement_error = checks.choice("measurement_error", measurement_error, KINDS)
+    measurement_error = checked(measurement_error, null=test.null)
     timed = as_series(series, time=time, until=until, missing=missing, duplicates=duplicates, causal=causal, timed=True)
     cleaned = on_scale(timed, transform)
     if len(cleaned) < FEWEST:

@@ -47,10 +47,17 @@ _ALLOWED_FOR = {
     ),
 }
 
+_OSCILLATING = (
+    "the record oscillates, and the order of the autoregression that is its null holds measurement error of constant "
+    "size"
+)
+
 
 def error_sentences(found: ScoreTests) -> tuple[str, ...]:
     """What is to be said of measurement error, if anything."""
     kind = found.config.measurement_error
+    if kind == "constant" and "measurement error" not in found.null_sentence:
+        return (_OSCILLATING,)
     if kind is not None:
         return (_ALLOWED_FOR[kind],)
     if not found.error_likely:
