@@ -8,7 +8,7 @@ import typer
 
 from adapters.cli import options
 
-__all__ = ["bench"]
+__all__ = ["bench", "usual"]
 
 
 def bench(
@@ -59,7 +59,7 @@ def bench(
         from adapters.families import family_of
         from adapters.texts.continuations import full_model_continuations
 
-        policies = {text: load_policy(text, loaded) for text in policy or _usual(family_of(loaded).depth)}
+        policies = {text: load_policy(text, loaded) for text in policy or usual(family_of(loaded).depth)}
         ids = tokenised(lines, tokenizer, chat=chat)
         order = np.random.default_rng(seed).permutation(len(ids))
         timed = [ids[index] for index in order[:prompts]]
@@ -99,8 +99,8 @@ def bench(
         written(found, report=pareto_table(rows), json=json, figure=figure, draw=draw, force=force)
 
 
-def _usual(layers: int) -> list[str]:
-    """A few settings of each policy."""
+def usual(layers: int) -> list[str]:
+    """A few settings of each policy, as ``--policy`` takes them, for a model of so many layers."""
     early, late = max(1, 3 * layers // 4), max(2, 7 * layers // 8)
     found = [
         "never",
@@ -108,4 +108,5 @@ def _usual(layers: int) -> list[str]:
         *(f"saturation:threshold={threshold}" for threshold in (0.95, 0.98)),
         f"fixed:depth={late},cache=deferred",
     ]
-    return [*found, "ews"] if layers >= 12 else found
+    deep = ["skip_decode:speedup=1.15", "unified_skip:speedup=1.15", "ffn_skip", "random_ffn:rate=0.25", "ews"]
+    return [*found, *deep] if layers >= 12 else found

@@ -20,6 +20,7 @@ from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
 from adapters.cli import app
+from adapters.cli.bench import usual
 from adapters.cli.loading import load_model, load_policy
 from adapters.cli.prompts import PROMPTS
 from adapters.cli.texts import read_prompts, tokenised
@@ -133,19 +134,38 @@ def test_sampling_repeats_itself_with_its_seed(folder: Path) -> None:
 def test_bench_prints_the_table_and_writes_numbers(folder: Path, prompts: Path, tmp_path: Path) -> None:
     figure = tmp_path / "front.png"
     options = ("bench", folder, "--texts", prompts, "--prompts", 2, "--replayed", 4, "--max-new-tokens", 6)
-    policies = ("--policy", "never", "--policy", "confidence:threshold=0.5,depths=3+5", "--policy", "saturation")
+    policies = (
+        "--policy",
+        "never",
+        "--policy",
+        "confidence:threshold=0.5,depths=3+5",
+        "--policy",
+        "ffn_skip:threshold=-1",
+    )
+    policies += ("--policy", "skip_decode:length=4,min_exit=2")
     found = json.loads(run(*options, *policies, "--repeats", 1, "--json", "-", "--figure", figure).stdout)
     assert [row["policy"] for row in found["rows"]] == [
         "dense",
         "NeverExitPolicy",
         "ConfidencePolicy",
-        "SaturationPolicy",
+        "FFNSkipPolicy",
+        "SkipDecodePolicy",
     ]
+    assert found["rows"][-1]["layers_per_token"] < found["rows"][1]["layers_per_token"]
     assert found["config"]["replayed"] == 4
     assert any(row["on_front"] for row in found["rows"])
     assert figure.stat().st_size > 0
     table = run(*options, "--repeats", 1).stdout  # a few settings of each, where none is named
     assert {"never", "fixed:depth=5,cache=deferred"} <= set(table.split())
+
+
+def test_settings_that_bench_tries_by_itself_suit_the_model() -> None:
+    model = TINY["llama"](layers=12)
+    policies = {text: load_policy(text, model) for text in usual(12)}
+    for text, policy in policies.items():
+        written = model.generate(torch.tensor([[1, 2, 3]]), max_new_tokens=5, custom_generate=policy, pad_token_id=0)
+        assert written.shape == (1, 8), text
+    assert {"EWSExitPolicy", "FFNSkipPolicy", "SkipDecodePolicy"} <= {type(each).__name__ for each in policies.values()}
 
 
 def test_calibrate_writes_a_policy_that_generate_reads(folder: Path, tmp_path: Path) -> None:
