@@ -55,20 +55,23 @@ class Projection:
 
     def _stacked(self, layers: range, device: Any, dtype: torch.dtype) -> _Stack:
         """Room for the weights of these layers; each is read when keys or values of it are asked for."""
-        parts, counts = self.family.parts, []
+        parts, counts, keys = self.family.parts, [], []
         for index in layers:
             key, value, _, _ = self.family.key_value_weights(index)
             counts.append((len(key) + len(value)) // parts)
+            keys.append(len(key) // parts)
         rows = tuple(accumulate(counts, initial=0))
         with torch.inference_mode(False):  # what is made within it could not be written to outside
             weight = torch.empty(rows[-1], self.family.width, dtype=dtype, device=device)
-            return _Stack(layers, rows, weight, weight.new_zeros(rows[-1]), set(layers))
+            return _Stack(layers, rows, tuple(keys), weight, weight.new_zeros(rows[-1]), set(layers))
 
     def _read(self, stack: _Stack, index: int) -> None:
         """Write the weights of one layer into its rows, the affine part of its norm within."""
         family = self.family
-        begin, end = (stack.rows[index - stack.layers.start + one] for one in (0, 1))
-        halves = zip(stack.weight[begin:end].chunk(2), stack.bias[begin:end].chunk(2), strict=True)
+        place = index - stack.layers.start
+        begin, end = stack.rows[place : place + 2]
+        parts = (each[begin:end].tensor_split((stack.keys[place],)) for each in (stack.weight, stack.bias))
+        halves = zip(*parts, strict=True)
         with at_hand(list(family.layers[index].modules())):
             scale, shift = (
                 None if each is None else own_part(each, divided=False).to(stack.weight.device)
@@ -131,8 +134,9 @@ class Projection:
         plain = _normalised(self.family.attention_input_norm(layers.start), hidden.to(stack.weight.device))
         weight, bias = stack.weight[rows[0] : rows[-1]], stack.bias[rows[0] : rows[-1]]
         found = nn.functional.linear(plain, weight, bias)
-        for begin, end in pairwise(rows):
-            keys, values = found[..., begin - rows[0] : end - rows[0]].chunk(2, dim=-1)
+        for index, (begin, end) in zip(layers, pairwise(rows), strict=True):
+            both = found[..., begin - rows[0] : end - rows[0]]
+            keys, values = both.tensor_split((stack.keys[index - start],), dim=-1)
             yield keys, values
 
     def _called(self, layers: range, hidden: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -153,10 +157,12 @@ class Projection:
 
 @dataclass(frozen=True, slots=True)
 class _Stack:
-    """Neighbouring layers that compute on one device, where the rows of each begin, and those not read so far."""
+    """Neighbouring layers that compute on one device, where the rows of each begin, how many are of keys, and those
+    not read so far."""
 
     layers: range
     rows: tuple[int, ...]
+    keys: tuple[int, ...]
     weight: Tensor
     bias: Tensor
     missing: set[int]

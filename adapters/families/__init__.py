@@ -13,8 +13,10 @@ from transformers import PreTrainedModel
 from adapters._common.plugins import installed
 from adapters.errors import UnsupportedModelError
 from adapters.families.base import FULL, SLIDING, Family, Masks, Rotary
+from adapters.families.bloom import Bloom
 from adapters.families.cohere import Cohere
 from adapters.families.cohere2 import Cohere2
+from adapters.families.deepseek import DeepSeekV2, DeepSeekV3
 from adapters.families.falcon import Falcon
 from adapters.families.gemma2 import Gemma2
 from adapters.families.gemma3 import Gemma3
@@ -41,8 +43,11 @@ from ews.errors import ArgumentError, InputTypeError, described
 __all__ = ["FAMILIES", "FULL", "SLIDING", "Family", "Masks", "Rotary", "at_hand", "family_of", "register_family"]
 
 FAMILIES: tuple[type[Family], ...] = (
+    Bloom,
     Cohere,
     Cohere2,
+    DeepSeekV2,
+    DeepSeekV3,
     Falcon,
     Gemma2,
     Gemma3,

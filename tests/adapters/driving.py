@@ -222,8 +222,10 @@ def fed_as(model: Any, runs: Any, instead: Tensor | None = None) -> Iterator[Non
     """Feed-forward block l of token t gives 0 in row r unless ``runs[t, l, r]``, or ``instead[l]`` where that is 2."""
     runs = np.asarray(runs)
     layers = family_of(model).layers
-    named = ("post_feedforward_layernorm", "mlp", "fc2")  # the last of what a block does
-    blocks = [next(getattr(layer, name) for name in named if hasattr(layer, name)) for layer in layers]
+    # The last of what a block does before what it found is added.
+    named = ("post_feedforward_layernorm", "mlp.dense_4h_to_h", "mlp", "fc2")
+    held = [dict(layer.named_modules()) for layer in layers]
+    blocks = [next(parts[name] for name in named if name in parts) for parts in held]
     seen: dict[int, int] = {}
     rows = runs.shape[2]
 
@@ -286,13 +288,14 @@ def full_cache(model: Any, inputs: dict[str, Tensor], sequences: Tensor, *, one_
 
 
 def cache_of(cache: Cache, length: int) -> list[Tensor]:
-    """Keys and values of each layer, of the newest slots that it must hold, stacked."""
+    """Keys and values of each layer's newest slots that it must hold, side by side: (1, rows, heads, slots, size)."""
     held = []
     for layer in cache.layers:
         window = getattr(layer, "sliding_window", None)
         last = length if window is None else min(length, window - 1)
         filled = length if layer.keys.shape[2] > length else layer.keys.shape[2]
-        held.append(torch.stack((layer.keys[:, :, :filled][:, :, -last:], layer.values[:, :, :filled][:, :, -last:])))
+        both = torch.cat((layer.keys, layer.values), dim=-1)
+        held.append(both[None, :, :, :filled][:, :, :, -last:])
     return held
 
 

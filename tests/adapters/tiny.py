@@ -12,8 +12,11 @@ import torch
 from torch import nn
 from transformers import (
     AutoModelForCausalLM,
+    BloomConfig,
     Cohere2Config,
     CohereConfig,
+    DeepseekV2Config,
+    DeepseekV3Config,
     FalconConfig,
     Gemma2Config,
     Gemma3TextConfig,
@@ -38,7 +41,7 @@ from transformers import (
     Starcoder2Config,
 )
 
-__all__ = ["THOROUGH", "TINY", "VOCABULARY", "WIDTH", "WINDOW", "WINDOWED"]
+__all__ = ["SINGLE", "THOROUGH", "TINY", "VOCABULARY", "WIDTH", "WINDOW", "WINDOWED"]
 
 VOCABULARY, WIDTH, WINDOW = 101, 48, 8
 
@@ -200,8 +203,40 @@ def _falcon_serial(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
     return _falcon(layers, {"parallel_attn": False, "multi_query": False, "bias": True, **options})
 
 
+# The first layer has a plain block, and the parts of a head are each of another size.
+_LATENT: dict[str, Any] = {
+    "n_routed_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 32,
+    "n_shared_experts": 1,
+    "first_k_dense_replace": 1,
+    "num_key_value_heads": 4,
+    "kv_lora_rank": 20,
+    "qk_nope_head_dim": 12,
+    "qk_rope_head_dim": 8,
+    "v_head_dim": 16,
+}
+
+
+def _deepseek_v2(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
+    return DeepseekV2Config(**{**_GROUPED, **_LATENT, "num_hidden_layers": layers, "q_lora_rank": None, **options})
+
+
+def _deepseek_v3(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
+    grouped = {"n_group": 2, "topk_group": 1, "q_lora_rank": 24}
+    return DeepseekV3Config(**{**_GROUPED, **_LATENT, "num_hidden_layers": layers, **grouped, **options})
+
+
+def _bloom(layers: int, options: dict[str, Any]) -> PreTrainedConfig:
+    size = {"hidden_size": WIDTH, "n_head": 4, "initializer_range": 0.2}
+    return BloomConfig(**{**_TOKENS, **size, "n_layer": layers, **options})
+
+
 def _from_config(config: PreTrainedConfig, attn_implementation: str, dtype: torch.dtype) -> PreTrainedModel:
     """A model with this attention and, of experts, products that there are in this type.
+
+    Routers of DeepSeek compute in float32, whatever the type: in float64 it has plain blocks only, so that its
+    attention can be told exactly; its mixtures are seen in float32, and those of others in both.
 
     Of Gemma 2 transformers has eager attention alone, for sdpa knows no bound. Here it has sdpa too, without the bound:
     eager attention is no measure of exactness, as it rounds to float32, and makes nan of padding in float64.
@@ -209,12 +244,16 @@ def _from_config(config: PreTrainedConfig, attn_implementation: str, dtype: torc
     wanted: dict[str, Any] = {}
     if dtype == torch.float64 and hasattr(config, "num_experts_per_tok"):
         wanted["experts_implementation"] = "eager"
+    if dtype == torch.float64 and hasattr(config, "first_k_dense_replace"):
+        config.first_k_dense_replace = config.num_hidden_layers
     only_eager = not AutoModelForCausalLM._model_mapping[type(config)]._supports_sdpa
-    if only_eager and attn_implementation == "sdpa":
-        config.attn_logit_softcapping = None
     way = "eager" if only_eager else attn_implementation
+    unbound = way != attn_implementation and hasattr(config, "attn_logit_softcapping")
+    if unbound:
+        config.attn_logit_softcapping = None
     model = AutoModelForCausalLM.from_config(config, attn_implementation=way, **wanted)
-    model.config._attn_implementation_internal = attn_implementation
+    if unbound:
+        model.config._attn_implementation_internal = attn_implementation
     return model
 
 
@@ -235,6 +274,9 @@ def _builder(configured: Callable[[int, dict[str, Any]], PreTrainedConfig]) -> C
             for parameter in model.parameters():
                 if parameter.ndim == 1:
                     parameter.data += 0.2 * torch.randn_like(parameter)
+            for name, buffer in model.named_buffers():
+                if name.endswith("correction_bias"):  # of what is routed where
+                    buffer += 0.2 * torch.randn_like(buffer)
             for module in model.modules():
                 if type(module) is nn.Embedding:  # or the first layers drown the token
                     module.weight.data /= module.weight.data.std()
@@ -277,6 +319,9 @@ TINY: dict[str, Callable[..., PreTrainedModel]] = {
     "falcon": _builder(_falcon),
     "falcon-new": _builder(_falcon_new),
     "falcon-serial": _builder(_falcon_serial),
+    "deepseek_v2": _builder(_deepseek_v2),
+    "deepseek_v3": _builder(_deepseek_v3),
+    "bloom": _builder(_bloom),
 }
 # The widest matrices of tests run on these. Whatever drives layers, caches or masks in a way of its own is among them:
 # of those left out each part is that of another (a mixture is Mixtral's, its plain blocks Llama's, the norms Gemma 3's
@@ -287,6 +332,7 @@ THOROUGH = tuple(
     if name
     not in (
         "cohere",
+        "deepseek_v2",
         "falcon",
         "falcon-serial",
         "gemma2",
@@ -298,5 +344,7 @@ THOROUGH = tuple(
         "starcoder2",
     )
 )
+# What these compute within attention is float32 whatever the type (and nan in float64, where BLOOM sees padding only).
+SINGLE = ("bloom", "deepseek_v2")
 # Those of which some layers slide.
 WINDOWED = ("gemma3", "mistral", "gemma2", "starcoder2", "cohere2")

@@ -27,7 +27,7 @@ from adapters.policies import FFNRoute, NeverExitPolicy, Plan, Policy, Promise, 
 from adapters.policies.registry import POLICIES, policy_named
 from ews.errors import EWSError, UnknownNameError
 from tests.adapters.driving import alone, continued, counted, full_cache, plain, prompt, spread, tiny, worst
-from tests.adapters.tiny import THOROUGH, TINY, VOCABULARY, WINDOWED
+from tests.adapters.tiny import SINGLE, THOROUGH, TINY, VOCABULARY, WINDOWED
 
 TOKENS = 16  # beyond the windows of the tiny models
 EXACT = 1e-9  # float64
@@ -487,7 +487,8 @@ def leaves_enough(policy: Policy) -> None:
 def test_random_exits_leave_the_cache_of_the_whole_model(model_name: str, attention: str, rows: int) -> None:
     inputs = prompt(rows, padded=True)
     length = inputs["input_ids"].shape[1] + TOKENS - 1
-    types = (torch.float32,) if attention == "eager" else (torch.float32, torch.float64)  # eager softmax is float32
+    rounds = attention == "eager" or model_name in SINGLE  # eager softmax is float32
+    types = (torch.float32,) if rounds else (torch.float32, torch.float64)
     for dtype in types:
         model = tiny(model_name, dtype, attention)
         for cache in caches(model, length):
@@ -503,14 +504,16 @@ def test_random_exits_leave_the_cache_of_the_whole_model(model_name: str, attent
 
 
 # Seeds under which some drafts hold: layers of a random model rarely agree.
-DRAWN = {"qwen3_moe": 7, "phi": 30}
+DRAWN = {"deepseek_v3": 13, "qwen3_moe": 7, "phi": 30}
 
 
 @pytest.mark.parametrize("model_name", TINY)
 @pytest.mark.parametrize("sample", [False, True])
 def test_random_drafts_change_nothing(model_name: str, sample: bool) -> None:
-    model, inputs = tiny(model_name, torch.float64), prompt()
+    single = model_name in SINGLE
+    model, inputs = tiny(model_name, torch.float32 if single else torch.float64), prompt()
     length = inputs["input_ids"].shape[1] + TOKENS - 1
+    rounding = 1e-3 if single else 1e-5  # generate rounds logits to float32
     for cache in caches(model, length):
         if isinstance(cache, StaticCache) and model_name in WINDOWED:
             continue
@@ -521,10 +524,11 @@ def test_random_drafts_change_nothing(model_name: str, sample: bool) -> None:
         found = plain(model, inputs, tokens=TOKENS, do_sample=sample, custom_generate=policy, past_key_values=cache)
         assert torch.equal(found.sequences, expected.sequences)
         for one, other in zip(found.logits, expected.logits, strict=True):
-            torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)  # generate rounds them to float32
+            torch.testing.assert_close(one, other, rtol=rounding, atol=rounding)
         assert policy.report().drafted > policy.report().accepted > 0 or sample
         assert {int(layer.get_seq_length()) for layer in cache.layers} == {length}
-        assert worst(cache, full_cache(model, inputs, found.sequences), inputs, length) <= EXACT
+        allowed = 2 * spread(model, inputs, found.sequences) if single else EXACT
+        assert worst(cache, full_cache(model, inputs, found.sequences), inputs, length) <= allowed
         assert not any(getattr(layer, "record_past", False) for layer in cache.layers)
 
 
