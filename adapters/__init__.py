@@ -18,6 +18,7 @@ _HOMES: dict[str, str | None] = {
     "CalibrationConfig": "adapters.calibration.result",
     "ConfidencePolicy": "adapters.policies.confidence",
     "DifficultyCorrelation": "adapters.oracle.difficulty",
+    "DuoPolicy": "adapters.policies.duo",
     "EWSExitPolicy": "adapters.policies.ews",
     "Exit": "adapters.decoding.contract",
     "FFNRoute": "adapters.decoding.contract",
@@ -65,6 +66,7 @@ __all__ = [
     "CalibrationConfig",
     "ConfidencePolicy",
     "DifficultyCorrelation",
+    "DuoPolicy",
     "EWSExitPolicy",
     "Exit",
     "FFNRoute",
@@ -170,6 +172,7 @@ if TYPE_CHECKING:
     from adapters.oracle.result import Oracle, Regret
     from adapters.oracle.search import oracle_routes
     from adapters.policies.confidence import ConfidencePolicy
+    from adapters.policies.duo import DuoPolicy
     from adapters.policies.ews import EWSExitPolicy
     from adapters.policies.ffn_skip import FFNSkipPolicy
     from adapters.policies.fixed import FixedExitPolicy

@@ -253,8 +253,15 @@ def read_options(argument: str, given: Iterable[str]) -> dict[str, Any]:
 
 def _trained_policy(folder: Path, model: Any) -> Any:
     """What ``ews llm train`` wrote, with the adapter that may be in it."""
-    from adapters.training.tuning import load_tuned
+    from adapters.training.tuning import load_tuned, read_words
 
+    words = read_words(folder)
+    if words.get("system") == "duo":
+        from adapters.policies.duo import DuoPolicy
+        from adapters.training.duo import load_duo
+
+        small, router, skip = load_duo(folder, model)
+        return DuoPolicy(small=small, router=router, skip=skip, base=words["base"])
     policy = load_tuned(folder, model)
     if policy is None:
         given = described(f"{str(folder)!r}, whose system has no policy of its own")

@@ -12,6 +12,7 @@ from typing import Any
 from adapters._common.plugins import installed
 from adapters.decoding.contract import Policy
 from adapters.policies.confidence import ConfidencePolicy
+from adapters.policies.duo import DuoPolicy
 from adapters.policies.ews import EWSExitPolicy
 from adapters.policies.ffn_skip import FFNSkipPolicy
 from adapters.policies.fixed import FixedExitPolicy
@@ -31,6 +32,7 @@ _GROUP = "earlywarning.policies"
 
 POLICIES: dict[str, type[Policy]] = {
     "confidence": ConfidencePolicy,
+    "duo": DuoPolicy,
     "ews": EWSExitPolicy,
     "ffn_skip": FFNSkipPolicy,
     "fixed": FixedExitPolicy,
