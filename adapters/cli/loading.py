@@ -72,7 +72,9 @@ def load_model(
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     if threads is not None:
         torch.set_num_threads(threads)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    rank = os.environ.get("LOCAL_RANK")  # of several processes
+    own = "cuda" if rank is None else f"cuda:{rank}"
+    device = device or (own if torch.cuda.is_available() else "cpu")
     auto, called = (AutoModelForCausalLM, "a causal language model") if kind == "decoder" else (AutoModel, "an encoder")
     numbers: Any = getattr(torch, dtype, "auto") if dtype != "auto" else torch.float32 if device == "cpu" else "auto"
     place = _place(device)

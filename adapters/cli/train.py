@@ -111,6 +111,8 @@ def train(
             threads=threads,
             trust_remote_code=trust_remote_code,
         )
+        from adapters.training.loop import is_first_process
+
         if chosen.takes == "texts":
             rows = read_texts_to_continue(data, tokenizer, length=length, prompt=prompt_tokens)
         with progress_bar("training") as report:
@@ -126,6 +128,8 @@ def train(
                 progress=report,
             )
             found = chosen.function()(loaded, rows, folder=out, fit=fit, tokenizer=tokenizer, **given)
+        if not is_first_process():
+            return
         message(f"wrote {out}")
         written(dict(found), report=_report(chosen.name, len(rows), found), json=Path("-") if as_json else None)
 

@@ -37,7 +37,7 @@ from adapters.training.checkpoint import (
 from adapters.training.content import data_digest, modules_digest
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
 
-__all__ = ["History", "count_steps", "fit_modules"]
+__all__ = ["History", "count_steps", "fit_modules", "is_first_process"]
 
 Loss = Callable[[Any, int], Tensor]
 
@@ -94,6 +94,12 @@ def count_steps(items: int, *, batch_size: int, epochs: int) -> int:
     return epochs * math.ceil(items / batch_size)
 
 
+def is_first_process() -> bool:
+    """Whether this is the one of several processes that writes: all of them have the same."""
+    here = torch.distributed
+    return not (here.is_available() and here.is_initialized()) or here.get_rank() == 0
+
+
 def fit_modules(
     modules: nn.Module,
     loss: Loss,
@@ -121,7 +127,8 @@ def fit_modules(
     Parameters
     ----------
     modules : nn.Module
-        Holds every parameter that is trained. Those that do not require a gradient are neither changed nor saved.
+        Holds every parameter that is trained. Those that do not require a gradient are neither changed nor saved. With
+        several processes (``accelerate launch``) each has them on its own device.
     loss : callable
         Of what `collate` made and of the step, from 0; a scalar, the mean over the batch.
     data : sequence
@@ -243,15 +250,19 @@ class _Run:
 
         several = torch.distributed.is_available() and "WORLD_SIZE" in os.environ
         handlers: list[Any] = [DistributedDataParallelKwargs(find_unused_parameters=True)]
-        self.accelerator = Accelerator(device_placement=several, kwargs_handlers=handlers)
+        self.accelerator = Accelerator(device_placement=False, kwargs_handlers=handlers)
         self.modules, self.optimizer, self.schedule = modules, optimizer, schedule
         self.named = {name: each for name, each in modules.named_parameters() if each.requires_grad}
         kept = set(modules.state_dict()) - {name for name, _ in modules.named_parameters(remove_duplicate=False)}
         self.buffers = {name: each for name, each in modules.named_buffers() if name in kept}
+        self.device = next(iter(self.named.values())).device
         self.computes: Any = _Computes(modules, loss)
         if several and self.accelerator.num_processes > 1:
+            own = self.accelerator.device
+            if (self.device.type, self.device.index or 0) != (own.type, own.index or 0):
+                given = described(f"parameters on {self.device}")
+                raise ArgumentError("modules", given, f"parameters on {own}, the device of this process")
             self.computes = self.accelerator.prepare(self.computes)
-        self.device = next(iter(self.named.values())).device
 
     def step(
         self,

@@ -28,7 +28,7 @@ from adapters.errors import PolicyMismatchError
 from adapters.families import Family, family_of
 from adapters.policies.registry import policy_named
 from adapters.training.checkpoint import chance_of, require_no_pickles
-from adapters.training.loop import History, count_steps, fit_modules
+from adapters.training.loop import History, count_steps, fit_modules, is_first_process
 from adapters.training.registry import FitSettings
 from adapters.training.texts import CausalBatch, require_texts
 from ews.errors import ArgumentError, described
@@ -197,9 +197,10 @@ def save_tuned(
         What is in the JSON.
     """
     folder = made_folder(folder)
-    model.save_pretrained(folder, safe_serialization=True)
-    if tokenizer is not None and lora is None:
-        tokenizer.save_pretrained(folder)
+    if is_first_process():
+        model.save_pretrained(folder, safe_serialization=True)
+        if tokenizer is not None and lora is None:
+            tokenizer.save_pretrained(folder)
     words = {
         "format": FORMAT,
         "version": VERSION,
@@ -210,7 +211,8 @@ def save_tuned(
         "lora": lora,
         "training": summary(history),
     }
-    write_whole(folder / _WORDS, (json.dumps(words, indent=1, allow_nan=False) + "\n").encode())
+    if is_first_process():
+        write_whole(folder / _WORDS, (json.dumps(words, indent=1, allow_nan=False) + "\n").encode())
     return words
 
 
@@ -259,8 +261,9 @@ def save_parts(
         "sha256": hashlib.sha256(data).hexdigest(),
         **words,
     }
-    write_whole(folder / _PARTS, data)
-    write_whole(folder / _WORDS, (json.dumps(found, indent=1, allow_nan=False) + "\n").encode())
+    if is_first_process():
+        write_whole(folder / _PARTS, data)
+        write_whole(folder / _WORDS, (json.dumps(found, indent=1, allow_nan=False) + "\n").encode())
     return found
 
 

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from adapters.errors import CheckpointMismatchError, DivergedError
 from adapters.training.content import data_digest
 from adapters.training.loop import count_steps, fit_modules
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError
-from tests.adapters.training import fit_worker
+from tests.adapters.training import fit_worker, several_worker
 
 torch.set_num_threads(1)
 
@@ -279,3 +280,18 @@ def test_digests_tell_data_apart() -> None:
     ]
     assert len({data_digest(each) for each in kinds}) == len(kinds)
     assert count_steps(9, batch_size=4, epochs=3) == 9
+
+
+def test_two_processes_train_as_one_does_and_go_on(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[3]
+    line = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
+    line += ["-m", "tests.adapters.training.several_worker", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(root), "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    found = subprocess.run(line, capture_output=True, text=True, cwd=root, env=environment, check=False, timeout=300)
+    assert found.returncode == 0, found.stderr
+    assert not list((tmp_path / "kept").glob("checkpoint-3.*"))
+    expected = several_worker.run(None).state_dict()
+    for rank in (0, 1):
+        weights = load_file(tmp_path / f"{rank}.safetensors")
+        for name, each in expected.items():
+            torch.testing.assert_close(weights[name], each, rtol=1e-9, atol=1e-12)
