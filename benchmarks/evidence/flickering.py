@@ -16,7 +16,7 @@ from scipy import signal, stats
 
 from benchmarks.evidence import tables
 from ews._analysis.score_tests.flickering import flickering
-from ews.detrend.local_linear import plan_local_linear
+from ews.detrend.local_polynomial import plan_local_linear
 
 SEED = 20_261_129
 SERIES = 1000

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ews._kernels.arithmetic import multiply_add
 from ews._kernels.jit import kernel
 
-__all__ = ["TILE", "smooth_lines", "smooth_reflect", "smooth_renormalised", "smooth_tiles", "weighted_sums"]
+__all__ = ["TILE", "smooth_fits", "smooth_reflect", "smooth_renormalised", "smooth_tiles", "weighted_sums"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -126,30 +126,31 @@ def weighted_sums(x: FloatArray, weights: FloatArray, left: int, out: FloatArray
 
 
 @kernel
-def smooth_lines(
-    x: FloatArray, weights: FloatArray, left: int, level: FloatArray, slope: FloatArray, out: FloatArray
-) -> None:
-    """Weighted line through the samples around t, evaluated at t.
+def smooth_fits(x: FloatArray, weights: FloatArray, left: int, counts: FloatArray, out: FloatArray) -> None:
+    """Weighted polynomial through the samples around t, evaluated at t.
 
     Parameters
     ----------
     x : ndarray of shape (rows, n)
         Series.
-    weights : ndarray of shape (2, taps)
-        Weights of the samples t − left …, and the same times their distance from t.
+    weights : ndarray of shape (degree + 1, taps)
+        Weights of the samples t − left …, times each power of their distance from t.
     left : int
         How many weights lie before t.
-    level, slope : ndarray of shape (n,)
-        What the two sums count for, from the normal equations at t.
+    counts : ndarray of shape (degree + 1, n)
+        What the sums count for, from the normal equations at t.
     out : ndarray of shape (rows, n)
-        Written: level[t] · first sum − slope[t] · second sum.
+        Written: the sums by these weights, each times what it counts for.
     """
     n = x.shape[1]
-    sums = np.empty((2, n))
+    sums = np.empty((weights.shape[0], n))
     for row in range(x.shape[0]):
         weighted_sums(x[row], weights, left, sums)
         for t in range(n):
-            out[row, t] = level[t] * sums[0, t] - slope[t] * sums[1, t]
+            out[row, t] = counts[0, t] * sums[0, t]
+        for power in range(1, weights.shape[0]):
+            for t in range(n):
+                out[row, t] += counts[power, t] * sums[power, t]
 
 
 @kernel

@@ -14,6 +14,7 @@ Method                     What the bandwidth of b samples means
 ``ksmooth`` (R)            kernel SD 0.3706506 · b (:func:`sd_from_ksmooth_bandwidth`), a fraction rounded to whole b,
                            cut at 4 SD, weights divided by their sum; default b: :func:`nrd0_bandwidth`, rounded
 ``local_linear``           kernel SD b, cut at 4 SD, a line at each sample; default b: :func:`local_linear_bandwidth`
+``local_quadratic``        the same with a parabola at each sample; default b: :func:`local_quadratic_bandwidth`
 ``lowess`` (ewstools)      span: the b nearest samples, tricube weights that reach 0 at the farthest
 ``loess`` (R)              span: the b nearest samples, tricube weights that reach 0 at the farthest
 ``running_mean`` (Boers)   half = b // 2: the samples i − half … i + half, fewer at the ends
@@ -33,7 +34,12 @@ from ews.detrend.bandwidths import (
 )
 from ews.detrend.kernel_smoothers import gaussian, ksmooth, running_mean
 from ews.detrend.lines import difference, linear
-from ews.detrend.local_linear import local_linear, local_linear_bandwidth
+from ews.detrend.local_polynomial import (
+    local_linear,
+    local_linear_bandwidth,
+    local_quadratic,
+    local_quadratic_bandwidth,
+)
 from ews.detrend.local_regression import loess, lowess
 from ews.detrend.methods import METHODS, plan
 from ews.detrend.result import Detrended, DetrendPlan
@@ -49,6 +55,8 @@ __all__ = [
     "linear",
     "local_linear",
     "local_linear_bandwidth",
+    "local_quadratic",
+    "local_quadratic_bandwidth",
     "loess",
     "lowess",
     "nrd0_bandwidth",

@@ -9,7 +9,7 @@ import numpy as np
 from ews._common import checks
 from ews.detrend.kernel_smoothers import plan_gaussian, plan_ksmooth, plan_running_mean
 from ews.detrend.lines import plan_difference, plan_linear
-from ews.detrend.local_linear import plan_local_linear
+from ews.detrend.local_polynomial import plan_local_linear, plan_local_quadratic
 from ews.detrend.local_regression import plan_loess, plan_lowess
 from ews.detrend.result import DetrendPlan
 from ews.detrend.seasonal import after_season
@@ -28,6 +28,10 @@ def _ksmooth(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:
 
 def _local_linear(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:
     return plan_local_linear(n, bandwidth=bandwidth, causal=causal)
+
+
+def _local_quadratic(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:
+    return plan_local_quadratic(n, bandwidth=bandwidth, causal=causal)
 
 
 def _lowess(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:
@@ -62,6 +66,7 @@ _BY_NAME: dict[str, Callable[[int, float | None, bool], DetrendPlan]] = {
     "gaussian": _gaussian,
     "ksmooth": _ksmooth,
     "local_linear": _local_linear,
+    "local_quadratic": _local_quadratic,
     "lowess": _lowess,
     "loess": _loess,
     "running_mean": _running_mean,
@@ -85,7 +90,7 @@ def plan(
         Length of the series.
     bandwidth : float or int, optional
         Bandwidth, span or window; the default is the method's own: 0.2 of the record, 0.25 for loess, rules of
-        their own for ksmooth and local_linear. To be left out for methods that have none.
+        their own for ksmooth, local_linear and local_quadratic. To be left out for methods that have none.
     causal : bool, default False
         Whether only present and past samples may be used.
     season : int, optional

@@ -88,7 +88,7 @@ levels = st.floats(-1e6, 1e6, allow_subnormal=False)
 @few
 @given(n=lengths, slope=slopes, level=levels, span=st.integers(6, 20))
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("method", ["linear", "local_linear", "lowess", "loess"])
+@pytest.mark.parametrize("method", ["linear", "local_linear", "local_quadratic", "lowess", "loess"])
 def test_local_and_global_lines_leave_nothing_of_a_line(
     method: str, causal: bool, n: int, slope: float, level: float, span: int
 ) -> None:

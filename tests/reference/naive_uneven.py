@@ -68,15 +68,13 @@ def memory_score(phi: float, x: np.ndarray, at: np.ndarray, w: np.ndarray) -> fl
     return float(terms.sum() / np.sqrt((terms**2).sum()))
 
 
-def line_at(x: np.ndarray, at: np.ndarray, sd: float, *, causal: bool) -> np.ndarray:
-    """A line through the neighbours of each observation, by weighted least squares."""
+def fit_at(x: np.ndarray, at: np.ndarray, sd: float, *, causal: bool, degree: int) -> np.ndarray:
+    """A polynomial through the neighbours of each observation, by weighted least squares; of lower degree where few."""
     trend = np.empty_like(x)
     for i in range(x.size):
         away = at - at[i]
         near = (np.abs(away) <= 4 * sd) & ((away <= 0) | (not causal))
-        if near.sum() < 2:
-            trend[i] = x[i]
-            continue
         weight = np.exp(-0.5 * (away[near] / sd) ** 2)
-        trend[i] = sm.WLS(x[near], sm.add_constant(away[near], has_constant="add"), weights=weight).fit().params[0]
+        design = np.vander(away[near] / sd, min(degree, near.sum() - 1) + 1, increasing=True)
+        trend[i] = sm.WLS(x[near], design, weights=weight).fit().params[0]
     return trend

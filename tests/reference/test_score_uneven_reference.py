@@ -12,9 +12,9 @@ from ews._analysis.score_tests.paths_at import memory_path_at, modulus_path_at
 from ews._analysis.score_tests.scores_at import scorer
 from ews._analysis.score_tests.shapes import weights, weights_at
 from ews._analysis.score_tests.statistics import score
-from ews.detrend import local_linear_at
-from ews.detrend.local_linear import smoother_of
-from ews.detrend.local_linear_at import smoother_at
+from ews.detrend import local_polynomial_at
+from ews.detrend.local_polynomial import smoother_of
+from ews.detrend.local_polynomial_at import smoother_at
 from ews.nulls.at_times import AR1AtTimes, draw_at_times
 from tests.reference import naive_uneven
 
@@ -99,34 +99,42 @@ def test_red_noise_at_any_times_has_its_covariance() -> None:
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_the_smoother_is_a_weighted_line_at_each_time(causal: bool) -> None:
+@pytest.mark.parametrize("degree", [1, 2])
+def test_the_smoother_is_a_weighted_polynomial_at_each_time(causal: bool, degree: int) -> None:
     x = noise(UNEVEN, 0.8) + 3.0
     for sd in (0.7, 9.0):
-        wanted = [naive_uneven.line_at(row, UNEVEN, sd, causal=causal) for row in x]
-        np.testing.assert_allclose(smoother_at(UNEVEN, sd, causal=causal)(x), wanted, rtol=1e-7, atol=1e-8)
+        wanted = [naive_uneven.fit_at(row, UNEVEN, sd, causal=causal, degree=degree) for row in x]
+        found = smoother_at(UNEVEN, sd, causal=causal, degree=degree)(x)
+        np.testing.assert_allclose(found, wanted, rtol=1e-7, atol=1e-6 if degree == 2 else 1e-8)
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_on_a_grid_with_gaps_it_is_the_smoother_of_the_grid(causal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("degree", [1, 2])
+def test_on_a_grid_with_gaps_it_is_the_smoother_of_the_grid(
+    causal: bool, degree: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     x, seen = noise(GAPS, 0.8), np.zeros(int(GAPS[-1]) + 1, dtype=bool)
     seen[GAPS.astype(int)] = True
     grid = np.zeros((3, seen.size))
     grid[:, seen] = x
     for sd in (1.6, 17.0):
-        wanted = smoother_of(seen, sd, causal=causal)(grid)[:, seen]
-        np.testing.assert_allclose(smoother_at(GAPS, sd, causal=causal)(x), wanted, rtol=1e-10, atol=1e-12)
-        monkeypatch.setattr(local_linear_at, "_MOST_WEIGHTS", 0)  # as for long records
-        np.testing.assert_allclose(smoother_at(GAPS, sd, causal=causal)(x), wanted, rtol=1e-10, atol=1e-12)
+        wanted = smoother_of(seen, sd, causal=causal, degree=degree)(grid)[:, seen]
+        smooth = smoother_at(GAPS, sd, causal=causal, degree=degree)
+        np.testing.assert_allclose(smooth(x), wanted, rtol=1e-9, atol=1e-10)
+        monkeypatch.setattr(local_polynomial_at, "_MOST_WEIGHTS", 0)  # as for long records
+        smooth = smoother_at(GAPS, sd, causal=causal, degree=degree)
+        np.testing.assert_allclose(smooth(x), wanted, rtol=1e-9, atol=1e-10)
         monkeypatch.undo()
 
 
-def test_long_records_are_smoothed_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("degree", [1, 2])
+def test_long_records_are_smoothed_alike(degree: int, monkeypatch: pytest.MonkeyPatch) -> None:
     at = np.concatenate([[0.0], np.cumsum(np.random.default_rng(1).exponential(size=2999))])
     x = noise(at, 0.9, 2)
-    wanted = smoother_at(at, 100.0)(x), smoother_at(at, 100.0, causal=True)(x)
-    monkeypatch.setattr(local_linear_at, "_MOST_WEIGHTS", 0)
-    assert np.abs(smoother_at(at, 100.0)(x) - wanted[0]).max() < 2e-3 * x.std()
-    np.testing.assert_allclose(smoother_at(at, 100.0, causal=True)(x), wanted[1], rtol=1e-10, atol=1e-12)
+    wanted = smoother_at(at, 100.0, degree=degree)(x), smoother_at(at, 100.0, causal=True, degree=degree)(x)
+    monkeypatch.setattr(local_polynomial_at, "_MOST_WEIGHTS", 0)
+    assert np.abs(smoother_at(at, 100.0, degree=degree)(x) - wanted[0]).max() < 2e-3 * x.std()
+    np.testing.assert_allclose(smoother_at(at, 100.0, causal=True, degree=degree)(x), wanted[1], rtol=1e-10, atol=1e-12)
 
 
 def test_paths_are_those_of_even_records_and_of_regressions_of_what_drifts() -> None:

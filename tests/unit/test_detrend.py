@@ -13,7 +13,7 @@ import pytest
 import scipy.ndimage
 
 from ews import detrend
-from ews.detrend.local_linear import smoother_of
+from ews.detrend.local_polynomial import smoother_of
 from ews.errors import (
     ArgumentError,
     InputTypeError,
@@ -29,6 +29,7 @@ SMOOTHERS: dict[str, tuple[Callable[..., detrend.Detrended], str]] = {
     "gaussian": (detrend.gaussian, "bandwidth"),
     "ksmooth": (detrend.ksmooth, "bandwidth"),
     "local_linear": (detrend.local_linear, "bandwidth"),
+    "local_quadratic": (detrend.local_quadratic, "bandwidth"),
     "lowess": (detrend.lowess, "span"),
     "loess": (detrend.loess, "span"),
     "running_mean": (detrend.running_mean, "window"),
@@ -93,16 +94,28 @@ def test_causal_gaussian_weighs_the_past_by_half_a_kernel() -> None:
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize(("n", "sd"), [(30, 3), (60, 60), (500, 20), (500, 90)])
-def test_local_linear_fits_a_line_at_each_sample(n: int, sd: int, causal: bool) -> None:
+@pytest.mark.parametrize(("n", "sd"), [(30, 3), (60, 60), (500, 20), (500, 90), (500, 200)])
+@pytest.mark.parametrize("degree", [1, 2])
+def test_local_regression_fits_a_polynomial_at_each_sample(n: int, sd: int, causal: bool, degree: int) -> None:
     x = _walk(n)
-    trend = detrend.local_linear(x, bandwidth=sd, causal=causal).trend
+    smooth = detrend.local_linear if degree == 1 else detrend.local_quadratic
+    trend = smooth(x, bandwidth=sd, causal=causal).trend
     for t in range(3, n, 7):
         away = np.arange(n) - t
         weight = np.exp(-0.5 * (away / sd) ** 2) * (np.abs(away) <= 4 * sd)
         if causal:
             weight[away > 0] = 0
-        assert trend[t] == pytest.approx(_weighted_fit(x, weight, t, 1), rel=1e-8, abs=1e-8)
+        assert trend[t] == pytest.approx(_weighted_fit(x, weight, t, degree), rel=1e-8, abs=1e-8)
+    for t in range(degree):  # of fewer samples than a polynomial has coefficients the degree is lower
+        if causal:
+            assert trend[t] == pytest.approx(x[t], abs=1e-9)
+
+
+def test_local_quadratic_follows_a_parabola_to_the_ends() -> None:
+    x = 3.0 + np.linspace(-1.0, 4.0, 300) ** 2
+    for bandwidth in (None, 0.05, 60):
+        assert np.abs(detrend.local_quadratic(x, bandwidth=bandwidth).residual).max() < 1e-9
+    assert np.abs(detrend.local_linear(x).residual[-1]) > 1e-3
 
 
 def test_local_linear_lags_behind_no_moving_mean() -> None:
@@ -112,16 +125,17 @@ def test_local_linear_lags_behind_no_moving_mean() -> None:
     assert abs(detrend.local_linear(mean, bandwidth=30).residual[-1]) < 0.1 * abs(lag)
 
 
-def test_a_local_line_never_looks_at_what_was_not_observed() -> None:
+@pytest.mark.parametrize("degree", [1, 2])
+def test_a_local_fit_never_looks_at_what_was_not_observed(degree: int) -> None:
     x, observed = _walk(300), np.random.default_rng(3).random(300) < 0.6
     observed[100:130] = False
     for sd in (5.0, 60.0):
-        smooth = smoother_of(observed, sd)
+        smooth = smoother_of(observed, sd, degree=degree)
         trend = smooth(np.where(observed, x, np.nan)[None])[0]
         for t in range(0, 300, 11):
             away = np.arange(300) - t
             weight = np.exp(-0.5 * (away / sd) ** 2) * (np.abs(away) <= 4 * sd) * observed
-            assert trend[t] == pytest.approx(_weighted_fit(x, weight, t, 1), rel=1e-8, abs=1e-8)
+            assert trend[t] == pytest.approx(_weighted_fit(x, weight, t, degree), rel=1e-8, abs=1e-8)
 
 
 # ksmooth and running mean, in both ways of computing them
@@ -322,7 +336,7 @@ def test_a_float_up_to_one_is_a_fraction_and_an_int_is_samples() -> None:
         (name, bad)
         for name in SMOOTHERS
         for bad in (0, 0.0, -1, -0.1, np.nan, np.inf, 51, 50.5, True, "0.2", [0.2], 1e-9, None)
-        if not (bad is None and name in ("ksmooth", "local_linear"))  # there None asks for a default
+        if not (bad is None and name in ("ksmooth", "local_linear", "local_quadratic"))  # there None asks for a default
     ],
 )
 def test_bad_bandwidths_are_refused_by_name(name: str, bad: object) -> None:

@@ -7,7 +7,7 @@ import pytest
 from scipy import signal, stats
 
 from ews._analysis.score_tests.flickering import flickering
-from ews.detrend.local_linear import plan_local_linear
+from ews.detrend.local_polynomial import plan_local_linear
 
 SERIES, EASE = 300, 200
 

@@ -13,7 +13,7 @@ from ews._kernels.logarithm import logarithms
 from ews._kernels.score import far_rows
 from ews._kernels.select import median_size
 from ews.detrend import plan
-from ews.detrend.local_linear import smoother_of
+from ews.detrend.local_polynomial import smoother_of
 
 
 def median(x: np.ndarray) -> float:
@@ -129,7 +129,7 @@ def test_gaps_in_long_records_are_weighed_by_transforms(monkeypatch: pytest.Monk
     observed[200:330] = False
     x = rng.standard_normal((2, 900))
     direct = smoother_of(observed, 40.0)(x)
-    monkeypatch.setattr(sys.modules["ews.detrend.local_linear"], "_MANY_PRODUCTS", 0.0)
+    monkeypatch.setattr(sys.modules["ews.detrend.local_polynomial"], "_MANY_PRODUCTS", 0.0)
     np.testing.assert_allclose(smoother_of(observed, 40.0)(x), direct, rtol=1e-11, atol=1e-13)
 
 

@@ -20,7 +20,7 @@ from ews._significance.resolve import FEWEST_POSITIONS, resolve_indicators, reso
 from ews._significance.windows import WholeRecord
 from ews.detrend import bandwidths
 from ews.detrend import plan as plan_detrending
-from ews.detrend.local_linear import local_linear_bandwidth
+from ews.detrend.local_polynomial import BANDWIDTHS, DEGREES
 from ews.errors import ArgumentError, SeriesTooShortError, described
 from ews.indicators.fused import fused
 from ews.series import Series
@@ -231,7 +231,8 @@ def _sentence(series: Series, detrend: str | None, bandwidth: Any, causal: bool)
         return "nothing was taken out"
     if detrend == "linear":
         return "a straight line by least squares, at the times of observation"
-    width = local_linear_bandwidth(len(series)) if bandwidth is None else bandwidth
+    width = BANDWIDTHS[DEGREES[detrend]](len(series)) if bandwidth is None else bandwidth
     sd = width * (series.positions[-1] + 1.0) if bandwidths.is_fraction(width) else width
     side = "causal: from past observations only" if causal else "centred: each residual uses later observations too"
-    return f"local linear regression at the times of observation, Gaussian kernel with an SD of {sd:.4g} steps, {side}"
+    how = f"{detrend.replace('_', ' ')} regression at the times of observation"
+    return f"{how}, Gaussian kernel with an SD of {sd:.4g} steps, {side}"

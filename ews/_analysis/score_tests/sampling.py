@@ -20,8 +20,8 @@ from ews._common.observations import Observations
 from ews._common.transforms import Transform, transformed
 from ews._kernels.score import DAMPING
 from ews.detrend import METHODS, bandwidths
-from ews.detrend.local_linear import local_linear_bandwidth
-from ews.detrend.local_linear_at import smoother_at
+from ews.detrend.local_polynomial import BANDWIDTHS, DEGREES
+from ews.detrend.local_polynomial_at import smoother_at
 from ews.errors import ArgumentError, described
 from ews.nulls.at_times import AR1AtTimes
 from ews.nulls.autoregressive import LARGEST_COEFFICIENT, draw_autoregression
@@ -270,13 +270,15 @@ def kept_smoother(positions: FloatArray, *, detrend: str | None, bandwidth: floa
         centred = positions - positions.mean()
         design = np.stack([np.full(positions.size, positions.size**-0.5), centred / np.linalg.norm(centred)])
         return lambda rows: (rows @ design.T) @ design
-    if detrend != "local_linear":
-        allowed = '"local_linear", None' + (', "linear"' if not causal else "")
+    if detrend not in DEGREES:
+        allowed = '"local_linear", "local_quadratic", None' + (', "linear"' if not causal else "")
         raise ArgumentError("detrend", detrend, f'{allowed} where times are kept as they are; or missing="interpolate"')
-    width = local_linear_bandwidth(positions.size) if bandwidth is None else bandwidth
+    degree = DEGREES[detrend]
+    width = BANDWIDTHS[degree](positions.size) if bandwidth is None else bandwidth
     if bandwidths.is_fraction(checks.number("bandwidth", width, above=0.0)):
-        return smoother_at(positions, width * span, causal=causal)
-    return smoother_at(positions, checks.number("bandwidth", width, above=0.0, most=span), causal=causal)
+        return smoother_at(positions, width * span, causal=causal, degree=degree)
+    sd = checks.number("bandwidth", width, above=0.0, most=span)
+    return smoother_at(positions, sd, causal=causal, degree=degree)
 
 
 def sampling_of(

@@ -41,6 +41,7 @@ from ews._common.alarms import Statistic, closed_test
 from ews._common.progress import ProgressOption
 from ews._significance.pipeline import Pipeline
 from ews._significance.windows import SurrogateTest
+from ews.detrend.local_polynomial import DEGREES
 from ews.errors import ArgumentError, described
 from ews.series import Series
 
@@ -86,13 +87,13 @@ class Scoring:
         plan = self.pipeline.plan
         if (
             self.sampling is not None
-            or plan.method != "local_linear"
+            or plan.method not in DEGREES
             or plan.season is not None
             or (self.mode is not None and self.mode.resolved)
         ):
             return None
         width = repr(plan.bandwidth)  # 1 is a sample, 1.0 the whole record
-        return plan.n, width, plan.causal, self.limit, self.measurement_error
+        return plan.method, plan.n, width, plan.causal, self.limit, self.measurement_error
 
     @cached_property
     def shapes(self) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Local linear regression: a kernel smoother without the bias that others have where a record ends."""
+"""Local linear and quadratic regression: kernel smoothers without the bias that others have where a record ends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,18 @@ from ews.detrend.kernel_smoothers import direction, half_kernel
 from ews.detrend.result import Detrended, DetrendPlan, FloatArray, one_series
 from ews.errors import ValueRangeError
 
-__all__ = ["local_linear", "local_linear_bandwidth", "plan_local_linear", "smoother_of"]
+__all__ = [
+    "BANDWIDTHS",
+    "DEGREES",
+    "coefficients_of",
+    "local_linear",
+    "local_linear_bandwidth",
+    "local_quadratic",
+    "local_quadratic_bandwidth",
+    "plan_local_linear",
+    "plan_local_quadratic",
+    "smoother_of",
+]
 
 _CUT = 4.0  # standard deviations of the kernel, as for the Gaussian smoother
 # Up to so many weights, and numbers in their table, direct sums are faster than a Fourier transform (measured for
@@ -103,28 +114,112 @@ def local_linear_bandwidth(n: int) -> float:
     return float(min(0.2, 0.09 * (checks.whole("n", n, least=1) / 100) ** -0.2))
 
 
+def local_quadratic(x: npt.ArrayLike, *, bandwidth: float | None = None, causal: bool = False) -> Detrended:
+    """Detrend by local quadratic regression with a Gaussian kernel.
+
+    As :func:`local_linear`, with a parabola at each sample: a mean that moves faster and faster towards the end of a
+    record is followed there too.
+
+    Parameters
+    ----------
+    x : array_like of shape (n,)
+        Evenly spaced series, all finite. Not changed.
+    bandwidth : float or int, optional
+        Standard deviation of the kernel: a float in (0, 1] is a fraction of the record, an int or a float above 1 a
+        number of samples. The kernel is cut at 4 standard deviations.
+        Default: :func:`ews.detrend.local_quadratic_bandwidth`.
+    causal : bool, default False
+        If True, the parabola is fitted to the present and past samples only: the first three lie on theirs.
+
+    Returns
+    -------
+    Detrended
+        Trend and residual.
+
+    Raises
+    ------
+    ews.errors.ValueRangeError
+        If the bandwidth is not in the allowed range, or reaches no neighbour.
+    ews.errors.MissingValuesError
+        If `x` has a NaN or an infinite value.
+
+    References
+    ----------
+    Fan, J. & Gijbels, I. (1996). Local polynomial modelling and its applications, sec. 3.2. Chapman & Hall.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bool(np.allclose(local_quadratic(3.0 + np.arange(50) ** 2).residual, 0.0))
+    True
+    """
+    x = one_series(x)
+    return plan_local_quadratic(x.size, bandwidth=bandwidth, causal=causal).apply(x)
+
+
+def local_quadratic_bandwidth(n: int) -> float:
+    """Default bandwidth of :func:`local_quadratic`: 0.18 (n / 100)^(−1/4) of the record, at most 0.4.
+
+    Chosen on simulations with a moving mean, as that of :func:`local_linear` was.
+
+    Parameters
+    ----------
+    n : int
+        Number of samples.
+
+    Returns
+    -------
+    float
+        A fraction of the record.
+
+    Raises
+    ------
+    ews.errors.ValueRangeError
+        If `n` is no whole number of 1 or more.
+
+    Examples
+    --------
+    >>> round(local_quadratic_bandwidth(400), 4)
+    0.1273
+    """
+    return float(min(0.4, 0.18 * (checks.whole("n", n, least=1) / 100) ** -0.25))
+
+
+DEGREES = {"local_linear": 1, "local_quadratic": 2}  # of the polynomial, by method
+BANDWIDTHS: dict[int, Callable[[int], float]] = {1: local_linear_bandwidth, 2: local_quadratic_bandwidth}
+
+
 def plan_local_linear(n: int, *, bandwidth: float | None, causal: bool) -> DetrendPlan:
     """Work out :func:`local_linear` for series of length `n`."""
-    causal = checks.flag("causal", causal)
-    bandwidth = local_linear_bandwidth(n) if bandwidth is None else bandwidth
+    return _plan("local_linear", n, bandwidth=bandwidth, causal=causal)
+
+
+def plan_local_quadratic(n: int, *, bandwidth: float | None, causal: bool) -> DetrendPlan:
+    """Work out :func:`local_quadratic` for series of length `n`."""
+    return _plan("local_quadratic", n, bandwidth=bandwidth, causal=causal)
+
+
+def _plan(method: str, n: int, *, bandwidth: float | None, causal: bool) -> DetrendPlan:
+    causal, degree = checks.flag("causal", causal), DEGREES[method]
+    bandwidth = BANDWIDTHS[degree](n) if bandwidth is None else bandwidth
     sd = bandwidths.samples(bandwidth, n)
     if int(_CUT * sd) < 1:
         raise ValueRangeError("bandwidth", bandwidth, "wide enough to reach a neighbour: at least 0.25 samples")
-    how = f"local linear regression, Gaussian kernel with an SD of {sd:.4g} samples"
-    smooth = (_kept if n <= _KEPT else _whole)(n, sd, causal)
-    return DetrendPlan("local_linear", n, bandwidth, causal, f"{how}, {direction(causal)}", smooth)
+    how = f"{method.replace('_', ' ')} regression, Gaussian kernel with an SD of {sd:.4g} samples"
+    smooth = (_kept if n <= _KEPT else _whole)(n, sd, causal, degree)
+    return DetrendPlan(method, n, bandwidth, causal, f"{how}, {direction(causal)}", smooth)
 
 
-def _whole(n: int, sd: float, causal: bool) -> Callable[[FloatArray], FloatArray]:
+def _whole(n: int, sd: float, causal: bool, degree: int) -> Callable[[FloatArray], FloatArray]:
     """The smoother of records without gaps."""
-    return smoother_of(np.ones(n, dtype=np.bool_), sd, causal=causal)
+    return smoother_of(np.ones(n, dtype=np.bool_), sd, causal=causal, degree=degree)
 
 
 _kept = lru_cache(maxsize=4)(_whole)  # of one length there are often many, and the weights take longer than a series
 
 
 def smoother_of(
-    observed: npt.NDArray[np.bool_], sd: float, *, causal: bool = False
+    observed: npt.NDArray[np.bool_], sd: float, *, causal: bool = False, degree: int = 1
 ) -> Callable[[FloatArray], FloatArray]:
     """The smoother of rows of which the same samples were observed; what is not observed is never looked at."""
     n = observed.size
@@ -133,33 +228,63 @@ def smoother_of(
     half = half_kernel(sd, reach)
     kernel = half[::-1] if causal else np.concatenate([half[:0:-1], half])
     distance = (np.arange(kernel.size) - reach) / sd
-    powers = np.stack([kernel, kernel * distance, kernel * distance**2])
+    powers = np.stack([kernel * distance**power for power in range(2 * degree + 1)])
     # Without gaps all samples but those near the ends weigh alike: worked out on a record that has one of these.
     short = kernel.size if observed.all() and n > kernel.size else n
-    level, slope = _normal_equations(observed[:short], powers, reach)
-    lines = _Lines(observed, int(np.argmax(observed)), powers[:2].copy(), reach, level, slope)
+    counts = _normal_equations(observed[:short], powers, reach, degree)
+    fits = _Fits(observed, int(np.argmax(observed)), powers[: degree + 1].copy(), reach, counts)
     if causal:
-        return lines.directly
-    if kernel.size <= _FEW_WEIGHTS and (tiles := _tiles(lines)) is not None:
+        return fits.directly
+    if kernel.size <= _FEW_WEIGHTS and (tiles := _tiles(fits)) is not None:
         return tiles.smooth
-    return _Transforms(lines, *_spectra(lines)).smooth
+    return _Transforms(fits, *_spectra(fits)).smooth
 
 
-def _normal_equations(observed: npt.NDArray[np.bool_], powers: FloatArray, left: int) -> tuple[FloatArray, FloatArray]:
-    """What the sums of weights, and of these times the distance, count for in the line at each sample."""
+def _normal_equations(observed: npt.NDArray[np.bool_], powers: FloatArray, left: int, degree: int) -> FloatArray:
+    """What the sums of weights, and of these times powers of the distance, count for in the fit at each sample."""
     here = np.arange(observed.size)
     before, after = np.minimum(here, left), np.minimum(here[::-1], powers.shape[1] - 1 - left)
     if observed.all():  # all up to the ends of the record: from the sample outwards on either side
         behind = np.cumsum(powers[:, left::-1], axis=1) - powers[:, [left]]
-        flat, tilt, bend = np.cumsum(powers[:, left:], axis=1)[:, after] + behind[:, before]
+        sums = np.cumsum(powers[:, left:], axis=1)[:, after] + behind[:, before]
     else:
-        flat, tilt, bend = _sums(observed, powers, left)
+        sums = _sums(observed, powers, left)
+    return coefficients_of(sums, _observed_in(observed, before, after), degree)
+
+
+def coefficients_of(sums: FloatArray, seen: npt.NDArray[np.int64], degree: int) -> FloatArray:
+    """What weighted sums of values times powers of the distance count for in the fit at its centre.
+
+    Parameters
+    ----------
+    sums : ndarray of shape (2 · degree + 1, n)
+        Of the weights times each power of the distance.
+    seen : ndarray of int64, of shape (n,)
+        How many observations are in reach.
+    degree : {1, 2}
+        Of the polynomial. Where too few observations are in reach for it, or all weight lies at one distance, one of
+        lower degree is fitted.
+
+    Returns
+    -------
+    ndarray of shape (degree + 1, n)
+        The first row of the inverse of the normal equations.
+    """
+    flat, tilt, bend = sums[:3]
+    found = np.zeros((degree + 1, flat.size))
     spread = flat * bend - tilt * tilt
-    line = (_observed_in(observed, before, after) >= 2) & (spread > 1e-12 * flat * bend)
+    line = (seen >= 2) & (spread > 1e-12 * flat * bend)
     with np.errstate(divide="ignore", invalid="ignore"):
-        level = np.where(line, bend / spread, 1.0 / flat)  # no sample in reach: infinity times nothing, NaN
-        slope = np.where(line, tilt / spread, 0.0)
-    return level, slope
+        found[0] = np.where(line, bend / spread, 1.0 / flat)  # no sample in reach: infinity times nothing, NaN
+        found[1] = np.where(line, -tilt / spread, 0.0)
+        if degree == 2:
+            third, fourth = sums[3:]
+            minors = bend * fourth - third * third, third * bend - tilt * fourth, tilt * third - bend * bend
+            spread = flat * minors[0] + tilt * minors[1] + bend * minors[2]
+            parabola = line & (seen >= 3) & (spread > 1e-12 * flat * bend * fourth)
+            for row, minor in zip(found, minors, strict=True):
+                row[:] = np.where(parabola, minor / spread, row)
+    return found
 
 
 def _sums(observed: npt.NDArray[np.bool_], powers: FloatArray, left: int) -> FloatArray:
@@ -187,22 +312,25 @@ def _observed_in(
 
 
 @dataclass(frozen=True, eq=False)
-class _Lines:
-    """Weighted lines through what was observed around each sample."""
+class _Fits:
+    """Weighted lines or parabolas through what was observed around each sample."""
 
     observed: npt.NDArray[np.bool_]
     origin: int  # a sample that was observed
-    weights: FloatArray  # (2, taps): of the samples t − left …, and the same times their distance from t
+    weights: FloatArray  # (degree + 1, taps): of the samples t − left …, times each power of their distance from t
     left: int
-    # What the sums by these two count for in the trend: level times the first less slope times the second. Of the (n,)
-    # samples those between the ends, which are alike, stand as one, number `left`.
-    level: FloatArray
-    slope: FloatArray
+    # What the sums by these count for in the trend, (degree + 1, n): see :func:`coefficients_of`. Of the n samples
+    # those between the ends, which are alike, stand as one, number `left`.
+    counts: FloatArray
 
-    def whole(self, one: FloatArray) -> FloatArray:
-        """Level or slope of every sample, of shape (n,)."""
-        more = self.observed.size - one.size
-        return np.insert(one, self.left, np.full(more, one[self.left])) if more else one
+    @property
+    def whole(self) -> FloatArray:
+        """What the sums count for at every sample, of shape (degree + 1, n)."""
+        more = self.observed.size - self.counts.shape[1]
+        if not more:
+            return self.counts
+        middle = np.repeat(self.counts[:, [self.left]], more, axis=1)
+        return np.concatenate([self.counts[:, : self.left], middle, self.counts[:, self.left :]], axis=1)
 
     def centred(self, x: FloatArray) -> FloatArray:
         """Differences from one sample, so that an offset of 1e8 costs no digits and a constant leaves exactly 0."""
@@ -212,16 +340,16 @@ class _Lines:
 
     def directly(self, x: FloatArray) -> FloatArray:
         """Trends of rows, each sum term by term."""
-        from ews._kernels.smooth import smooth_lines
+        from ews._kernels.smooth import smooth_fits
 
         trend = np.empty_like(x)
-        smooth_lines(self.centred(x), self.weights, self.left, self.whole(self.level), self.whole(self.slope), trend)
+        smooth_fits(self.centred(x), self.weights, self.left, self.whole, trend)
         trend += x[:, [self.origin]]
         return trend
 
     @property
     def alike(self) -> npt.NDArray[np.bool_]:
-        """Which samples see all their neighbours: both sides weigh alike there, and the slope counts for nothing."""
+        """Which samples see all their neighbours: both sides weigh alike there, and odd powers count for nothing."""
         here, right = np.arange(self.observed.size), self.weights.shape[1] - 1 - self.left
         seen = _observed_in(self.observed, np.minimum(here, self.left), np.minimum(here[::-1], right))
         return np.asarray(seen == self.weights.shape[1])
@@ -231,7 +359,7 @@ class _Lines:
 class _Tiles:
     """The same as a banded matrix of weights: see :func:`ews._kernels.smooth.smooth_tiles`."""
 
-    lines: _Lines
+    fits: _Fits
     table: FloatArray
     tiles: npt.NDArray[np.int64]
 
@@ -241,19 +369,19 @@ class _Tiles:
 
         trend = np.empty(x.shape)
         smooth_tiles(
-            np.require(x, np.float64, "C"), self.lines.observed, self.lines.origin, self.table, self.tiles, trend
+            np.require(x, np.float64, "C"), self.fits.observed, self.fits.origin, self.table, self.tiles, trend
         )
         return trend
 
 
-def _tiles(lines: _Lines) -> _Tiles | None:
+def _tiles(fits: _Fits) -> _Tiles | None:
     """Weights of each tile of samples, once for all that see all their neighbours; None where they are too many."""
     from ews._kernels.smooth import TILE
 
-    n, reach, alike = lines.observed.size, lines.left, lines.alike
-    level, slope = lines.whole(lines.level), lines.whole(lines.slope)
+    n, reach, alike = fits.observed.size, fits.left, fits.alike
+    counts = fits.whole
     around = reach + 2 * TILE  # further away than anything that is looked at
-    padded = np.pad(lines.weights, ((0, 0), (around, around)))
+    padded = np.pad(fits.weights, ((0, 0), (around, around)))
     tables: list[FloatArray] = []
     tiles = []
     shared: int | None = None
@@ -270,54 +398,61 @@ def _tiles(lines: _Lines) -> _Tiles | None:
             return None
         # Weight of each sample that is looked at for each in the tile: the distance falls along the tile.
         start = around + first - (place + size - 1) + reach
-        near, tilted = (sliding_window_view(one, size)[start : start + taps, ::-1] for one in padded)
-        to = slice(place, place + size)
         block = np.zeros((taps, TILE))
-        np.multiply(near, level[to], out=block[:, :size])
+        for power, one in enumerate(padded):
+            if not inside or power % 2 == 0:
+                seen = sliding_window_view(one, size)[start : start + taps, ::-1]
+                block[:, :size] += seen * counts[power, place : place + size]
         if not inside:
-            block[:, :size] -= tilted * slope[to]
-            block[: stop - first][~lines.observed[first:stop]] = 0.0
+            block[: stop - first][~fits.observed[first:stop]] = 0.0
             block[stop - first :] = 0.0
         tiles.append((rows, first, taps, place, size))
         shared = rows if inside else shared
         tables.append(block.reshape(-1))
         rows += taps
-    return _Tiles(lines, np.concatenate(tables), np.array(tiles, dtype=np.int64))
+    return _Tiles(fits, np.concatenate(tables), np.array(tiles, dtype=np.int64))
 
 
 @dataclass(frozen=True, eq=False)
 class _Transforms:
     """The same by Fourier transforms, which wide kernels make cheaper."""
 
-    lines: _Lines
+    fits: _Fits
     length: int  # of a transform
-    near: FloatArray  # transform of the weights about their centre, which is real
+    even: list[FloatArray]  # transforms of the weights times even powers of the distance, which are real
     tilted: npt.NDArray[np.complex128]  # transform of those times their distance, over `ends` and what these reach
-    ends: int  # how many samples at either end tilt their lines; the whole record where it has gaps
+    ends: int  # how many samples at either end tilt their fits; the whole record where it has gaps
 
     def smooth(self, x: FloatArray) -> FloatArray:
         """Trends of rows."""
-        lines, n = self.lines, x.shape[1]
-        centred = lines.centred(x)
-        trend = self._weighed(centred, self.near, self.length)
-        left, right = lines.left, lines.level.size - lines.left - 1
-        trend[:, :left] *= lines.level[:left]
-        trend[:, left : n - right] *= lines.level[left]
-        trend[:, n - right :] *= lines.level[left + 1 :]
+        fits, n = self.fits, x.shape[1]
+        centred = fits.centred(x)
+        trend = self._counted(self._weighed(centred, self.even[0], self.length), 0)
+        for place, spectrum in enumerate(self.even[1:], start=1):
+            trend += self._counted(self._weighed(centred, spectrum, self.length), 2 * place)
         if self.ends:
-            part = 2 * (self.tilted.size - 1)
-            reached = min(n, self.ends + lines.left)
-            trend[:, : self.ends] -= (
-                lines.slope[: self.ends] * self._weighed(centred[:, :reached], self.tilted, part)[:, : self.ends]
+            part, slope = 2 * (self.tilted.size - 1), fits.counts[1]
+            reached = min(n, self.ends + fits.left)
+            trend[:, : self.ends] += (
+                slope[: self.ends] * self._weighed(centred[:, :reached], self.tilted, part)[:, : self.ends]
             )
             if self.ends < n:  # the other end as it is seen in a mirror, where distances change their sign
                 mirrored = self._weighed(centred[:, : n - 1 - reached : -1], self.tilted, part)[:, self.ends - 1 :: -1]
-                trend[:, -self.ends :] += lines.slope[-self.ends :] * mirrored
-        rows = wide_rows(centred, lines.weights.shape[1])
-        trend += x[:, [lines.origin]]
+                trend[:, -self.ends :] -= slope[-self.ends :] * mirrored
+        rows = wide_rows(centred, fits.weights.shape[1])
+        trend += x[:, [fits.origin]]
         if rows.size:
-            trend[rows] = lines.directly(x[rows])
+            trend[rows] = fits.directly(x[rows])
         return trend
+
+    def _counted(self, sums: FloatArray, power: int) -> FloatArray:
+        """Sums times what they count for, in place."""
+        counts, left, n = self.fits.counts[power], self.fits.left, sums.shape[1]
+        right = counts.size - left - 1
+        sums[:, :left] *= counts[:left]
+        sums[:, left : n - right] *= counts[left]
+        sums[:, n - right :] *= counts[left + 1 :]
+        return sums
 
     def _weighed(self, x: FloatArray, spectrum: npt.NDArray[np.inexact[Any]], length: int) -> FloatArray:
         from scipy.fft import irfft, rfft
@@ -327,12 +462,12 @@ class _Transforms:
         return np.asarray(irfft(found, length, axis=1, overwrite_x=True)[:, : x.shape[1]])
 
 
-def _spectra(lines: _Lines) -> tuple[int, FloatArray, npt.NDArray[np.complex128], int]:
-    """The fields of :class:`_Transforms` beside the lines."""
+def _spectra(fits: _Fits) -> tuple[int, list[FloatArray], npt.NDArray[np.complex128], int]:
+    """The fields of :class:`_Transforms` beside the fits."""
     from scipy.fft import next_fast_len, rfft
 
-    n, reach = lines.observed.size, lines.left
-    whole = lines.observed.all() and 2 * reach < n
+    n, reach = fits.observed.size, fits.left
+    whole = fits.observed.all() and 2 * reach < n
     ends = reach if whole else n
     length = next_fast_len(n + reach, real=True)
     part = 2 * -(-next_fast_len(min(n, ends + reach) + reach, real=True) // 2)
@@ -344,5 +479,5 @@ def _spectra(lines: _Lines) -> tuple[int, FloatArray, npt.NDArray[np.complex128]
         circle[size - reach :] = weights[:reach:-1]
         return circle
 
-    near, tilted = lines.weights
-    return length, rfft(around(near, length)).real.copy(), np.asarray(rfft(around(tilted, part))), ends
+    even = [rfft(around(one, length)).real.copy() for one in fits.weights[::2]]
+    return length, even, np.asarray(rfft(around(fits.weights[1], part))), ends
