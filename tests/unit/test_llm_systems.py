@@ -39,6 +39,7 @@ def test_full_model_costs_itself() -> None:
         (Use(6, 6, 1), "deferred", 6 + 4 * 0.25 + 5),
         (Use(10, 6, 1), "exact", 10 - 4 * 0.7 + 5),
         (Use(6, 6, 3), "monotone", 6 + 15),
+        (Use(10, 6, 1, substitutes=0.5), "exact", 10 - 3.5 * 0.7 + 5),
         (Use(6, 6, 0, predictions=2, classifiers=1), "monotone", 6 + 2 + 0.5),
     ],
 )
@@ -78,6 +79,13 @@ def test_interval_covers_as_often_as_it_says() -> None:
         low, high = interval(random.normal(0.7, 0.1, 40).tolist())
         covered += low <= 0.7 <= high
     assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_interval_of_texts_that_all_agree_is_not_a_point() -> None:
+    low, high = interval([1.0] * 32, [47] * 32)
+    assert high == 1.0
+    assert 0.997 < low < 0.998
+    assert interval([0.0] * 10) == pytest.approx((0.0, 1 - 0.025**0.1))
 
 
 def test_longer_texts_count_for_more() -> None:

@@ -209,6 +209,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=3, help="prompts that are timed")
     parser.add_argument("--tokens", type=int, default=32, help="tokens after each of these")
     parser.add_argument("--repeats", type=int, default=3, help="how often everything is timed")
+    parser.add_argument("--duo", type=Path, nargs="*", default=[], help="folders of Duo-LLM trained beside the model")
     parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument("--threads", type=int, default=0)
     chosen = parser.parse_args()
@@ -218,7 +219,7 @@ def main() -> None:
     stages = [stage for stage in STAGES if getattr(chosen, stage)] or list(STAGES)
     for name in chosen.models:
         kept = Kept(name, again=chosen.again)
-        bench = Workbench(name, texts=chosen.texts, dtype=chosen.dtype)
+        bench = Workbench(name, texts=chosen.texts, dtype=chosen.dtype, duo=chosen.duo)
         if "judge" in stages:
             judge(bench, kept)
         if "tasks" in stages:

@@ -27,6 +27,8 @@ class Use:
         Layers (completions not counted), feed-forward blocks, full heads.
     predictions, classifiers : float
         Short-listed heads and exit classifiers of windowed statistics.
+    substitutes : float
+        What stands in for feed-forward blocks, in whole blocks.
     """
 
     layers: float
@@ -34,6 +36,7 @@ class Use:
     heads: float
     predictions: float = 0.0
     classifiers: float = 0.0
+    substitutes: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ class Account:
         costs = self.costs
         missing = self.layers - use.layers
         filled = {"deferred": costs.completion, "propagate": self.projection}.get(cache, 0.0)
-        spent = use.layers - costs.ffn * (use.layers - use.ffn_blocks) + filled * missing + costs.head * use.heads
+        feeds = use.layers - use.ffn_blocks - use.substitutes
+        spent = use.layers - costs.ffn * feeds + filled * missing + costs.head * use.heads
         return (spent + costs.prediction * use.predictions + costs.classifier * use.classifiers) / self.full
 
 

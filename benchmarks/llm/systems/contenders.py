@@ -9,18 +9,22 @@ from typing import Any
 import numpy as np
 
 from adapters.calibration.rules import DepthRule, Rule, choose_rules
+from adapters.cli.loading import load_policy
 from adapters.decoding.contract import Policy
 from adapters.policies.ews import EWSExitPolicy
 from adapters.policies.ffn_skip import FFNSkipPolicy
 from adapters.policies.registry import policy_named
+from adapters.texts.replaying import replay
 from benchmarks.llm.systems.account import Use, within
 from benchmarks.llm.systems.workbench import TOKENS, Workbench
 from ews.errors import EWSError
 
-__all__ = ["CONTROL", "EWS", "SYSTEMS", "Choice", "rule_use"]
+__all__ = ["CONTROL", "EWS", "SYSTEMS", "Choice", "rule_use", "small_blocks"]
 
 _WARMUP = 0.1  # of FFN-SkipLLM, as published
 _FFN_TEXTS, _FFN_TOKENS = 10, 24  # on which its threshold is found
+
+_FOLDER = "folder"  # of a policy that was trained
 
 EWS, CONTROL = "EWS", "EWS without windows (control)"
 
@@ -48,6 +52,8 @@ class Choice:
 
     def make(self, bench: Workbench) -> Policy:
         """The policy."""
+        if self.policy == _FOLDER:
+            return load_policy(str(bench.duo[self.options["folder"]]), bench.model)
         if "rule" not in self.options:
             return policy_named(self.policy, **self.options)
         cache = self.options["cache"]
@@ -294,6 +300,32 @@ def _fixed_ffn(bench: Workbench, budget: float) -> Choice | str:
     return Choice(setting, "fixed_ffn", {"layers": layers}, bench.account.share(use, "exact"))
 
 
+def small_blocks(policy: Policy, bench: Workbench, left_out: float) -> float:
+    """What stands in for so many feed-forward blocks, in whole blocks; 0 where nothing does."""
+    small = getattr(policy, "small", None)
+    if small is None:
+        return 0.0
+    size = sum(each.numel() for each in small.parameters()) / bench.family.depth
+    layer = sum(each.numel() for each in bench.family.layers[bench.family.depth // 2].parameters())
+    return float(left_out * size / (layer * bench.account.costs.ffn))
+
+
+def _duo(bench: Workbench, budget: float) -> Choice | str:
+    """Of those that were trained, the one that costs most within the budget."""
+    if not bench.duo:
+        return "not trained for this model"
+    found = []
+    for name, folder in bench.duo.items():
+        policy = load_policy(str(folder), bench.model)
+        seen = replay(bench.model, policy, bench.fitting[:_FFN_TEXTS])
+        blocks = float(seen.ffn_blocks.mean())
+        substitutes = small_blocks(policy, bench, bench.family.depth - blocks)
+        cost = bench.account.share(Use(bench.family.depth, blocks, 1.0, substitutes=substitutes), "exact")
+        found.append(Choice(f"trained, {blocks:.1f} big blocks", _FOLDER, {"folder": name}, cost))
+    fits = [each for each in found if each.expected <= budget]
+    return max(fits, key=lambda each: each.expected) if fits else _too_dear(min(each.expected for each in found))
+
+
 SYSTEMS: dict[str, System] = {
     EWS: _calibrated("both", rules=True),
     CONTROL: _calibrated("raw", rules=True),
@@ -310,6 +342,7 @@ SYSTEMS: dict[str, System] = {
     "FFN-SkipLLM": _greedy_ffn,
     "random FFN skip": _random_ffn,
     "fixed FFN skip": _fixed_ffn,
+    "Duo-LLM": _duo,
     "CALM confidence": _confident("confidence", "probability", (0.0, 1.0)),
     "CALM saturation": _headless("saturation", "threshold", (-1.0, 1.0)),
     "fixed point": _headless(

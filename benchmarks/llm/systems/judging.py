@@ -18,7 +18,7 @@ from adapters.texts.continuations import Continuation
 from adapters.texts.forcing import forced_replay
 from adapters.texts.replaying import Replay, replay
 from benchmarks.llm.systems.account import Use
-from benchmarks.llm.systems.contenders import Choice, rule_use
+from benchmarks.llm.systems.contenders import Choice, rule_use, small_blocks
 from benchmarks.llm.systems.statistics import calibration_error
 from benchmarks.llm.systems.workbench import Workbench
 
@@ -58,11 +58,12 @@ class Judge:
         bench = self.bench
         policy = choice.make(bench)
         seen, heads = self._replay(policy, "own", bench.judged)
-        use = Use(float(seen.layers.mean()), float(seen.ffn_blocks.mean()), heads)
+        layers, blocks = float(seen.layers.mean()), float(seen.ffn_blocks.mean())
+        use = Use(layers, blocks, heads, substitutes=small_blocks(policy, bench, layers - blocks))
         if "rule" in choice.options:
             rule = Rule.from_dict(choice.options["rule"])
             use = rule_use(rule, bench, choice.options["features"], bench.judged_part)
-            use = replace(use, layers=float(seen.layers.mean()), ffn_blocks=float(seen.ffn_blocks.mean()))
+            use = replace(use, layers=layers, ffn_blocks=blocks)
         differ, sizes = seen.counts()
         found: dict[str, Any] = {
             "choice": choice.to_dict(),

@@ -17,7 +17,7 @@ _GRAM = 4
 
 
 def interval(values: Sequence[float], weights: Sequence[float] | None = None, *, seed: int = 0) -> tuple[float, float]:
-    """95 % bootstrap interval, over texts, of a weighted mean.
+    """95 % bootstrap interval, over texts, of a weighted mean; where all are 0, or all 1, that of Clopper and Pearson.
 
     Parameters
     ----------
@@ -33,7 +33,11 @@ def interval(values: Sequence[float], weights: Sequence[float] | None = None, *,
     (float, float)
         Lower and upper end.
     """
-    drawn = _drawn(np.asarray(values, dtype=float), weights, seed)
+    given = np.asarray(values, dtype=float)
+    if given.min() == given.max() and given[0] in (0.0, 1.0):  # draws of one value say nothing of how sure it is
+        chance = 0.025 ** (1 / (len(given) if weights is None else sum(weights)))
+        return (chance, 1.0) if given[0] else (0.0, 1.0 - chance)
+    drawn = _drawn(given, weights, seed)
     return float(np.quantile(drawn, 0.025)), float(np.quantile(drawn, 0.975))
 
 
@@ -43,7 +47,8 @@ def paired_interval(
     """Difference of two means on the same texts, and its 95 % bootstrap interval over texts."""
     difference = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
     mean = float(np.average(difference, weights=weights))
-    return mean, *interval(difference.tolist(), weights, seed=seed)
+    drawn = _drawn(difference, weights, seed)
+    return mean, float(np.quantile(drawn, 0.025)), float(np.quantile(drawn, 0.975))
 
 
 def _drawn(values: np.ndarray, weights: Sequence[float] | None, seed: int) -> np.ndarray:

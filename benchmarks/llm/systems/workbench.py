@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,12 +76,15 @@ class Workbench:
         How many are judged.
     dtype : str
         Of the weights.
+    duo : sequence of Path
+        Folders of Duo-LLM, trained beside this model.
     """
 
-    def __init__(self, name: str, *, texts: int, dtype: str = "bfloat16") -> None:
+    def __init__(self, name: str, *, texts: int, dtype: str = "bfloat16", duo: Sequence[Path] = ()) -> None:
         self.name = name
         self.model, self.tokenizer = load(name, dtype=dtype)
         self.dtype = dtype
+        self.duo = {folder.name: folder for folder in duo}
         self.family: Family = family_of(self.model)
         self.recording: Recording = recorded(name)
         self.head = short_head(self.family, self.recording)
