@@ -110,18 +110,21 @@ def change_points(series: Any, *, time: Any = None, penalty: float | None = None
         raise SeriesTooShortError("series", described(f"{values.size} values"), f"at least {2 * min_size} values")
     if penalty is not None:
         penalty = checks.number("penalty", penalty, above=0.0, allowed="a positive number")
-    # In units of the largest deviation from the middle: the sums of squares of an offset of 1e8 would drown the series.
-    centred = values - np.median(values)
-    unit = float(np.abs(centred).max())
-    if unit == 0:
-        index = np.empty(0, dtype=np.int64)
-        cost = 0.0 if penalty is None else penalty
-    else:
-        scaled = centred / unit
-        cost = _penalty(scaled) if penalty is None else penalty / unit / unit
-        index = _abrupt(scaled, _search(scaled, max(cost, _ROUNDING * values.size), min_size))
-        cost = cost * unit * unit if penalty is None else penalty
+    index, cost = shifts(values, penalty=penalty, min_size=min_size)
     return ChangePoints(index=index, time=checked.time[index], penalty=cost)
+
+
+def shifts(values: FloatArray, *, penalty: float | None, min_size: int) -> tuple[npt.NDArray[np.int64], float]:
+    """First samples of new segments, and the penalty, of values that have been checked."""
+    # In units of the largest deviation from the middle: the sums of squares of an offset of 1e8 would drown the series.
+    scaled = values - np.median(values)
+    unit = max(float(scaled.max()), -float(scaled.min()))
+    if unit == 0:
+        return np.empty(0, dtype=np.int64), 0.0 if penalty is None else penalty
+    scaled /= unit
+    cost = _penalty(scaled) if penalty is None else penalty / unit / unit
+    index = _abrupt(scaled, _search(scaled, max(cost, _ROUNDING * values.size), min_size))
+    return index, cost * unit * unit if penalty is None else penalty
 
 
 # No segment is worth less than what rounding does to the sums of squares.
@@ -161,9 +164,12 @@ def _penalty(values: FloatArray) -> float:
 def _long_run_variance(values: FloatArray) -> float:
     """σ² (1 + φ) / (1 − φ) of AR(1) noise; differences keep shifts out of the estimate."""
     # For AR(1) noise: var(x_t − x_{t−1}) = 2 σ² (1 − φ) and var(x_t − x_{t−2}) = 2 σ² (1 − φ²).
-    steps, over_two = np.diff(values), values[2:] - values[:-2]
+    # One after the other, so that a long series needs few copies of itself.
     tied = _tied(values)
-    one, two = map(_trimmed_square, (steps, over_two)) if tied else (_scale(steps) ** 2, _scale(over_two) ** 2)
+    one, two = (
+        _trimmed_square(steps) if tied else _scale(steps) ** 2
+        for steps in (values[lag:] - values[:-lag] for lag in (1, 2))
+    )
     if one < _ROUNDING**2:  # levels without noise, or steps that are all alike and say nothing of it
         return 0.0 if tied else float(np.var(values))
     coefficient = float(np.clip(two / one - 1.0, 0.0, 0.95))
@@ -172,7 +178,8 @@ def _long_run_variance(values: FloatArray) -> float:
 
 def _tied(values: FloatArray) -> bool:
     """Whether so many steps are ties that the median step says little of the noise, or nothing."""
-    return float(np.mean(np.abs(np.diff(values)) <= _ROUNDING)) > MANY_TIES
+    steps = np.diff(values)
+    return float(np.mean(np.abs(steps, out=steps) <= _ROUNDING)) > MANY_TIES
 
 
 def _trimmed_square(steps: FloatArray) -> float:
@@ -224,4 +231,5 @@ def _spread(segment: FloatArray) -> float:
 
 def _scale(x: FloatArray) -> float:
     """Standard deviation by the median absolute deviation, which a few jumps do not move."""
-    return float(np.median(np.abs(x - np.median(x))) / 0.6744897501960817)
+    away = x - np.median(x)
+    return float(np.median(np.abs(away, out=away), overwrite_input=True) / 0.6744897501960817)

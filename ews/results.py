@@ -405,11 +405,11 @@ class Detection(TrendsOfIndicators):
     @cached_property
     def changepoints(self) -> ChangePoints:
         """Change points of the series' mean, found on first access (see :func:`ews.changepoints.change_points`)."""
-        from ews.changepoints import ChangePoints, change_points
+        from ews.changepoints import ChangePoints, shifts
 
         # By position: with missing="drop" the observations are consecutive, whatever their times.
-        found = change_points(self.series.values, min_size=min(5, len(self.series) // 2))
-        return ChangePoints(found.index, self.series.time[found.index], found.penalty)
+        index, penalty = shifts(self.series.values, penalty=None, min_size=max(3, min(5, len(self.series) // 2)))
+        return ChangePoints(index, self.series.time[index], penalty)
 
     @property
     def name(self) -> str:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Result", "ResultsByColumn"]
 
 FORMAT = 1
+_FEW = 6  # values that are written out
+_SENTENCE = re.compile("_sentences?$")
 One = TypeVar("One", bound="Result")
 # Fields whose own fields stand in the dictionary of the result: a series is "time", "value", "name", …
 _SPREAD = ("series", "grids")
@@ -64,6 +66,21 @@ class Result:
     _named_alike: ClassVar[str] = ""
     _positive: ClassVar[str] = ""
     _filled: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # Where the class says nothing of its own, what it inherits: the decorator would write out every array.
+        if "__repr__" not in vars(cls):
+            cls.__repr__ = cls.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        """In one line: its numbers, of arrays how many, and the seed."""
+        shown = [f for f in dataclasses.fields(self) if f.repr and not _SENTENCE.search(f.name)]  # type: ignore[arg-type]
+        parts = [f"{one.name}={_brief(getattr(self, one.name))}" for one in shown if one.name != "config"]
+        config = getattr(self, "config", None)
+        if hasattr(config, "seed"):
+            parts.append(f"seed={config.seed!r}")
+        return f"{type(self).__name__}({', '.join(parts)})"
 
     # ---- read and seen --------------------------------------------------------------------------------------------
 
@@ -412,6 +429,27 @@ class ResultsByColumn(Result, Mapping[str, One]):
         """
         (hint,) = field_types(cls).values()
         return cls(read(hint, saved))  # type: ignore[call-arg]
+
+
+def _brief(value: Any) -> str:
+    """One line of a value: short ones as they are, of long ones how many."""
+    if isinstance(value, np.ndarray):
+        if value.size > _FEW:
+            return f"<{' × '.join(map(str, value.shape))} values>"
+        return str(value.tolist()) if value.dtype.kind in "biuf" else str(value.astype(str).tolist())
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{name!r}: {_brief(one)}' for name, one in value.items())}}}"
+    if isinstance(value, Result):
+        return repr(value)
+    if dataclasses.is_dataclass(value) and hasattr(value, "__len__"):
+        return f"<{type(value).__name__.lower()} of {len(value)}>"
+    if dataclasses.is_dataclass(value) and any(
+        isinstance(getattr(value, one.name), np.ndarray) for one in dataclasses.fields(value)
+    ):
+        return f"<{type(value).__name__.lower()}>"
+    if isinstance(value, np.generic):
+        return repr(value.item()) if value.dtype.kind in "biuf" else str(value)
+    return repr(value)
 
 
 def _path(kind: type) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._kernels.jit import kernel
+from ews._kernels.select import smallest
 from ews._kernels.smooth import _correlate
 
 __all__ = ["blend_vertices", "lowess_past_rows", "lowess_rows", "polynomial_past_rows"]
@@ -121,23 +122,7 @@ def _median(values: FloatArray) -> float:
     """Median by selection; reorders `values`."""
     n = values.size
     k = n // 2
-    low, high = 0, n - 1
-    while low < high:  # Hoare's selection: values[k] ends where sorting would put it
-        pivot = values[(low + high) // 2]
-        i, j = low, high
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while pivot < values[j]:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if j < k:
-            low = i
-        if k < i:
-            high = j
+    smallest(values, n, k)
     if n % 2:
         return float(values[k])
     below = values[0]

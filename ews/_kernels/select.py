@@ -1,4 +1,4 @@
-"""The median size of a row, without sorting it."""
+"""The median size of a row, or any rank, without sorting it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ews._kernels.jit import kernel
 
-__all__ = ["largest_size", "median_size"]
+__all__ = ["largest_size", "median_size", "smallest"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -96,7 +96,7 @@ def median_size(x: FloatArray, work: FloatArray) -> float:
                 work[between] = size
                 between += 1
         lower, upper = (count - 1) // 2, count // 2
-    middle = _smallest(work, between, upper)
+    middle = smallest(work, between, upper)
     if lower == upper:
         return np.float64(middle)
     other = work[0]  # to the left of the upper one lie the smaller ones, in no order
@@ -106,7 +106,7 @@ def median_size(x: FloatArray, work: FloatArray) -> float:
 
 
 @kernel
-def _smallest(values: FloatArray, count: int, k: int) -> float:
+def smallest(values: FloatArray, count: int, k: int) -> float:
     """Put number k (from 0) of the first `count` values in its place, smaller ones before it (Hoare's selection)."""
     left, right = 0, count - 1
     while left < right:

@@ -24,7 +24,14 @@ from ews.errors import (
 from ews.indicators import registry
 from ews.series import Series
 
-__all__ = ["on_scale", "resolve_indicators", "resolve_pipeline", "resolve_seed", "resolve_window"]
+__all__ = [
+    "fewest_observations",
+    "on_scale",
+    "resolve_indicators",
+    "resolve_pipeline",
+    "resolve_seed",
+    "resolve_window",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -35,9 +42,11 @@ FEWEST_POSITIONS = 8
 def resolve_window(window: Any, n: int, *, shortest: int = 2, positions: int = FEWEST_POSITIONS) -> int:
     """Window length in samples, from a fraction of the record or a number of samples."""
     longest = n - positions + 1
-    if longest < shortest:
-        given = described(f"{n} observations")
-        raise SeriesTooShortError("series", given, f"at least {shortest + positions - 1} for these indicators")
+    fewest = fewest_observations(window, shortest=shortest, positions=positions)
+    if longest < shortest or (_at_most_half(window) and n < fewest and round(window * n) > longest):
+        with_this = f" and window={window!r}" if _at_most_half(window) else ""
+        allowed = f"at least {fewest} for these indicators{with_this}"
+        raise SeriesTooShortError("series", described(f"{n} observations"), allowed)
     allowed = (
         f"a fraction from {shortest / n:.2g} to {longest / n:.2g}, or an integer from {shortest} to {longest} "
         f"({n} observations)"
@@ -53,6 +62,19 @@ def resolve_window(window: Any, n: int, *, shortest: int = 2, positions: int = F
         asked = window if samples == length else described(f"{window!r}, which is {samples} samples")
         raise WindowError("window", asked, allowed)
     return samples
+
+
+def fewest_observations(window: Any, *, shortest: int, positions: int = FEWEST_POSITIONS) -> int:
+    """How many observations a record needs at least for windows of this fraction of it, or of any length."""
+    n = shortest + positions - 1
+    while _at_most_half(window) and not shortest <= round(window * n) <= n - positions + 1:
+        n += 1
+    return n
+
+
+def _at_most_half(window: Any) -> bool:
+    """Whether a window is a fraction that suits every record that is long enough."""
+    return isinstance(window, float) and 1e-4 <= window <= 0.5
 
 
 def on_scale(series: Series, transform: Transform, *, argument: str = "series") -> Series:

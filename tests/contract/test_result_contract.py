@@ -356,3 +356,12 @@ def test_no_result_reads_prose_back() -> None:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 assert node.func.attr not in ("startswith", "endswith", "partition", "find"), f"{file}:{node.lineno}"
+
+
+def test_a_repr_is_one_line_without_long_arrays(made: Result) -> None:
+    said = repr(made)
+    assert len(said) < 1300
+    assert "\n" not in said
+    assert "array(" not in said
+    assert "Config(" not in said
+    assert type(made).__name__ in said

@@ -235,3 +235,16 @@ def test_rounding_is_no_signal() -> None:
         # Far outliers, as which the rest passes here, are smoothed in passes, each of which reaches further.
         scored = ews.detect(series, detrend=detrend, window=30, bandwidth=20, n_surrogates=0)
         assert (scored.residual[30:70] == 0).all()
+
+
+@pytest.mark.parametrize("method", ["score", "kendall"])
+def test_a_short_record_is_told_how_many_observations_are_needed(method: Any) -> None:
+    for window, least in ((0.5, 13), (0.3, 10), (0.4, 11)):
+        options: dict[str, Any] = {"window": window, "method": method, "n_surrogates": 19}
+        for n in range(2, least):
+            said = rf"^series: got {n} observations; allowed: at least {least} for these indicators and window={window}"
+            with pytest.raises(ews.errors.SeriesTooShortError, match=said):
+                ews.detect(X[:n], **options)
+        assert len(ews.detect(X[:least], **options).series) == least
+    with pytest.raises(ews.errors.WindowError):
+        ews.detect(X[:40], window=0.95, method=method)

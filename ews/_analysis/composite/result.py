@@ -149,6 +149,13 @@ class Composite(Result):
         """Whether the rule raised an alarm that the null gives no more often than the level asked for."""
         return bool(self.alarm_time is not None and self.pvalue <= self.config.alpha)
 
+    def __repr__(self) -> str:
+        found = "no alarm" if self.alarm_time is None else f"alarm at {time_text(self.alarm_time)}"
+        if not np.isnan(self.pvalue):
+            found += f", {p_clause(self.pvalue).replace(' ', '')}"
+        name = self.series.name or "series"
+        return f"<Composite of {name!r}: {found}; n={len(self.series)}, seed={self.config.seed}>"
+
     def _report(self) -> Report:
         config, series = self.config, self.series
         alarm = "no alarm" if self.alarm_time is None else f"an alarm at {time_text(self.alarm_time)}"

@@ -22,7 +22,7 @@ from ews._common.progress import ProgressOption, reported
 from ews._common.transforms import Transform, name_of
 from ews._common.values import count_values, spread_with_level
 from ews._significance.pipeline import Pipeline
-from ews._significance.resolve import on_scale, resolve_seed
+from ews._significance.resolve import fewest_observations, on_scale, resolve_indicators, resolve_seed
 from ews._significance.usable import check_size, residual_of
 from ews._significance.windows import check_test
 from ews._tables.result import Table
@@ -243,7 +243,11 @@ def _detect_one(
     series = on_scale(series, transform)
     check_size(series.values)
     if scored and n < FEWEST:
-        raise SeriesTooShortError("series", described(f"{n} observations"), f"at least {FEWEST} for the score tests")
+        shortest = max(one.shortest_window for one in resolve_indicators(indicators))
+        least = max(FEWEST, fewest_observations(window, shortest=shortest))
+        raise SeriesTooShortError(
+            "series", described(f"{n} observations"), f"at least {least} for these indicators and window={window!r}"
+        )
     resolved = recorded(
         series,
         detrend=detrend,
