@@ -75,7 +75,10 @@ class TokenPass:
             else {kind: tuple(each[:, at.to(each.device)] for each in pair) for kind, pair in rotary.items()}
         )
         self._wanted = ids[0, at + 1]
+        self._at = at.tolist()
         self._masks = {index: self._mask(at, ids.shape[1], index) for index in range(family.depth)}
+        # Where scores say how far a key is by its place among them (ALiBi), a token's own must be the next.
+        self._in_place = rotary is None and hasattr(family.decoder, "build_alibi_tensor")
 
     @property
     def tokens(self) -> int:
@@ -156,15 +159,27 @@ class TokenPass:
         return self._read(hidden)
 
     def _attend(self, index: int, hidden: Tensor) -> Tensor:
+        whole, mask = slice(None), self._masks[index]
+        if not self._in_place:
+            return self._attended(index, hidden, mask, whole, None)
+        parts = []
+        for number, at in enumerate(self._at):
+            token = slice(number, number + 1)
+            own = torch.cat((mask[:, :, token, :at], mask[:, :, token, -self.tokens + number, None]), dim=-1)
+            parts.append(self._attended(index, hidden[:, token], own, token, at))
+        return torch.cat(parts, dim=1)
+
+    def _attended(self, index: int, hidden: Tensor, mask: Tensor, tokens: slice, length: int | None) -> Tensor:
+        """After the attention, of some tokens before the first so many keys of the full model (None: all)."""
         past = DynamicCache()
-        keys, values = (each.expand(len(hidden), -1, -1, -1) for each in self._past[index])
+        keys, values = (each[:, :, :length].expand(len(hidden), -1, -1, -1) for each in self._past[index])
         past.update(keys, values, index)
         rotary: Any = self._rotary
         return self.family.attend(
             index,
             self.family.placed(index, hidden),
-            mask=self._masks[index],
-            position_ids=self._positions.expand(len(hidden), -1),
+            mask=mask,
+            position_ids=self._positions[:, tokens].expand(len(hidden), -1),
             rotary=rotary,
             cache=past,
         ).to(self.family.home)
