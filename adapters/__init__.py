@@ -47,6 +47,7 @@ _HOMES: dict[str, str | None] = {
     "assess": "adapters.assessment.run",
     "capture": "adapters.trajectories",
     "difficulty_correlations": "adapters.oracle.difficulty",
+    "encoders": None,
     "errors": None,
     "full_model_continuations": "adapters.texts.continuations",
     "oracle_routes": "adapters.oracle.search",
@@ -96,6 +97,7 @@ __all__ = [
     "assess",
     "capture",
     "difficulty_correlations",
+    "encoders",
     "errors",
     "full_model_continuations",
     "oracle_routes",
@@ -160,7 +162,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from adapters import errors, signals, windows
+    from adapters import encoders, errors, signals, windows
     from adapters.assessment.run import Suitability, assess
     from adapters.calibration.ffn_skip import FFNSkipCalibration
     from adapters.calibration.result import Calibration, CalibrationConfig

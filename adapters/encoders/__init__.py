@@ -5,6 +5,7 @@ Rows that have left are dropped from the batch. The model is not changed; what i
 
 from __future__ import annotations
 
+from adapters.encoders.classifier import EarlyExitClassifier
 from adapters.encoders.contract import EncoderPolicy, EncoderPromise, ExitView, Leave
 from adapters.encoders.heads import ExitHeads, GatedHeads, LinearHeads, PonderHeads, heads_named
 from adapters.encoders.policies.confidence import ConfidenceExit
@@ -20,9 +21,17 @@ from adapters.encoders.registry import encoder_policy_named, encoder_policy_name
 from adapters.encoders.report import EncoderReport
 from adapters.encoders.run import EncoderOutput, encode
 from adapters.encoders.states import FirstTokenStates
+from adapters.encoders.uncertainty import (
+    ConformalSets,
+    conformal_quantile,
+    conformal_sets,
+    expected_calibration_error,
+)
 
 __all__ = [
     "ConfidenceExit",
+    "ConformalSets",
+    "EarlyExitClassifier",
     "EWSEncoderExit",
     "EncoderOutput",
     "EncoderPolicy",
@@ -42,9 +51,12 @@ __all__ = [
     "PonderHeads",
     "PonderPolicy",
     "RandomDepthExit",
+    "conformal_quantile",
+    "conformal_sets",
     "encode",
     "encoder_policy_named",
     "encoder_policy_names",
+    "expected_calibration_error",
     "heads_named",
     "register_encoder_policy",
 ]

@@ -79,6 +79,11 @@ def encoder_policy_names() -> tuple[str, ...]:
     -------
     tuple of str
         Those of this package, registered ones, and those of installed packages, sorted.
+
+    Examples
+    --------
+    >>> "pabee" in encoder_policy_names()
+    True
     """
     return tuple(sorted({*ENCODER_POLICIES, *installed(_GROUP)}))
 
@@ -102,6 +107,20 @@ def register_encoder_policy(name: str, policy: type[EncoderPolicy]) -> type[Enco
     ------
     ews.errors.ArgumentError
         If the name is taken, or is none, or it is no such class.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> from adapters.encoders import ConfidenceExit, encoder_policy_named, register_encoder_policy
+    >>> @dataclass(kw_only=True, eq=False)
+    ... class Sure(ConfidenceExit):
+    ...     threshold: float = 0.99
+    >>> register_encoder_policy("sure", Sure) is Sure
+    True
+    >>> encoder_policy_named("sure").threshold
+    0.99
+    >>> from adapters.encoders.registry import ENCODER_POLICIES
+    >>> del ENCODER_POLICIES["sure"]
     """
     word: object = name
     if not isinstance(word, str) or not word.isidentifier():

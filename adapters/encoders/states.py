@@ -10,8 +10,10 @@ from torch import Tensor
 
 from adapters._common.publish import public
 from adapters.encoders.backbones import Backbone
+from adapters.encoders.heads import ExitHeads
+from ews.errors import ArgumentError, described
 
-__all__ = ["FirstTokenStates", "first_token_states", "states_with_gradient"]
+__all__ = ["FirstTokenStates", "first_token_states", "readings", "states_with_gradient"]
 
 
 @public("adapters.encoders")
@@ -149,3 +151,32 @@ def states_with_gradient(backbone: Backbone, inputs: Mapping[str, Tensor]) -> Fi
         run.advance(index)
         found.append(run.first)
     return FirstTokenStates(torch.stack(found, dim=1), run.own_logits())
+
+
+def readings(heads: ExitHeads, kept: FirstTokenStates) -> tuple[Tensor, Tensor | None]:
+    """What is said after every layer: by the heads, and after the last by the model itself where they have none there.
+
+    Parameters
+    ----------
+    heads : ExitHeads
+        For all layers, or all but the last.
+    kept : FirstTokenStates
+        What they read.
+
+    Returns
+    -------
+    logits : Tensor of shape (rows, layers, classes)
+        Of the classes.
+    halting : Tensor of shape (rows, layers) or None
+        The heads' halting probabilities; 1 after a last layer without a head.
+    """
+    logits, halting = heads.over(kept.states[:, 1:])
+    if heads.exits == kept.depth:
+        return logits, halting
+    if kept.own is None:
+        raise ArgumentError(
+            "heads", described("none after the last layer"), "heads there, or a model with a classifier"
+        )
+    if halting is not None:
+        halting = torch.cat((halting, torch.ones_like(halting[:, :1])), dim=1)
+    return torch.cat((logits, kept.own[:, None].to(logits.dtype)), dim=1), halting

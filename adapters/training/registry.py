@@ -123,11 +123,32 @@ _SYSTEMS: dict[str, System] = {
             "adapters.training.duo:train",
         ),
         System(
+            "jei_dnn",
+            "JEI-DNN: linear heads after every layer of a frozen encoder, and gates trained with them in turn",
+            "encoder",
+            "labelled texts",
+            "adapters.training.jei_dnn:train_jei_dnn",
+        ),
+        System(
             "layer_skip",
             "LayerSkip: a loss at every exit and layers that drop out, whole or through LoRA",
             "decoder",
             "texts",
             "adapters.training.layer_skip:train",
+        ),
+        System(
+            "pabee",
+            "PABEE: a head after every layer, left once its answer stands",
+            "encoder",
+            "labelled texts",
+            "adapters.training.pabee:train_pabee",
+        ),
+        System(
+            "palbert",
+            "PALBERT: one head for all layers of an encoder, and learned halting",
+            "encoder",
+            "labelled texts",
+            "adapters.training.palbert:train_palbert",
         ),
         System(
             "skip_decode",

@@ -1,0 +1,147 @@
+"""Exit heads of an encoder, trained on kept states of a frozen one, or together with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from adapters._common.publish import public
+from adapters.encoders.backbones import Backbone
+from adapters.encoders.heads import ExitHeads
+from adapters.encoders.states import FirstTokenStates, readings, states_with_gradient
+from adapters.training.loop import History, fit_modules
+from adapters.training.registry import FitSettings
+
+__all__ = ["HeadsTask", "fit_heads", "weighted_mean"]
+
+# Of what all heads say, shape (rows, layers, classes), their halting probabilities, labels and the step.
+HeadsLoss = Callable[[Tensor, Tensor | None, Tensor, int], Tensor]
+
+
+@public("adapters.training.encoder_heads")
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadsTask:
+    """What heads are trained on.
+
+    Attributes
+    ----------
+    heads : ExitHeads
+        Trained in place.
+    labels : Tensor of int64 of shape (rows,)
+        Index of each row's class.
+    kept : FirstTokenStates or None
+        States of a frozen encoder; None where it is trained, too.
+    backbone : Backbone or None
+        The encoder that is trained.
+    inputs : sequence of mapping of str to Tensor, or None
+        What it reads: one row each, without padding.
+    collate : callable or None
+        Makes a batch of rows of inputs.
+    config : mapping
+        What the result depends on besides, for checkpoints.
+    """
+
+    heads: ExitHeads
+    labels: Tensor
+    kept: FirstTokenStates | None = None
+    backbone: Backbone | None = None
+    inputs: Sequence[Mapping[str, Tensor]] | None = None
+    collate: Callable[[list[Mapping[str, Tensor]]], dict[str, Tensor]] | None = None
+    config: Mapping[str, Any] | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def layers(self) -> int:
+        """How many layers the encoder has."""
+        held = self.kept if self.kept is not None else self.backbone
+        assert held is not None  # one of the two is what a task is made of
+        return held.depth
+
+    def modules(self) -> nn.Module:
+        """All that is trained."""
+        held: dict[str, nn.Module] = {"heads": self.heads}
+        if self.kept is None and self.backbone is not None:
+            held["model"] = self.backbone.model
+        return nn.ModuleDict(held)
+
+
+def fit_heads(
+    task: HeadsTask,
+    loss: HeadsLoss,
+    *,
+    optimizer: Callable[[list[nn.Parameter]], Optimizer],
+    fit: FitSettings,
+    schedule: Callable[[Optimizer], LRScheduler] | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> History:
+    """Train exit heads, and their encoder if it is not frozen.
+
+    Parameters
+    ----------
+    task : HeadsTask
+        On what.
+    loss : callable
+        Of what all heads say, their halting probabilities, labels and step.
+    optimizer : callable
+        Makes one of a list of parameters.
+    fit : FitSettings
+        How long, in what batches.
+    schedule : callable, optional
+        Makes one of the optimizer.
+    config : mapping, optional
+        Settings of the loss, for checkpoints.
+
+    Returns
+    -------
+    History
+        Course of the run.
+    """
+    modules = task.modules()
+    made = optimizer([each for each in modules.parameters() if each.requires_grad])
+    data: list[Any]
+    if task.kept is not None:
+        kept = task.kept
+        own = [None] * len(task) if kept.own is None else list(kept.own)
+        data = list(zip(kept.states, own, task.labels.tolist(), strict=True))
+    else:
+        data = list(zip(task.inputs or (), task.labels.tolist(), strict=True))
+
+    def collate(items: list[Any]) -> Any:
+        labels = torch.tensor([item[-1] for item in items])
+        if task.kept is not None:
+            said = None if items[0][1] is None else torch.stack([item[1] for item in items])
+            return torch.stack([item[0] for item in items]), said, labels
+        assert task.collate is not None  # a task without kept states has one
+        return task.collate([item[0] for item in items]), labels
+
+    def of_batch(batch: Any, step: int) -> Tensor:
+        if task.kept is not None:
+            states = FirstTokenStates(batch[0], batch[1])
+        else:
+            assert task.backbone is not None
+            states = states_with_gradient(task.backbone, batch[0])
+        return loss(*readings(task.heads, states), batch[-1], step)
+
+    return fit_modules(
+        modules,
+        of_batch,
+        data,
+        collate,
+        optimizer=made,
+        schedule=None if schedule is None else schedule(made),
+        config={**dict(task.config or {}), **dict(config or {})},
+        **fit.options(),
+    )
+
+
+def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Mean of (rows, layers) over layers by weights of shape (layers,), then over rows."""
+    return (values * weights).sum(-1).mean() / weights.sum()
