@@ -26,7 +26,7 @@ from adapters.policies.ews import EWSExitPolicy
 from adapters.policies.never import NeverExitPolicy
 from adapters.policies.random import RandomExitPolicy
 
-MODELS = ("llama", "gpt_neox", "phi3", "qwen3")
+MODELS = ("llama", "gpt_neox", "phi3", "qwen3", "mixtral", "olmo2")
 NEW = 9
 
 ONE = torch.tensor([[5, 17, 23, 42, 8]])
@@ -289,6 +289,11 @@ def runs(models: Callable[[str], Any], *, astray: bool) -> dict[str, Any]:
     return found
 
 
+def loading(name: str) -> dict[str, Any]:
+    """How to load a model in double precision, in which experts have no products but the plain ones."""
+    return {"dtype": torch.float64, **({"experts_implementation": "eager"} if name == "mixtral" else {})}
+
+
 def main(folder: Path) -> None:
     """Meet, run, write."""
     from transformers import AutoModelForCausalLM
@@ -305,7 +310,7 @@ def main(folder: Path) -> None:
 
     def load(name: str) -> Any:
         config = DistributedConfig(tp_plan="auto")
-        model = AutoModelForCausalLM.from_pretrained(folder / name, distributed_config=config, dtype=torch.float64)
+        model = AutoModelForCausalLM.from_pretrained(folder / name, distributed_config=config, **loading(name))
         assert model._tp_size == 2
         return model
 

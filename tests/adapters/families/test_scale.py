@@ -35,7 +35,7 @@ LAYERS = 6
 SECONDS = 150  # after which processes that wait for each other are ended, and the test fails
 
 # How each family's decoder and layers are called, for a device_map.
-DECODERS = {"llama": ("model", "layers"), "gemma3": ("model", "layers"), "gpt2": ("transformer", "h")}
+DECODERS = {**dict.fromkeys(("llama", "gemma3", "mixtral"), ("model", "layers")), "gpt2": ("transformer", "h")}
 every_run = pytest.mark.parametrize("title", worker.ALIKE)
 
 
@@ -67,7 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def loaded(path: Path, **options: Any) -> PreTrainedModel:
     """The model in a folder."""
-    return AutoModelForCausalLM.from_pretrained(path, dtype=torch.float64, **options)
+    return AutoModelForCausalLM.from_pretrained(path, **worker.loading(path.name), **options)
 
 
 def device_map(name: str, *, disk: tuple[int, ...], head: str = "cpu") -> dict[str, str]:
@@ -307,7 +307,10 @@ def test_processes_that_share_a_model_agree(together: Any, alone: Any, name: str
     compare(together[rank][name][title], alone[name][title], rank)
 
 
-@pytest.mark.parametrize(("name", "divided"), [("llama", True), ("gpt_neox", True), ("phi3", False), ("qwen3", True)])
+@pytest.mark.parametrize(
+    ("name", "divided"),
+    [("llama", True), ("gpt_neox", True), ("phi3", False), ("qwen3", True), ("mixtral", True), ("olmo2", False)],
+)
 def test_heads_are_divided_where_the_plan_divides_them(together: Any, alone: Any, name: str, divided: bool) -> None:
     whole = np.shape(alone[name]["never, rows"]["keys"])[1]
     for found in together:
