@@ -29,8 +29,16 @@ __all__ = [
 ]
 
 _FRAMEWORKS = ("torch", "transformers")  # their hooks watch, or spread a model over processes
-# What modules of transformers call a share that is dropped by a function.
-_SHARES_DROPPED = ("attention_dropout", "dropout", "layerdrop")
+# What modules of transformers call a share that is dropped by a function, or noise that routers add.
+_SHARES_DROPPED = (
+    "attention_dropout",
+    "dropout",
+    "embedding_dropout",
+    "hidden_dropout",
+    "jitter_noise",
+    "layerdrop",
+    "residual_dropout",
+)
 _CALLED = "a hook on the model itself, its embedding, a layer, the final norm or the head, which run for every token"
 
 

@@ -550,6 +550,12 @@ DROPPING: dict[str, Callable[[], Any]] = {
     "opt": lambda: TINY["opt"](dropout=0.5),
     "gpt2": lambda: TINY["gpt2"](embd_pdrop=0.5, attn_pdrop=0.0, resid_pdrop=0.0),
     "gpt_neox": lambda: TINY["gpt_neox"](hidden_dropout=0.5),
+    "bloom": lambda: TINY["bloom"](hidden_dropout=0.5),
+    "falcon": lambda: TINY["falcon"](hidden_dropout=0.5),
+    "phi": lambda: TINY["phi"](resid_pdrop=0.5),
+    "starcoder2": lambda: TINY["starcoder2"](residual_dropout=0.5),
+    "starcoder2, embedding": lambda: TINY["starcoder2"](embedding_dropout=0.5),
+    "mixtral": lambda: TINY["mixtral"](dtype=torch.float64, router_jitter_noise=0.5),
     "lora": lambda: get_peft_model(
         TINY["llama"](), LoraConfig(target_modules=["v_proj"], lora_dropout=0.5, task_type=TaskType.CAUSAL_LM)
     ).get_base_model(),
