@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 _HOMES: dict[str, str | None] = {
     "Calibration": "adapters.calibration.result",
     "CalibrationConfig": "adapters.calibration.result",
+    "ClassifierPolicy": "adapters.policies.classifier",
     "ConfidencePolicy": "adapters.policies.confidence",
     "DifficultyCorrelation": "adapters.oracle.difficulty",
     "DuoPolicy": "adapters.policies.duo",
     "EWSExitPolicy": "adapters.policies.ews",
+    "EntropyPolicy": "adapters.policies.entropy",
     "Exit": "adapters.decoding.contract",
     "FFNRoute": "adapters.decoding.contract",
     "FFNSkipCalibration": "adapters.calibration.ffn_skip",
@@ -41,6 +43,7 @@ _HOMES: dict[str, str | None] = {
     "SaturationPolicy": "adapters.policies.saturation",
     "SkipDecodePolicy": "adapters.policies.skip_decode",
     "Suitability": "adapters.assessment.run",
+    "ThresholdCalibration": "adapters.calibration.thresholds",
     "Trajectories": "adapters.trajectories",
     "Trajectory": "adapters.decoding.contract",
     "UnifiedSkipPolicy": "adapters.policies.unified_skip",
@@ -65,10 +68,12 @@ _RENAMED = {"Assessment": "Suitability", "dense_continuations": "full_model_cont
 __all__ = [
     "Calibration",
     "CalibrationConfig",
+    "ClassifierPolicy",
     "ConfidencePolicy",
     "DifficultyCorrelation",
     "DuoPolicy",
     "EWSExitPolicy",
+    "EntropyPolicy",
     "Exit",
     "FFNRoute",
     "FFNSkipCalibration",
@@ -91,6 +96,7 @@ __all__ = [
     "SaturationPolicy",
     "SkipDecodePolicy",
     "Suitability",
+    "ThresholdCalibration",
     "Trajectories",
     "Trajectory",
     "UnifiedSkipPolicy",
@@ -166,6 +172,7 @@ if TYPE_CHECKING:
     from adapters.assessment.run import Suitability, assess
     from adapters.calibration.ffn_skip import FFNSkipCalibration
     from adapters.calibration.result import Calibration, CalibrationConfig
+    from adapters.calibration.thresholds import ThresholdCalibration
     from adapters.decoding.contract import Exit, FFNRoute, Plan, Policy, Promise, Trajectory
     from adapters.decoding.report import Report
     from adapters.families import register_family
@@ -173,8 +180,10 @@ if TYPE_CHECKING:
     from adapters.oracle.difficulty import DifficultyCorrelation, difficulty_correlations
     from adapters.oracle.result import Oracle, Regret
     from adapters.oracle.search import oracle_routes
+    from adapters.policies.classifier import ClassifierPolicy
     from adapters.policies.confidence import ConfidencePolicy
     from adapters.policies.duo import DuoPolicy
+    from adapters.policies.entropy import EntropyPolicy
     from adapters.policies.ews import EWSExitPolicy
     from adapters.policies.ffn_skip import FFNSkipPolicy
     from adapters.policies.fixed import FixedExitPolicy

@@ -218,6 +218,10 @@ def load_policy(text: str, model: Any) -> Any:
             raise ArgumentError("--policy", described(f"{text}, which is not there"), "a folder of ews llm calibrate")
         if (folder / "system.json").is_file():
             return _trained_policy(folder, model)
+        if (folder / "classifier.json").is_file():
+            from adapters.policies.classifier import ClassifierPolicy
+
+            return ClassifierPolicy.load(folder / "classifier.json", model)
         return EWSExitPolicy.load(folder, model)
     if name not in known:
         raise UnknownNameError("--policy", name, known)

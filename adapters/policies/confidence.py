@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from numbers import Integral
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from adapters._common.checks import read_early_depths, read_share
+from adapters._common.checks import read_share
 from adapters._common.publish import public
-from adapters.decoding.contract import CacheMode, Exit, Plan, Policy, Promise, Trajectory
-from adapters.families import Family
-from ews.errors import InputTypeError, UnknownNameError, ValueRangeError
+from adapters.decoding.contract import CacheMode, Promise, Trajectory
+from adapters.policies.threshold import ThresholdPolicy
+from ews.errors import UnknownNameError
 
 __all__ = ["MEASURES", "ConfidencePolicy"]
 
@@ -34,7 +31,7 @@ MEASURES: dict[str, Callable[[Tensor], Tensor]] = {"margin": _margin, "probabili
 
 
 @public("adapters")
-class ConfidencePolicy(Policy):
+class ConfidencePolicy(ThresholdPolicy):
     r"""Early exit by confidence: leave where the model's own norm and head, after some layers, are sure enough.
 
     Each prediction costs a full head, which on small models with large vocabularies is the work of several layers: name
@@ -43,7 +40,7 @@ class ConfidencePolicy(Policy):
     Parameters
     ----------
     threshold : float, default 0.9
-        How sure, from 0 to 1; leaves where the measure is not below it.
+        How sure, from 0 to 1; leaves where the measure is not below it. :meth:`calibrate` finds one for a stated risk.
     measure : {"probability", "margin"}, default "probability"
         Probability of the likeliest token, or its distance from that of the second.
     depths : sequence of int, optional
@@ -58,6 +55,11 @@ class ConfidencePolicy(Policy):
         How the cache is kept.
     drafts : int, optional
         With ``cache="verify"``, how many tokens are drafted at most before the full model checks (default: 4).
+
+    Attributes
+    ----------
+    calibration : ThresholdCalibration or None
+        What the threshold comes from, where that is :meth:`calibrate`.
 
     Raises
     ------
@@ -85,62 +87,19 @@ class ConfidencePolicy(Policy):
         cache: CacheMode = "deferred",
         drafts: int | None = None,
     ) -> None:
-        super().__init__(unit="layer", cache=cache, drafts=drafts)
+        super().__init__(
+            threshold=read_share("threshold", threshold),
+            depths=depths,
+            horizon=horizon,
+            temperature=temperature,
+            cache=cache,
+            drafts=drafts,
+        )
         if measure not in MEASURES:
             raise UnknownNameError("measure", measure, MEASURES)
-        if horizon is not None and (not isinstance(horizon, Integral) or isinstance(horizon, bool)):
-            raise InputTypeError("horizon", horizon, "a whole number of tokens, or None")
-        if horizon is not None and horizon < 1:
-            raise ValueRangeError("horizon", horizon, "1 or more")
-        self.threshold = read_share("threshold", threshold)
         self.measure = measure
-        self.depths = depths
-        self.horizon = horizon
-        self.temperature = read_share("temperature", temperature, high=np.inf)
-        self._plan = Plan()
-        self._now = self.threshold
 
-    @property
-    def goes_by_step(self) -> bool:
-        """With a horizon the threshold falls from token to token."""
-        return self.horizon is not None
-
-    def bind(self, family: Family) -> None:
-        """Resolve the depths to predict at, and how, for this model."""
-        self._family = family
-        self._plan = Plan(checks=read_early_depths("depths", self.depths, family.depth))
-
-    def threshold_at(self, token: int) -> float:
-        """The threshold for one token.
-
-        Parameters
-        ----------
-        token : int
-            Number of the token, from 0, which comes from the prompt.
-
-        Returns
-        -------
-        float
-            From 0 to 1.
-        """
-        if self.horizon is None:
-            return self.threshold
-        return min(1.0, 0.9 * self.threshold + 0.1 * float(np.exp(-self.temperature * token / self.horizon)))
-
-    def plan(self, step: int) -> Plan:
-        """Plan the same exit-head predictions for every token."""
-        self._now = self.threshold_at(step + 1)
-        return self._plan
-
-    def check(self, trajectory: Trajectory) -> Exit | None:
-        """Predict by the model's head, and leave where that is sure."""
-        started = time.perf_counter()
+    def look(self, trajectory: Trajectory) -> tuple[Tensor, Tensor | None]:
+        """Predict by the model's head, and say how sure that is."""
         logits = self._family.logits(self._family.finish(trajectory.state()[:, None]))[:, 0]
-        sure = MEASURES[self.measure](logits.to(torch.promote_types(logits.dtype, torch.float32))) >= self._now
-        rows = sure.cpu().numpy()  # the one time that the host waits
-        self.looking += time.perf_counter() - started
-        if not rows.any():
-            return None
-        if rows.all():
-            return Exit(logits=logits)
-        return Exit(rows=rows, logits=logits[torch.as_tensor(np.flatnonzero(rows), device=logits.device)])
+        return MEASURES[self.measure](logits.to(torch.promote_types(logits.dtype, torch.float32))), logits

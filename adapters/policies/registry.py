@@ -11,8 +11,10 @@ from typing import Any
 
 from adapters._common.plugins import installed
 from adapters.decoding.contract import Policy
+from adapters.policies.classifier import ClassifierPolicy
 from adapters.policies.confidence import ConfidencePolicy
 from adapters.policies.duo import DuoPolicy
+from adapters.policies.entropy import EntropyPolicy
 from adapters.policies.ews import EWSExitPolicy
 from adapters.policies.ffn_skip import FFNSkipPolicy
 from adapters.policies.fixed import FixedExitPolicy
@@ -31,8 +33,10 @@ __all__ = ["POLICIES", "policy_named", "policy_names", "register_policy"]
 _GROUP = "earlywarning.policies"
 
 POLICIES: dict[str, type[Policy]] = {
+    "classifier": ClassifierPolicy,
     "confidence": ConfidencePolicy,
     "duo": DuoPolicy,
+    "entropy": EntropyPolicy,
     "ews": EWSExitPolicy,
     "ffn_skip": FFNSkipPolicy,
     "fixed": FixedExitPolicy,

@@ -10,12 +10,15 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from adapters import (
+    ClassifierPolicy,
     EWSExitPolicy,
     FFNSkipPolicy,
     FixedExitPolicy,
     NeverExitPolicy,
     RandomExitPolicy,
     SkipDecodePolicy,
+    full_model_continuations,
+    replay,
 )
 from adapters.decoding.contract import Policy
 
@@ -153,3 +156,18 @@ def test_blocks_hardly_turn_the_residual_stream(smol: tuple[Any, list[torch.Tens
     never = written(model, prompts[0], FFNSkipPolicy(k=0))
     assert all(torch.equal(a, b) for a, b in zip(never.logits, written(model, prompts[0]).logits, strict=True))
     assert torch.equal(found.sequences[:, : prompts[0].shape[1] + 2], never.sequences[:, : prompts[0].shape[1] + 2])
+
+
+def test_learned_classifiers_tell_what_is_decided(stories15m: Path) -> None:
+    """On texts that they have not seen, tokens that leave agree more often than leaving at that depth would."""
+    model = AutoModelForCausalLM.from_pretrained(stories15m, dtype=torch.float32).eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        texts = [[1, *row] for row in torch.randint(300, 2000, (90, 4)).tolist()]
+    policy = ClassifierPolicy.fit(
+        model, None, texts[:60], max_new_tokens=20, progress=False, depths=(4,), threshold=0.8
+    )
+    seen = replay(model, policy, full_model_continuations(model, texts[60:], max_new_tokens=20))
+    left = seen.depth == 4
+    assert 0.1 < left.mean() < 0.9
+    assert seen.agrees[left].mean() > policy.classifiers.right[4] + 0.1
