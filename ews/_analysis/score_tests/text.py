@@ -47,10 +47,7 @@ _ALLOWED_FOR = {
     ),
 }
 
-_OSCILLATING = (
-    "the record oscillates, and the order of the autoregression that is its null holds measurement error of constant "
-    "size"
-)
+_OSCILLATING = "the record oscillates, and the noise of its null holds measurement error of constant size"
 
 
 def error_sentences(found: ScoreTests) -> tuple[str, ...]:
