@@ -32,7 +32,7 @@ __all__ = ["FFNSkipCalibration", "calibrate_ffn_skip", "greedy_skips"]
 FloatArray = npt.NDArray[np.float64]
 
 _LEAST_TEXTS = 8
-_IN_TURN = (1, 2, 3)
+_IN_TURN = (1, 2)
 _REFINEMENTS = 4
 
 
@@ -195,11 +195,11 @@ def _played(layers: int, k: int) -> list[int]:
 
 
 def _lengths(layers: int, wanted: float, k: int) -> tuple[int, ...]:
-    """How many layers may lie between the cold regions: as many as it takes for the share, up to all."""
+    """How many layers may lie between the cold regions: as few as it takes for the share, or all."""
     enough = [length for length in range(1, layers + 1) if sum(_played(length, k)) >= wanted * layers]
     if not enough:
         return ()
-    return tuple(dict.fromkeys(round(each) for each in np.linspace(enough[0], layers, 3)))
+    return tuple(dict.fromkeys((enough[0], layers)))
 
 
 def _warmest(means: FloatArray, length: int) -> tuple[int, int]:

@@ -128,7 +128,7 @@ class FFNSkipPolicy(GreedyFFNSkip):
         skip_ratio : float, default 0.25
             Share of all feed-forward blocks to be left out of the tokens after the warm-up.
         k : int, optional
-            How many blocks in turn (default: 1, 2 or 3, whichever agrees most with the full model).
+            How many blocks in turn (default: 1 or 2, whichever agrees more with the full model).
         warmup : float or int, default 0.1
             See :class:`FFNSkipPolicy`; its `length` is `max_new_tokens`.
         max_new_tokens : int, default 64

@@ -400,16 +400,23 @@ def load_duo(folder: Path | str, model: Any) -> tuple[SmallFFNs, Router, bool]:
     """
     family = family_of(model)
     words, tensors = load_parts(folder, model, system="duo")
+    odd = [name for name, each in tensors.items() if not each.is_floating_point() or not each.isfinite().all()]
+    if odd:
+        raise PolicyMismatchError("folder", described(f"{odd[0]} of numbers that are not finite"), "as they were saved")
     try:
-        small, router = SmallFFNs(SmallFFNShape(**words["shape"])), Router.for_family(family)
+        shape, skip = SmallFFNShape(**words["shape"]), words["skip"]
+        if (shape.layers, shape.width) != (family.depth, family.width) or not isinstance(skip, bool):
+            raise PolicyMismatchError("folder", described("parts of another shape"), "those of this model")
+        with torch.device("meta"):  # nothing is made before the tensors are known to be of its shape
+            small, router = SmallFFNs(shape), Router.for_family(family)
         for part, module in (("small.", small), ("router.", router)):
-            module.load_state_dict({name[len(part) :]: each for name, each in tensors.items() if name.startswith(part)})
-        skip = words["skip"]
-    except (ArgumentError, KeyError, RuntimeError, TypeError) as error:
+            state = {name[len(part) :]: each.float() for name, each in tensors.items() if name.startswith(part)}
+            module.load_state_dict(state, assign=True)
+    except PolicyMismatchError:
+        raise
+    except (ArgumentError, KeyError, RuntimeError, TypeError, ValueError) as error:
         why = str(error).splitlines()[0]
         raise PolicyMismatchError("folder", described(f"parts that do not fit: {why}"), "as they were saved") from None
-    if small.shape.layers != family.depth or small.shape.width != family.width or not isinstance(skip, bool):
-        raise PolicyMismatchError("folder", described("parts of another shape"), "those of this model")
     return small.to(family.home).eval(), router.to(family.home).eval(), skip
 
 

@@ -302,7 +302,10 @@ def load_parts(folder: Path | str, model: Any, *, system: str) -> tuple[dict[str
     if fingerprint(model) != words.get("base"):
         given = described(f"another one than that of {str(folder)!r}")
         raise PolicyMismatchError("model", given, "the model that it was trained beside")
-    return words, read_tensors(data)
+    try:
+        return words, read_tensors(data)
+    except Exception:  # noqa: BLE001  # whatever the library of that format finds wrong
+        raise PolicyMismatchError(_PARTS, described("a file that is not safetensors"), _SAVED) from None
 
 
 def made_folder(folder: Path | str) -> Path:

@@ -18,9 +18,13 @@ import torch
 from safetensors.torch import load_file, save
 from typer.testing import CliRunner
 
-from adapters import EWSExitPolicy, Guarded
+from adapters import ClassifierPolicy, EWSExitPolicy, Guarded
 from adapters.cli import app
+from adapters.cli.loading import load_policy
 from adapters.policies import NeverExitPolicy
+from adapters.texts.continuations import Continuation
+from adapters.training.duo import train
+from adapters.training.registry import FitSettings
 from ews.errors import EWSError
 from tests.adapters.fitting import fitted, model_of
 from tests.adapters.tiny import VOCABULARY
@@ -61,8 +65,13 @@ class Tampering:
 
 def call(rng: np.random.Generator) -> Tampering:
     """What to tamper with, and how."""
-    kind = str(rng.choice(["layer", "ffn", "both", "guard", "model"]))
-    files = {"guard": ["guard.json"], "model": ["config.json", "generation_config.json", "model.safetensors"]}
+    kind = str(rng.choice(["layer", "ffn", "both", "guard", "model", "classifier", "duo"]))
+    files = {
+        "guard": ["guard.json"],
+        "model": ["config.json", "generation_config.json", "model.safetensors"],
+        "classifier": ["classifier.json"],
+        "duo": ["system.json", "parts.safetensors"],
+    }
     name = str(rng.choice(files.get(kind, ["policy.json", "policy.safetensors"])))
     way = str(rng.choice(["field"] * 9 + ["tensor"] * 3 + ["bytes", "cut", "file"]))
     seed = int(rng.integers(2**32))
@@ -99,6 +108,8 @@ def attempt(tampering: Tampering) -> None:
         model = model_of("llama")
         if tampering.kind == "guard":
             policy: Any = Guarded.load(folder / "guard.json", NeverExitPolicy())
+        elif tampering.kind in ("classifier", "duo"):
+            policy = load_policy(str(folder), model)
         else:
             policy = EWSExitPolicy.load(folder, model)
         ids = torch.tensor([[3, 5, 7, 9]])
@@ -116,6 +127,15 @@ def _original(kind: str) -> Path:
         prompts = np.random.default_rng(1).integers(1, VOCABULARY, (80, 5)).tolist()
         guarded.calibrate(model_of("llama"), prompts, max_new_tokens=12, rows=80, do_sample=True)
         guarded.save(folder / "guard.json")
+    elif kind == "classifier":
+        prompts = np.random.default_rng(1).integers(1, VOCABULARY, (8, 5)).tolist()
+        fitted_ = ClassifierPolicy.fit(
+            model_of("llama"), None, prompts, max_new_tokens=8, progress=False, depths=(3, 6), threshold=0.5
+        )
+        fitted_.classifiers.save(folder / "classifier.json")
+    elif kind == "duo":
+        texts = [Continuation(np.arange(1, 11) * step % 97 + 1, 3) for step in range(1, 5)]
+        train(model_of("llama"), texts, folder=folder, fit=FitSettings(epochs=1), ratio=4, skip=True)
     elif kind == "model":
         from tokenizers import Tokenizer
         from tokenizers.models import WordLevel
@@ -188,7 +208,8 @@ def _change_tensor(path: Path, rng: np.random.Generator) -> None:
 
 def _seal(folder: Path, kind: str) -> None:
     """Make the digests right again, as someone who writes such files would."""
-    path = folder / ("guard.json" if kind == "guard" else "policy.json")
+    words_of = {"guard": "guard.json", "classifier": "classifier.json", "duo": "system.json"}
+    path = folder / words_of.get(kind, "policy.json")
 
     def digest(content: Any) -> str:
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
@@ -197,6 +218,11 @@ def _seal(folder: Path, kind: str) -> None:
         words = json.loads(path.read_text())
         if kind == "guard":
             words["sha256"] = digest({key: part for key, part in words.items() if key not in ("guard", "sha256")})
+        elif kind == "classifier":
+            bare = {key: part for key, part in words.items() if key not in ("format", "version", "sha256")}
+            words["sha256"] = digest(bare)
+        elif kind == "duo":
+            words["sha256"] = hashlib.sha256((folder / "parts.safetensors").read_bytes()).hexdigest()
         else:
             tensors = (folder / "policy.safetensors").read_bytes()
             words["sha256"] = {

@@ -326,6 +326,19 @@ def test_policies_take_options(folder: Path) -> None:
     policy = load_policy("confidence:threshold=0.25,measure=margin,depths=3+5,cache=propagate", model)
     assert (policy.threshold, policy.depths, policy.cache) == (0.25, (3, 5), "propagate")
     assert load_policy("confidence:depths=4", model).depths == (4,)
+    for text in (
+        "skip_decode:speedup=1.5,length=32,cache=propagate",
+        "unified_skip:speedup=1.2",
+        "ffn_skip:threshold=0.9,k=2,warmup=0.05,length=100",
+        "fixed_ffn:layers=1+2",
+        "fixed_ffn:layers=1",
+        "random_ffn:rate=0.3,seed=2",
+        "duo:route=random,shares=0.5+0.25+0.25",
+        "duo:route=big+small+skip+big+skip+big",
+        "entropy:threshold=0.4,depths=3",
+        "saturation:threshold=0.9,horizon=20",
+    ):
+        model.generate(torch.tensor([[3, 4, 5]]), max_new_tokens=3, custom_generate=load_policy(text, model))
     with pytest.raises(UnknownNameError, match="--policy"):
         load_policy("nobody", model)
 

@@ -269,7 +269,7 @@ def test_a_share_that_cannot_be_is_refused() -> None:
     texts = prompts(8)
     for options, message in (
         ({"skip_ratio": 0.0}, "skip_ratio: got 0.0"),
-        ({"skip_ratio": 0.9}, r"skip_ratio: got 0.9.*at most 0.666667 with k=3"),
+        ({"skip_ratio": 0.9}, r"skip_ratio: got 0.9.*at most 0.666667 with k=2"),
         ({"skip_ratio": 0.6, "k": 1}, "at most 0.444444 with k=1"),
         ({"skip_ratio": 0.2, "k": 0}, "k: got 0"),
         ({"skip_ratio": float("nan")}, "skip_ratio"),
