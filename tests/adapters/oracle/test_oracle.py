@@ -19,6 +19,7 @@ from adapters.oracle.passes import TokenPass
 from adapters.oracle.result import Oracle
 from adapters.oracle.routes import all_routes, count_routes
 from adapters.oracle.search import oracle_routes
+from adapters.policies.registry import POLICIES, policy_named, policy_names
 from adapters.texts.continuations import Continuation
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError
 from tests.adapters.tiny import SINGLE, THOROUGH, TINY
@@ -205,6 +206,21 @@ def test_regret_is_beside_the_oracle_at_the_same_budget(small_model: Any) -> Non
         oracle_routes(small_model, given, unit="layer", budgets=[3]).regret(
             replay(small_model, FixedExitPolicy(depth=2, cache="deferred"), given)
         )
+
+
+@pytest.mark.parametrize("name", policy_names())
+def test_every_policy_has_a_regret(name: str) -> None:
+    model, given = TINY["llama"](layers=6), texts()
+    policy = policy_named(name, **POLICIES[name].promise.options)
+    by_unit = "ffn" if policy.unit == "ffn" else "layer"
+    small = getattr(policy, "small", None)
+    found = oracle_routes(model, given, unit=by_unit, small=small).regret(replay(model, policy, given))  # type: ignore[arg-type]
+    assert found.policy == type(policy).__name__
+    assert np.isfinite(found.values).all()
+    assert len(found.values) == 13
+    assert found.low <= found.mean <= found.high
+    if policy.cache == "deferred":  # the past is then the full model's, and nothing can do better than the oracle
+        assert (found.values > -1e-3).all()
 
 
 def test_difficulty_is_correlated_with_windows_and_with_the_control() -> None:
