@@ -118,6 +118,7 @@ def test_records_as_they_come_keep_the_level_and_most_of_the_power() -> None:
     fewer = "AR(1) 0.5, averages of 8 falling to 1 noisy repeats"
     assert (rates.drop(fewer) <= 0.06).all()
     assert rates[fewer] <= 0.08
+    assert (table("sampling_oscillating")["warning"] <= 0.06).all()
     power = (
         table("sampling_power")
         .query("bifurcation != 'Hopf'")

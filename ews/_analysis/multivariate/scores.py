@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +18,8 @@ from ews._analysis.multivariate.scoring import LIMIT, SCORED, TESTED, Multivaria
 from ews._analysis.score_tests.paths import Path, memory_path, modulus_path, path, spread_path
 from ews._analysis.score_tests.result import ScoreTest, ScoreTests, ScoreTestsConfig
 from ews._analysis.score_tests.shapes import SHAPES
+from ews._analysis.score_tests.tested import fields_of, half_width, tests_of
 from ews._analysis.score_tests.testing import FEWEST
-from ews._common.alarms import closed_test
 from ews._common.words import cautions
 from ews._significance.needed import observations_needed
 from ews._significance.pipeline import Stages, in_chunks
@@ -136,7 +135,7 @@ class _Scored:
 
     def paths(self, alpha: float) -> tuple[Path, ...]:
         """What drifted, by statistic, of the shape that fits best where several are tested."""
-        shapes, quantile = self.scoring.shapes, _quantile(alpha)
+        shapes, quantile = self.scoring.shapes, half_width(alpha)
         best = int(np.argmax(self.memory[0])) if np.isfinite(self.memory[0]).all() else 0
         slow, fast = (projected(one, self.x)[0] for one in (self.modes.slow, self.modes.fast))
         towards = partial(memory_path, quantile=quantile)
@@ -164,23 +163,7 @@ class _Scored:
 
     def tests(self, table: FloatArray, alpha: float) -> tuple[ScoreTest, ...]:
         """The four tests against surrogates, (4, n_surrogates)."""
-        single, adjusted = closed_test(self.observed, table, TESTED)
-        half = _quantile(alpha)
-        return tuple(
-            ScoreTest(
-                name=one.name,
-                score=float(self.observed[i]),
-                shape=path.shape,
-                pvalue=float(single[i]),
-                adjusted=float(adjusted[i]),
-                start=float(path.value[0]),
-                end=float(path.value[-1]),
-                drift_low=path.drift - half * path.drift_error,
-                drift_high=path.drift + half * path.drift_error,
-                warns=one.warns,
-            )
-            for i, (one, path) in enumerate(zip(SCORED, self.paths(alpha), strict=True))
-        )
+        return tests_of(SCORED, TESTED, self.observed, table, self.paths(alpha), alpha)
 
     def result(
         self, record: Record, tests: tuple[ScoreTest, ...], null_sentence: str, *, alternating: bool
@@ -198,12 +181,7 @@ class _Scored:
             notes=(),
         )
         along = weights @ residual
-        paths = {"memory": fast if alternating else slow, "modulus": modulus, "spread": spread}
-        drifting: dict[str, Any] = {
-            name + end: getattr(one, part)
-            for name, one in paths.items()
-            for end, part in (("", "value"), ("_lower", "lower"), ("_upper", "upper"))
-        }
+        drifting = fields_of(memory=fast if alternating else slow, modulus=modulus, spread=spread)
         shared = {one.name for one in fields(ScoreTestsConfig)} - {"limit"}
         return ScoreTests(
             series=series,
@@ -241,9 +219,3 @@ def _kind(warned: Sequence[str], scores: ScoreTests) -> Kind:
     if warned:
         return "slowing down"
     return "variance only" if scores.kinds else "none"
-
-
-def _quantile(alpha: float) -> float:
-    from scipy.special import ndtri
-
-    return float(-ndtri(0.5 * alpha))

@@ -31,13 +31,14 @@ from ews._analysis.score_tests.paths import (
     spread_path,
 )
 from ews._analysis.score_tests.paths_at import instrumented_path_at, memory_path_at, modulus_path_at
-from ews._analysis.score_tests.result import ScoreTest, ScoreTests, ScoreTestsConfig
+from ews._analysis.score_tests.result import ScoreTests, ScoreTestsConfig
 from ews._analysis.score_tests.sampling import NO_DIFFERENCES, RecordedNull, Sampling
 from ews._analysis.score_tests.scores_at import FEWEST_TRIPLES
 from ews._analysis.score_tests.shapes import SHAPES, weights
 from ews._analysis.score_tests.statistics import FAR, STATISTICS, bounded, largest, robust_residual, score
 from ews._analysis.score_tests.table import rounded, surrogate_table
-from ews._common.alarms import Statistic, closed_test
+from ews._analysis.score_tests.tested import fields_of, half_width, tests_of
+from ews._common.alarms import Statistic
 from ews._common.progress import ProgressOption
 from ews._significance.pipeline import Pipeline
 from ews._significance.windows import SurrogateTest
@@ -224,31 +225,16 @@ def hold(
         table = surrogate_table(
             scoring.statistics, scoring.alike, null, test.n_surrogates, n=len(series), seed=test.seed, progress=progress
         )
-    single, adjusted = closed_test(observed[:, 0], table, scoring.tested)
     paths = _paths(residual[0], scoring, scores[0], test.alpha)
-    half = _quantile(test.alpha)
-    tests = tuple(
-        ScoreTest(
-            name=one.name,
-            score=float(observed[i, 0]),
-            shape=SHAPES[max(one.shapes, key=(one.sign * scores[0, one.row]).__getitem__)],
-            pvalue=float(single[i]),
-            adjusted=float(adjusted[i]),
-            start=float(path.value[0]),
-            end=float(path.value[-1]),
-            drift_low=path.drift - half * path.drift_error,
-            drift_high=path.drift + half * path.drift_error,
-            warns=one.warns,
-        )
-        for i, (one, path) in enumerate(zip(STATISTICS, paths, strict=True))
-    )
+    best = [SHAPES[max(one.shapes, key=(one.sign * scores[0, one.row]).__getitem__)] for one in STATISTICS]
+    tests = tests_of(STATISTICS, scoring.tested, observed[:, 0], table, paths, test.alpha, shapes=best)
     memory, _, modulus, spread = paths
     result = ScoreTests(
         series=series,
         trend=values - residual[0],
         residual=residual[0],
         tests=tests,
-        **_fields(memory=memory, modulus=modulus, spread=spread),
+        **fields_of(memory=memory, modulus=modulus, spread=spread),
         detrend_sentence=scoring.pipeline.plan.sentence,
         null_sentence=_said(null, scoring),
         error_likely=scoring.mode is None
@@ -271,16 +257,10 @@ def _said(null: nulls.Null | RecordedNull, scoring: Scoring) -> str:
     return f"{null.sentence}, surrogates with the nearest of a grid of coefficients, {rounded(null.coefficient):.3f}"
 
 
-def _quantile(alpha: float) -> float:
-    from scipy.special import ndtri
-
-    return -float(ndtri(0.5 * alpha))
-
-
 def _paths(residual: FloatArray, scoring: Scoring, scores: FloatArray, alpha: float) -> tuple[Path, ...]:
     """What drifted, of the shape that fits best where several are tested; by statistic."""
     x = bounded(residual[None], scoring.reach, far=FAR)[0]
-    shapes, quantile = scoring.shapes, _quantile(alpha)
+    shapes, quantile = scoring.shapes, half_width(alpha)
     best = int(np.argmax(np.abs(scores[0]))) if np.isfinite(scores[0]).all() else 0
     sampling = scoring.sampling
     kept = sampling.scorer if sampling is not None and sampling.kept else None
@@ -306,12 +286,3 @@ def _paths(residual: FloatArray, scoring: Scoring, scores: FloatArray, alpha: fl
     else:
         modulus = modulus_path(x, shapes[0], shape=SHAPES[0], quantile=quantile)
     return memory, memory, modulus, spread
-
-
-def _fields(**paths: Path) -> dict[str, Any]:
-    """The paths as fields of the result: value, lower and upper of each, made when they are asked for."""
-    return {
-        name + end: partial(getattr, path, part)
-        for name, path in paths.items()
-        for end, part in (("", "value"), ("_lower", "lower"), ("_upper", "upper"))
-    }

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from ews._analysis.detect.reasons import reasons_of
 from ews._analysis.score_tests.paths import Path, memory_path, modulus_path, spread_path
-from ews._analysis.score_tests.result import ScoreTest, ScoreTests, ScoreTestsConfig
+from ews._analysis.score_tests.result import ScoreTests, ScoreTestsConfig
 from ews._analysis.score_tests.shapes import SHAPES
 from ews._analysis.score_tests.statistics import STATISTICS
+from ews._analysis.score_tests.tested import fields_of, half_width, tests_of
 from ews._analysis.spatial import kendall, null
 from ews._analysis.spatial.modes import modes_of
 from ews._analysis.spatial.record import Record
 from ews._analysis.spatial.result import SpatialDetection
 from ews._analysis.spatial.scoring import LIMIT, TESTED, SpatialScoring
-from ews._common.alarms import ClosedTest, closed_test
+from ews._common.alarms import ClosedTest
 from ews._common.progress import ProgressOption
 from ews._common.words import cautions
 from ews._significance.needed import observations_needed, times_needed
@@ -130,37 +130,16 @@ def _result(
 ) -> ScoreTests:
     """The tests, beside the mean over space and the paths of what drifts in all modes."""
     config, grids = record.config, record.grids
-    single, adjusted = closed_test(observed, table, TESTED)
-    half = _quantile(config.alpha)
-    paths = _paths(residual, scoring, int(np.argmax(memory)), half)
-    tests = tuple(
-        ScoreTest(
-            name=one.name,
-            score=float(observed[i]),
-            shape=path.shape,
-            pvalue=float(single[i]),
-            adjusted=float(adjusted[i]),
-            start=float(path.value[0]),
-            end=float(path.value[-1]),
-            drift_low=path.drift - half * path.drift_error,
-            drift_high=path.drift + half * path.drift_error,
-            warns=one.warns,
-        )
-        for i, (one, path) in enumerate(zip(STATISTICS, paths, strict=True))
-    )
+    paths = _paths(residual, scoring, int(np.argmax(memory)), half_width(config.alpha))
+    tests = tests_of(STATISTICS, TESTED, observed, table, paths, config.alpha)
     mean = np.nanmean(record.measured_on, axis=(1, 2))
     left = scoring.residual(mean[None, None])[0, 0]
-    drifting: dict[str, Any] = {
-        name + end: getattr(path, part)
-        for name, path in zip(("memory", "modulus", "spread"), (paths[0], *paths[2:]), strict=True)
-        for end, part in (("", "value"), ("_lower", "lower"), ("_upper", "upper"))
-    }
     return ScoreTests(
         series=Series(mean, grids.time, "mean over space", grids.time_name, grids.step, grids.step_unit, ()),
         trend=mean - left,
         residual=left,
         tests=tests,
-        **drifting,
+        **fields_of(memory=paths[0], modulus=paths[2], spread=paths[3]),
         detrend_sentence=f"of each mode, {scoring.plan.sentence}",
         null_sentence=null_sentence,
         config=ScoreTestsConfig(
@@ -203,9 +182,3 @@ def _paths(residual: FloatArray, scoring: SpatialScoring, best: int, quantile: f
 def _first(n: int, path: Path) -> Path:
     """The path over the times of one mode: they are the same for all."""
     return Path(path.shape, path.value[:n], path.lower[:n], path.upper[:n], path.drift, path.drift_error)
-
-
-def _quantile(alpha: float) -> float:
-    from scipy.special import ndtri
-
-    return float(-ndtri(0.5 * alpha))
