@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from adapters._common.publish import public
@@ -23,35 +24,70 @@ IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @public("adapters.encoders")
-@dataclass(frozen=True, slots=True)
 class ExitView:
     """What an exit rule is shown after a layer, of the rows that still run.
 
-    Attributes
+    Nothing is put together before it is asked for.
+
+    Parameters
     ----------
-    depth, layers : int
-        How many layers have run, and how many there are.
+    layers : int
+        How many layers there are.
     rows : ndarray of int of shape (rows,)
         Which rows of the whole call these are, in the order in which it was given them.
-    logits : Tensor of shape (rows, depth, classes)
-        What the exit heads said so far; NaN after layers where none was asked.
-    halting : Tensor of shape (rows, depth) or None
-        The heads' own halting probabilities so far, where they have any.
-    states : Tensor of shape (rows, depth + 1, width) or None
-        The first token's states after 0, 1, … layers, for rules that ask for them.
+    said : sequence of (Tensor or None)
+        What the exit head after each layer so far says, shape (rows, classes); None where none was asked.
+    halting : sequence of (Tensor or None)
+        The heads' own halting probabilities, shape (rows,).
+    states : sequence of Tensor
+        The first token's states after 0, 1, … layers, shape (rows, width); empty where the rule needs none.
+
+    Attributes
+    ----------
+    depth : int
+        How many layers have run.
     """
 
-    depth: int
-    layers: int
-    rows: IntArray
-    logits: Tensor
-    halting: Tensor | None = None
-    states: Tensor | None = None
+    __slots__ = ("_halting", "_said", "_states", "depth", "layers", "rows")
+
+    def __init__(
+        self,
+        layers: int,
+        rows: IntArray,
+        said: Sequence[Tensor | None],
+        halting: Sequence[Tensor | None] = (),
+        states: Sequence[Tensor] = (),
+    ) -> None:
+        self.depth, self.layers, self.rows = len(said), layers, rows
+        self._said, self._halting, self._states = said, halting, states
 
     @property
     def newest(self) -> Tensor:
         """What the newest head says, shape (rows, classes)."""
-        return self.logits[:, -1]
+        found = self._said[-1]
+        assert found is not None  # a rule is asked where a head was read
+        return found
+
+    @property
+    def logits(self) -> Tensor:
+        """What the heads said so far, shape (rows, depth, classes); NaN after layers where none was asked."""
+        return _stacked(self._said, self.newest)
+
+    @property
+    def halting(self) -> Tensor | None:
+        """The heads' own halting probabilities so far, shape (rows, depth); None where they have none."""
+        if not self._halting or all(each is None for each in self._halting):
+            return None
+        return _stacked(self._halting, self.newest[:, 0])
+
+    @property
+    def states(self) -> Tensor | None:
+        """The first token's states after 0, 1, … layers, shape (rows, depth + 1, width), for rules that need them."""
+        return torch.stack(list(self._states), dim=1) if self._states else None
+
+
+def _stacked(each: Sequence[Tensor | None], like: Tensor) -> Tensor:
+    return torch.stack([torch.full_like(like, torch.nan) if one is None else one for one in each], dim=1)
 
 
 @public("adapters.encoders")

@@ -162,26 +162,29 @@ class _Batch:
         self.hidden: Tensor | None = None
         self.deciding = 0.0
         self._with_hidden = with_hidden
-        self._said: Tensor | None = None
-        self._halting: Tensor | None = None
+        self._said: list[Tensor | None] = []
+        self._halting: list[Tensor | None] = []
         self._carry: Tensor | None = None
+        self._states = [self.batch.first] if policy.needs_states else []
+        weight = None if heads is None else next(heads.parameters())
         first = self.batch.first
-        self._states = first.new_zeros(count, last + 1, first.shape[1]) if policy.needs_states and last else None
-        if self._states is not None:
-            self._states[:, 0] = first
+        apart = weight is not None and (weight.device, weight.dtype) != (first.device, first.dtype)
+        self._moves = (weight.device, weight.dtype) if weight is not None and apart else None
 
     def run(self) -> BatchResult:
         for depth in range(1, self.layers + 1):
             self.batch.advance(depth - 1)
             started = time.perf_counter()
-            if self._states is not None and depth < self._states.shape[1]:
-                self._states[:, depth] = self.batch.first
+            if self.policy.needs_states:
+                self._states.append(self.batch.first)
             done = depth == self.layers
-            said = self._read(depth) if depth in self.read_at or (done and self._heads_end()) else None
+            wanted = depth in self.read_at or (done and self._heads_end())
+            self._halting.append(None)
+            self._said.append(self._read(depth) if wanted else None)
             if depth in self.asked:
                 done = self._ask(depth) or done
             elif done:
-                self._emit(None, said)
+                self._emit(None, self._said[-1])
             self.deciding += time.perf_counter() - started
             if done:
                 break
@@ -192,47 +195,27 @@ class _Batch:
         return self.heads is not None and self.heads.exits == self.layers
 
     def _read(self, depth: int) -> Tensor | None:
-        """What the head after this layer says; kept for the rule."""
+        """What the head after this layer says; the model's own classifier where there is none."""
         if self.heads is None or depth > self.heads.exits:
             return self.batch.own_logits()
-        weight = next(self.heads.parameters())
-        read: Reading = self.heads(depth, self.batch.first.to(weight.device, weight.dtype), self._carry)
+        first = self.batch.first
+        read: Reading = self.heads(depth, first if self._moves is None else first.to(*self._moves), self._carry)
         self._carry = read.carry
-        if self._said is None:
-            shape = (len(read.logits), self.layers)
-            self._said = read.logits.new_full((*shape, read.logits.shape[1]), torch.nan)
-            if read.halting is not None:
-                self._halting = read.halting.new_full(shape, torch.nan)
-        self._said[:, depth - 1] = read.logits
-        if self._halting is not None and read.halting is not None:
-            self._halting[:, depth - 1] = read.halting
+        self._halting[-1] = read.halting
         return read.logits
 
     def _ask(self, depth: int) -> bool:
         """Let the rule decide; True where no row is left."""
-        said, halting, states = self._said, self._halting, self._states
-        if said is None or self.heads is None:
-            raise RuntimeError("a rule was asked where no head was read")
-        if depth > self.heads.exits:
-            own = self.batch.own_logits()
-            said[:, depth - 1] = torch.nan if own is None else own
-        said = said[:, :depth]
-        view = ExitView(
-            depth,
-            self.layers,
-            self.rows,
-            said,
-            None if halting is None else halting[:, :depth],
-            None if states is None else states[:, : depth + 1],
-        )
-        answer = self.policy.leave(view)
-        emitted = said[:, -1] if answer is None or answer.logits is None else answer.logits
+        said = self._said[-1]
+        assert said is not None  # require_fit sees to it
+        answer = self.policy.leave(ExitView(self.layers, self.rows, self._said, self._halting, self._states))
+        emitted = said if answer is None or answer.logits is None else answer.logits
         if depth == self.layers:
             self._emit(None, emitted)
             return True
         if answer is None:
             return False
-        leaving = self._mask(answer, said[:, -1])  # the one time that the host waits
+        leaving = self._mask(answer, said)
         if not leaving.any():
             return False
         self.depths[self.places[leaving]] = depth
@@ -249,9 +232,10 @@ class _Batch:
         if rows.dtype != torch.bool or rows.shape != newest.shape[:1]:
             given = described(f"a tensor of {rows.dtype} of shape {tuple(rows.shape)}")
             raise InputTypeError("Leave.rows", given, f"torch.bool of shape ({len(newest)},)")
-        # x − x is 0 for finite numbers alone; one pass, and no row with a NaN or an infinity leaves.
-        finite = (newest - newest).sum(-1) == 0
-        return (rows.to(newest.device) & finite).cpu().numpy()
+        wanted: npt.NDArray[np.bool_] = rows.cpu().numpy()  # the one time that the host waits, unless rows leave
+        if not wanted.any():
+            return wanted
+        return wanted & torch.isfinite(newest).all(-1).cpu().numpy()
 
     def _emit(self, leaving: npt.NDArray[np.bool_] | None, logits: Tensor | None) -> None:
         """Put down what rows leave with; all that are left for None."""
@@ -278,7 +262,7 @@ class _Batch:
         index = torch.from_numpy(np.flatnonzero(staying)).to(self.batch.first.device)
         self.batch.keep(index)
         self.places, self.rows = self.places[staying], self.rows[staying]
-        self._said, self._halting, self._carry, self._states = (
-            None if each is None else each.index_select(0, index.to(each.device))
-            for each in (self._said, self._halting, self._carry, self._states)
-        )
+        for kept in (self._said, self._halting, self._states):
+            held: list[Any] = kept
+            held[:] = [None if each is None else each.index_select(0, index.to(each.device)) for each in held]
+        self._carry = None if self._carry is None else self._carry.index_select(0, index.to(self._carry.device))

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from adapters._common.publish import public
 from adapters.encoders.distributions import softmax_statistics
@@ -203,7 +204,11 @@ class PonderHeads(ExitHeads):
         """Classify a state, and say how likely it is to be left here."""
         pooled = torch.tanh(self.pooler(first))
         before = torch.zeros_like(pooled) if carry is None else carry
-        halting: Tensor = self.halting(torch.cat((pooled, before), dim=-1))
+        halting = torch.cat((pooled, before), dim=-1)
+        for place in (0, 2, 4):  # as the sequence does, without the calls of its modules
+            layer: Any = self.halting[place]
+            halting = torch.tanh(linear(halting, layer.weight, layer.bias))
+        halting = self.halting[6](halting)
         return Reading(self.classifier(pooled), halting.squeeze(-1).sigmoid(), pooled)
 
     def shape(self) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
+from weakref import WeakSet
 
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedModel
 
@@ -20,6 +22,7 @@ __all__ = ["BACKBONES", "Backbone", "EncoderPass", "backbone_of"]
 BACKBONES: tuple[type[Backbone], ...] = (Albert, Bert, MPNet, Roberta)
 _KNOWN: dict[str, type[Backbone]] = {name: kind for kind in BACKBONES for name in kind.model_types}
 _ATTENTIONS = ("eager", "sdpa")
+_MET: WeakSet[Any] = WeakSet()  # models whose weights are on one device
 
 
 def backbone_of(model: Any) -> Backbone:
@@ -58,7 +61,7 @@ def backbone_of(model: Any) -> Backbone:
         hint = "model.get_base_model()" if hasattr(model, "get_base_model") else "an encoder of transformers"
         raise InputTypeError("model", described(f"a {type(model).__name__}"), hint)
     kind = model.config.model_type
-    if kind not in _KNOWN or not _is_of_a_known_task(model):
+    if kind not in _KNOWN or not _is_of_a_known_task(type(model), type(model.config)):
         raise UnsupportedModelError(
             "model",
             described(f"{type(model).__name__} (model_type {kind!r})"),
@@ -77,9 +80,10 @@ def backbone_of(model: Any) -> Backbone:
     return found
 
 
-def _is_of_a_known_task(model: Any) -> bool:
+@cache
+def _is_of_a_known_task(model: type[Any], config: type[Any]) -> bool:
     mappings: tuple[Any, ...] = (AutoModel._model_mapping, AutoModelForSequenceClassification._model_mapping)
-    return any(isinstance(model, mapping[type(model.config)]) for mapping in mappings if type(model.config) in mapping)
+    return any(issubclass(model, mapping[config]) for mapping in mappings if config in mapping)
 
 
 def _require_runnable(model: Any) -> None:
@@ -95,8 +99,12 @@ def _require_runnable(model: Any) -> None:
             described(f"attn_implementation={config._attn_implementation!r}"),
             "a model loaded with attn_implementation='sdpa' or 'eager'",
         )
-    devices = {str(each.device) for each in model.parameters()}
-    if "meta" in devices or len(devices) != 1:
+    if model in _MET:  # looked at before every batch, which may be of one short text
+        return
+    devices = {each.device for each in model.parameters()}
+    if len(devices) != 1 or next(iter(devices)).type == "meta":
+        named = ", ".join(sorted(map(str, devices)))
         raise UnsupportedModelError(
-            "model", described(f"weights on {', '.join(sorted(devices))}"), "a model whose weights are on one device"
+            "model", described(f"weights on {named}"), "a model whose weights are on one device"
         )
+    _MET.add(model)
