@@ -325,7 +325,8 @@ TINY: dict[str, Callable[..., PreTrainedModel]] = {
 }
 # The widest matrices of tests run on these. Whatever drives layers, caches or masks in a way of its own is among them:
 # of those left out each part is that of another (a mixture is Mixtral's, its plain blocks Llama's, the norms Gemma 3's
-# or OLMo 2's, halves side by side are GPT-NeoX's, windows Mistral's or Cohere 2's), which the tests of all models see.
+# or OLMo 2's, halves side by side are GPT-NeoX's, windows Mistral's or Cohere 2's, and latents are keys like others to
+# the engine), which the tests of all models see.
 THOROUGH = tuple(
     name
     for name in TINY
@@ -333,6 +334,7 @@ THOROUGH = tuple(
     not in (
         "cohere",
         "deepseek_v2",
+        "deepseek_v3",
         "falcon",
         "falcon-serial",
         "gemma2",
