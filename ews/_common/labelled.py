@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ews._common.encoded_times import is_model_date
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, described
 
 __all__ = ["Labelled", "one_series", "refuse_dimensions", "time_dimension", "times_along"]
@@ -136,6 +135,8 @@ def _is_time(name: str, coordinate: Any) -> bool:
 
 
 def _dated(coordinate: Any) -> bool:
+    from ews._common.encoded_times import is_model_date  # of coordinates only: indicators of an array need no calendar
+
     kind = coordinate.dtype.kind
     return kind == "M" or (kind == "O" and coordinate.size > 0 and is_model_date(np.ravel(coordinate.values)[0]))
 
