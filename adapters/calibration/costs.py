@@ -23,7 +23,6 @@ __all__ = ["SAVED_NAMES", "Costs", "Measured", "measure_costs"]
 
 # What is read from memory in the time of an exit classifier.
 _CLASSIFIER_BYTES = 1e7
-_ATTENTIONS = ("self_attn", "attention", "attn")  # what families call it
 _LEAST, _MOST = 7, 25  # repetitions
 _SECONDS = 6.0  # after which the least number is enough
 
@@ -85,11 +84,10 @@ class Costs:
         Costs
             In layers.
         """
-        middle = family.layers[family.depth // 2]
-        parameters = list(middle.parameters())
-        layer = sum(each.numel() for each in parameters)
-        attention = next(part for name, part in middle.named_children() if name in _ATTENTIONS)
-        attending = sum(each.numel() for each in attention.parameters())
+        middle = family.depth // 2
+        layer = family.weights_read(middle)  # of a mixture, those of the experts that are chosen
+        parameters = list(family.attention(middle).parameters())
+        attending = sum(each.numel() for each in parameters)
         vocabulary, width = int(family.config.vocab_size), family.width
         size = parameters[0].element_size()
         prediction = vocabulary * rank / size + width * rank + candidates * width + width * width

@@ -253,11 +253,13 @@ def test_groups_of_blocks_there_and_back() -> None:
 # ---- costs ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["llama", "gpt2", "gpt_neox", "opt", "phi3"])
+@pytest.mark.parametrize("name", ["llama", "gpt2", "gpt_neox", "opt", "phi3", "mixtral", "falcon", "bloom"])
 def test_costs_follow_from_sizes(name: str) -> None:
     family = family_of(tiny(name))
     layer: Any = family.layers[2]
-    count = sum(each.numel() for each in layer.parameters())
+    # A token meets two of Mixtral's four experts.
+    experts = sum(each.numel() for part, each in layer.named_parameters() if ".experts." in part)
+    count = sum(each.numel() for each in layer.parameters()) - experts / 2
     costs = Costs.of(family, rank=32, candidates=10)
     assert costs.head == pytest.approx(101 * family.width / count)
     width = family.width
