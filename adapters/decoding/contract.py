@@ -63,8 +63,8 @@ class Plan:
     ffn_checks : frozenset of int
         Indices of layers whose feed-forward block is decided on: :meth:`Policy.run_ffn` is asked there.
     ffn_routes : ndarray of int of shape (layers,) or (rows, layers), or None
-        :class:`FFNRoute` of each layer, for all rows or for each, where that is known already: nothing is asked, and
-        `ffn_checks` is empty. Layers that are :attr:`FFNRoute.FULL` for all rows run as they are.
+        :class:`adapters.FFNRoute` of each layer, for all rows or for each, where that is known already: nothing is
+        asked, and `ffn_checks` is empty. Layers that are ``FFNRoute.FULL`` for all rows run as they are.
     """
 
     exit: int | IntArray | None = None
@@ -380,12 +380,12 @@ class Policy(ABC):
         Returns
         -------
         bool or ndarray of bool or int of shape (rows,)
-            True where it runs; or an :class:`FFNRoute` for each row, where something may stand in for it.
+            True where it runs; or an :class:`adapters.FFNRoute` for each row, where something may stand in for it.
         """
         return True
 
     def instead_of_ffn(self, index: int, post_attention: Tensor) -> Tensor:
-        """Compute what stands in for a feed-forward block, in rows whose route is :attr:`FFNRoute.SUBSTITUTE`.
+        """Compute what stands in for a feed-forward block, in rows whose route is ``FFNRoute.SUBSTITUTE``.
 
         Parameters
         ----------

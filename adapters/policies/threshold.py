@@ -118,7 +118,7 @@ class ThresholdPolicy(Policy):
         Returns
         -------
         float
-            See :func:`adapters.policies.threshold.decayed`.
+            `threshold`, or what `horizon` makes of it.
         """
         if self.horizon is None:
             return self.threshold
