@@ -7,7 +7,7 @@ import importlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, get_args
 
@@ -77,7 +77,7 @@ class Result:
         """In one line: its numbers, of arrays how many, and the seed."""
         shown = [f for f in dataclasses.fields(self) if f.repr and not _SENTENCE.search(f.name)]  # type: ignore[arg-type]
         parts = [f"{one.name}={_brief(getattr(self, one.name))}" for one in shown if one.name != "config"]
-        config = getattr(self, "config", None)
+        config: Any = getattr(self, "config", None)
         if hasattr(config, "seed"):
             parts.append(f"seed={config.seed!r}")
         return f"{type(self).__name__}({', '.join(parts)})"
@@ -441,7 +441,7 @@ def _brief(value: Any) -> str:
         return f"{{{', '.join(f'{name!r}: {_brief(one)}' for name, one in value.items())}}}"
     if isinstance(value, Result):
         return repr(value)
-    if dataclasses.is_dataclass(value) and hasattr(value, "__len__"):
+    if dataclasses.is_dataclass(value) and isinstance(value, Sized):
         return f"<{type(value).__name__.lower()} of {len(value)}>"
     if dataclasses.is_dataclass(value) and any(
         isinstance(getattr(value, one.name), np.ndarray) for one in dataclasses.fields(value)

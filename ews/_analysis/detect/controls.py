@@ -97,10 +97,9 @@ def fitted_to(residual: FloatArray, null: nulls.Null | RecordedNull, mode: Mode 
     coefficient = noise.coefficient if isinstance(noise, nulls.AR1 | nulls.AR1AtTimes) else memory.coefficient
     if isinstance(noise, nulls.AR1AtTimes):  # consecutive observations are not a step apart
         return Fitted(coefficient, noise.innovation_sd, _DEFAULT_MODULUS, _DEFAULT_ANGLE, noise.innovation_sd)
-    at_times = isinstance(noise, ModesAtTimes)
-    if at_times:
+    if isinstance(noise, ModesAtTimes):
         coefficient = noise.memory
-    if mode is None or not (mode.resolved or at_times):
+    if mode is None or not (mode.resolved or isinstance(noise, ModesAtTimes)):
         return Fitted(coefficient, memory.innovation_sd, *_pair(residual), memory.innovation_sd)
     angle = min(2.0 * np.pi / mode.period, math.pi)  # of a step, on the grid of controls
     modulus = min(math.exp(-mode.damping * angle), LARGEST_COEFFICIENT)

@@ -180,7 +180,7 @@ class _Search:
         modes, noise = _model(theta, kinds)
         return float(deviance(self.x, self.steps, modes, self.known + noise))
 
-    def fit(self, kinds: Sequence[int], starts: Sequence[Sequence[float]]) -> tuple[float, FloatArray]:
+    def fit(self, kinds: Sequence[int], starts: Sequence[npt.ArrayLike]) -> tuple[float, FloatArray]:
         """The least BIC from these starts, and its parameters."""
         from ews._kernels.modes_at import fit_modes
 
@@ -203,7 +203,7 @@ class _Search:
         starts = [np.log([ratio, peak, 0.8, 0.2]) for peak in self.peaks for ratio in _RATIOS]
         starts.sort(key=lambda one: self.deviance(one, (MODE,)))
         starts = [starts[0], *[one for one in starts if one[1] != starts[0][1]][:1]]
-        found = {(MODE,): self.fit((MODE,), starts)}
+        found: dict[tuple[int, ...], tuple[float, FloatArray]] = {(MODE,): self.fit((MODE,), starts)}
         found[SMOOTH,] = self.fit((SMOOTH,), [found[MODE,][1]])
         own = min(found, key=lambda kinds: found[kinds][0])
         theta = found[own][1]
