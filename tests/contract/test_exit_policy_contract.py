@@ -291,6 +291,16 @@ def test_a_plan_names_what_the_model_has(name: str, rows: int) -> None:
             assert np.isin(plan.ffn_routes, FFNRoute).all()
 
 
+@pytest.mark.parametrize("name", [name for name, promise in PROMISES.items() if promise.row_by_row])
+def test_a_plan_that_changes_says_so(name: str) -> None:
+    """Else a policy would be measured by the plan of its first token."""
+    policy, family = made(name, PROMISES[name].caches[0]), family_of(tiny("llama"))
+    policy.bind(family)
+    policy.start(2, None)
+    plans = {repr(policy.plan(step)) for step in range(100)}
+    assert len(plans) == 1 or policy.goes_by_step
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("name", POLICIES)
 @pytest.mark.parametrize("rows", [1, 3])
