@@ -235,7 +235,8 @@ class _Batch:
         wanted: npt.NDArray[np.bool_] = rows.cpu().numpy()  # the one time that the host waits, unless rows leave
         if not wanted.any():
             return wanted
-        return wanted & torch.isfinite(newest).all(-1).cpu().numpy()
+        finite: npt.NDArray[np.bool_] = torch.isfinite(newest).all(-1).cpu().numpy()
+        return wanted & finite
 
     def _emit(self, leaving: npt.NDArray[np.bool_] | None, logits: Tensor | None) -> None:
         """Put down what rows leave with; all that are left for None."""

@@ -61,7 +61,8 @@ def backbone_of(model: Any) -> Backbone:
         hint = "model.get_base_model()" if hasattr(model, "get_base_model") else "an encoder of transformers"
         raise InputTypeError("model", described(f"a {type(model).__name__}"), hint)
     kind = model.config.model_type
-    if kind not in _KNOWN or not _is_of_a_known_task(type(model), type(model.config)):
+    classes: Any = (type(model), type(model.config))
+    if kind not in _KNOWN or not _is_of_a_known_task(*classes):
         raise UnsupportedModelError(
             "model",
             described(f"{type(model).__name__} (model_type {kind!r})"),
