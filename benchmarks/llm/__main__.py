@@ -1,6 +1,7 @@
 """Everything that is measured of language models, in order: ``python -m benchmarks.llm``; hours on two cores.
 
-Needs the models smollm2-135m, stories15m, qwen2.5-coder-0.5b and tinyllama-1.1b, see :mod:`benchmarks.llm.models`.
+Needs the models smollm2-135m, stories15m, qwen2.5-coder-0.5b, tinyllama-1.1b, minilm-l6 and mpnet-base, see
+:mod:`benchmarks.llm.models`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ STEPS = (
         "3",
     ),
     ("systems", "smollm2-135m", "stories15m", "qwen2.5-coder-0.5b", "tinyllama-1.1b"),
+    ("encoders", "minilm-l6", "mpnet-base"),
 )
 
 
