@@ -255,7 +255,7 @@ def state_of_chance() -> dict[str, Any]:
 def restore_chance(state: Mapping[str, Any]) -> None:
     """The inverse of :func:`state_of_chance`."""
     torch.set_rng_state(state["torch"])
-    if len(state["cuda"]):
+    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():  # else it was on another machine
         torch.cuda.set_rng_state_all(state["cuda"])
     kind, keys, *rest = state["numpy"]
     np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002

@@ -350,6 +350,9 @@ def load_tuned(folder: Path | str, model: Any) -> Policy | None:
     """
     folder = Path(folder)
     words = read_words(folder)
+    if "tuned" not in words:
+        given = described(f"{words.get('system')!r}, which was trained beside a model and not in it")
+        raise PolicyMismatchError(_WORDS, given, "a tuned model, or its adapter")
     found = fingerprint(model)
     if words.get("lora") is not None and found == words.get("base"):
         model.load_adapter(str(folder))

@@ -19,6 +19,7 @@ STEPS = (
     ("collapse",),
     ("speed",),
     ("calibration",),
+    ("train_claims",),
     ("pareto", "smollm2-135m"),
     (
         "pareto",

@@ -85,6 +85,22 @@ def test_skip_decode_is_trained_written_and_decoded_with(folder: Path, corpus: P
     assert "never read" in refused.stderr
 
 
+def test_small_blocks_are_trained_beside_a_model_and_decoded_with(folder: Path, corpus: Path, tmp_path: Path) -> None:
+    line = ("train", "duo", folder, corpus, "--out", tmp_path / "out", *FEW)
+    found = run(*line, "--option", "ratio=4", "--option", "budget=0.25", "--option", "alpha=100")
+    assert [row.split(":")[0] for row in found.stdout.splitlines()[1:]] == [
+        "distil", "random", "router", "budget", "whole_share",
+    ]  # fmt: skip
+    said = run("generate", folder, "w5 w6", "--policy", tmp_path / "out", "--max-new-tokens", 6, "--json").stdout
+    assert json.loads(said)["report"]["policy"] == "DuoPolicy"
+    tuned = tmp_path / "other"
+    TINY["llama"](layers=6, seed=1).save_pretrained(tuned)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tuned / name).write_bytes((folder / name).read_bytes())
+    refused = run("generate", tuned, "w5 w6", "--policy", tmp_path / "out", status=2)
+    assert "trained beside" in refused.stderr
+
+
 def test_an_interrupted_command_goes_on_to_the_same_model(
     folder: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from adapters.training.duo import fit_duo, fit_router, fit_small_ffns, load_duo,
 from adapters.training.registry import FitSettings
 from adapters.training.skip_decode import tune_under_schedule
 from adapters.training.texts import CausalBatch
+from adapters.training.tuning import load_tuned
 from ews.errors import ArgumentError, ValueRangeError
 from tests.adapters.tiny import SINGLE, THOROUGH, TINY
 
@@ -158,6 +159,8 @@ def test_what_is_written_is_for_one_model(taught: Any, tmp_path: Path) -> None:
     assert whole_share(taught, texts(8), small, router, skip=True) == words["whole_share"]
     with pytest.raises(PolicyMismatchError, match="model"):
         load_duo(tmp_path, TINY["llama"](layers=4))
+    with pytest.raises(PolicyMismatchError, match="beside a model"):
+        load_tuned(tmp_path, taught)
     parts = tmp_path / "parts.safetensors"
     kept = parts.read_bytes()
     parts.write_bytes(pickle.dumps([1]))
