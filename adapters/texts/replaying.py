@@ -9,7 +9,7 @@ values in higher layers come from that state) or goes on (``"deferred"``: they a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from adapters.heads.full import logits_in_parts
 from adapters.texts.batch import LayerPass, TextBatch, text_batches
 from adapters.texts.continuations import Continuation
 from adapters.texts.reading import IntArray
+from ews.errors import ArgumentError, described
 
 __all__ = ["Replay", "read_logits", "replay"]
 
@@ -94,7 +95,14 @@ class Replay:
 
 
 @torch.no_grad()
-def replay(model: Any, policy: Policy, texts: Sequence[Continuation], *, batch_size: int = 8) -> Replay:
+def replay(
+    model: Any,
+    policy: Policy,
+    texts: Sequence[Continuation],
+    *,
+    batch_size: int = 8,
+    full_model: Replay | None = None,
+) -> Replay:
     """Replay a policy on texts that the full model wrote, token by token.
 
     Parameters
@@ -109,11 +117,19 @@ def replay(model: Any, policy: Policy, texts: Sequence[Continuation], *, batch_s
         See :func:`adapters.full_model_continuations`.
     batch_size : int, default 8
         How many texts in one pass.
+    full_model : Replay, optional
+        That of a policy that leaves nothing out (:class:`adapters.NeverExitPolicy`), of the same texts in batches of
+        the same size: where several policies are replayed, the full model need not run beside each.
 
     Returns
     -------
     Replay
         One entry for each token that a policy decides on.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        If `full_model` is of other texts, or of a policy that leaves something out.
 
     Examples
     --------
@@ -134,15 +150,31 @@ def replay(model: Any, policy: Policy, texts: Sequence[Continuation], *, batch_s
 
         return forced_replay(model, policy, texts, batch_size=batch_size if policy.promise.row_by_row else 1)
     family = family_of(model)
+    if full_model is not None:
+        _require_full(full_model, texts, family.depth)
     policy.bind(family)
     batches = text_batches(texts, indices=range(len(texts)), batch_size=batch_size, device=model.device)
-    parts = [_pass(family, policy, batch) for batch in batches]
+    parts = [_pass(family, policy, batch, known=full_model is not None) for batch in batches]
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     by_text = np.argsort(columns[0], kind="stable")
-    return Replay(type(policy).__name__, *(column[by_text] for column in columns))
+    found = Replay(type(policy).__name__, *(column[by_text] for column in columns))
+    if full_model is None:
+        return found
+    likelihood = full_model.log_likelihood
+    return replace(found, agrees=found.said == full_model.said, full_model_log_likelihood=likelihood)
 
 
-def _pass(family: Family, policy: Policy, batch: TextBatch) -> tuple[Any, ...]:
+def _require_full(given: Replay, texts: Sequence[Continuation], depth: int) -> None:
+    """That a replay can stand for the full model on some texts."""
+    of_texts = np.repeat(np.arange(len(texts)), [each.decided for each in texts])
+    if not np.array_equal(given.text, of_texts):
+        raise ArgumentError("full_model", described("a replay of other texts"), "one of the same texts")
+    if min(given.depth.min(), given.ffn_blocks.min()) < depth:
+        allowed = "that of a policy that leaves nothing out"
+        raise ArgumentError("full_model", described(f"a replay of {given.policy}, which leaves something out"), allowed)
+
+
+def _pass(family: Family, policy: Policy, batch: TextBatch, *, known: bool) -> tuple[Any, ...]:
     device = batch.ids.device
     follows = batch.of_decided(batch.ids.roll(-1, dims=1))
     layers = LayerPass(family, batch)
@@ -152,7 +184,7 @@ def _pass(family: Family, policy: Policy, batch: TextBatch) -> tuple[Any, ...]:
     plan = policy.plan(0)
     whole = hidden  # the same text through the full model, where the policy changes states on its way
     splits = bool(plan.ffn_checks) or plan.ffn_routes is not None
-    changes = splits or bool(plan.skip_layers) or policy.cache == "propagate"
+    changes = not known and (splits or bool(plan.skip_layers) or policy.cache == "propagate")
     depth = np.full(rows, family.depth, dtype=np.int64)
     ffn_blocks, ran = np.zeros((2, rows), dtype=np.int64)
     running = np.arange(rows)
@@ -167,6 +199,8 @@ def _pass(family: Family, policy: Policy, batch: TextBatch) -> tuple[Any, ...]:
         said[at], likelihood[at], sure[at] = read_logits(parts, follows[at])
 
     for index in range(family.depth):
+        if known and not len(running):
+            break  # all have left, and what the full model says is known
         if changes:
             whole = layers.run(index, whole)
         entering = hidden
@@ -217,8 +251,10 @@ def _pass(family: Family, policy: Policy, batch: TextBatch) -> tuple[Any, ...]:
             running = running[~leaving]
     if len(running):
         speak(running, None)
-    final = batch.of_decided(whole if changes else hidden)
-    full, full_likelihood, _ = read_logits(logits_in_parts(family, final), follows)
+    full, full_likelihood = said, likelihood  # what is known is put in their place
+    if not known:
+        final = batch.of_decided(whole if changes else hidden)
+        full, full_likelihood, _ = read_logits(logits_in_parts(family, final), follows)
     agrees = (said == full).cpu().numpy()
     read = (each.cpu().numpy() for each in (likelihood, full_likelihood, said, sure))
     likelihoods, (emitted, probability) = (next(read), next(read)), read

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ from adapters.calibration.costs import Costs
 from benchmarks.llm.systems import tables
 from benchmarks.llm.systems.account import BUDGETS, Account, Use, within
 from benchmarks.llm.systems.contenders import CONTROL, EWS
+from benchmarks.llm.systems.pages import said_of
 from benchmarks.llm.systems.statistics import (
     calibration_error,
     exact_match,
@@ -20,6 +24,7 @@ from benchmarks.llm.systems.statistics import (
     standing,
 )
 
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "generated"
 ACCOUNT = Account(Costs(head=5.0, prediction=1.0, classifier=0.5, ffn=0.7, completion=0.25), layers=10, projection=0.1)
 
 
@@ -147,6 +152,8 @@ def one(differ: list[int]) -> dict[str, Any]:
         "ece": 0.1,
         "own_perplexity": 3.0,
         "full_own_perplexity": 2.0,
+        "perplexity": 20.0,
+        "full_perplexity": 15.0,
     }
 
 
@@ -179,6 +186,39 @@ def test_verdict_is_computed(ews: list[int] | None, fixed: list[int] | None, say
     assert [row["EWS is"] for row in best] == [says] * len(BUDGETS)
     controls = [row for row in found if row["EWS against the"] == "control" and row["System"] == CONTROL]
     assert len(controls) == len(BUDGETS)
+
+
+KEPT = sorted(FOLDER.glob("llm_systems_*.json"))
+
+
+def read(name: str) -> list[dict[str, str]]:
+    with (FOLDER / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+def test_committed_tables_are_what_their_numbers_say(path: Path) -> None:
+    kept, model = json.loads(path.read_text(encoding="utf-8")), path.stem.removeprefix("llm_systems_")
+    found = {
+        what: {(each["system"], each["budget"]): each for each in kept[what]} for what in ("judged", "timed", "tasks")
+    }
+    scores = {place: each["scores"] for place, each in found["tasks"].items()}
+    means = {place: {task: sum(each) / len(each) for task, each in one.items()} for place, one in scores.items()}
+    assert read(f"llm_systems_verdicts_{model}.csv") == tables.verdicts(found["judged"], found["timed"])
+    rows = tables.rows(kept["never"], found["judged"], found["timed"], means, kept["layers"])
+    assert read(f"llm_systems_{model}.csv") == rows
+    if scores:
+        assert read(f"llm_systems_tasks_{model}.csv") == tables.task_rows(scores)
+    for budget in BUDGETS:  # what claims something for windows has the control without them beside it
+        systems = {row["System"] for row in rows if row["Budget"] == f"{budget:g}"}
+        assert {EWS, CONTROL} <= systems
+    page = (FOLDER / "llm_systems.inc").read_text(encoding="utf-8")
+    assert f"llm_systems_verdicts_{model}.csv" in page
+    assert all(sentence in page for sentence in said_of(read(f"llm_systems_verdicts_{model}.csv")))
+
+
+def test_there_are_tables() -> None:
+    assert KEPT, "run: python -m benchmarks.llm.systems"
 
 
 def test_every_system_has_a_row_and_what_was_not_measured_says_so() -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from adapters.assessment.pareto import pareto
+from adapters.assessment.pareto import DENSE, pareto
 from adapters.decoding.contract import Policy
 from benchmarks import machine
 from benchmarks.llm.record import recording_folder
@@ -61,15 +61,15 @@ class Kept:
         return found
 
 
-def judge(bench: Workbench, kept: Kept) -> None:
-    """Find and judge every system at every budget."""
+def judge(bench: Workbench, kept: Kept, systems: Sequence[str]) -> None:
+    """Find and judge systems at every budget."""
     judge_ = Judge(bench)
     known = {json.dumps(each["choice"], sort_keys=True): each for each in places(kept).values() if "choice" in each}
     kept.made("judge never", lambda: judge_.judged(Choice("", "never")))
-    for system, find in SYSTEMS.items():
+    for system in systems:
         for budget in BUDGETS:
 
-            def measure(find: Any = find, budget: float = budget) -> Any:
+            def measure(find: Any = SYSTEMS[system], budget: float = budget) -> Any:
                 with torch.no_grad():
                     choice = find(bench, budget)
                 if isinstance(choice, str):
@@ -87,7 +87,7 @@ def judge(bench: Workbench, kept: Kept) -> None:
             agreement = 1 - sum(found["differ"]) / sum(found["sizes"])
             print(
                 f"{bench.name} {budget:g} {system} ({found['choice']['setting']}): agreement {agreement:.3f}, "
-                f"cost {found['theory']:.3f}, perplexity {found.get('wikitext', float('nan')):.2f}, "
+                f"cost {found['theory']:.3f}, perplexity {found['perplexity']:.2f}, "
                 f"{time.perf_counter() - started:.0f} s",
                 flush=True,
             )
@@ -134,11 +134,12 @@ def score(bench: Workbench, kept: Kept, budgets: Sequence[float]) -> None:
 def clock(bench: Workbench, kept: Kept, *, prompts: int, tokens: int, repeats: int) -> None:
     """Time every setting, all of a budget in turn with plain ``generate``."""
     for budget in BUDGETS:
+        policies = _policies(bench, kept, budget)
 
-        def measure(budget: float = budget) -> Any:
+        def measure(budget: float = budget, policies: dict[str, Policy] = policies) -> Any:
             found = pareto(
                 bench.model,
-                _policies(bench, kept, budget),
+                policies,
                 prompts=bench.timed(prompts),
                 new_tokens=tokens,
                 repeats=repeats,
@@ -148,7 +149,11 @@ def clock(bench: Workbench, kept: Kept, *, prompts: int, tokens: int, repeats: i
             machine_ = {**machine.describe(), "threads": str(torch.get_num_threads()), "busy": str(machine.busy())}
             return {"machine": machine_, "rows": [row.to_dict() for row in found]}
 
-        for row in kept.made(f"time {budget:g}", measure)["rows"]:
+        what = f"time {budget:g}"
+        before = kept.get(what)
+        if before is not None and {row["setting"] for row in before["rows"]} != {DENSE, *policies}:
+            kept.path(what).unlink()  # systems have come since: all of a budget are timed in turn
+        for row in kept.made(what, measure)["rows"]:
             print(
                 f"{bench.name} {budget:g} {row['setting']}: time {row['time_share']:.3f} "
                 f"({row['time_low']:.3f}–{row['time_high']:.3f}), {row['tokens_per_second']:.1f} tokens a second",
@@ -188,10 +193,13 @@ def tables(name: str, kept: Kept, layers: int, dtype: str) -> None:
         "budgets": BUDGETS,
         "GPU": "not measured",
         "machine": machines or "not timed",
+        "layers": layers,
+        "never": never,
+        "tasks": [{"system": system, "budget": budget, "scores": each} for (system, budget), each in scores.items()],
         "judged": [{"system": system, "budget": budget, **each} for (system, budget), each in judged.items()],
         "timed": [{"system": system, "budget": budget, **each} for (system, budget), each in timed.items()],
     }
-    (FOLDER / f"llm_systems_{name}.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+    (FOLDER / f"llm_systems_{name}.json").write_text(json.dumps(written) + "\n", encoding="utf-8")
     write_page(MODELS, FOLDER)
     for line in lines[f"llm_systems_verdicts_{name}"]:
         print("  ".join(line.values()))
@@ -209,6 +217,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=3, help="prompts that are timed")
     parser.add_argument("--tokens", type=int, default=32, help="tokens after each of these")
     parser.add_argument("--repeats", type=int, default=3, help="how often everything is timed")
+    parser.add_argument("--systems", nargs="*", default=list(SYSTEMS), choices=list(SYSTEMS), help="that are judged")
     parser.add_argument("--duo", type=Path, nargs="*", default=[], help="folders of Duo-LLM trained beside the model")
     parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument("--threads", type=int, default=0)
@@ -221,7 +230,7 @@ def main() -> None:
         kept = Kept(name, again=chosen.again)
         bench = Workbench(name, texts=chosen.texts, dtype=chosen.dtype, duo=chosen.duo)
         if "judge" in stages:
-            judge(bench, kept)
+            judge(bench, kept, chosen.systems)
         if "tasks" in stages:
             score(bench, kept, chosen.task_budgets)
         if "time" in stages:

@@ -16,17 +16,18 @@ from adapters.policies.ffn_skip import FFNSkipPolicy
 from adapters.policies.registry import policy_named
 from adapters.texts.replaying import replay
 from benchmarks.llm.systems.account import Use, within
-from benchmarks.llm.systems.workbench import TOKENS, Workbench
+from benchmarks.llm.systems.workbench import DEPTHS, TOKENS, Workbench
 from ews.errors import EWSError
 
-__all__ = ["CONTROL", "EWS", "SYSTEMS", "Choice", "rule_use", "small_blocks"]
+__all__ = ["CONTROL", "CONTROLS", "EWS", "SYSTEMS", "Choice", "rule_use", "small_blocks"]
 
 _WARMUP = 0.1  # of FFN-SkipLLM, as published
 _FFN_TEXTS, _FFN_TOKENS = 10, 24  # on which its threshold is found
 
 _FOLDER = "folder"  # of a policy that was trained
 
-EWS, CONTROL = "EWS", "EWS without windows (control)"
+EWS, CONTROL, ONE_LOOK = "EWS", "EWS without windows (control)", "one look, no rule (control)"
+CONTROLS = {CONTROL: "without windows", ONE_LOOK: "of one look"}
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Choice:
         """The policy."""
         if self.policy == _FOLDER:
             return load_policy(str(bench.duo[self.options["folder"]]), bench.model)
+        if self.policy == "classifier":
+            return policy_named(self.policy, classifiers=bench.classifiers, **self.options)
         if "rule" not in self.options:
             return policy_named(self.policy, **self.options)
         cache = self.options["cache"]
@@ -113,7 +116,7 @@ def _calibrated(features: Any, *, rules: bool) -> System:
 
 # ---- thresholds -----------------------------------------------------------------------------------------------------
 
-_HEADLESS: tuple[Mapping[str, Any], ...] = ({}, {"depths": (0.5, 0.6, 0.7, 0.8, 0.9)})
+_HEADLESS: tuple[Mapping[str, Any], ...] = ({}, {"depths": DEPTHS})
 # At every layer, as published; and since each look costs a full head, at fewer.
 _LOOKS: tuple[Sequence[float] | None, ...] = (None, (0.35,), (0.5,), (0.7,), (0.85,), (2 / 3, 0.8, 0.9))
 
@@ -138,7 +141,7 @@ def _headless(
                 given["depths"] = _at(given["depths"], bench.family.depth)
 
             def seen(value: float, given: Mapping[str, Any] = given) -> tuple[float, float]:
-                found = bench.simulated(policy_named(name, **{option: value}, **given))
+                found = bench.simulated(Choice("", name, {option: value, **given}).make(bench))
                 return bench.account.share(found.use, "propagate"), found.agreement
 
             least = min(least, *(seen(end)[0] for end in ends))
@@ -265,6 +268,8 @@ def _greedy_ffn(bench: Workbench, budget: float) -> Choice | str:
     length = TOKENS - 1
     warmup = _WARMUP * length
     wanted = _share_of_blocks(bench, budget) * length / (length - warmup)
+    if wanted > 1:
+        return "none fits: more than all blocks would have to be left out"
     prompts = sorted((each.tokens[: each.prompt].tolist() for each in bench.fitting), key=len)[:_FFN_TEXTS]
     try:
         found = FFNSkipPolicy.calibrate(
@@ -329,7 +334,7 @@ def _duo(bench: Workbench, budget: float) -> Choice | str:
 SYSTEMS: dict[str, System] = {
     EWS: _calibrated("both", rules=True),
     CONTROL: _calibrated("raw", rules=True),
-    "one look, no rule (control)": _calibrated("raw", rules=False),
+    ONE_LOOK: _calibrated("raw", rules=False),
     "SkipDecode": _stepped(
         "skip_decode", _skip_decode, (0.0, 1.0), "from {max_exit} to {min_exit} layers over {length} tokens"
     ),
@@ -345,6 +350,8 @@ SYSTEMS: dict[str, System] = {
     "Duo-LLM": _duo,
     "CALM confidence": _confident("confidence", "probability", (0.0, 1.0)),
     "CALM saturation": _headless("saturation", "threshold", (-1.0, 1.0)),
+    "CALM learned classifier": _headless("classifier", "threshold", (0.0, 1.0), fixed=({},)),
+    "DeeBERT entropy": _confident("entropy", "entropy", (0.0, 12.0), surer=np.less),
     "fixed point": _headless(
         "fixed_point", "update", (0.0, 4.0), fixed=(*_HEADLESS, *({**each, "alignment": -1.0} for each in _HEADLESS))
     ),

@@ -32,7 +32,12 @@ def draw(
         if not places:
             continue
         line = "-" if system in (EWS, CONTROL) else ":"
-        style = {"color": colour, "marker": shape, "markersize": 6, "linewidth": 1, "linestyle": line, "label": system}
+        style: dict[str, Any] = {"color": colour, "marker": shape, "markersize": 6, "linewidth": 1, "linestyle": line}
+        style |= {"label": system, "zorder": 3}
+        if system == EWS:
+            style["zorder"] = 5
+        elif system == CONTROL:  # around those of the policy, where the two are level
+            style |= {"markersize": 11, "markerfacecolor": "none"}
         shares = [timed[place]["time_share"] if place in timed else None for place in places]
         theory = [known[place]["theory"] for place in places]
         front.plot(shares if clock else theory, [agreement(known[place]) for place in places], **style)
@@ -50,7 +55,7 @@ def draw(
     depth.set(
         xlabel="token of the continuation", ylabel="layers", title=f"Depth by position, budget {BUDGETS[1]:g}", ylim=0
     )
-    arrives.axline((0, 0), slope=1, color="0.8", linewidth=1, zorder=0)
+    arrives.plot((0, 0.5), (0, 0.5), color="0.8", linewidth=1, zorder=0)
     arrives.set(xlabel="gain in theory", ylabel="gain measured", title="Realised against theoretical gain")
     if not clock:
         arrives.text(0.5, 0.5, "not measured", ha="center", va="center", transform=arrives.transAxes, color="0.4")

@@ -39,7 +39,7 @@ class Judge:
 
     def __init__(self, bench: Workbench) -> None:
         self.bench = bench
-        self._stepwise: dict[str, Replay] = {}
+        self._full: dict[tuple[str, bool], Replay] = {}  # of the full model, by texts and whether token by token
         self._oracles: dict[str, Oracle] = {}
 
     def judged(self, choice: Choice) -> dict[str, Any]:
@@ -77,15 +77,17 @@ class Judge:
             "classifiers": use.classifiers,
             "theory": bench.account.share(use, policy.cache),
             "memory": use.layers / bench.family.depth if policy.cache == "monotone" else 1.0,
-            "ece": calibration_error(seen.probability.tolist(), seen.agrees.tolist()),
             "depths": _by_position(seen, bench.judged),
             "own_perplexity": seen.perplexity,
             "full_own_perplexity": seen.full_model_perplexity,
         }
-        if bench.wikitext:
-            slices, _ = self._replay(choice.make(bench), "wikitext", bench.wikitext)
-            found["wikitext"] = slices.perplexity
-            found["full_wikitext"] = slices.full_model_perplexity
+        others, _ = self._replay(choice.make(bench), "others", bench.others)
+        follows = np.concatenate([each.tokens[each.prompt + 1 :] for each in bench.others])
+        found |= {
+            "perplexity": others.perplexity,
+            "full_perplexity": others.full_model_perplexity,
+            "ece": calibration_error(others.probability.tolist(), (others.said == follows).tolist()),
+        }
         if bench.family.depth <= _MOST_LAYERS:
             regret = self._oracle("ffn" if policy.unit == "ffn" else "layer").regret(_whole(seen))
             found["regret"] = [regret.mean, regret.low, regret.high]
@@ -98,17 +100,18 @@ class Judge:
 
     def _replay(self, policy: Policy, name: str, texts: list[Continuation]) -> tuple[Replay, float]:
         """A replay, and how many full heads a token ran."""
-        model = self.bench.model
+        model, stepwise = self.bench.model, policy.goes_by_step
         with torch.no_grad():
+            if (name, stepwise) not in self._full:  # in the same batches, so that rounding falls on both
+                run = forced_replay if stepwise else replay
+                self._full[name, stepwise] = run(model, NeverExitPolicy(), texts, batch_size=_BATCH)
+            full = self._full[name, stepwise]
             counted = _Counted(self.bench.family.head, policy)
-            if not policy.goes_by_step:
-                seen = replay(model, policy, texts, batch_size=_BATCH)
-            else:  # held against the full model decoding in the same batches, so that rounding falls on both
-                if name not in self._stepwise:
-                    self._stepwise[name] = forced_replay(model, NeverExitPolicy(), texts, batch_size=_BATCH)
-                plain = self._stepwise[name]
+            if stepwise:
                 seen = forced_replay(model, policy, texts, batch_size=_BATCH)
-                seen = replace(seen, agrees=seen.said == plain.said, full_model_log_likelihood=plain.log_likelihood)
+                seen = replace(seen, agrees=seen.said == full.said, full_model_log_likelihood=full.log_likelihood)
+            else:
+                seen = replay(model, policy, texts, batch_size=_BATCH, full_model=full)
         return seen, (counted.looks + len(seen.text) - counted.spoke) / len(seen.text)
 
 

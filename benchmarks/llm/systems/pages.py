@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.llm.systems.contenders import CONTROL
+from benchmarks.llm.systems.contenders import CONTROLS
+from benchmarks.llm.systems.tables import NOT_MEASURED
 
 __all__ = ["said_of", "section", "write_page"]
 
@@ -18,7 +19,11 @@ NAMES = {
     "qwen2.5-coder-0.5b": "Qwen2.5-Coder-0.5B-Instruct, 24 layers",
     "tinyllama-1.1b": "TinyLlama-1.1B, 22 layers",
 }
-_ORDER = {"better": 0, "equal within the interval": 1, "losing": 2}
+_ORDER = ("better", "equal within the interval", "losing")
+
+
+def _rank(word: str) -> int:
+    return _ORDER.index(word) if word in _ORDER else len(_ORDER)
 
 
 def said_of(verdicts: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -32,20 +37,28 @@ def said_of(verdicts: Sequence[Mapping[str, Any]]) -> list[str]:
     Returns
     -------
     list of str
-        One for the best others, one for the control without windows.
+        For the best others, for each control, and for its time.
     """
     parts = []
     for row in verdicts:
         if row["EWS against the"] == "best other system":
-            given = f" ({row['Difference']})" if row["Difference"] else ""
-            parts.append(f"at {row['Budget']} it is {row['EWS is']} against {row['System']}{given}")
+            if row["System"] == "none fits":
+                parts.append(f"no other keeps within {row['Budget']}")
+                continue
+            given = f" by {row['Difference']}" if row["Difference"] else ""
+            parts.append(f"at {row['Budget']} it is {row['EWS is']}{given}, against {row['System']}")
     sentences = ["Against the best of the other systems in agreement: " + "; ".join(parts) + "."]
-    control = [row["EWS is"] for row in verdicts if row["System"] == CONTROL]
-    if control:
-        counts = [
-            f"{word} at {control.count(word)}" for word in sorted(set(control), key=lambda each: _ORDER.get(each, 3))
-        ]
-        sentences.append(f"Against the control without windows it is {', '.join(counts)} of {len(control)} budgets.")
+    for control, words in CONTROLS.items():
+        found = [row["EWS is"] for row in verdicts if row["System"] == control]
+        if found:
+            counts = [f"{word} at {found.count(word)}" for word in sorted(set(found), key=_rank)]
+            sentences.append(f"Against the control {words} it is {', '.join(counts)} of {len(found)} budgets.")
+    timed = {row["Budget"]: row["Time of EWS"] for row in verdicts if row["Time of EWS"] != NOT_MEASURED}
+    if timed:
+        said = ", ".join(f"{time} at {budget}" for budget, time in timed.items())
+        sentences.append(f"Its time, of plain generate's, is {said}.")
+    else:
+        sentences.append("Times were not measured.")
     return sentences
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.llm.systems.account import BUDGETS
-from benchmarks.llm.systems.contenders import CONTROL, EWS, SYSTEMS
+from benchmarks.llm.systems.contenders import CONTROLS, EWS, SYSTEMS
 from benchmarks.llm.systems.statistics import interval, paired_interval, standing
 
 __all__ = ["rows", "task_rows", "verdicts", "write"]
@@ -18,7 +18,6 @@ __all__ = ["rows", "task_rows", "verdicts", "write"]
 Judged = Mapping[tuple[str, float], Mapping[str, Any]]  # of each system at each budget
 Timed = Mapping[tuple[str, float], Mapping[str, Any]]
 NOT_MEASURED = "not measured"
-_CONTROLS = (CONTROL, "one look, no rule (control)")
 
 
 def agreements(found: Mapping[str, Any]) -> tuple[list[float], list[int]]:
@@ -46,7 +45,7 @@ def rows(
     dense = {
         "Agreement": "1.000",
         "Perplexity of its own text": f"{never['full_own_perplexity']:.2f}",
-        "Perplexity, WikiText-2": _number(never.get("full_wikitext")),
+        "Perplexity of other text": _number(never["full_perplexity"]),
         "Layers": f"{layers:.1f}",
         "Feed-forward": f"{layers:.1f}",
         "Theory": "1.00",
@@ -88,7 +87,7 @@ _COLUMNS = (
     "95 %",
     "EWS against it",
     "Perplexity of its own text",
-    "Perplexity, WikiText-2",
+    "Perplexity of other text",
     "E2E ROUGE-L",
     "XSum ROUGE-L",
     "NQ exact match",
@@ -137,7 +136,7 @@ def _row(
         "95 %": _said(*interval(texts, sizes)),
         "EWS against it": "" if against is None else f"{standing(against)} ({against[0]:+.3f}, {_signed(against)})",
         "Perplexity of its own text": _number(one["own_perplexity"]),
-        "Perplexity, WikiText-2": _number(one.get("wikitext")),
+        "Perplexity of other text": _number(one["perplexity"]),
         **_scores(tasks),
         "Layers": f"{one['layers']:.1f}",
         "Feed-forward": f"{one['ffn_blocks']:.1f}",
@@ -176,9 +175,9 @@ def verdicts(judged: Judged, timed: Timed) -> list[dict[str, str]]:
             for system in SYSTEMS
             if "reason" not in judged.get((system, budget), {"reason": ""})
         }
-        others = [system for system in here if system != EWS and system not in _CONTROLS]
+        others = [system for system in here if system != EWS and system not in CONTROLS]
         best = max(others, key=lambda system: agreement(here[system]), default=None)
-        for what, system in (("best other system", best), *(("control", each) for each in _CONTROLS)):
+        for what, system in (("best other system", best), *(("control", each) for each in CONTROLS)):
             row = {"Budget": f"{budget:g}", "EWS against the": what, "System": system or "none fits"}
             if EWS not in here:
                 row |= {

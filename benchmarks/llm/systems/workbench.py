@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from adapters.assessment.ffn import FFNCheck, check_ffn
+from adapters.calibration.classifiers import StateClassifiers, fit_classifiers
 from adapters.calibration.exits import window_for
 from adapters.calibration.result import Calibration, CalibrationConfig, new_calibration
 from adapters.calibration.table import ExitTable, trajectories_of
@@ -25,11 +26,13 @@ from benchmarks.llm.prompts import text_folder
 from benchmarks.llm.record import Recording, recorded, short_head
 from benchmarks.llm.systems.account import Account, Use
 
-__all__ = ["TOKENS", "Simulated", "Workbench"]
+__all__ = ["DEPTHS", "TOKENS", "Simulated", "Workbench"]
 
 TOKENS = 48  # of a continuation, the first one included
 _FITTED = 16  # texts on which parameters are found
 _TRIED = 320  # tokens of these on which early exits are
+_LEARNED, _LEARNED_TOKENS = 40, 32  # prompts from which classifiers are, and what is written after each
+DEPTHS = (0.35, 0.5, 0.6, 0.7, 0.8, 0.9)  # of looks that cost no head, as shares of the layers
 _PROMPT, _SLICES = 32, 16  # tokens of WikiText-2 that are read before, and slices
 
 
@@ -114,15 +117,28 @@ class Workbench:
         return [each.tokens[: each.prompt].tolist() for each in self._texts(self.timed_part[:count])]
 
     @cached_property
-    def wikitext(self) -> list[Continuation]:
-        """Slices of the test part of WikiText-2; none where the model has no tokenizer."""
+    def others(self) -> list[Continuation]:
+        """Slices of the test part of WikiText-2; of a model without a tokenizer, text that is sampled from it."""
         if self.tokenizer is None:
-            return []
+            return self._sampled()
         text = (text_folder() / "wikitext-2" / "test.txt").read_text(encoding="utf-8")
         ids = np.asarray(self.tokenizer(text[:400_000], add_special_tokens=False)["input_ids"], dtype=np.int64)
         size = _PROMPT + TOKENS
         begins = np.linspace(0, len(ids) - size, _SLICES).astype(int)
         return [Continuation(ids[begin : begin + size], _PROMPT) for begin in begins]
+
+    @torch.no_grad()
+    def _sampled(self) -> list[Continuation]:
+        found = []
+        prompts = self.timed(2 * _SLICES)
+        torch.manual_seed(0)
+        for length in sorted({len(each) for each in prompts}):  # side by side without padding
+            ids = torch.tensor([each for each in prompts if len(each) == length])
+            written = self.model.generate(
+                ids, attention_mask=torch.ones_like(ids), do_sample=True, top_k=0, max_new_tokens=TOKENS, pad_token_id=0
+            )
+            found += [Continuation(row, length) for row in written.numpy()]
+        return found
 
     # ---- the calibrated policy ------------------------------------------------------------------------------------
 
@@ -136,13 +152,17 @@ class Workbench:
 
     def calibration(self, features: FeatureSet, cache: Any) -> Calibration:
         """Without a rule."""
+        return replace(self._calibration, config=replace(self._calibration.config, features=features, cache=cache))
+
+    @cached_property
+    def _calibration(self) -> Calibration:
         config = CalibrationConfig(
             risk=1.0,
             confidence=0.0,
             target="agreement",
             unit="layer",
-            cache=cache,
-            features=features,
+            cache="deferred",
+            features="both",
             window=window_for(self.family.depth),
             texts=len(self.recording.written),
             tokens=len(self.recording.evidence.text),
@@ -152,6 +172,13 @@ class Workbench:
             model_type=self.family.config.model_type,
         )
         return new_calibration(config, self.model, None, self.head, {}, self.account.costs, 1.0)
+
+    @cached_property
+    def classifiers(self) -> StateClassifiers:
+        """Learned classifiers of CALM, from prompts that the head was fitted to."""
+        prompts = [each.tokens[: each.prompt].tolist() for each in self._texts(self.recording.lens_part[:_LEARNED])]
+        depths = sorted({min(self.family.depth - 1, max(1, round(self.family.depth * share))) for share in DEPTHS})
+        return fit_classifiers(self.model, None, prompts, depths=depths, max_new_tokens=_LEARNED_TOKENS, progress=False)
 
     @cached_property
     @torch.no_grad()

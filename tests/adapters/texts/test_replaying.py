@@ -29,6 +29,7 @@ from adapters.policies.saturation import SaturationPolicy
 from adapters.policies.skip_decode import SkipDecodePolicy
 from adapters.texts.continuations import Continuation
 from adapters.texts.replaying import Replay, replay
+from ews.errors import ArgumentError
 from tests.adapters.driving import Growing
 from tests.adapters.fitting import DEPTHS, LAYERS, WINDOW, between, fitted, model_of, written
 
@@ -301,3 +302,35 @@ def test_parts_of_a_batch_do_not_matter() -> None:
     many = replay(model_of("gpt2"), EWSExitPolicy(calibration=fitted("gpt2", "both")), texts, batch_size=5)
     for name in ("text", "agrees", "depth", "ffn_blocks"):
         np.testing.assert_array_equal(getattr(one, name), getattr(many, name))
+
+
+# ---- beside a full model that is known -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        FixedExitPolicy(depth=3, cache="propagate"),
+        ConfidencePolicy(threshold=0.3, cache="propagate"),
+        ConfidencePolicy(threshold=0.3),
+        FixedExitPolicy(depth=2),
+        NeverExitPolicy(),
+    ],
+    ids=["knows", "asks", "completes", "monotone", "never"],
+)
+def test_full_model_that_is_known_need_not_run(policy: Policy) -> None:
+    model, texts = model_of("llama"), written("llama")
+    full = replay(model, NeverExitPolicy(), texts)
+    own, beside = replay(model, policy, texts), replay(model, policy, texts, full_model=full)
+    for name in ("text", "agrees", "depth", "layers", "ffn_blocks", "said"):
+        assert np.array_equal(getattr(own, name), getattr(beside, name)), name
+    for name in ("log_likelihood", "full_model_log_likelihood", "probability"):
+        assert getattr(own, name) == pytest.approx(getattr(beside, name), abs=1e-6), name
+
+
+def test_what_is_not_the_full_model_does_not_stand_for_it() -> None:
+    model, texts = model_of("llama"), written("llama")
+    with pytest.raises(ArgumentError, match="leaves something out"):
+        replay(model, NeverExitPolicy(), texts, full_model=replay(model, FixedExitPolicy(depth=3), texts))
+    with pytest.raises(ArgumentError, match="other texts"):
+        replay(model, NeverExitPolicy(), texts, full_model=replay(model, NeverExitPolicy(), texts[:-1]))
