@@ -466,6 +466,30 @@ class EarlyExitClassifier:
             )
         return self
 
+    def promise(self) -> str:
+        """What calibration shows of the threshold, in one line.
+
+        Returns
+        -------
+        str
+            For a report.
+
+        Raises
+        ------
+        ews.errors.ArgumentError
+            If nothing was calibrated yet.
+        """
+        found = self.calibration_
+        if found is None:
+            raise ArgumentError("classifier", described("one that was not calibrated"), "calibrate first")
+        said = f"at most {found.config.risk:g} of texts lose the answer of all layers with confidence "
+        said += f"{found.config.confidence:g}: "
+        if not found.index:
+            return said + f"not shown for any threshold on {found.n_sequences} texts; every row runs every layer"
+        value = getattr(self.policy, str(self.policy.knob))
+        risk = found.risks[found.index]
+        return said + f"{self.policy.knob} {value:.4g}, {risk:.3g} observed on {found.n_sequences} texts"
+
     def _harm(
         self, kept: FirstTokenStates, value: Any, final: npt.NDArray[np.int64], truth: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,8 @@ def test_calibrated_loss_is_held(fitted: EarlyExitClassifier) -> None:
     hopeless = copy_of(fitted, ConfidenceExit())
     with pytest.warns(FullDepthWarning, match="every row runs every layer"):
         hopeless.calibrate(*said(50, seed=5), loss=0.01)
+    assert "not shown" in hopeless.promise()
+    assert re.search(r"at most 0\.03 .* threshold 0\.\d+, .* observed on 600 texts", made.promise())
     hopeless.predict(texts[:50])
     assert hopeless.report().mean_depth == 5
     # Without labels the promise is of answers that stay the same.
