@@ -15,8 +15,8 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
 from torch import Tensor
 from transformers import (
-    BloomConfig,
-    BloomForCausalLM,
+    CodeGenConfig,
+    CodeGenForCausalLM,
     DynamicCache,
     GenerationConfig,
     LlamaConfig,
@@ -435,9 +435,9 @@ def test_two_policies_at_once_are_refused() -> None:
 
 @by_both_ways
 def test_other_models_are_refused(way: str) -> None:
-    bloom = BloomForCausalLM(BloomConfig(vocab_size=101, hidden_size=16, n_layer=2, n_head=2))
-    with pytest.raises(UnsupportedModelError, match="bloom"):
-        generate(bloom, NeverExitPolicy(), way, **prompt(), max_new_tokens=3)
+    unknown = CodeGenForCausalLM(CodeGenConfig(vocab_size=101, n_embd=16, n_layer=2, n_head=4, rotary_dim=4))
+    with pytest.raises(UnsupportedModelError, match="codegen"):
+        generate(unknown, NeverExitPolicy(), way, **prompt(), max_new_tokens=3)
 
 
 @by_both_ways
