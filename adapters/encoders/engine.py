@@ -232,10 +232,12 @@ class _Batch:
         if rows.dtype != torch.bool or rows.shape != newest.shape[:1]:
             given = described(f"a tensor of {rows.dtype} of shape {tuple(rows.shape)}")
             raise InputTypeError("Leave.rows", given, f"torch.bool of shape ({len(newest)},)")
-        wanted: npt.NDArray[np.bool_] = rows.cpu().numpy()  # the one time that the host waits, unless rows leave
-        if not wanted.any():
+        if newest.device.type != "cpu":  # in one, since the host waits for each answer of a device
+            rows = rows.to(newest.device) & torch.isfinite(newest).all(-1)
+        wanted: npt.NDArray[np.bool_] = rows.cpu().numpy()
+        if newest.device.type != "cpu" or not wanted.any():
             return wanted
-        finite: npt.NDArray[np.bool_] = torch.isfinite(newest).all(-1).cpu().numpy()
+        finite: npt.NDArray[np.bool_] = np.isfinite(newest.double().numpy()).all(axis=-1)
         return wanted & finite
 
     def _emit(self, leaving: npt.NDArray[np.bool_] | None, logits: Tensor | None) -> None:

@@ -179,15 +179,16 @@ def replayed(kept: FirstTokenStates, policy: EncoderPolicy, heads: ExitHeads) ->
     return run_batches(kept, [(np.arange(len(kept)), None)], len(kept), policy=policy, heads=heads)
 
 
-def at_budget(policy: EncoderPolicy, kept: FirstTokenStates, heads: ExitHeads, depth: float) -> EncoderPolicy | None:
-    """The rule at the setting whose mean depth is nearest to a budget, and not above it; None where there is none."""
-    best: tuple[float, EncoderPolicy] | None = None
-    for value in policy.settings(kept.depth, heads.classes):
-        rule = policy.with_setting(value)
-        mean = replayed(kept, rule, heads).report.mean_depth
-        if mean <= depth + 1e-9 and (best is None or mean > best[0]):
-            best = mean, rule
-    return None if best is None else best[1]
+def by_depth(policy: EncoderPolicy, kept: FirstTokenStates, heads: ExitHeads) -> list[tuple[float, EncoderPolicy]]:
+    """The rule at each of its settings, with its mean depth."""
+    rules = [policy.with_setting(value) for value in policy.settings(kept.depth, heads.classes)]
+    return [(replayed(kept, rule, heads).report.mean_depth, rule) for rule in rules]
+
+
+def at_budget(rules: list[tuple[float, EncoderPolicy]], depth: float) -> EncoderPolicy | None:
+    """The rule whose mean depth is nearest to a budget, and not above it; None where there is none."""
+    within = [(mean, -place) for place, (mean, _) in enumerate(rules) if mean <= depth + 1e-9]
+    return rules[-max(within)[1]][1] if within else None
 
 
 # ---- one model and task ----------------------------------------------------------------------------------------------
@@ -270,8 +271,9 @@ class Bench:
             for name in SYSTEMS
         ]
         for name, (system, policy) in self.rules().items():
+            tried = by_depth(policy, tuning, self.heads[system])
             for budget in BUDGETS:
-                rule = at_budget(policy, tuning, self.heads[system], budget * test.depth)
+                rule = at_budget(tried, budget * test.depth)
                 if rule is None:
                     continue
                 heads = self.heads[system]
