@@ -21,7 +21,10 @@ import torch
 
 from adapters.assessment.pareto import DENSE, pareto
 from adapters.decoding.contract import Policy
+from adapters.training.duo import train
+from adapters.training.registry import FitSettings
 from benchmarks import machine
+from benchmarks.llm.models import load
 from benchmarks.llm.record import recording_folder
 from benchmarks.llm.systems.account import BUDGETS
 from benchmarks.llm.systems.contenders import SYSTEMS, Choice
@@ -34,6 +37,8 @@ from benchmarks.llm.systems.workbench import Workbench
 
 MODELS = ("stories15m", "smollm2-135m", "qwen2.5-coder-0.5b", "tinyllama-1.1b")
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "generated"
+DUO_SHARES = (0.6, 0.4, 0.2)  # of blocks that routers are trained to leave whole; the likeliest choice leaves more
+DUO_FIT = FitSettings(epochs=2, batch_size=8, learning_rate=3e-3)
 STAGES = ("judge", "tasks", "time", "tables")
 
 
@@ -93,6 +98,19 @@ def judge(bench: Workbench, kept: Kept, systems: Sequence[str]) -> None:
             )
 
 
+def train_duo(bench: Workbench, kept: Kept) -> None:
+    """Train Duo-LLM's small blocks and routers, on the texts that the head was fitted to."""
+    for share in DUO_SHARES:
+        folder = kept.folder / f"duo-{share:g}"
+        if folder.exists() and not kept.again:
+            continue
+        model = load(bench.name)[0]
+        with torch.enable_grad():
+            train(model, bench.learned, folder=folder, fit=DUO_FIT, budget=share)
+        print(f"{bench.name}: Duo-LLM, {share:g} of the blocks whole", flush=True)
+    bench.duo |= {each.name: each for each in sorted(kept.folder.glob("duo-*"))}
+
+
 def places(kept: Kept) -> dict[tuple[str, float], Any]:
     """What was judged of each system at each budget."""
     found = {(system, budget): kept.get(f"judge {system} {budget:g}") for system in SYSTEMS for budget in BUDGETS}
@@ -124,11 +142,21 @@ def score(bench: Workbench, kept: Kept, budgets: Sequence[float]) -> None:
         return found
 
     kept.made("tasks dense 0", lambda: scores(None))
+    judged = places(kept)
+    known: dict[str, Any] = {}  # the same setting may be that of several systems
     for budget in budgets:
         for system, policy in _policies(bench, kept, budget).items():
-            found = kept.made(f"tasks {system} {budget:g}", lambda policy=policy: scores(policy))
-            said = ", ".join(f"{name} {sum(each) / len(each):.3f}" for name, each in found.items())
-            print(f"{bench.name} {budget:g} {system}: {said}", flush=True)
+            said = json.dumps(judged.get((system, budget), {}).get("choice"), sort_keys=True)
+
+            def measure(policy: Policy = policy, said: str = said) -> Any:
+                if said not in known:
+                    known[said] = scores(policy)
+                return known[said]
+
+            found = kept.made(f"tasks {system} {budget:g}", measure)
+            known[said] = found
+            line = ", ".join(f"{name} {sum(each) / len(each):.3f}" for name, each in found.items())
+            print(f"{bench.name} {budget:g} {system}: {line}", flush=True)
 
 
 def clock(bench: Workbench, kept: Kept, *, prompts: int, tokens: int, repeats: int) -> None:
@@ -218,6 +246,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=32, help="tokens after each of these")
     parser.add_argument("--repeats", type=int, default=3, help="how often everything is timed")
     parser.add_argument("--systems", nargs="*", default=list(SYSTEMS), choices=list(SYSTEMS), help="that are judged")
+    parser.add_argument("--train-duo", action="store_true", help="train Duo-LLM first")
     parser.add_argument("--duo", type=Path, nargs="*", default=[], help="folders of Duo-LLM trained beside the model")
     parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument("--threads", type=int, default=0)
@@ -228,7 +257,10 @@ def main() -> None:
     stages = [stage for stage in STAGES if getattr(chosen, stage)] or list(STAGES)
     for name in chosen.models:
         kept = Kept(name, again=chosen.again)
-        bench = Workbench(name, texts=chosen.texts, dtype=chosen.dtype, duo=chosen.duo)
+        trained = [*chosen.duo, *sorted(kept.folder.glob("duo-*"))]
+        bench = Workbench(name, texts=chosen.texts, dtype=chosen.dtype, duo=trained)
+        if chosen.train_duo:
+            train_duo(bench, kept)
         if "judge" in stages:
             judge(bench, kept, chosen.systems)
         if "tasks" in stages:

@@ -112,6 +112,11 @@ class Workbench:
         """Texts on which parameters are found."""
         return self._texts(self.recording.rule_part[:_FITTED])
 
+    @property
+    def learned(self) -> list[Continuation]:
+        """Texts that what is learned is learned from."""
+        return self._texts(self.recording.lens_part)
+
     def timed(self, count: int) -> list[list[int]]:
         """Prompts that are timed."""
         return [each.tokens[: each.prompt].tolist() for each in self._texts(self.timed_part[:count])]
