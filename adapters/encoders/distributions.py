@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-__all__ = ["exit_cdf", "exit_distribution", "gated_distribution", "hazards", "softmax_statistics"]
+__all__ = ["dense_at_both_ends", "exit_cdf", "exit_distribution", "gated_distribution", "hazards", "softmax_statistics"]
 
 
 def exit_cdf(halting: Tensor) -> Tensor:
@@ -137,6 +139,28 @@ def softmax_statistics(logits: Tensor) -> Tensor:
     sharper = (2.0 * said).log_softmax(-1)  # squares, renormalised
     found = (two[..., 0], _entropy(log), two[..., 0] - two[..., 1], _entropy(sharper))
     return torch.stack(found, dim=-1)
+
+
+def dense_at_both_ends(count: int = 129) -> npt.NDArray[np.float64]:
+    """Numbers from 0 to 1, the closer together the nearer to either: what thresholds on probabilities are tried at.
+
+    Parameters
+    ----------
+    count : int, default 129
+        How many; an odd number.
+
+    Returns
+    -------
+    ndarray of shape (count,)
+        Rising.
+
+    Examples
+    --------
+    >>> dense_at_both_ends(5)
+    array([0.    , 0.0625, 0.5   , 0.9375, 1.    ])
+    """
+    steps = np.linspace(0.0, 1.0, count)
+    return np.where(steps < 0.5, 0.5 * (2.0 * steps) ** 3, 1.0 - 0.5 * (2.0 - 2.0 * steps) ** 3)
 
 
 def _entropy(log: Tensor) -> Tensor:

@@ -101,6 +101,23 @@ class ExitHeads(nn.Module):
                 halting.append(read.halting)
         return torch.stack(logits, dim=1), torch.stack(halting, dim=1) if halting else None
 
+    def reading(self) -> list[tuple[nn.Linear, slice]]:
+        """Linear layers that read states, and which layers' states each reads (from 0, after the first)."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def rescale(self, centre: Tensor, spread: Tensor) -> None:
+        """Say of states x what was said of centre + spread · x before, in place.
+
+        Parameters
+        ----------
+        centre, spread : Tensor of shape (layers, width)
+            After each layer; of layers with one head their mean is taken.
+        """
+        for layer, read in self.reading():
+            layer.bias.add_(layer.weight @ centre[read].mean(0).to(layer.weight))
+            layer.weight.mul_(spread[read].mean(0).to(layer.weight))
+
     def shape(self) -> dict[str, Any]:
         """The arguments that make heads of this shape again."""
         return {"width": self.width, "classes": self.classes, "exits": self.exits}
@@ -121,6 +138,11 @@ class LinearHeads(ExitHeads):
     def __init__(self, width: int, classes: int, exits: int) -> None:
         super().__init__(width, classes, exits)
         self.classifiers = nn.ModuleList(nn.Linear(width, classes) for _ in range(exits))
+
+    def reading(self) -> list[tuple[nn.Linear, slice]]:
+        """Each classifier, and its layer."""
+        held: Any = enumerate(self.classifiers)
+        return [(each, slice(place, place + 1)) for place, each in held]
 
     def forward(self, depth: int, first: Tensor, carry: Tensor | None = None) -> Reading:
         """Classify a state."""
@@ -199,6 +221,10 @@ class PonderHeads(ExitHeads):
             nn.Tanh(),
             nn.Linear(hidden, 1),
         )
+
+    def reading(self) -> list[tuple[nn.Linear, slice]]:
+        """The pooler, which reads all layers."""
+        return [(self.pooler, slice(None))]
 
     def forward(self, depth: int, first: Tensor, carry: Tensor | None = None) -> Reading:
         """Classify a state, and say how likely it is to be left here."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -32,7 +32,7 @@ class HeadsTask:
     Attributes
     ----------
     heads : ExitHeads
-        Trained in place.
+        Trained in place, from weights for states of unit spread, as those are that are drawn.
     labels : Tensor of int64 of shape (rows,)
         Index of each row's class.
     kept : FirstTokenStates or None
@@ -107,8 +107,14 @@ def fit_heads(
     modules = task.modules()
     made = optimizer([each for each in modules.parameters() if each.requires_grad])
     data: list[Any]
+    centre, spread = (torch.zeros(()), torch.ones(()))
     if task.kept is not None:
-        kept = task.kept
+        # Heads learn from states of unit spread, or some directions would learn a thousand times as slowly as others;
+        # what that takes is part of their weights afterwards.
+        centre, spread = _usual(task.kept, task.heads)
+        kept = replace(
+            task.kept, states=torch.cat((task.kept.states[:, :1], (task.kept.states[:, 1:] - centre) / spread), 1)
+        )
         own = [None] * len(task) if kept.own is None else list(kept.own)
         data = list(zip(kept.states, own, task.labels.tolist(), strict=True))
     else:
@@ -130,7 +136,7 @@ def fit_heads(
             states = states_with_gradient(task.backbone, batch[0])
         return loss(*readings(task.heads, states), batch[-1], step)
 
-    return fit_modules(
+    found = fit_modules(
         modules,
         of_batch,
         data,
@@ -140,6 +146,18 @@ def fit_heads(
         config={**dict(task.config or {}), **dict(config or {})},
         **fit.options(),
     )
+    if task.kept is not None:
+        task.heads.rescale(-centre / spread, 1.0 / spread)
+    return found
+
+
+def _usual(kept: FirstTokenStates, heads: ExitHeads) -> tuple[Tensor, Tensor]:
+    """Mean and spread of states, shape (layers, width): of each layer, or of all where one head reads all."""
+    states = kept.states[:, 1:]
+    over = (0,) if len(heads.reading()) > 1 else (0, 1)
+    centre, spread = states.mean(over, keepdim=True), states.std(over, keepdim=True, correction=0)
+    spread = torch.where(spread > 1e-6, spread, torch.ones_like(spread))
+    return centre.expand(1, *states.shape[1:])[0], spread.expand(1, *states.shape[1:])[0]
 
 
 def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:

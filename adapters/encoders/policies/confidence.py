@@ -10,6 +10,7 @@ import numpy as np
 from adapters._common.checks import read_share
 from adapters._common.publish import public
 from adapters.encoders.contract import EncoderPolicy, EncoderPromise, ExitView, Leave
+from adapters.encoders.distributions import dense_at_both_ends
 
 __all__ = ["ConfidenceExit"]
 
@@ -47,5 +48,5 @@ class ConfidenceExit(EncoderPolicy):
         return Leave(view.newest.softmax(-1).amax(-1) >= self.threshold)
 
     def settings(self, layers: int, classes: int) -> tuple[Any, ...]:
-        """From certainty, which none reaches, to the share of a class among all, dense near certainty."""
-        return tuple((1.0 + 1e-6 - (1.0 - 1.0 / classes) * np.linspace(0.0, 1.0, 65) ** 3).tolist())
+        """From certainty, which none reaches, to the share of a class among all, dense near both."""
+        return tuple((1.0 + 1e-6 - (1.0 - 1.0 / classes) * dense_at_both_ends()).tolist())

@@ -11,6 +11,7 @@ import numpy as np
 from adapters._common.checks import read_share
 from adapters._common.publish import public
 from adapters.encoders.contract import EncoderPolicy, EncoderPromise, ExitView, Leave
+from adapters.encoders.distributions import dense_at_both_ends
 
 __all__ = ["EntropyExit"]
 
@@ -49,5 +50,5 @@ class EntropyExit(EncoderPolicy):
         return Leave(-(log.exp() * log).sum(-1) < self.threshold)
 
     def settings(self, layers: int, classes: int) -> tuple[Any, ...]:
-        """From 0 to beyond the entropy of an even guess, dense near 0."""
-        return tuple((1.001 * math.log(classes) * np.linspace(0.0, 1.0, 65) ** 2).tolist())
+        """From 0 to beyond the entropy of an even guess, dense near both."""
+        return tuple(((1.0 + 1e-6) * math.log(classes) * dense_at_both_ends()).tolist())

@@ -10,7 +10,7 @@ import numpy as np
 from adapters._common.checks import read_share
 from adapters._common.publish import public
 from adapters.encoders.contract import EncoderPolicy, EncoderPromise, ExitView, Leave
-from adapters.encoders.distributions import hazards
+from adapters.encoders.distributions import dense_at_both_ends, hazards
 from ews.errors import ArgumentError, described
 
 __all__ = ["JEIPolicy"]
@@ -58,4 +58,4 @@ class JEIPolicy(EncoderPolicy):
 
     def settings(self, layers: int, classes: int) -> tuple[Any, ...]:
         """From above every hazard to 0."""
-        return tuple((1.0 + 1e-6 - np.linspace(0.0, 1.0, 65)).clip(min=0.0).tolist())
+        return tuple((1.0 + 1e-6 - dense_at_both_ends()).clip(min=0.0).tolist())

@@ -12,7 +12,7 @@ import torch
 from adapters._common.checks import read_share
 from adapters._common.publish import public
 from adapters.encoders.contract import EncoderPolicy, EncoderPromise, ExitView, Leave
-from adapters.encoders.distributions import exit_cdf, exit_distribution
+from adapters.encoders.distributions import dense_at_both_ends, exit_cdf, exit_distribution
 from ews.errors import ArgumentError, UnknownNameError, described
 
 __all__ = ["PonderPolicy"]
@@ -96,4 +96,4 @@ class PonderPolicy(EncoderPolicy):
         """Quantiles from 1, which none is above, to 0."""
         if self.exit != "quantile":
             return super().settings(layers, classes)
-        return tuple(np.linspace(1.0, 0.0, 65).tolist())
+        return tuple((1.0 - dense_at_both_ends()).tolist())

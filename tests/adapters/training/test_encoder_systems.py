@@ -184,13 +184,17 @@ def test_warm_up_weighs_earlier_exits_more_and_the_final_one_too() -> None:
 
 def test_phases_train_one_thing_each() -> None:
     made = task("gated")
+    assert made.kept is not None
+    states = made.kept.states
+    unit = (states - states.mean(0)) / states.std(0, correction=0)  # or what they are learned from is made so
+    made = replace(made, kept=FirstTokenStates(unit))
     before = {name: each.clone() for name, each in made.heads.state_dict().items()}
 
     def moved(epochs: int, warm_up: int, period: int) -> set[str]:
         made.heads.load_state_dict(before)
         fit_jei_dnn(made, FitSettings(epochs=epochs, batch_size=120), warm_up=warm_up, period=period)
         after = made.heads.state_dict()
-        return {name.split(".")[0] for name, each in before.items() if not torch.equal(each, after[name])}
+        return {name.split(".")[0] for name, each in before.items() if not torch.allclose(each, after[name], atol=1e-6)}
 
     assert moved(1, 1, 1) == {"classifiers"}
     assert moved(1, 0, 1) == {"gates"}
@@ -256,3 +260,21 @@ def test_known_to_the_registry(name: str) -> None:
     assert (system.model, system.takes) == ("encoder", "labelled texts")
     assert callable(system.function())
     system.require_options({"max_length": 32})
+
+
+@pytest.mark.parametrize("kind", FITS)
+def test_scale_of_states_does_not_matter(kind: str) -> None:
+    """Encoders differ in it by orders of magnitude, and in how much of it is an offset."""
+    plain, moved = task(kind), task(kind)
+    assert plain.kept is not None
+    factor, offset = 10.0 ** draw(WIDTH, seed=7, dtype=torch.float32).clamp(-2, 2), 5.0
+    moved = replace(moved, kept=FirstTokenStates(plain.kept.states * factor + offset))
+    for each in (plain, moved):
+        FITS[kind](each, FitSettings(epochs=30, batch_size=40, learning_rate=0.05 if kind == "gated" else 0.02))
+    right = []
+    for each in (plain, moved):
+        assert each.kept is not None
+        with torch.no_grad():
+            right.append(float((readings(each.heads, each.kept)[0].argmax(-1) == each.labels[:, None]).float().mean()))
+    assert abs(right[0] - right[1]) < 0.1
+    assert right[1] > 0.55
