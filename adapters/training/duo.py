@@ -38,6 +38,7 @@ from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
 __all__ = ["Duo", "fit_duo", "fit_router", "fit_small_ffns", "load_duo", "routed_states", "train", "whole_share"]
 
 _RATE = 1e-3
+_TYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 _CLIP = 1.0
 _BIG, _SMALL = CHOICES.index("big"), CHOICES.index("small")
 
@@ -400,7 +401,7 @@ def load_duo(folder: Path | str, model: Any) -> tuple[SmallFFNs, Router, bool]:
     """
     family = family_of(model)
     words, tensors = load_parts(folder, model, system="duo")
-    odd = [name for name, each in tensors.items() if not each.is_floating_point() or not each.isfinite().all()]
+    odd = [name for name, each in tensors.items() if each.dtype not in _TYPES or not each.isfinite().all()]
     if odd:
         raise PolicyMismatchError("folder", described(f"{odd[0]} of numbers that are not finite"), "as they were saved")
     try:
