@@ -59,6 +59,7 @@ _HOMES: dict[str, str | None] = {
     "register_policy": "adapters.policies.registry",
     "replay": "adapters.texts.replaying",
     "signals": None,
+    "training": None,
     "windows": None,
 }
 
@@ -112,6 +113,7 @@ __all__ = [
     "register_policy",
     "replay",
     "signals",
+    "training",
     "windows",
 ]
 
@@ -168,7 +170,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from adapters import encoders, errors, signals, windows
+    from adapters import encoders, errors, signals, training, windows
     from adapters.assessment.run import Suitability, assess
     from adapters.calibration.ffn_skip import FFNSkipCalibration
     from adapters.calibration.result import Calibration, CalibrationConfig

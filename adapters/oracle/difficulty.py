@@ -93,6 +93,20 @@ def difficulty_correlations(
     ------
     ews.errors.ArgumentError
         If the texts are others, fewer than five, or the window does not fit.
+
+    Examples
+    --------
+    >>> from adapters import difficulty_correlations, full_model_continuations, oracle_routes
+    >>> from transformers import LlamaConfig, LlamaForCausalLM
+    >>> config = LlamaConfig(
+    ...     vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=5, num_attention_heads=2,
+    ...     eos_token_id=None, pad_token_id=0,
+    ... )
+    >>> model = LlamaForCausalLM(config).eval()
+    >>> texts = full_model_continuations(model, [[each, 2, 3] for each in range(6)], max_new_tokens=5)
+    >>> found = difficulty_correlations(model, texts, oracle_routes(model, texts), resamples=20)
+    >>> [one.name for one in found][-3:]
+    ['windowed', 'raw', 'both']
     """
     family = family_of(model)
     last_layer = family.depth if depth is None else depth

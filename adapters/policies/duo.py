@@ -31,7 +31,7 @@ class DuoPolicy(Policy):
 
     Attention always runs and the cache stays exact. A router chooses by the state, or the route is drawn, or the same
     for all tokens; the prompt takes the whole blocks. Small blocks and router are trained beside a model that stays as
-    it is: :func:`adapters.training.duo.train`, and ``ews llm train duo``, whose folder ``--policy`` takes.
+    it is: :func:`adapters.training.train_duo`, and ``ews llm train duo``, whose folder ``--policy`` takes.
 
     Parameters
     ----------

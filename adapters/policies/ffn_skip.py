@@ -70,8 +70,8 @@ class FFNSkipPolicy(GreedyFFNSkip):
     >>> model = LlamaForCausalLM(config).eval()
     >>> policy = FFNSkipPolicy(threshold=-1.0, k=2, warmup=0)
     >>> written = model.generate(torch.tensor([[1, 2, 3]]), max_new_tokens=9, custom_generate=policy, pad_token_id=0)
-    >>> policy.report().layers_per_token, policy.report().ffn_left_out_per_token  # of layers 1 to 6: run, out, out, …
-    (8.0, 4.0)
+    >>> policy.report().layers_per_token, policy.report().ffn_left_out_per_token  # layers 2 to 5: run, out, out, run
+    (8.0, 2.0)
     """
 
     promise = Promise(

@@ -35,7 +35,7 @@ from adapters.training.texts import CausalBatch, require_texts
 from adapters.training.tuning import load_parts, save_parts, summary, warm_cosine
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
 
-__all__ = ["Duo", "fit_duo", "fit_router", "fit_small_ffns", "load_duo", "routed_states", "train", "whole_share"]
+__all__ = ["Duo", "fit_duo", "fit_router", "fit_small_ffns", "load_duo", "routed_states", "train_duo", "whole_share"]
 
 _RATE = 1e-3
 _TYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
@@ -326,7 +326,7 @@ def fit_duo(
     return Duo(small, router, fingerprint(model), histories, share)
 
 
-def train(
+def train_duo(
     model: Any,
     data: Sequence[Any],
     *,
@@ -359,6 +359,23 @@ def train(
     ------
     ews.errors.ArgumentError
         If a text cannot be trained on, or an argument is out of its range.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from adapters import full_model_continuations, training
+    >>> from transformers import LlamaConfig, LlamaForCausalLM
+    >>> config = LlamaConfig(
+    ...     vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=4, num_attention_heads=2,
+    ...     eos_token_id=None, pad_token_id=0,
+    ... )
+    >>> model = LlamaForCausalLM(config).eval()
+    >>> texts = full_model_continuations(model, [[1, 2, 3], [4, 5]], max_new_tokens=6)
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> found = training.train_duo(model, texts, folder=folder.name, ratio=4)
+    >>> found["system"], sorted(found["training"]["runs"])
+    ('duo', ['distil', 'random', 'router'])
+    >>> folder.cleanup()
     """
     found = fit_duo(
         model, data, fit=fit, ratio=ratio, budget=budget, alpha=alpha, skip=skip, router_epochs=router_epochs
@@ -398,6 +415,24 @@ def load_duo(folder: Path | str, model: Any) -> tuple[SmallFFNs, Router, bool]:
     ------
     adapters.errors.PolicyMismatchError
         If they are for another model, or a file was changed or is missing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from adapters import full_model_continuations, training
+    >>> from transformers import LlamaConfig, LlamaForCausalLM
+    >>> config = LlamaConfig(
+    ...     vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=4, num_attention_heads=2,
+    ...     eos_token_id=None, pad_token_id=0,
+    ... )
+    >>> model = LlamaForCausalLM(config).eval()
+    >>> texts = full_model_continuations(model, [[1, 2, 3], [4, 5]], max_new_tokens=6)
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> _ = training.train_duo(model, texts, folder=folder.name, ratio=4)
+    >>> small, router, may_skip = training.load_duo(folder.name, model)
+    >>> may_skip
+    False
+    >>> folder.cleanup()
     """
     family = family_of(model)
     words, tensors = load_parts(folder, model, system="duo")

@@ -24,7 +24,7 @@ from adapters.training.texts import CausalBatch
 from adapters.training.tuning import save_tuned, tune
 from ews.errors import UnknownNameError
 
-__all__ = ["Curriculum", "drop_rates", "exit_weights", "train"]
+__all__ = ["Curriculum", "drop_rates", "exit_weights", "train_layer_skip"]
 
 Curriculum = Literal["rotational", "gradual", "constant"]
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
@@ -101,7 +101,7 @@ def exit_weights(depth: int, step: int, total: int, *, scale: float, curriculum:
     return found
 
 
-def train(
+def train_layer_skip(
     model: Any,
     data: Sequence[Any],
     *,
@@ -148,6 +148,23 @@ def train(
     ------
     ews.errors.ArgumentError
         If an option is out of its range, or a text cannot be trained on.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from adapters import full_model_continuations, training
+    >>> from transformers import LlamaConfig, LlamaForCausalLM
+    >>> config = LlamaConfig(
+    ...     vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=4, num_attention_heads=2,
+    ...     eos_token_id=None, pad_token_id=0,
+    ... )
+    >>> model = LlamaForCausalLM(config).eval()
+    >>> texts = full_model_continuations(model, [[1, 2, 3], [4, 5]], max_new_tokens=6)
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> found = training.train_layer_skip(model, texts, folder=folder.name)
+    >>> found["system"]
+    'layer_skip'
+    >>> folder.cleanup()
     """
     if curriculum not in get_args(Curriculum):
         raise UnknownNameError("curriculum", curriculum, get_args(Curriculum))

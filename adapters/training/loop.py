@@ -42,7 +42,7 @@ __all__ = ["History", "count_steps", "fit_modules", "is_first_process"]
 Loss = Callable[[Any, int], Tensor]
 
 
-@public("adapters.training.loop")
+@public("adapters.training")
 @dataclass(frozen=True, slots=True)
 class History:
     """Course of a training run.

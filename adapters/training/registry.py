@@ -17,7 +17,7 @@ __all__ = ["FitSettings", "System", "register_system", "system_named", "systems"
 Takes = Literal["texts", "labelled texts"]
 
 
-@public("adapters.training.registry")
+@public("adapters.training")
 @dataclass(frozen=True, slots=True)
 class FitSettings:
     """Settings that all systems have in common.
@@ -58,7 +58,7 @@ class FitSettings:
         return {name: getattr(self, name) for name in names}
 
 
-@public("adapters.training.registry")
+@public("adapters.training")
 @dataclass(frozen=True, slots=True)
 class System:
     """System that can be trained.
@@ -120,7 +120,7 @@ _SYSTEMS: dict[str, System] = {
             "Duo-LLM: small feed-forward blocks beside the model, and a router to them",
             "decoder",
             "texts",
-            "adapters.training.duo:train",
+            "adapters.training.duo:train_duo",
         ),
         System(
             "jei_dnn",
@@ -134,7 +134,7 @@ _SYSTEMS: dict[str, System] = {
             "LayerSkip: a loss at every exit and layers that drop out, whole or through LoRA",
             "decoder",
             "texts",
-            "adapters.training.layer_skip:train",
+            "adapters.training.layer_skip:train_layer_skip",
         ),
         System(
             "pabee",
@@ -155,7 +155,7 @@ _SYSTEMS: dict[str, System] = {
             "SkipDecode: the model itself with its schedule of layers on, whole or through LoRA",
             "decoder",
             "texts",
-            "adapters.training.skip_decode:train",
+            "adapters.training.skip_decode:train_skip_decode",
         ),
     )
 }
@@ -173,6 +173,15 @@ def register_system(system: System) -> None:
     ------
     ews.errors.ArgumentError
         If the name is taken by another.
+
+    Examples
+    --------
+    >>> from adapters import training
+    >>> mine = training.System("mine", "a head of my own", "encoder", "labelled texts", "my_package:train")
+    >>> training.register_system(mine)
+    >>> "mine" in [one.name for one in training.systems()]
+    True
+    >>> _ = _SYSTEMS.pop("mine")
     """
     if _SYSTEMS.get(system.name, system) != system:
         raise ArgumentError("system", described(f"the name {system.name!r}, which is taken"), "another name")
@@ -209,5 +218,17 @@ def system_named(name: str) -> System:
 
 
 def systems() -> tuple[System, ...]:
-    """All systems that are known, sorted by name."""
+    """Systems that can be trained, sorted by name.
+
+    Returns
+    -------
+    tuple of System
+        Those of this package, and those that were registered.
+
+    Examples
+    --------
+    >>> from adapters import training
+    >>> [one.name for one in training.systems()]
+    ['duo', 'jei_dnn', 'layer_skip', 'pabee', 'palbert', 'skip_decode']
+    """
     return tuple(_SYSTEMS[name] for name in sorted(_SYSTEMS))

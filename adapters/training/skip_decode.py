@@ -23,7 +23,7 @@ from adapters.training.scheduled import Schedule, scheduled_states
 from adapters.training.texts import CausalBatch, require_texts
 from adapters.training.tuning import save_tuned, tune
 
-__all__ = ["train", "tune_under_schedule"]
+__all__ = ["train_skip_decode", "tune_under_schedule"]
 
 
 def tune_under_schedule(
@@ -73,7 +73,7 @@ def tune_under_schedule(
     return tune(model, texts, loss, fit=fit or FitSettings(), config=settings, lora=lora)
 
 
-def train(
+def train_skip_decode(
     model: Any,
     data: Sequence[Any],
     *,
@@ -117,6 +117,23 @@ def train(
     ------
     ews.errors.ArgumentError
         If an option is out of its range, or a text cannot be trained on.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from adapters import full_model_continuations, training
+    >>> from transformers import LlamaConfig, LlamaForCausalLM
+    >>> config = LlamaConfig(
+    ...     vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=4, num_attention_heads=2,
+    ...     eos_token_id=None, pad_token_id=0,
+    ... )
+    >>> model = LlamaForCausalLM(config).eval()
+    >>> texts = full_model_continuations(model, [[1, 2, 3], [4, 5]], max_new_tokens=6)
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> found = training.train_skip_decode(model, texts, folder=folder.name, speedup=1.5)
+    >>> found["policy"]["name"]
+    'skip_decode'
+    >>> folder.cleanup()
     """
     texts = require_texts(data, family_of(model))
     given = {

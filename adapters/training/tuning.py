@@ -347,6 +347,23 @@ def load_tuned(folder: Path | str, model: Any) -> Policy | None:
     ------
     adapters.errors.PolicyMismatchError
         If the model is another, the JSON cannot be read, or a pickle lies beside it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from adapters import full_model_continuations, training
+    >>> from transformers import LlamaConfig, LlamaForCausalLM
+    >>> config = LlamaConfig(
+    ...     vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=4, num_attention_heads=2,
+    ...     eos_token_id=None, pad_token_id=0,
+    ... )
+    >>> model = LlamaForCausalLM(config).eval()
+    >>> texts = full_model_continuations(model, [[1, 2, 3], [4, 5]], max_new_tokens=6)
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> _ = training.train_skip_decode(model, texts, folder=folder.name, speedup=1.5)
+    >>> type(training.load_tuned(folder.name, LlamaForCausalLM.from_pretrained(folder.name))).__name__
+    'SkipDecodePolicy'
+    >>> folder.cleanup()
     """
     folder = Path(folder)
     words = read_words(folder)

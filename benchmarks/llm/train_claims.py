@@ -29,7 +29,7 @@ from adapters.oracle.routes import all_routes
 from adapters.oracle.search import oracle_routes
 from adapters.texts.continuations import Continuation
 from adapters.training.duo import fit_duo
-from adapters.training.layer_skip import train as train_layer_skip
+from adapters.training.layer_skip import train_layer_skip
 from adapters.training.registry import FitSettings
 from adapters.training.scheduled import Schedule, scheduled_states
 from adapters.training.skip_decode import tune_under_schedule

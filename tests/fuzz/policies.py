@@ -23,7 +23,7 @@ from adapters.cli import app
 from adapters.cli.loading import load_policy
 from adapters.policies import NeverExitPolicy
 from adapters.texts.continuations import Continuation
-from adapters.training.duo import train
+from adapters.training.duo import train_duo
 from adapters.training.registry import FitSettings
 from ews.errors import EWSError
 from tests.adapters.fitting import fitted, model_of
@@ -135,7 +135,7 @@ def _original(kind: str) -> Path:
         fitted_.classifiers.save(folder / "classifier.json")
     elif kind == "duo":
         texts = [Continuation(np.arange(1, 11) * step % 97 + 1, 3) for step in range(1, 5)]
-        train(model_of("llama"), texts, folder=folder, fit=FitSettings(epochs=1), ratio=4, skip=True)
+        train_duo(model_of("llama"), texts, folder=folder, fit=FitSettings(epochs=1), ratio=4, skip=True)
     elif kind == "model":
         from tokenizers import Tokenizer
         from tokenizers.models import WordLevel

@@ -22,7 +22,7 @@ from adapters.cli.loading import load_model, load_policy
 from adapters.cli.training_data import read_labelled, read_texts_to_continue
 from adapters.training.loop import fit_modules
 from adapters.training.registry import FitSettings, System, register_system, system_named, systems
-from adapters.training.skip_decode import train as train_skip_decode
+from adapters.training.skip_decode import train_skip_decode
 from ews.errors import ArgumentError
 from tests.adapters.tiny import TINY
 

@@ -18,7 +18,7 @@ from adapters.errors import PolicyMismatchError
 from adapters.families import family_of
 from adapters.policies.duo import CHOICES, DuoPolicy, Router, SmallFFNs
 from adapters.texts.continuations import Continuation
-from adapters.training.duo import train
+from adapters.training.duo import train_duo
 from adapters.training.registry import FitSettings
 from ews.errors import EWSError, UnknownNameError, ValueRangeError
 from tests.adapters.driving import alone, plain, prompt, tiny
@@ -265,7 +265,7 @@ def test_what_was_trained_is_a_policy(tmp_path: Path) -> None:
     """From the trainer's folder to the command line's policy; another model is refused."""
     model = tiny("llama")
     data = [Continuation(np.arange(1, 13) * step % 97 + 1, 3) for step in range(1, 5)]
-    train(model, data, folder=tmp_path, fit=FitSettings(epochs=2), ratio=4, skip=True)
+    train_duo(model, data, folder=tmp_path, fit=FitSettings(epochs=2), ratio=4, skip=True)
     policy = load_policy(str(tmp_path), model)
     assert isinstance(policy, DuoPolicy)
     assert policy.skip

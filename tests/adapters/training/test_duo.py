@@ -17,7 +17,7 @@ from adapters.families import family_of
 from adapters.heads.small_ffn import Router, SmallFFNs
 from adapters.oracle.passes import TokenPass
 from adapters.texts.continuations import Continuation
-from adapters.training.duo import fit_duo, fit_router, fit_small_ffns, load_duo, routed_states, train, whole_share
+from adapters.training.duo import fit_duo, fit_router, fit_small_ffns, load_duo, routed_states, train_duo, whole_share
 from adapters.training.registry import FitSettings
 from adapters.training.skip_decode import tune_under_schedule
 from adapters.training.texts import CausalBatch
@@ -151,7 +151,7 @@ def test_an_interrupted_run_goes_on_whichever_it_was(taught: Any, tmp_path: Path
 
 
 def test_what_is_written_is_for_one_model(taught: Any, tmp_path: Path) -> None:
-    words = train(taught, texts(8), folder=tmp_path, ratio=4, skip=True)
+    words = train_duo(taught, texts(8), folder=tmp_path, ratio=4, skip=True)
     assert (words["system"], words["skip"]) == ("duo", True)
     assert list(words["training"]["runs"]) == ["distil", "random", "router"]
     small, router, skip = load_duo(tmp_path, taught)

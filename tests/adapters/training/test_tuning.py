@@ -17,8 +17,7 @@ from adapters import FixedExitPolicy, Plan, Policy, SaturationPolicy, SkipDecode
 from adapters.errors import CheckpointMismatchError, PolicyMismatchError
 from adapters.families import family_of
 from adapters.texts.continuations import Continuation
-from adapters.training.layer_skip import drop_rates, exit_weights
-from adapters.training.layer_skip import train as train_layer_skip
+from adapters.training.layer_skip import drop_rates, exit_weights, train_layer_skip
 from adapters.training.registry import FitSettings
 from adapters.training.scheduled import Schedule, scheduled_states
 from adapters.training.skip_decode import tune_under_schedule
