@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -190,4 +189,4 @@ def _read(content: Mapping[str, Any], family: Family) -> StateClassifiers:
 
 
 def _is_number(value: Any, low: float = -1e30, high: float = 1e30) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and low <= value <= high
+    return type(value) in (int, float) and low <= value <= high  # NaN compares false

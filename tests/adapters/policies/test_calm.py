@@ -194,6 +194,7 @@ def test_classifiers_are_kept_and_belong_to_one_model(tmp_path: Path) -> None:
         {"tokens": saved["tokens"] + 1},
         {"classifiers": {}},
         {"more": 1},
+        {"right": {**saved["right"], "2": 10**400}},
         {"classifiers": {**saved["classifiers"], "2": {"weight": [0.0], "bias": 0.0}}},
     ):
         path.write_text(json.dumps({**saved, **change}))
