@@ -107,6 +107,7 @@ def test_what_tells_nothing_has_no_score() -> None:
     assert np.isnan(kernel(np.random.default_rng(1).standard_normal((1, 6)), weights(6))).all()
 
 
+@pytest.mark.jit
 def test_error_whose_size_drifts_is_no_drift_of_memory() -> None:
     rng = np.random.default_rng(6)
     x = rng.standard_normal((300, 1000))

@@ -64,6 +64,7 @@ def test_the_filter_has_the_dense_gaussian_likelihood(at: np.ndarray, which: lis
     np.testing.assert_allclose(deviance(x, np.diff(at), modes, noise), wanted, rtol=1e-10)
 
 
+@pytest.mark.jit
 def test_surrogates_have_the_covariance_of_the_modes() -> None:
     at = UNEVEN[:12]
     null = ModesAtTimes(MODES, np.full(12, 0.3), at)

@@ -72,6 +72,7 @@ def test_orders_are_chosen_by_the_criterion_that_is_written_out() -> None:
         assert fitted.innovation_sd == pytest.approx(np.sqrt(errors[len(fitted.reflections)]))
 
 
+@pytest.mark.jit
 def test_surrogates_have_the_autocovariance_of_the_model_from_the_first_sample_on() -> None:
     fitted = AR.fit(ROWS[1], highest=6, penalty=0.0)
     rows = fitted.draw(0, 40_000, seed=3)

@@ -83,6 +83,7 @@ def test_damping_goes_by_observations_that_follow_one_another() -> None:
     assert np.isnan(scorer(rare, weights_at(rare)).scores(noise(rare, 0.5), np.inf)[:, 1]).all()
 
 
+@pytest.mark.jit
 def test_red_noise_at_any_times_has_its_covariance() -> None:
     for at, phi in ((GAPS[:6], -0.7), (UNEVEN[:6], 0.7)):
         x = AR1AtTimes(phi, 2.0, at).draw(0, 200_000, seed=1)
@@ -127,6 +128,7 @@ def test_on_a_grid_with_gaps_it_is_the_smoother_of_the_grid(
         monkeypatch.undo()
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("degree", [1, 2])
 def test_long_records_are_smoothed_alike(degree: int, monkeypatch: pytest.MonkeyPatch) -> None:
     at = np.concatenate([[0.0], np.cumsum(np.random.default_rng(1).exponential(size=2999))])
