@@ -13,7 +13,7 @@ import pytest
 from adapters.calibration.costs import Costs
 from benchmarks.llm.systems import tables
 from benchmarks.llm.systems.account import BUDGETS, Account, Use, within
-from benchmarks.llm.systems.contenders import CONTROL, EWS
+from benchmarks.llm.systems.contenders import CONTROL, EWS, SYSTEMS
 from benchmarks.llm.systems.pages import said_of
 from benchmarks.llm.systems.statistics import (
     calibration_error,
@@ -225,7 +225,8 @@ def test_every_system_has_a_row_and_what_was_not_measured_says_so() -> None:
     never = one([0] * 16)
     known = judged(ews=[1, 2] * 8, control=[1, 2] * 8, fixed=None, random=[20] * 16)
     found = tables.rows(never, known, {}, {}, layers=10)
-    assert len(found) == 2 + 4 * len(BUDGETS)
+    assert len(found) == 2 + len(SYSTEMS) * len(BUDGETS)
+    assert {row["Setting"] for row in found if row["System"] == "Duo-LLM"} == {"not measured"}
     assert all(row["Time"] == "not measured" for row in found if row["Setting"] == "as it is")
     assert all(row["Agreement"] == "–" for row in found if row["Setting"].startswith("none fits"))
     control = next(row for row in found if row["System"] == CONTROL)

@@ -14,6 +14,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,12 +118,16 @@ def places(kept: Kept) -> dict[tuple[str, float], Any]:
     return {place: each for place, each in found.items() if each is not None}
 
 
-def _policies(bench: Workbench, kept: Kept, budget: float) -> dict[str, Policy]:
-    judged = places(kept)
-    here = {system: judged[system, budget] for system in SYSTEMS if (system, budget) in judged}
-    return {system: Choice(**one["choice"]).make(bench) for system, one in here.items() if "reason" not in one} | {
-        "never": Choice("", "never").make(bench)
-    }
+def _policies(bench: Workbench, kept: Kept, budget: float, *, side_by_side: bool = False) -> dict[str, Policy]:
+    """Of a budget, by system; for several prompts side by side where rows might leave at different depths."""
+    found = {}
+    for (system, of_budget), one in places(kept).items():
+        if of_budget == budget and "reason" not in one:
+            choice = Choice(**one["choice"])
+            if side_by_side and choice.options.get("cache") == "monotone":  # the same tokens, and a cache for each row
+                choice = replace(choice, options={**choice.options, "cache": "deferred"})
+            found[system] = choice.make(bench)
+    return found | {"never": Choice("", "never").make(bench)}
 
 
 def score(bench: Workbench, kept: Kept, budgets: Sequence[float]) -> None:
@@ -145,7 +150,7 @@ def score(bench: Workbench, kept: Kept, budgets: Sequence[float]) -> None:
     judged = places(kept)
     known: dict[str, Any] = {}  # the same setting may be that of several systems
     for budget in budgets:
-        for system, policy in _policies(bench, kept, budget).items():
+        for system, policy in _policies(bench, kept, budget, side_by_side=True).items():
             said = json.dumps(judged.get((system, budget), {}).get("choice"), sort_keys=True)
 
             def measure(policy: Policy = policy, said: str = said) -> Any:

@@ -62,9 +62,7 @@ def rows(
     found.append(_row("–", "never leaves", never, timed.get(("never", 0.0)), None, tasks.get(("never", 0.0))))
     for budget in BUDGETS:
         for system in SYSTEMS:
-            one = judged.get((system, budget))
-            if one is None:
-                continue
+            one = judged.get((system, budget), {"reason": NOT_MEASURED})
             if "reason" in one:
                 found.append(
                     _ordered({"Budget": f"{budget:g}", "System": system, "Setting": one["reason"]}, absent="–")
@@ -202,9 +200,14 @@ def verdicts(judged: Judged, timed: Timed) -> list[dict[str, str]]:
                     "Difference": f"{difference[0]:+.3f} ({_signed(difference)})",
                     "EWS is": standing(difference),
                 }
+            row |= {"Theory of EWS": _theory(here.get(EWS)), "Its theory": _theory(here.get(system or ""))}
             row |= {"Time of EWS": _time(timed, EWS, budget), "Its time": _time(timed, system, budget)}
             found.append(row)
     return found
+
+
+def _theory(found: Mapping[str, Any] | None) -> str:
+    return "" if found is None else f"{found['theory']:.2f}"
 
 
 def _time(timed: Timed, system: str | None, budget: float) -> str:
