@@ -22,7 +22,7 @@ import torch
 
 from adapters.assessment.pareto import DENSE, pareto
 from adapters.decoding.contract import Policy
-from adapters.training.duo import train
+from adapters.training.duo import train_duo
 from adapters.training.registry import FitSettings
 from benchmarks import machine
 from benchmarks.llm.models import load
@@ -99,7 +99,7 @@ def judge(bench: Workbench, kept: Kept, systems: Sequence[str]) -> None:
             )
 
 
-def train_duo(bench: Workbench, kept: Kept) -> None:
+def learn_duo(bench: Workbench, kept: Kept) -> None:
     """Train Duo-LLM's small blocks and routers, on the texts that the head was fitted to."""
     for share in DUO_SHARES:
         folder = kept.folder / f"duo-{share:g}"
@@ -107,7 +107,7 @@ def train_duo(bench: Workbench, kept: Kept) -> None:
             continue
         model = load(bench.name)[0]
         with torch.enable_grad():
-            train(model, bench.learned, folder=folder, fit=DUO_FIT, budget=share)
+            train_duo(model, bench.learned, folder=folder, fit=DUO_FIT, budget=share)
         print(f"{bench.name}: Duo-LLM, {share:g} of the blocks whole", flush=True)
     bench.duo |= {each.name: each for each in sorted(kept.folder.glob("duo-*"))}
 
@@ -265,7 +265,7 @@ def main() -> None:
         trained = [*chosen.duo, *sorted(kept.folder.glob("duo-*"))]
         bench = Workbench(name, texts=chosen.texts, dtype=chosen.dtype, duo=trained)
         if chosen.train_duo:
-            train_duo(bench, kept)
+            learn_duo(bench, kept)
         if "judge" in stages:
             judge(bench, kept, chosen.systems)
         if "tasks" in stages:
