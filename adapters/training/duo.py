@@ -343,12 +343,26 @@ def train_duo(
 
     Parameters
     ----------
-    model, data, fit, ratio, budget, alpha, skip, router_epochs
-        As for :func:`fit_duo`.
+    model : transformers.PreTrainedModel
+        A causal language model.
+    data : sequence of Continuation
+        Texts.
     folder : path
         Where they are written.
+    fit : FitSettings, optional
+        Epochs of each run, rates, checkpoints.
     tokenizer : object, optional
         Not used.
+    ratio : int, default 16
+        How much narrower the small blocks are.
+    budget : float, default 0.5
+        Share of whole blocks that the router is to choose on average.
+    alpha : float, default 10.0
+        How much a departure from it costs.
+    skip : bool, default False
+        Whether the router may choose no block at all.
+    router_epochs : int, optional
+        Of the router (default: those of `fit`).
 
     Returns
     -------

@@ -101,6 +101,11 @@ class System:
     def require_options(self, given: Mapping[str, Any]) -> None:
         """See that it takes these options.
 
+        Parameters
+        ----------
+        given : mapping of str to object
+            Options of its own.
+
         Raises
         ------
         ews.errors.UnknownNameError

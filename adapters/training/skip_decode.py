@@ -103,8 +103,12 @@ def train_skip_decode(
         Written beside a whole model.
     length : int, optional
         Tokens over which the depth falls; default: those after the prompt of the longest text.
-    max_exit, min_exit, speedup, warmup_layers
-        As for :class:`adapters.SkipDecodePolicy`.
+    max_exit, min_exit : int, optional
+        Layers of the first and of the last tokens, as for :class:`adapters.SkipDecodePolicy`.
+    speedup : float, optional
+        Target, from which these follow.
+    warmup_layers : int, default 1
+        Layers at the bottom that always run.
     lora : int, optional
         Rank of adapters on all linear layers; default: all weights are trained.
 
