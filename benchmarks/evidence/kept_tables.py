@@ -81,7 +81,7 @@ def compared(n: int) -> list[dict[str, object]]:
                 "p of": name,
                 "records": SERIES,
                 "mean difference": (kept - own).mean(),
-                "95 % of |difference|": np.quantile(apart, 0.95),
+                "95 % of absolute difference": np.quantile(apart, 0.95),
                 "within 0.01": np.mean(apart <= TOLERANCE),
                 "within 0.01 where p ≤ 0.1": np.mean(apart[small] <= TOLERANCE),
                 "largest where p ≤ 0.1": apart[small].max(),
