@@ -89,11 +89,16 @@ class Judge:
             "ece": calibration_error(others.probability.tolist(), (others.said == follows).tolist()),
         }
         if bench.family.depth <= _MOST_LAYERS:
-            regret = self._oracle("ffn" if policy.unit == "ffn" else "layer").regret(_whole(seen))
+            regret = self._oracle(policy).regret(_whole(seen))
             found["regret"] = [regret.mean, regret.low, regret.high]
         return found
 
-    def _oracle(self, unit: Any) -> Oracle:
+    def _oracle(self, policy: Policy) -> Oracle:
+        """That of what a policy chooses among: layers, feed-forward blocks, or these and small ones of its own."""
+        small = getattr(policy, "small", None)
+        if small is not None:
+            return oracle_routes(self.bench.model, self.bench.judged, unit="ffn", small=small, choices=("big", "small"))
+        unit: Any = "ffn" if policy.unit == "ffn" else "layer"
         if unit not in self._oracles:
             self._oracles[unit] = oracle_routes(self.bench.model, self.bench.judged, unit=unit, search="exact")
         return self._oracles[unit]
