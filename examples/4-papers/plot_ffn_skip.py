@@ -92,4 +92,4 @@ for (name, points), (colour, style) in zip(found.items(), styles, strict=True):
     axes.errorbar(at, mean, (mean - low, high - mean), fmt=style, color=colour, capsize=3, label=name)
 axes.axhline(0, color="0.4", linewidth=1, linestyle="--")
 axes.set(xlabel="blocks, or layers, left out, per cent", ylabel="loss above the full model's, nats a token")
-axes.legend(frameon=False)
+figure.legend(loc="outside upper center", ncols=2, frameon=False)

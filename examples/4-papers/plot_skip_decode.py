@@ -11,7 +11,7 @@ import copy
 
 import numpy as np
 from matplotlib.figure import Figure
-from small_models import decoder_with_texts, interval, say
+from small_models import decoder_with_texts, interval, local_model, say
 
 from adapters import SkipDecodePolicy, replay
 from adapters.training import FitSettings
@@ -22,12 +22,13 @@ from adapters.training.skip_decode import tune_under_schedule
 # layers on.
 
 model, train, test = decoder_with_texts(12, train=384, test=32)
+rate = 5e-4 if local_model("stories15m") is None else 1e-4  # a pretrained model forgets at a high one
 depth, length = model.config.num_hidden_layers, len(test[0].tokens) - test[0].prompt
 
 
 def tuned(policy):
     found = copy.deepcopy(model)
-    tune_under_schedule(found, train, policy, fit=FitSettings(epochs=2, learning_rate=5e-4))
+    tune_under_schedule(found, train, policy, fit=FitSettings(epochs=2, learning_rate=rate))
     return found.eval()
 
 
