@@ -67,7 +67,7 @@ class EarlyExitClassifier:
         Of weights, order and splits.
     training : mapping, optional
         Options of the system's training, such as ``{"beta": 0.5}`` of
-        :func:`adapters.training.palbert.fit_palbert`.
+        ``adapters.training.palbert.fit_palbert``.
 
     Attributes
     ----------

@@ -66,7 +66,7 @@ class FirstTokenStates:
         return FirstTokenStates(self.states[index], None if self.own is None else self.own[index])
 
     def open(self, inputs: Mapping[str, Tensor] | None = None) -> KeptPass:
-        """All rows before the first layer, as :meth:`adapters.encoders.backbones.Backbone.open` gives a batch."""
+        """All rows before the first layer, as ``Backbone.open`` gives a batch."""
         return KeptPass(self.states, self.own)
 
 

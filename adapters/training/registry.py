@@ -25,7 +25,7 @@ class FitSettings:
     Attributes
     ----------
     epochs, batch_size : int
-        As for :func:`adapters.training.loop.fit_modules`.
+        As for :func:`adapters.training.fit_modules`.
     learning_rate : float or None
         None for the system's own.
     seed : int
@@ -53,7 +53,7 @@ class FitSettings:
     progress: bool | Callable[[int, int], object] | None = None
 
     def options(self) -> dict[str, Any]:
-        """What of this :func:`adapters.training.loop.fit_modules` takes by the same name."""
+        """What of this :func:`adapters.training.fit_modules` takes by the same name."""
         names = ("epochs", "batch_size", "seed", "accumulate", "directory", "checkpoint_every", "resume", "progress")
         return {name: getattr(self, name) for name in names}
 
@@ -75,7 +75,7 @@ class System:
         Its data: texts to go on writing, or texts with a class each.
     home : str
         Where the function is, ``"module:function"``. It is called as ``function(model, data, folder=..., fit=...)``,
-        with a model, a list of :class:`adapters.texts.continuations.Continuation` (or of pairs of text and label, and
+        with a model, a list of ``adapters.texts.continuations.Continuation`` (or of pairs of text and label, and
         ``tokenizer=``), the folder that it writes, :class:`FitSettings` and options of its own, and returns plain
         numbers for a report.
     """

@@ -96,7 +96,7 @@ def train_skip_decode(
     data : sequence of Continuation
         Texts; what follows each prompt is learned.
     folder : path
-        Where the model, or the adapter, is written; :func:`adapters.training.tuning.load_tuned` gives the policy.
+        Where the model, or the adapter, is written; :func:`adapters.training.load_tuned` gives the policy.
     fit : FitSettings, optional
         Epochs, rates, checkpoints.
     tokenizer : transformers tokenizer, optional
