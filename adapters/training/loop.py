@@ -198,47 +198,62 @@ def fit_modules(
         asked = "resume" if resume else "checkpoint_every"
         raise ArgumentError("directory", None, f"the folder of the checkpoints, as {asked} was given")
     _require_own(optimizer, modules)
-    run = _Run(modules, loss, optimizer, schedule)
-    total = count_steps(len(data), batch_size=batch_size, epochs=epochs)
-    given = {
-        "batch_size": batch_size,
-        "epochs": epochs,
-        "seed": seed,
-        "clip": clip,
-        "accumulate": accumulate,
-        "optimizer": [type(optimizer).__name__, *map(_settings, optimizer.param_groups)],
-        "schedule": None if schedule is None else [type(schedule).__name__, schedule.state_dict()],
-        **dict(config or {}),
-    }
-    given = plain_settings(given)
-    began = time.perf_counter()
-    losses: list[float] = []
-    first, resumed = 0, None
-    with chance_of(seed), _told(progress) as report:
-        folder: Path | None = None
-        identity: dict[str, Any] = {}
-        if directory is not None:
-            folder = Path(directory)
-            identity = {"settings": given, "data": data_digest(data), "weights": modules_digest(modules)}
-            found = read_checkpoint(folder, identity)
-            if found is not None and not resume:
-                said = described(f"{str(folder)!r}, which holds a checkpoint")
-                raise ArgumentError("directory", said, "an empty folder, or resume=True")
-            if found is not None:
-                first = resumed = found.step
-                losses = found.state["losses"].tolist()
-                run.restore(found.state)
-        every = checkpoint_every or math.ceil(len(data) / batch_size)
-        for step, chosen in _batches(len(data), batch_size, seed, first, total):
-            losses.append(run.step([data[index] for index in chosen], collate, step, clip=clip, parts=accumulate))
-            done = step + 1
-            if folder is not None and (done % every == 0 or done == total):
-                run.save(folder, identity, done, losses)
-            if report is not None:
-                report(done, total)
-    optimizer.zero_grad(set_to_none=True)  # nobody needs the last gradients, which are as large as the modules
-    seconds = time.perf_counter() - began
-    return History(np.asarray(losses), total, resumed, seconds, seed, given)
+    with _accelerate_as_before():
+        run = _Run(modules, loss, optimizer, schedule)
+        total = count_steps(len(data), batch_size=batch_size, epochs=epochs)
+        given = {
+            "batch_size": batch_size,
+            "epochs": epochs,
+            "seed": seed,
+            "clip": clip,
+            "accumulate": accumulate,
+            "optimizer": [type(optimizer).__name__, *map(_settings, optimizer.param_groups)],
+            "schedule": None if schedule is None else [type(schedule).__name__, schedule.state_dict()],
+            **dict(config or {}),
+        }
+        given = plain_settings(given)
+        began = time.perf_counter()
+        losses: list[float] = []
+        first, resumed = 0, None
+        with chance_of(seed), _told(progress) as report:
+            folder: Path | None = None
+            identity: dict[str, Any] = {}
+            if directory is not None:
+                folder = Path(directory)
+                identity = {"settings": given, "data": data_digest(data), "weights": modules_digest(modules)}
+                found = read_checkpoint(folder, identity)
+                if found is not None and not resume:
+                    said = described(f"{str(folder)!r}, which holds a checkpoint")
+                    raise ArgumentError("directory", said, "an empty folder, or resume=True")
+                if found is not None:
+                    first = resumed = found.step
+                    losses = found.state["losses"].tolist()
+                    run.restore(found.state)
+            every = checkpoint_every or math.ceil(len(data) / batch_size)
+            for step, chosen in _batches(len(data), batch_size, seed, first, total):
+                losses.append(run.step([data[index] for index in chosen], collate, step, clip=clip, parts=accumulate))
+                done = step + 1
+                if folder is not None and (done % every == 0 or done == total):
+                    run.save(folder, identity, done, losses)
+                if report is not None:
+                    report(done, total)
+        optimizer.zero_grad(set_to_none=True)  # nobody needs the last gradients, which are as large as the modules
+        seconds = time.perf_counter() - began
+        return History(np.asarray(losses), total, resumed, seconds, seed, given)
+
+
+@contextmanager
+def _accelerate_as_before() -> Iterator[None]:
+    """Leave accelerate's state to whoever comes next: it keeps one a process, as the first to ask for it wanted it."""
+    from accelerate.state import AcceleratorState
+
+    state: dict[str, Any] = AcceleratorState._shared_state
+    was_there = bool(state)
+    try:
+        yield
+    finally:
+        if not was_there:
+            state.clear()
 
 
 class _Run:

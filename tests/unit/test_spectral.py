@@ -187,5 +187,9 @@ def test_series_that_cannot_be_used(series: object) -> None:
 
 
 def test_short_series_name_the_length_that_is_needed() -> None:
-    with pytest.raises(SeriesTooShortError, match="at least 23"):
-        ews.bifurcations.spectral(np.random.default_rng(1).standard_normal(20))
+    x = np.random.default_rng(1).standard_normal(31)
+    with pytest.raises(SeriesTooShortError, match=r"at least 31 for these indicators and window=0\.5"):
+        ews.bifurcations.spectral(x[:20])
+    with pytest.raises(WindowError, match=r"0\.5, which is 15 samples; allowed: .* from 16 to 23"):
+        ews.bifurcations.spectral(x[:30])
+    assert len(ews.bifurcations.spectral(x).series) == 31

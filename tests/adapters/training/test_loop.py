@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 from torch import nn
 
@@ -94,6 +96,25 @@ def test_chance_begins_at_the_seed_and_is_left_as_it_was(whole: Any) -> None:
     assert drawn[:6] == drawn[12:] != drawn[6:12]
     assert not same(fit_worker.run(None, seed=4)[0], whole[0])
     assert same(fit_worker.run(None)[0], whole[0])
+
+
+def test_accelerate_is_left_to_whoever_comes_next() -> None:
+    AcceleratorState._reset_state()
+    line = nn.Linear(1, 1)
+    fit_modules(
+        line,
+        lambda batch, _: line(batch).square().mean(),
+        [1.0, 2.0],
+        lambda items: torch.tensor(items)[:, None],
+        optimizer=torch.optim.SGD(line.parameters(), lr=0.1),
+        batch_size=1,
+        epochs=1,
+        seed=0,
+    )
+    try:
+        assert Accelerator(cpu=True, mixed_precision="bf16").mixed_precision == "bf16"
+    finally:
+        AcceleratorState._reset_state()
 
 
 def test_a_batch_in_parts_is_the_same_batch() -> None:
