@@ -15,6 +15,7 @@ ALL = (
     "score_tests",
     "measurement_error",
     "kept_tables",
+    "control_power",
     "sampling",
     "flickering",
     "oscillating",
