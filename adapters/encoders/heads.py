@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -36,7 +37,7 @@ class Reading:
 
 
 @public("adapters.encoders")
-class ExitHeads(nn.Module):
+class ExitHeads(nn.Module, ABC):
     """Exit heads of one encoder.
 
     Parameters
@@ -56,6 +57,7 @@ class ExitHeads(nn.Module):
         super().__init__()
         self.width, self.classes, self.exits = width, classes, exits
 
+    @abstractmethod
     def forward(self, depth: int, first: Tensor, carry: Tensor | None = None) -> Reading:
         """Read a state.
 
@@ -73,7 +75,6 @@ class ExitHeads(nn.Module):
         Reading
             What is said.
         """
-        raise NotImplementedError
 
     def over(self, firsts: Tensor) -> tuple[Tensor, Tensor | None]:
         """Read the states after all layers at once.
@@ -101,9 +102,9 @@ class ExitHeads(nn.Module):
                 halting.append(read.halting)
         return torch.stack(logits, dim=1), torch.stack(halting, dim=1) if halting else None
 
+    @abstractmethod
     def reading(self) -> list[tuple[nn.Linear, slice]]:
         """Linear layers that read states, and which layers' states each reads (from 0, after the first)."""
-        raise NotImplementedError
 
     @torch.no_grad()
     def rescale(self, centre: Tensor, spread: Tensor) -> None:

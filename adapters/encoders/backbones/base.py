@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -16,7 +17,7 @@ __all__ = ["INPUTS", "Backbone", "EncoderPass"]
 INPUTS = ("attention_mask", "input_ids", "inputs_embeds", "position_ids", "token_type_ids")
 
 
-class Backbone:
+class Backbone(ABC):
     """A bidirectional encoder of transformers, taken apart without being changed.
 
     Parameters
@@ -128,9 +129,9 @@ class Backbone:
         """States after layer `index`."""
         return first_of(self.base.encoder.layer[index](hidden, mask))
 
+    @abstractmethod
     def own_logits(self, hidden: Tensor) -> Tensor:
         """What the model's own classifier makes of the states after the last layer."""
-        raise NotImplementedError
 
 
 class EncoderPass:

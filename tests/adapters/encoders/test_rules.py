@@ -47,6 +47,9 @@ class Said(ExitHeads):
     def forward(self, depth: int, first: Tensor, carry: Tensor | None = None) -> Reading:
         return Reading(first[:, :-1], first[:, -1])
 
+    def reading(self) -> list[tuple[torch.nn.Linear, slice]]:
+        return []
+
 
 def under(policy: EncoderPolicy, logits: Any, halting: Any = None, *, kind: str = "linear") -> Any:
     """Depths and logits, for logits of shape (rows, layers, classes)."""
