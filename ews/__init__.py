@@ -79,10 +79,14 @@ _HOMES: dict[str, str | None] = {
     "abrupt_shift": "ews._analysis.abrupt_shift.run",
     "composite": "ews._analysis.composite.run",
     # one observation at a time
+    "IndicatorMonitor": "ews._monitor.indicator_monitor",
     "Monitor": "ews._monitor.monitor",
+    "MonitorAlarm": "ews._monitor.update",
     "MonitorCalibration": "ews._monitor.result",
     "MonitorConfig": "ews._monitor.result",
     "MonitorState": "ews._monitor.result",
+    "MonitorUpdate": "ews._monitor.update",
+    "SequentialConfig": "ews._monitor.update",
     # indicators, by family
     "mean": "ews.indicators.moments",
     "variance": "ews.indicators.moments",
@@ -135,11 +139,14 @@ __all__ = [
     "EvaluationConfig",
     "HeteroskedasticityTest",
     "IndependenceTest",
+    "IndicatorMonitor",
     "LeadTimes",
     "Monitor",
+    "MonitorAlarm",
     "MonitorCalibration",
     "MonitorConfig",
     "MonitorState",
+    "MonitorUpdate",
     "MultivariateConfig",
     "MultivariateDetection",
     "PowerSpectrum",
@@ -152,6 +159,7 @@ __all__ = [
     "ScoreTestsConfig",
     "SensitivityConfig",
     "SensitivityMap",
+    "SequentialConfig",
     "Significance",
     "SpatialConfig",
     "SpatialDetection",
@@ -275,8 +283,10 @@ if TYPE_CHECKING:
     from ews._evaluation.scores import Score, TrendScore
     from ews._evaluation.sensitivity.result import SensitivityConfig, SensitivityMap
     from ews._evaluation.sensitivity.run import sensitivity
+    from ews._monitor.indicator_monitor import IndicatorMonitor
     from ews._monitor.monitor import Monitor
     from ews._monitor.result import MonitorCalibration, MonitorConfig, MonitorState
+    from ews._monitor.update import MonitorAlarm, MonitorUpdate, SequentialConfig
     from ews._significance.surrogates import significance
     from ews._tables.result import Recognised, Table
     from ews._tables.run import read_table

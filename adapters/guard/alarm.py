@@ -12,7 +12,7 @@ from adapters.decoding.contract import BoolArray
 from adapters.families import Family
 from adapters.guard.token_signals import TokenSignals
 from adapters.texts.reading import end_tokens
-from ews import Monitor
+from ews import IndicatorMonitor
 
 __all__ = ["GuardAlarm", "Watch", "anew", "ending_tokens"]
 
@@ -41,7 +41,7 @@ class Watch:
 
     Parameters
     ----------
-    monitors : mapping of str to ews.Monitor
+    monitors : mapping of str to ews.IndicatorMonitor
         Calibrated, one for each token signal; each row gets copies that have seen nothing.
     rows : int
         Size of the batch.
@@ -59,7 +59,7 @@ class Watch:
     """
 
     def __init__(
-        self, monitors: Mapping[str, Monitor], *, rows: int, idle: Collection[int], cooldown: int | None
+        self, monitors: Mapping[str, IndicatorMonitor], *, rows: int, idle: Collection[int], cooldown: int | None
     ) -> None:
         self._monitors = monitors
         self._cooldown = cooldown
@@ -68,7 +68,7 @@ class Watch:
         self._since = np.zeros(rows, dtype=np.int64)  # at which token a row was restored
         self.restored: BoolArray = np.zeros(rows, dtype=bool)
 
-    def _fresh(self) -> dict[str, Monitor]:
+    def _fresh(self) -> dict[str, IndicatorMonitor]:
         return {name: anew(monitor) for name, monitor in self._monitors.items()}
 
     def take(self, input_ids: Tensor) -> None:
@@ -102,9 +102,9 @@ class Watch:
         return "; ".join(f"{name}: {state.reasons[0]}" for name, state in states.items() if state.alarm)
 
 
-def anew(monitor: Monitor) -> Monitor:
+def anew(monitor: IndicatorMonitor) -> IndicatorMonitor:
     """A copy that has seen nothing."""
-    copy = Monitor.from_dict(monitor.to_dict())
+    copy = IndicatorMonitor.from_dict(monitor.to_dict())
     copy.reset()
     return copy
 

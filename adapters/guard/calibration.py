@@ -18,7 +18,7 @@ from adapters.guard.alarm import anew, ending_tokens
 from adapters.guard.token_signals import TokenSignals
 from adapters.policies.never import NeverExitPolicy
 from adapters.texts.reading import padded, read_texts
-from ews import Monitor, MonitorCalibration
+from ews import IndicatorMonitor, MonitorCalibration
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
 
 __all__ = ["GuardCalibration", "calibrate_monitors", "default_monitors", "read_count"]
@@ -60,7 +60,7 @@ class GuardCalibration:
         )
 
 
-def default_monitors() -> dict[str, Monitor]:
+def default_monitors() -> dict[str, IndicatorMonitor]:
     """What a guard watches unless told otherwise: level and memory of the entropy over the last 8 tokens.
 
     Gibberish raises the entropy of what is emitted, and a loop lowers it or makes it come and go with the loop's
@@ -75,19 +75,19 @@ def default_monitors() -> dict[str, Monitor]:
 
     Returns
     -------
-    dict of str to ews.Monitor
+    dict of str to ews.IndicatorMonitor
         Not calibrated.
 
     Examples
     --------
     >>> default_monitors()
-    {'entropy': <Monitor window=8 rule='level': 0 observations, not calibrated>}
+    {'entropy': <IndicatorMonitor window=8 rule='level': 0 observations, not calibrated>}
     """
-    return {"entropy": Monitor(window=8, history=8, detrend=None, indicators=("mean", "ac1"))}
+    return {"entropy": IndicatorMonitor(window=8, history=8, detrend=None, indicators=("mean", "ac1"))}
 
 
 def calibrate_monitors(
-    monitors: Mapping[str, Monitor],
+    monitors: Mapping[str, IndicatorMonitor],
     model: Any,
     prompts: Iterable[Any],
     *,
@@ -97,12 +97,12 @@ def calibrate_monitors(
     rows: int,
     seed: int,
     options: Mapping[str, Any],
-) -> tuple[dict[str, Monitor], GuardCalibration]:
+) -> tuple[dict[str, IndicatorMonitor], GuardCalibration]:
     """Record generations at full depth; the arguments are those of :meth:`adapters.Guarded.calibrate`.
 
     Returns
     -------
-    (dict of str to ews.Monitor, GuardCalibration)
+    (dict of str to ews.IndicatorMonitor, GuardCalibration)
         Calibrated copies of the monitors, and what they are based on.
     """
     family = family_of(model)

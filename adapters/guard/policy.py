@@ -19,7 +19,7 @@ from adapters.guard.alarm import GuardAlarm, Watch, anew, ending_tokens
 from adapters.guard.calibration import GuardCalibration, calibrate_monitors, default_monitors, read_count
 from adapters.guard.saving import load_guard, save_guard
 from adapters.guard.token_signals import TOKEN_SIGNALS
-from ews import Monitor
+from ews import IndicatorMonitor
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, described
 
 __all__ = ["Guarded"]
@@ -32,16 +32,16 @@ class Guarded(Policy):
     """Collapse guard: a policy that returns to full depth when the text begins to collapse.
 
     What is left out of a token is decided by the policy within. This one watches signals over *token time*, each with
-    an :class:`ews.Monitor` that was calibrated on generations at full depth, and once a monitor alarms every layer
-    runs, for the rest of the generation or for a while. Tokens and logits are those of the policy within, bit for bit,
-    as long as nothing alarms.
+    an :class:`ews.IndicatorMonitor` that was calibrated on generations at full depth, and once a monitor alarms every
+    layer runs, for the rest of the generation or for a while. Tokens and logits are those of the policy within, bit for
+    bit, as long as nothing alarms.
 
     Parameters
     ----------
     policy : Policy
         What decides; its unit and cache are taken over. Its cache cannot be ``"monotone"``: layers that were left out
         for good cannot be run again.
-    monitors : mapping of str to ews.Monitor, optional
+    monitors : mapping of str to ews.IndicatorMonitor, optional
         Which signals are watched and how; :meth:`calibrate` calibrates copies of them. Signals are ``"entropy"`` and
         ``"margin"`` of the emitted logits (``adapters.guard.token_signals.logit_signals``) and ``"repetition"`` of the
         tokens (``adapters.guard.token_signals.Repetition``). The default was chosen by measurement: see
@@ -84,7 +84,7 @@ class Guarded(Policy):
     """
 
     def __init__(
-        self, policy: Policy, *, monitors: Mapping[str, Monitor] | None = None, cooldown: int | None = None
+        self, policy: Policy, *, monitors: Mapping[str, IndicatorMonitor] | None = None, cooldown: int | None = None
     ) -> None:
         given: object = policy
         if not isinstance(given, Policy):
@@ -328,15 +328,15 @@ class Guarded(Policy):
             self.events.append(f"guard: row {alarm.row}, token {alarm.token}: {alarm.reason}; full depth {back}")
 
 
-def _read_monitors(monitors: Mapping[str, Monitor] | None) -> dict[str, Monitor]:
+def _read_monitors(monitors: Mapping[str, IndicatorMonitor] | None) -> dict[str, IndicatorMonitor]:
     if monitors is None:
         return default_monitors()
     given: object = monitors
     if not isinstance(given, Mapping) or not given:
-        raise InputTypeError("monitors", monitors, "a mapping of one signal or more to ews.Monitor")
+        raise InputTypeError("monitors", monitors, "a mapping of one signal or more to ews.IndicatorMonitor")
     for name, monitor in given.items():
         if name not in TOKEN_SIGNALS:
             raise UnknownNameError("monitors", name, TOKEN_SIGNALS)
-        if not isinstance(monitor, Monitor):
-            raise InputTypeError(f"monitors[{name!r}]", monitor, "an ews.Monitor")
+        if not isinstance(monitor, IndicatorMonitor):
+            raise InputTypeError(f"monitors[{name!r}]", monitor, "an ews.IndicatorMonitor")
     return {name: anew(monitor) for name, monitor in monitors.items()}

@@ -14,7 +14,7 @@ from adapters._common.files import digest_of, has_digest, read_json, read_plain,
 from adapters.errors import PolicyMismatchError
 from adapters.guard.calibration import GuardCalibration
 from adapters.guard.token_signals import TOKEN_SIGNALS
-from ews import Monitor, MonitorCalibration
+from ews import IndicatorMonitor, MonitorCalibration
 from ews.errors import EWSError, described
 
 __all__ = ["load_guard", "save_guard"]
@@ -25,7 +25,7 @@ _MOST_BYTES = 64 << 20
 _PARTS = ("prompts", "horizon", "false_alarm_rate", "seed", "model", "monitors")
 
 
-def save_guard(path: Path, monitors: Mapping[str, Monitor], calibration: GuardCalibration) -> None:
+def save_guard(path: Path, monitors: Mapping[str, IndicatorMonitor], calibration: GuardCalibration) -> None:
     """Write calibrated monitors and what they are based on, whole or not at all."""
     content = {
         "prompts": calibration.prompts,
@@ -39,7 +39,7 @@ def save_guard(path: Path, monitors: Mapping[str, Monitor], calibration: GuardCa
     write_whole(path, json.dumps(saved, allow_nan=False).encode())
 
 
-def load_guard(path: Path) -> tuple[dict[str, Monitor], GuardCalibration]:
+def load_guard(path: Path) -> tuple[dict[str, IndicatorMonitor], GuardCalibration]:
     """Read what :func:`save_guard` wrote.
 
     Raises
@@ -76,16 +76,16 @@ def load_guard(path: Path) -> tuple[dict[str, Monitor], GuardCalibration]:
     return monitors, calibration
 
 
-def _monitors(content: Any) -> dict[str, Monitor]:
+def _monitors(content: Any) -> dict[str, IndicatorMonitor]:
     if not isinstance(content, dict) or not content or not set(content) <= set(TOKEN_SIGNALS):
         raise PolicyMismatchError("monitors", content, f"one or more of {', '.join(TOKEN_SIGNALS)}")
     try:
-        return {name: Monitor.from_dict(each) for name, each in content.items()}
+        return {name: IndicatorMonitor.from_dict(each) for name, each in content.items()}
     except EWSError as error:
         raise _refusal("monitors", described(str(error))) from None
 
 
-def _check_signal(name: str, found: MonitorCalibration, monitor: Monitor, of: GuardCalibration) -> None:
+def _check_signal(name: str, found: MonitorCalibration, monitor: IndicatorMonitor, of: GuardCalibration) -> None:
     """That a signal was calibrated on these runs, for its part of the rate, and fits into their horizon."""
     share = of.false_alarm_rate / len(of.signals)
     if not math.isclose(found.false_alarm_rate, share, rel_tol=1e-9):

@@ -1,4 +1,4 @@
-"""How often ``ews.Monitor`` alarms in noise in which nothing changes, and how early before a collapse."""
+"""How often ``ews.IndicatorMonitor`` alarms in noise in which nothing changes, and how early before a collapse."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POPULATION_LENGTH, POPULATION_REFERENCE = 500, 250
 
 def first_alarm(record: np.ndarray, reference: int, *, seed: int, **options: object) -> int | None:
     """Place of the first alarm after the reference; None where there is none."""
-    monitor = ews.Monitor(**options)  # type: ignore[arg-type]
+    monitor = ews.IndicatorMonitor(**options)  # type: ignore[arg-type]
     monitor.calibrate(
         record[:reference],
         horizon=record.size - reference,

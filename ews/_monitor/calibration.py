@@ -59,7 +59,7 @@ def calibrated(
     """Fit noise to the reference, send it through the monitor, and keep how far its statistics go.
 
     The engine that is returned with the thresholds has one row, which has seen the reference. For the options see
-    :meth:`ews.Monitor.calibrate`.
+    :meth:`ews.IndicatorMonitor.calibrate`.
     """
     least = shortest_reference(config)
     if reference.size < least:

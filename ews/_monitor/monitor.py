@@ -1,83 +1,75 @@
-"""``ews.Monitor``: early warning one observation at a time, in bounded memory, with NumPy alone."""
+"""``ews.Monitor``: sequential score tests, one observation at a time."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
-from ews._common.progress import ProgressOption, reported
 from ews._common.publish import public
-from ews._common.seeds import resolve_seed
-from ews._common.times import as_times
 from ews._common.transforms import NAMES, Transform, name_of, transformed
-from ews._monitor import saving
-from ews._monitor.calibration import calibrated, calibrated_on_runs, levels_from, signed
-from ews._monitor.engine import MEASURES, Engine
-from ews._monitor.reading import LONGEST, read_bandwidth, read_rate, read_runs, read_value, read_values
-from ews._monitor.result import MonitorCalibration, MonitorConfig, MonitorState, Rule
-from ews.errors import (
-    ArgumentError,
-    InputTypeError,
-    MissingValuesError,
-    ValueRangeError,
-    WindowError,
-    described,
-)
-from ews.indicators import registry
+from ews._kernels import sequential_step as step
+from ews._monitor import keeping
+from ews._monitor.clock import Clock
+from ews._monitor.indicator_monitor import IndicatorMonitor
+from ews._monitor.learning import learned
+from ews._monitor.observations import as_rows, pair_of
+from ews._monitor.update import MonitorAlarm, MonitorUpdate, SequentialConfig
+from ews.errors import ArgumentError, described
 
-__all__ = ["Monitor"]
+__all__ = ["TESTS", "Monitor"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_SMOOTHERS = ("gaussian", "running_mean")
-_RULES: tuple[Rule, ...] = ("level", "trend")
-_FORMAT = 1
+TESTS = (
+    "memory towards +1", "memory towards −1", "level up", "level down", "noise up", "noise down",
+)  # fmt: skip
+# How far the evidence overshoots its limit, on average: docs/generated/monitor_run_lengths.csv measures it.
+_OVERSHOOT = 1.03
+_SHORTEST, _LONGEST = 20, 1_000_000  # references
+_AT_ONCE = 65_536  # values whose evidence is held whole
+_FEW = 64  # values that are taken in one by one rather than compiled
 
 
 @public("ews")
 class Monitor:
-    """Online early warning: indicators and alarms, one observation at a time.
+    """Sequential score test of drifting memory (a Shiryaev–Roberts chart), one observation at a time.
 
-    Each observation is detrended by a smoother that looks back only, the indicators are measured in the window that
-    ends at it, and a running statistic of each indicator is held against a threshold, once :meth:`calibrate` has found
-    how far noise alone goes. Memory is bounded by the window, the smoother and the history; nothing but NumPy is used.
+    Each series is learned from its first observations; from then on every new one adds its score to the evidence that
+    the series' memory, level or noise drifts. An alarm is raised where the evidence reaches a limit that undisturbed
+    series reach once in `average_run_length` observations. Memory is bounded, missing values are left out, times may be
+    irregular, and many series can be watched at once.
 
     Parameters
     ----------
-    window : int
-        Window in samples. A fraction has no meaning while the record grows.
-    bandwidth : float or int, optional
-        Bandwidth of the smoother in samples (default: the window), in the convention of
-        :func:`ews.detrend.gaussian`; for a running mean its length.
-    detrend : {"gaussian", "running_mean"} or None, default "gaussian"
-        The causal smoother that is taken out; None for none.
-    indicators : sequence of str, default ("variance", "ac1", "skewness")
-        Of mean, variance, std, cv, skewness, kurtosis, ac1, ac2 and ac3.
-    history : int, optional
-        Over how many values of an indicator the running statistic looks back (default: the window).
-    rule : {"level", "trend"}, default "level"
-        The running statistic. ``"level"``: the exponentially weighted mean of the indicator (weight 2 / (history + 1)
-        for the newest value), in standard deviations of the reference about its mean; defined once calibrated.
-        ``"trend"``: Kendall's τ-b of the last `history` values against time, the field's statistic. Watched without
-        end, noise reaches nearly any τ at some time, so that this rule sees far less at the same rate of false alarms.
+    average_run_length : float, default 10000
+        False alarms allowed: so many observations of a series lie between two of them on average, over all tests
+        together. Of m series, one alarms m times as often.
+    tests : sequence of str, default ("memory towards +1", "memory towards −1")
+        What is watched for: these, "level up", "level down", "noise up" and "noise down". A rising memory is what a
+        fold, a transcritical or a pitchfork bifurcation brings, a memory that falls towards −1 a flip.
+    reference : int, default 200
+        How many observations a series is learned from. Nothing is meant to change in them. What is learned goes on
+        being refined later.
+    smoothing : float or None, default 100
+        Over how many observations the running mean forgets: a level that moves slowly is no memory. None for never,
+        which is wanted where the level is what is tested.
     transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
-        Applied to each value first (see :func:`ews.detect`); a function gets an array and must give each value the same
-        whatever stands beside it.
+        Applied to each value first (see :func:`ews.detect`).
+    **former
+        Options of :class:`ews.IndicatorMonitor`, which this name made before: with one of them that monitor is made,
+        and a DeprecationWarning given.
 
     Attributes
     ----------
-    config : MonitorConfig
+    config : SequentialConfig
         Every choice behind the monitor.
-    calibration : MonitorCalibration or None
-        What the alarms are based on.
-    state : MonitorState or None
-        What the last observation gave.
+    names : tuple of str
+        Names of the series; none before the first observation.
 
     Raises
     ------
@@ -86,138 +78,185 @@ class Monitor:
 
     Notes
     -----
-    Trend, residual and indicators equal those of the batch functions, ``ews.detrend.gaussian(x, bandwidth=…,
-    causal=True)`` followed by ``ews.variance(residual, window=…)`` and so on. Each window is summed anew, in two passes
-    about its own mean, since running sums drift: an update takes time in proportion to window, smoother and history.
-    The smoother weighs differences from the newest sample. On a record with an offset far above its spread it is
-    therefore more exact than the batch smoother, from which it then differs by the latter's rounding; and where a
-    record stays constant for longer than the smoother reaches, residuals are exactly 0.
+    Let :math:`r_t` be what the running mean leaves, φ the AR(1) coefficient learned so far and :math:`ρ = φ^{Δt}`, with
+    times counted in the median step of the reference. The innovation
+    :math:`u_t = (r_t − ρ r_{t−1}) / (σ \\sqrt{1 − ρ^2})`, cut at ±2 so that no outlier decides, has mean 0 given the
+    past, and so has the score :math:`s_t = w_t r_{t−1} u_t` of a drift of φ. The evidence
 
-    A missing observation (NaN, None or an infinity) is left out of the smoother, whose remaining weights are divided by
-    their sum; windows that hold it have no indicators, and a running trend needs all values of its history. So a gap
-    can silence the monitor, but cannot make it alarm.
+    .. math:: R_t = (1 + R_{t−1}) (1 + λ s_t),
 
-    Running statistics start once every residual in the window comes from a full smoother: the first residuals of a
-    record are smaller, and variance would rise from that alone.
+    averaged over three stakes λ and over the tests, is then a martingale less the number of observations, whatever the
+    distribution of the noise and whatever φ: it reaches A after A observations on average, or a little later, as it
+    overshoots. That is why the limit needs neither a model of
+    the noise nor simulation: measured run lengths are in :doc:`/api/monitor`. Since φ, mean and spread are learned from
+    all that came before (recursive residuals), a short reference makes alarms late, hardly more frequent.
+
+    A value that is missing (NaN, None or an infinity) adds nothing; the next is compared with the last that was there,
+    over the longer gap. Where φ is negative and a gap no whole number of steps, the pair tells nothing of memory.
 
     References
     ----------
-    Dakos, V. et al. (2012). Methods for detecting early warnings of critical transitions in time series illustrated
-    using simulated ecological data. PLoS ONE 7, e41010. Roberts, S. W. (1959). Control chart tests based on geometric
-    moving averages. Technometrics 1, 239–250. Westfall, P. H. & Young, S. S. (1993). Resampling-based multiple testing,
-    ch. 2. Wiley.
+    Shiryaev, A. N. (1963). On optimum methods in quickest detection problems. Theory Probab. Appl. 8, 22–46. Pollak, M.
+    (1985). Optimal detection of a change in distribution. Ann. Statist. 13, 206–227. Shin, J., Ramdas, A. & Rinaldo, A.
+    (2024). E-detectors: a nonparametric framework for sequential change detection. N. Engl. J. Stat. Data Sci. 2.
+    Brown, R. L., Durbin, J. & Evans, J. M. (1975). Techniques for testing the constancy of regression relationships
+    over time. J. R. Stat. Soc. B 37, 149–192.
 
     Examples
     --------
+    >>> import numpy as np
     >>> import ews
-    >>> monitor = ews.Monitor(window=20, detrend=None, indicators=("variance", "ac1"))
-    >>> noise = ews.models.ar1(n=400, coefficient=0.5, seed=1).values
-    >>> calibration = monitor.calibrate(noise[:200], horizon=200, n_simulations=99)
-    >>> states = [monitor.update(value) for value in noise[200:]]
-    >>> states[-1].index, states[-1].alarm
-    (399, False)
-    >>> sorted(states[-1].indicators)
-    ['ac1', 'variance']
+    >>> rng = np.random.default_rng(0)
+    >>> lake = np.zeros(1200)
+    >>> for t in range(1, 1200):  # its memory rises from 0.3, after observation 600
+    ...     lake[t] = (0.3 + 0.6 * max(0, t - 600) / 600) * lake[t - 1] + rng.standard_normal()
+    >>> monitor = ews.Monitor(average_run_length=5000)
+    >>> found = monitor.update_many(lake)
+    >>> found.alarms[0].test, 600 < found.alarms[0].index
+    ('memory towards +1', True)
     """
+
+    def __new__(cls, **options: Any) -> Any:
+        """Make the monitor, or the former one where its options are given."""
+        if IndicatorMonitor.has_options(options):
+            return keeping.former(options)
+        return super().__new__(cls)
 
     def __init__(
         self,
         *,
-        window: int,
-        bandwidth: float | None = None,
-        detrend: str | None = "gaussian",
-        indicators: Sequence[str] | str = ("variance", "ac1", "skewness"),
-        history: int | None = None,
-        rule: Rule = "level",
+        average_run_length: float = 10_000.0,
+        tests: Any = TESTS[:2],
+        reference: int = 200,
+        smoothing: float | None = 100.0,
         transform: Transform = None,
+        **former: Any,
     ) -> None:
-        names = checks.names("indicators", indicators, MEASURES)
-        shortest = max(2, *(registry.get(name).shortest_window for name in names))
-        length = checks.whole("window", window, least=shortest, most=LONGEST, error=WindowError)
-        if detrend is not None:
-            detrend = checks.choice("detrend", detrend, _SMOOTHERS)
-        rule = checks.choice("rule", rule, _RULES)
-        self._config = MonitorConfig(
-            window=length,
-            bandwidth=read_bandwidth(bandwidth, detrend, length),
-            detrend=detrend,
-            indicators=names,
-            history=max(3, length) if history is None else checks.whole("history", history, least=3, most=LONGEST),
-            rule=rule,
+        if former:
+            raise ArgumentError("options", described(", ".join(former)), "those of ews.Monitor")
+        asked = checks.names("tests", tests, TESTS)
+        self._config = SequentialConfig(
+            average_run_length=checks.number("average_run_length", average_run_length, least=20.0, most=1e12),
+            tests=tuple(name for name in TESTS if name in asked),
+            reference=checks.whole("reference", reference, least=_SHORTEST, most=_LONGEST),
+            smoothing=None if smoothing is None else checks.number("smoothing", smoothing, least=10.0, most=1e12),
             transform=name_of(transform),
         )
         self._transform = transform
-        self._calibration: MonitorCalibration | None = None
-        self._engine = Engine(self._config, 1)
-        self._state: MonitorState | None = None
-        self._watched = 0  # samples since the calibration, or the reset
-        self._timed = False
+        self._limit = self._config.average_run_length / _OVERSHOOT
+        self._places = [TESTS.index(name) for name in self._config.tests]
+        self._shares = [(place in self._places) / len(self._places) for place in range(step.TESTS)]
+        self._smoothing = math.inf if smoothing is None else float(smoothing)
+        self._learning: list[tuple[list[float], list[float]] | None] = []  # values and gaps so far; None once learned
+        self.reset()
 
     @property
-    def config(self) -> MonitorConfig:
+    def config(self) -> SequentialConfig:
         """Every choice."""
         return self._config
 
     @property
-    def calibration(self) -> MonitorCalibration | None:
-        """What the alarms are based on; None before :meth:`calibrate`."""
-        return self._calibration
+    def names(self) -> tuple[str, ...]:
+        """Names of the series."""
+        return self._names
 
-    @property
-    def state(self) -> MonitorState | None:
-        """What the last observation gave; None before the first."""
-        return self._state
-
-    def update(self, value: float | None, time: Any = None) -> MonitorState:
-        """Take in one observation.
-
-        Parameters
-        ----------
-        value : float
-            The observation; NaN or None where it is missing.
-        time : number or date, optional
-            When it was made; later than the one before. Either all observations since the start have times or none.
-            (A date written as text is read by pandas; numbers and ``numpy.datetime64`` need NumPy alone.)
-
-        Returns
-        -------
-        MonitorState
-            What the monitor knows now.
-
-        Raises
-        ------
-        ews.errors.InputTypeError
-            If the value is no real number, or the time neither number nor date.
-        ews.errors.ArgumentError
-            If the time is not later than the one before, or times are given for some observations only.
+    def reset(self) -> None:
+        """Forget all observations, and what was learned.
 
         Examples
         --------
         >>> import ews
-        >>> monitor = ews.Monitor(window=2, detrend=None, indicators="variance")
-        >>> monitor.update(1.0).indicators["variance"], monitor.update(3.0).indicators["variance"]
-        (nan, 2.0)
+        >>> monitor = ews.Monitor()
+        >>> _ = monitor.update(1.0)
+        >>> monitor.reset()
+        >>> monitor.names
+        ()
         """
-        number = float(self._on_scale("value", np.array([read_value(value)]))[0])
-        moment = None if time is None else self._read_times([time], 1)[0]
-        self._check_clock(time is not None)
-        return self._advance(number, moment)
+        self._names: tuple[str, ...] = ()
+        self._state = np.zeros((0, step.SIZE))
+        self._learning = []
+        self._apart: list[float] = []  # of a series that is learned: time since its newest value
+        self._seen = 0
+        self._clock = Clock()
 
-    def update_many(self, values: Any, time: Any = None) -> tuple[MonitorState, ...]:
-        """Take in several observations, as :meth:`update` would one by one.
-
-        All are checked before the first is taken in.
+    def update(self, value: Any, time: Any = None) -> MonitorUpdate:
+        """Take in one observation of each series.
 
         Parameters
         ----------
-        values : array_like of shape (n,)
-            The observations; NaN where one is missing.
+        value : float, array_like of shape (series,) or mapping of str to float
+            The observation; NaN or None where it is missing.
+        time : number or date, optional
+            When it was made; later than the one before. Either all observations have times or none.
+
+        Returns
+        -------
+        MonitorUpdate
+            What the monitor makes of it; ``alarm`` and ``reasons`` are what is mostly wanted.
+
+        Raises
+        ------
+        ews.errors.ArgumentError
+            If there are other series than before, or the time is not later than the one before.
+
+        Examples
+        --------
+        >>> import ews
+        >>> monitor = ews.Monitor(reference=50)
+        >>> monitor.update(1.0).reasons
+        ('value: learned from 49 observations more',)
+        """
+        rows, names = as_rows(value, self._names, one=True)
+        return self._take(rows, names, None if time is None else [time])
+
+    def update_many(self, values: Any, time: Any = None) -> MonitorUpdate:
+        """Take in many observations, as :meth:`update` would one by one.
+
+        All are checked before the first is taken in. From some 64 values on this is compiled: less than 0.2 µs a value.
+
+        Parameters
+        ----------
+        values : array_like of shape (n,) or (n, series), pandas.Series or pandas.DataFrame
+            The observations; NaN where one is missing. Columns of a frame name the series; dates that index it are the
+            times.
         time : array_like of shape (n,), optional
             Times of the observations.
 
         Returns
         -------
-        tuple of MonitorState
+        MonitorUpdate
+            What the monitor makes of all of them.
+
+        Raises
+        ------
+        ews.errors.ArgumentError
+            As :meth:`update`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ews
+        >>> monitor = ews.Monitor(reference=50)
+        >>> found = monitor.update_many(np.random.default_rng(2).standard_normal((300, 2)))
+        >>> found.names, found.alarm
+        (('series 1', 'series 2'), False)
+        """
+        rows, names = as_rows(values, self._names, one=False)
+        if time is None and hasattr(values, "index") and getattr(values.index, "dtype", np.dtype(int)).kind == "M":
+            time = values.index
+        return self._take(rows, names, time)
+
+    async def watch(self, observations: AsyncIterable[Any]) -> AsyncIterator[MonitorUpdate]:
+        """Take in observations as they arrive, and give what the monitor makes of each.
+
+        Parameters
+        ----------
+        observations : async iterable
+            Values as :meth:`update` takes them, or pairs (time, value).
+
+        Yields
+        ------
+        MonitorUpdate
             One for each observation.
 
         Raises
@@ -227,179 +266,18 @@ class Monitor:
 
         Examples
         --------
-        >>> import ews
-        >>> monitor = ews.Monitor(window=2, detrend=None, indicators="mean")
-        >>> [state.indicators["mean"] for state in monitor.update_many([1.0, 3.0, 5.0])]
-        [nan, 2.0, 4.0]
+        >>> import asyncio, ews
+        >>> async def sensor():
+        ...     for value in (1.0, 2.0, 1.5):
+        ...         yield value
+        >>> async def main():
+        ...     return [len(found.alarms) async for found in ews.Monitor().watch(sensor())]
+        >>> asyncio.run(main())
+        [0, 0, 0]
         """
-        samples = self._on_scale("values", read_values("values", values))
-        moments = [None] * samples.size if time is None else self._read_times(time, samples.size)
-        if samples.size:
-            self._check_clock(time is not None)
-        return tuple(self._advance(float(sample), moment) for sample, moment in zip(samples, moments, strict=True))
-
-    @reported("simulating")
-    def calibrate(
-        self,
-        reference: Any,
-        *,
-        horizon: int,
-        false_alarm_rate: float = 0.05,
-        n_simulations: int = 999,
-        seed: int | np.random.Generator | None = 0,
-        progress: ProgressOption = None,
-    ) -> MonitorCalibration:
-        r"""Find the thresholds from a stretch in which nothing changes.
-
-        AR(1) noise is fitted to the stretch, and all that the monitor does is simulated: such noise as a reference and,
-        after it, a horizon that is watched. The thresholds are those that any indicator exceeds at any time of a
-        horizon in at most the share of simulations asked for.
-
-        The monitor then starts anew, with the reference as what it has seen: go on with the observations that follow
-        it, or call :meth:`reset` to watch another record.
-
-        Parameters
-        ----------
-        reference : array_like of shape (n,)
-            Observations in which nothing changes, none missing: at least two windows and one history after the reach of
-            the smoother. The longer it is, the lower are the thresholds of the rule "level".
-        horizon : int
-            How many observations will be watched.
-        false_alarm_rate : float, default 0.05
-            Share of horizons of noise in which an alarm is raised, over all indicators together.
-        n_simulations : int, default 999
-            How many horizons are simulated.
-        seed : int, numpy.random.Generator or None, default 0
-            Seed of the simulations.
-        progress : None, True or callable, default None
-            A bar, or a function called as ``progress(done, total)`` (see :func:`ews.detect`).
-
-        Returns
-        -------
-        MonitorCalibration
-            Noise, thresholds and simulated maxima, kept as ``calibration`` too.
-
-        Raises
-        ------
-        ews.errors.SeriesTooShortError
-            If the reference is too short.
-        ews.errors.MissingValuesError
-            If it has missing or infinite values.
-        ews.errors.ArgumentError
-            If it does not vary, or another argument cannot be used.
-
-        Notes
-        -----
-        The noise is that whose residual, after the monitor's own smoother, has the lag-1 autocorrelation of the
-        reference's, corrected for its bias; each simulation draws the coefficient anew within its standard error
-        (Bartlett 1946), so that the rate includes what a short reference does not tell. With the largest statistic
-        :math:`M_k` of indicator k in each of n simulations, a statistic has :math:`p_k = (1 + r) / (1 + n)`, r of them
-        at or above it. Its p-value is the share of simulations whose smallest :math:`p_k` is as small.
-
-        Noise that is not AR(1), and a reference in which something does change, are not covered: see the rates measured
-        on :doc:`/api/monitor`.
-
-        Examples
-        --------
-        >>> import ews
-        >>> noise = ews.models.ar1(n=200, coefficient=0.5, seed=1).values
-        >>> monitor = ews.Monitor(window=20, bandwidth=40, indicators="variance", rule="level")
-        >>> calibration = monitor.calibrate(noise, horizon=100, n_simulations=99)
-        >>> calibration.thresholds["variance"] > 0
-        True
-        """
-        samples = read_values("reference", reference)
-        if not np.isfinite(samples).all():
-            given = described(f"{int((~np.isfinite(samples)).sum())} missing or infinite value(s)")
-            raise MissingValuesError("reference", given, "a stretch without gaps")
-        samples = self._on_scale("reference", samples)
-        n = checks.draws("n_simulations", n_simulations, least=1)
-        watched = checks.whole("horizon", horizon, least=1, most=LONGEST)
-        rate = read_rate(false_alarm_rate, n)
-        calibration, engine = calibrated(
-            self._config,
-            samples,
-            horizon=watched,
-            false_alarm_rate=rate,
-            n_simulations=n,
-            seed=resolve_seed(seed),
-            progress=progress,
-        )
-        self._calibration, self._engine, self._state = calibration, engine, None
-        self._watched, self._timed = 0, False
-        return calibration
-
-    def calibrate_on(
-        self, runs: Any, *, horizon: int | None = None, false_alarm_rate: float = 0.05
-    ) -> MonitorCalibration:
-        """Find the thresholds from recorded runs in which nothing changes.
-
-        For records of which there are many, each watched from its start: healthy machines, or texts of a language
-        model. Nothing is assumed of their noise but that the next run is like them: an alarm is then raised in at most
-        the share of runs asked for (as in a conformal or permutation test, over the draw of all runs).
-
-        The monitor then starts anew, without observations.
-
-        Parameters
-        ----------
-        runs : sequence of array_like, or array_like of shape (runs, n)
-            Records from their start, NaN where an observation is missing. With the rule "level" the first half of them
-            gives the mean and standard deviation of each indicator, so that twice as many are needed: put them in an
-            order that means nothing.
-        horizon : int, optional
-            How many observations of a run will be watched (default: the shortest run).
-        false_alarm_rate : float, default 0.05
-            Share of runs in which an alarm is raised, over all indicators together.
-
-        Returns
-        -------
-        MonitorCalibration
-            Thresholds and maxima, kept as ``calibration`` too.
-
-        Raises
-        ------
-        ews.errors.SeriesTooShortError
-            If no running statistic fits into the horizon.
-        ews.errors.ArgumentError
-            If there are too few runs for that rate, or another argument cannot be used.
-
-        Examples
-        --------
-        >>> import ews
-        >>> healthy = ews.models.ar1(n=60, coefficient=0.5, replicates=100, seed=1).values
-        >>> monitor = ews.Monitor(window=20, detrend=None, indicators="variance", history=5)
-        >>> monitor.calibrate_on(healthy).sentence
-        'a run like the 50 watched sets off an alarm within 60 samples in at most 0.05 of cases'
-        """
-        rows = read_runs(runs, horizon)
-        rows = self._on_scale("runs", rows.ravel()).reshape(len(rows), -1)
-        rate = read_rate(false_alarm_rate, rows.shape[0] - levels_from(self._config, rows.shape[0]), "runs")
-        self._calibration = calibrated_on_runs(self._config, rows, false_alarm_rate=rate)
-        self.reset()
-        return self._calibration
-
-    def reset(self) -> None:
-        """Forget all observations, keep the calibration.
-
-        A record that is watched from its start can alarm later than one that follows the reference, as its window and
-        history must fill first; the rate of false alarms is then at most about the one asked for.
-
-        Examples
-        --------
-        >>> import ews
-        >>> monitor = ews.Monitor(window=2, detrend=None, indicators="mean")
-        >>> _ = monitor.update_many([1.0, 3.0])
-        >>> monitor.reset()
-        >>> monitor.update(5.0).index
-        0
-        """
-        self._engine = Engine(self._config, 1)
-        if self._calibration is not None:
-            levels = (self._calibration.centre, self._calibration.spread)
-            self._engine.start_level(
-                *(np.array([[level[name]] for name in self._config.indicators]) for level in levels)
-            )
-        self._state, self._watched, self._timed = None, 0, False
+        async for observation in observations:
+            time, value = pair_of(observation)
+            yield self.update(value, time)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that the monitor remembers, as plain numbers, strings and lists.
@@ -412,31 +290,24 @@ class Monitor:
         Examples
         --------
         >>> import json, ews
-        >>> monitor = ews.Monitor(window=2, detrend=None, indicators="variance")
+        >>> monitor = ews.Monitor()
         >>> _ = monitor.update(1.0)
         >>> again = ews.Monitor.from_dict(json.loads(json.dumps(monitor.to_dict())))
-        >>> again.update(3.0).to_dict() == monitor.update(3.0).to_dict()
+        >>> again.update(3.0) == monitor.update(3.0)
         True
         """
-        calibration = None if self._calibration is None else self._calibration._written_fields()
-        return {
-            "monitor": _FORMAT,
-            "config": {**asdict(self._config), "indicators": list(self._config.indicators)},
-            "calibration": calibration,
-            "engine": saving.saved_engine(self._engine),
-            "state": None if self._state is None else self._state._written_fields(),
-            "watched": self._watched,
-            "timed": self._timed,
-        }
+        return keeping.saved(
+            self._config, self._names, self._state, self._learning, self._apart, self._seen, self._clock.to_dict()
+        )
 
     @classmethod
-    def from_dict(cls, saved: dict[str, Any], *, transform: Transform = None) -> Monitor:
+    def from_dict(cls, saved: Mapping[str, Any], *, transform: Transform = None) -> Any:
         """Restore a monitor from what :meth:`to_dict` gave.
 
         Parameters
         ----------
-        saved : dict
-            What :meth:`to_dict` gave.
+        saved : mapping
+            What :meth:`to_dict` gave; that of an :class:`ews.IndicatorMonitor` gives such a one.
         transform : callable, optional
             The function that the monitor transforms by, if it was given one: it cannot be saved but by name.
 
@@ -455,110 +326,118 @@ class Monitor:
         See :meth:`to_dict`.
         """
         given: Any = saved
-        if not isinstance(given, dict) or given.get("monitor") != _FORMAT:
-            raise InputTypeError("saved", described(f"a {type(saved).__name__} of another kind"), "what to_dict gave")
-        fields = {"monitor", "config", "calibration", "engine", "state", "watched", "timed"}
-        if fields != set(saved) or not isinstance(saved["config"], dict):
-            raise ArgumentError(
-                "saved", described("a dictionary that lacks a part, or has others"), "what to_dict gave"
-            )
-        config = {"transform": None, **saved["config"]}  # version 0.1 had none
-        if set(config) != set(MonitorConfig.__dataclass_fields__):
-            raise ArgumentError("saved", described("a configuration of other fields"), "what to_dict gave")
-        name = config.pop("transform")
+        if isinstance(given, Mapping) and given.get("monitor") == keeping.FORMER:
+            return IndicatorMonitor.from_dict(dict(given), transform=transform)
+        kept = keeping.read(saved)
+        name = kept.config["transform"]
         if name is not None and name not in NAMES and name_of(transform) != name:
-            given = "no function" if transform is None else name_of(transform)
-            raise ArgumentError("transform", described(str(given)), f"{name}, the function that this monitor had")
-        monitor = cls(**config, transform=name if name in NAMES else transform if name is not None else None)
-        if saved["calibration"] is not None:
-            monitor._calibration = saving.loaded_calibration(saved["calibration"], monitor._config)
-        saving.read_engine(monitor._engine, saved["engine"])
-        if saved["state"] is not None:
-            monitor._state = saving.loaded_state(saved["state"], monitor._config)
-        monitor._watched = checks.whole("watched", saved["watched"], least=0)
-        if not isinstance(saved["timed"], bool):
-            raise ArgumentError("timed", saved["timed"], "what to_dict gave")
-        monitor._timed = saved["timed"]
+            given = "no function" if transform is None else str(name_of(transform))
+            raise ArgumentError("transform", described(given), f"{name}, the function that this monitor had")
+        monitor = cls(**{**kept.config, "transform": name if name in NAMES or name is None else transform})
+        monitor._names, monitor._state, monitor._learning = kept.names, kept.state, kept.learning
+        monitor._apart, monitor._seen = kept.apart, kept.seen
+        monitor._clock = Clock.from_dict(kept.clock)
         return monitor
 
     def __repr__(self) -> str:
-        seen = f"{self._engine.seen} observations"
-        tied = "not calibrated" if self._calibration is None else "calibrated"
-        return f"<Monitor window={self._config.window} rule={self._config.rule!r}: {seen}, {tied}>"
+        budget = f"{self._config.average_run_length:g}"
+        return f"<Monitor of {len(self._names)} series, one false alarm in {budget} observations: {self._seen} seen>"
 
-    def _on_scale(self, argument: str, values: FloatArray) -> FloatArray:
-        return values if self._transform is None else transformed(values, self._transform, argument=argument)[0]
+    # ---- one step -------------------------------------------------------------------------------------------------
 
-    def _advance(self, value: float, moment: float | np.datetime64 | None) -> MonitorState:
-        engine, config, calibration = self._engine, self._config, self._calibration
-        step = engine.advance(np.array([value]))
-        self._watched += 1
-        names = config.indicators
-        statistics = dict(zip(names, step.statistics[:, 0].tolist(), strict=True))
-        if calibration is None:
-            pvalues = dict.fromkeys(names, math.nan)
-        else:
-            reached = signed(names, step.statistics)[:, 0].tolist()
-            pvalues = {name: calibration.pvalue(name, far) for name, far in zip(names, reached, strict=True)}
-        rate = math.nan if calibration is None else calibration.false_alarm_rate
-        alarms = tuple(name for name, p in pvalues.items() if p <= rate)
-        missing = int(np.isnan(engine.residual[0, max(0, config.window - engine.seen) :]).sum())
-        index = engine.seen - 1
-        self._timed = moment is not None
-        self._state = MonitorState(
+    def _take(self, rows: FloatArray, names: tuple[str, ...], time: Any) -> MonitorUpdate:
+        if self._transform is not None:
+            rows = transformed(rows.ravel(), self._transform, argument="values")[0].reshape(rows.shape)
+        rows = np.where(np.isfinite(rows), rows, np.nan)
+        n = len(rows)
+        moments, gaps = self._clock.read(time, n)
+        if not self._names and n:
+            self._names = names
+            self._state = np.zeros((len(names), step.SIZE))
+            self._learning = [([], []) for _ in names]
+            self._apart = [0.0] * len(names)
+        watched = range(len(self._names))  # none before the first observation
+        begin = np.array([self._learn(one, rows[:, one], gaps) for one in watched], np.int64)
+        coefficient = np.full(rows.shape, np.nan)
+        evidence = {name: np.full(rows.shape, np.nan) for name in self._config.tests}
+        index = np.arange(self._seen, self._seen + n)
+        alarms: list[MonitorAlarm] = []
+        for start in range(0, n, max(1, _AT_ONCE // max(1, len(names)))):
+            stop = min(n, start + max(1, _AT_ONCE // len(names)))
+            out = self._advance(rows[start:stop], gaps[start:stop], np.maximum(begin - start, 0))
+            coefficient[start:stop] = out[:, :, 0]
+            for name, place in zip(self._config.tests, self._places, strict=True):
+                evidence[name][start:stop] = out[:, :, 1 + place]
+            shares = out[:, :, 1 : 1 + step.TESTS][:, :, self._places]
+            for t, one in np.argwhere(shares.sum(axis=2) >= self._limit).tolist():
+                place = self._places[int(shares[t, one].argmax())]
+                age = float(out[t, one, 1 + step.TESTS + place])
+                alarms.append(
+                    MonitorAlarm(
+                        name=names[one],
+                        test=TESTS[place],
+                        index=int(index[start + t]),
+                        time=self._clock.moment(moments, start + t, index),
+                        since=self._clock.moment(moments, start + t, index, before=age),
+                        evidence=float(shares[t, one].sum()),
+                    )
+                )
+        self._seen += n
+        self._clock.accept(moments, n)
+        waiting = {
+            name: self._config.reference - len(one[0])
+            for name, one in zip(self._names, self._learning, strict=True)
+            if one is not None
+        }
+        return MonitorUpdate(
+            names=names,
             index=index,
-            time=float(index) if moment is None else moment,
-            value=value,
-            trend=float(step.trend[0]),
-            residual=float(step.residual[0]),
-            indicators=dict(zip(names, step.indicators[:, 0].tolist(), strict=True)),
-            statistics=statistics,
-            pvalues=pvalues,
-            alarms=alarms,
-            missing=missing,
-            reasons=self._reasons(alarms, statistics, pvalues, missing),
+            time=index.astype(np.float64) if moments is None else moments,
+            values=rows,
+            coefficient=coefficient,
+            evidence=evidence,
+            limit=self._limit,
+            alarms=tuple(alarms),
+            waiting=waiting,
         )
-        return self._state
 
-    def _reasons(
-        self, alarms: tuple[str, ...], statistics: dict[str, float], pvalues: dict[str, float], missing: int
-    ) -> tuple[str, ...]:
-        config, calibration = self._config, self._calibration
-        if calibration is None:
-            return ("not calibrated: no alarm can be raised",)
-        found = []
-        for name in alarms:
-            label, value = registry.get(name).label, statistics[name]
-            if config.rule == "trend":
-                far = f"Kendall's τ {value:.3f} over its last {config.history} values"
-            else:
-                far = f"{value:.3g} standard deviations of the reference from its mean"
-            found.append(
-                f"{label}: {far}, as far as some indicator goes in {pvalues[name]:.2g} of horizons of "
-                f"{calibration.horizon} samples without change"
-            )
-        first = self._engine.settled + (config.history - 1 if config.rule == "trend" else 0)
-        if self._engine.seen < first:
-            found.append(f"the first running statistic needs {first - self._engine.seen} more sample(s)")
-        if missing:
-            found.append(f"{missing} of the last {config.window} samples missing: no indicators")
-        if self._watched > calibration.horizon:
-            found.append(f"past the horizon of {calibration.horizon} samples: the rate of false alarms no longer holds")
-        return tuple(found)
+    def _advance(self, rows: FloatArray, gaps: FloatArray, begin: npt.NDArray[np.int64]) -> FloatArray:
+        """Coefficient, evidence and ages, of shape (n, series, 1 + 2 TESTS); NaN before a series begins."""
+        out = np.full((*rows.shape, 1 + 2 * step.TESTS), np.nan)
+        if rows.size > _FEW:
+            from ews._kernels.sequential import advance_rows
 
-    def _read_times(self, time: Any, n: int) -> list[Any]:
-        times = as_times(time, n)[0]
-        last = self._state.time if self._state is not None and self._timed else None
-        if last is not None and n and isinstance(last, np.datetime64) != isinstance(times[0], np.datetime64):
-            raise InputTypeError("time", time, "times of the same kind as before")
-        sequence = times if last is None else np.concatenate([np.array([last], times.dtype), times])
-        if np.any(sequence[1:] <= sequence[:-1]):
-            raise ValueRangeError("time", time, "times later than the one before")
-        return list(times) if times.dtype.kind == "M" else times.tolist()
+            advance_rows(self._state, rows, gaps, begin, self._smoothing, np.array(self._shares), self._limit, out)
+            return out
+        for one in range(rows.shape[1]):
+            state, found = self._state[one].tolist(), [0.0] * out.shape[2]
+            for t in range(int(begin[one]), len(rows)):
+                step.advance(
+                    state, float(rows[t, one]), float(gaps[t]), self._smoothing, self._shares, self._limit, found
+                )
+                out[t, one] = found
+            self._state[one] = state
+        return out
 
-    def _check_clock(self, timed: bool) -> None:
-        if self._state is not None and timed != self._timed:
-            before = "had times" if self._timed else "had none"
-            raise ArgumentError(
-                "time", described("given" if timed else "not given"), f"as before: observations {before}"
-            )
+    def _learn(self, one: int, values: FloatArray, gaps: FloatArray) -> int:
+        """Add to the reference of a series that is still learned; the row with which it is watched."""
+        kept = self._learning[one]
+        if kept is None:
+            return 0
+        for t in range(len(values)):
+            self._apart[one] += float(gaps[t])
+            if math.isnan(values[t]):
+                continue
+            kept[0].append(float(values[t]))
+            kept[1].append(self._apart[one])
+            self._apart[one] = 0.0
+            if len(kept[0]) < self._config.reference:
+                continue
+            state = learned(np.array(kept[0]), np.array(kept[1]), self._smoothing)
+            if state is not None:
+                self._state[one], self._learning[one] = state, None
+                return t + 1
+            # A reference in which nothing varies says nothing: another is taken.
+            kept[0].clear()
+            kept[1].clear()
+        return len(values)

@@ -1,4 +1,4 @@
-"""What :class:`ews.Monitor` hands out: its choices, its calibration, and its state after each observation."""
+"""What :class:`ews.IndicatorMonitor` hands out: its choices, its calibration, and its state after each observation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Rule = Literal["level", "trend"]
 @public("ews")
 @dataclass(frozen=True, slots=True)
 class MonitorConfig:
-    """Every choice behind a :class:`ews.Monitor`.
+    """Every choice behind a :class:`ews.IndicatorMonitor`.
 
     Attributes
     ----------

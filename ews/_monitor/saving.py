@@ -20,7 +20,7 @@ __all__ = ["loaded_calibration", "loaded_state", "read_engine", "saved_engine"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_ALLOWED = "what Monitor.to_dict gave"
+_ALLOWED = "what IndicatorMonitor.to_dict gave"
 _MOST_COUNTED = 2**53  # what a float counts in whole numbers
 _BUFFERS = ("raw", "residual", "past", "average", "centre", "spread")
 

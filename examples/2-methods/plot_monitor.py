@@ -22,7 +22,7 @@ population = ews.models.harvested_population(n=500, seed=4)
 end = int(population.transition)
 reference = 250
 
-monitor = ews.Monitor(window=40, detrend=None, indicators=("variance", "ac1"))
+monitor = ews.IndicatorMonitor(window=40, detrend=None, indicators=("variance", "ac1"))
 calibration = monitor.calibrate(population.values[:reference], horizon=end - reference, n_simulations=499)
 print(calibration.sentence)
 print({name: round(value, 2) for name, value in calibration.thresholds.items()})
@@ -41,7 +41,7 @@ for value in population.values[reference:end]:
 # The monitor can be put away and taken up again, bit for bit.
 
 text = json.dumps(monitor.to_dict())
-again = ews.Monitor.from_dict(json.loads(text))
+again = ews.IndicatorMonitor.from_dict(json.loads(text))
 print(again, f"{len(text)} characters")
 
 # %%

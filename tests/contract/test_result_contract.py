@@ -45,8 +45,8 @@ def many(n: int = 8) -> list[Any]:
     return [np.random.default_rng(i).standard_normal(40).cumsum() for i in range(n)]
 
 
-def monitored() -> ews.Monitor:
-    monitor = ews.Monitor(window=20, bandwidth=None, detrend=None)
+def monitored() -> ews.IndicatorMonitor:
+    monitor = ews.IndicatorMonitor(window=20, bandwidth=None, detrend=None)
     monitor.calibrate(noise(200).to_numpy(), horizon=30, n_simulations=99)
     return monitor
 
@@ -83,6 +83,7 @@ MAKERS: dict[str, Callable[[], Result]] = {
     "LeadTimes": lambda: evaluation().lead["ac1"],
     "LikelihoodRatio": lambda: bifurcations.likelihood(noise(30), n_bootstrap=0),
     "MonitorCalibration": lambda: monitored().calibration,
+    "MonitorUpdate": lambda: ews.Monitor(reference=30).update_many(noise(80)),
     "MonitorState": lambda: monitored().update(0.3),
     "MultivariateDetection": lambda: ews.detect_multivariate(pd.DataFrame({"a": noise(), "b": noise(seed=4)}), **FAST),
     "OrnsteinUhlenbeckFit": lambda: bifurcations.likelihood(noise(30), n_bootstrap=0).null,

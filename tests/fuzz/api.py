@@ -224,7 +224,7 @@ def _monitor(rng: np.random.Generator) -> str:
     for each in ("window", "bandwidth", "detrend", "indicators", "history", "rule"):
         if rng.random() < 0.2:
             options[each] = pick(NUMBERS, ANYTHING, NAMES.get(each, ("'trend'", "'level'", "9")))
-    made = f"ews.Monitor({', '.join(f'{each}={value}' for each, value in options.items())})"
+    made = f"ews.IndicatorMonitor({', '.join(f'{each}={value}' for each, value in options.items())})"
     value, data, time = pick(NUMBERS, ANYTHING), pick(DATA), pick(TIMES, ("None",))
     return (
         f"{made}.update({value}, time={pick(NUMBERS, ANYTHING, ('None',))})",
@@ -232,9 +232,9 @@ def _monitor(rng: np.random.Generator) -> str:
         f"{made}.calibrate({data}, horizon={pick(_SHORT, ('20',))}, n_simulations=19, false_alarm_rate=0.2)",
         f"{made}.calibrate(x(), horizon=20, n_simulations={pick(NUMBERS, ANYTHING)}, seed={pick(NUMBERS, ANYTHING)})",
         f"{made}.calibrate_on([{data}] * 40, false_alarm_rate={pick(NUMBERS, ('0.2',))})",
-        f"ews.Monitor.from_dict({{**{made}.to_dict(), 'engine': {pick(ANYTHING)}}})",
-        f"ews.Monitor.from_dict({{**{made}.to_dict(), 'config': {pick(ANYTHING)}}})",
-        f"ews.Monitor.from_dict({pick(ANYTHING, NUMBERS)})",
+        f"ews.IndicatorMonitor.from_dict({{**{made}.to_dict(), 'engine': {pick(ANYTHING)}}})",
+        f"ews.IndicatorMonitor.from_dict({{**{made}.to_dict(), 'config': {pick(ANYTHING)}}})",
+        f"ews.IndicatorMonitor.from_dict({pick(ANYTHING, NUMBERS)})",
     )[rng.integers(8)]
 
 

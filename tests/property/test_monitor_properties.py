@@ -61,7 +61,7 @@ def test_equal_to_the_batch(
 ) -> None:
     x = np.random.default_rng(seed).standard_normal(90)
     x = scale * (np.cumsum(x) if walk else x)
-    monitor = ews.Monitor(window=window, detrend=detrend, bandwidth=bandwidth, indicators=MEASURES)
+    monitor = ews.IndicatorMonitor(window=window, detrend=detrend, bandwidth=bandwidth, indicators=MEASURES)
     states = monitor.update_many(x)
     trend, residual = batch(x, detrend, bandwidth)
     size = np.abs(x).max()
@@ -80,9 +80,9 @@ def test_a_spike_leaves_no_trace(
     x = np.random.default_rng(seed).standard_normal(90)
     spiked = np.where(np.arange(90) == where, spike, x)
     options: dict[str, Any] = {"window": 12, "detrend": detrend, "bandwidth": bandwidth, "indicators": MEASURES}
-    states = ews.Monitor(**options).update_many(spiked)
+    states = ews.IndicatorMonitor(**options).update_many(spiked)
     agree(states, np.array([state.residual for state in states]), spiked, 12)
-    plain = ews.Monitor(**options)
+    plain = ews.IndicatorMonitor(**options)
     clean = plain.update_many(x)
     reach = plain._engine.settled
     for one, other in list(zip(states, clean, strict=True))[where + reach :]:
@@ -96,7 +96,8 @@ def test_an_offset_costs_no_digits(detrend: str | None, bandwidth: float | None,
     """Samples on a grid, so that the offset itself rounds nothing: the batch values of the series without it."""
     x = np.round(np.random.default_rng(seed).standard_normal(80) * 2**16) / 2**16
     names = tuple(name for name in MEASURES if name not in ("mean", "cv"))
-    states = ews.Monitor(window=15, detrend=detrend, bandwidth=bandwidth, indicators=names).update_many(x + offset)
+    monitor = ews.IndicatorMonitor(window=15, detrend=detrend, bandwidth=bandwidth, indicators=names)
+    states = monitor.update_many(x + offset)
     expected = ews.rolling(batch(x, detrend, bandwidth)[1], window=15, indicators=names)
     for name in names:
         np.testing.assert_allclose(column(states, name), expected[name], rtol=1e-12, atol=1e-12, err_msg=name)
@@ -117,13 +118,13 @@ def test_chunks_and_interruptions_change_no_bit(
     x = np.random.default_rng(seed).standard_normal(80)
     x[gaps] = np.nan
     options: dict[str, Any] = {"window": 9, "detrend": smoother[0], "bandwidth": smoother[1], "history": 6}
-    whole, parted = ews.Monitor(**options, rule=rule), ews.Monitor(**options, rule=rule)
+    whole, parted = ews.IndicatorMonitor(**options, rule=rule), ews.IndicatorMonitor(**options, rule=rule)
     one_by_one = [whole.update(value) for value in x]
     states: list[ews.MonitorState] = []
     for part in np.split(x, sorted(cuts)):
         states += parted.update_many(part)
         if save:
-            parted = ews.Monitor.from_dict(json.loads(json.dumps(parted.to_dict(), allow_nan=False)))
+            parted = ews.IndicatorMonitor.from_dict(json.loads(json.dumps(parted.to_dict(), allow_nan=False)))
     assert list(map(repr, states)) == list(map(repr, one_by_one))
     assert repr(whole.state) == repr(one_by_one[-1])
 
@@ -134,7 +135,8 @@ def test_the_running_trend_counts_pairs_without_drift(seed: int, levels: int, hi
     """Few distinct values and gaps: the pairs counted one by one are those counted anew."""
     generator = np.random.default_rng(seed)
     x = np.where(generator.random(120) < 0.03, np.nan, generator.integers(0, levels + 1, 120).astype(float))
-    monitor = ews.Monitor(window=4, detrend=None, indicators=("mean", "variance"), history=history, rule="trend")
+    names = ("mean", "variance")
+    monitor = ews.IndicatorMonitor(window=4, detrend=None, indicators=names, history=history, rule="trend")
     monitor.update_many(x)
     engine = monitor._engine
     rising, tied = engine.rising.copy(), engine.tied.copy()
@@ -149,7 +151,7 @@ def test_alarms_do_not_depend_on_the_units(scale: float, shift: float) -> None:
     x = np.random.default_rng(5).standard_normal(160) * np.repeat([1.0, 3.0], [120, 40])
     found = []
     for values in (x, scale * (x + shift)):
-        monitor = ews.Monitor(window=10, bandwidth=8, history=10, rule="level")
+        monitor = ews.IndicatorMonitor(window=10, bandwidth=8, history=10, rule="level")
         monitor.calibrate(values[:120], horizon=40, n_simulations=99)
         found.append([state.alarms for state in monitor.update_many(values[120:])])
     assert found[0] == found[1]

@@ -171,7 +171,7 @@ VERBS: dict[str, Any] = {
     "composite": lambda **options: ews.composite(NOISE, **options),
     "sensitivity": lambda **options: ews.sensitivity(NOISE, **options),
     "rolling": lambda **options: ews.rolling(NOISE, window=20, **options),
-    "Monitor": lambda **options: ews.Monitor(window=20, **options),
+    "Monitor": lambda **options: ews.IndicatorMonitor(window=20, **options),
     "abrupt_shift": lambda **options: ews.abrupt_shift(NOISE, **options),
     "heteroskedasticity_test": lambda **options: ews.heteroskedasticity_test(NOISE, **options),
     **{

@@ -1,523 +1,384 @@
-"""``ews.Monitor``: one observation at a time, its alarms, its memory on disk and what it refuses."""
+"""``ews.Monitor``: what it computes, what it finds, how often it is wrong, and what it refuses."""
 
 from __future__ import annotations
 
-import copy
+import asyncio
 import json
-import subprocess
-import sys
+import math
+from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.signal import lfilter
 
 import ews
-from ews import errors
-from ews._monitor import calibration as calibration_module
-from ews._monitor.calibration import _fit, _standard_error, _threshold
-from ews._monitor.engine import MEASURES, Engine
+from ews._kernels import sequential_step as step
+from ews._monitor.monitor import TESTS
+from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError
 
-NOISE = np.random.default_rng(3).standard_normal(400)
-
-
-def small(**changed: Any) -> ews.Monitor:
-    return ews.Monitor(
-        **{"window": 12, "bandwidth": 9, "history": 10, "indicators": ("variance", "ac1"), "rule": "trend", **changed}
-    )
+EVERYTHING: dict[str, Any] = {"tests": TESTS, "reference": 60, "smoothing": None, "average_run_length": 500}
 
 
-def statistics(states: tuple[ews.MonitorState, ...], name: str) -> np.ndarray:
-    return np.array([state.statistics[name] for state in states])
+def red(n: int, series: int = 1, *, coefficient: float = 0.5, seed: int = 0, t: float = math.inf) -> np.ndarray:
+    """AR(1) noise of shape (n, series), Gaussian or of Student's t."""
+    rng = np.random.default_rng(seed)
+    shape = (n + 300, series)
+    e = rng.standard_normal(shape) if t == math.inf else rng.standard_t(t, shape)
+    return lfilter([1.0], [1.0, -coefficient], e, axis=0)[300:]
 
 
-@pytest.mark.parametrize("name", MEASURES)
-def test_each_indicator_is_one_of_the_registry(name: str) -> None:
-    assert name in ews.indicators.names()
-    assert np.isfinite(small(indicators=name).update_many(NOISE[:40])[-1].indicators[name])
+def holed(x: np.ndarray, share: float, seed: int = 1) -> np.ndarray:
+    """With a share of values missing."""
+    return np.where(np.random.default_rng(seed).random(x.shape) < share, np.nan, x)
 
 
-def test_the_running_trend_is_kendalls_tau_of_the_last_values() -> None:
-    states = small().update_many(np.round(NOISE[:120], 1))
-    values = np.array([state.indicators["ac1"] for state in states])
-    found = statistics(states, "ac1")
-    first = Engine(small().config, 1).settled + 10 - 2
-    assert np.isnan(found[:first]).all()
-    for t in range(first, 120):
-        assert found[t] == ews.trends.kendall(values[t - 9 : t + 1]).statistic
+def same(one: ews.MonitorUpdate, other: ews.MonitorUpdate, rtol: float = 1e-12) -> None:
+    np.testing.assert_allclose(one.coefficient, other.coefficient, rtol=rtol, atol=rtol)
+    for name in one.evidence:
+        np.testing.assert_allclose(one.evidence[name], other.evidence[name], rtol=rtol)
+    assert [(a.name, a.test, a.index) for a in one.alarms] == [(a.name, a.test, a.index) for a in other.alarms]
 
 
-def test_ties_are_counted_as_the_batch_counts_them() -> None:
-    """Few distinct values in a short window: equal indicators."""
-    states = ews.Monitor(window=3, detrend=None, indicators="variance", history=8, rule="trend").update_many(
-        np.random.default_rng(0).integers(0, 2, 200).astype(float)
-    )
-    values = np.array([state.indicators["variance"] for state in states])
-    found = statistics(states, "variance")
-    expected = [ews.trends.kendall(values[t - 7 : t + 1]).statistic for t in range(9, 200)]
-    assert np.isnan(expected).any()
-    np.testing.assert_array_equal(found[9:], expected)
+def joined(parts: list[ews.MonitorUpdate]) -> dict[str, np.ndarray]:
+    names = parts[0].evidence
+    return {name: np.concatenate([part.evidence[name] for part in parts]) for name in names}
 
 
-def test_the_level_is_an_ewma_in_deviations_of_the_reference() -> None:
-    monitor = small(rule="level", detrend=None, bandwidth=None)
-    calibration = monitor.calibrate(NOISE[:200], horizon=50, n_simulations=99)
-    variance = ews.variance(NOISE, window=12)
-    centre, spread = variance[11:200].mean(), variance[11:200].std(ddof=1)
-    assert calibration.centre["variance"] == pytest.approx(centre, rel=1e-12)
-    assert calibration.spread["variance"] == pytest.approx(spread, rel=1e-12)
-    level, expected = centre, []
-    for value in variance[200:250]:
-        level += 2 / 11 * (value - level)
-        expected.append((level - centre) / spread)
-    np.testing.assert_allclose(statistics(monitor.update_many(NOISE[200:250]), "variance"), expected, rtol=1e-9)
+# ---- what it computes ---------------------------------------------------------------------------------------------
 
 
-def test_an_alarm_is_a_statistic_beyond_its_threshold() -> None:
-    monitor = small(indicators=("variance", "skewness"), rule="level")
-    calibration = monitor.calibrate(NOISE[:200], horizon=60, n_simulations=199)
-    rising = NOISE[200:260] * np.linspace(1, 6, 60)
-    states = monitor.update_many(rising)
-    assert any(state.alarm for state in states)
-    assert not states[0].alarm
-    for state in states:
-        beyond = {
-            "variance": state.statistics["variance"] > calibration.thresholds["variance"],
-            "skewness": abs(state.statistics["skewness"]) > calibration.thresholds["skewness"],
-        }
-        assert set(state.alarms) == {name for name, yes in beyond.items() if yes}
-        assert state.alarm == (state.pvalue <= 0.05)
-    assert "Variance" in states[-1].reasons[0]
+def by_definition(x: np.ndarray, reference: int) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficient and evidence of memory of an even record without gaps, written anew from the definitions."""
+    first = x[:reference]
+    origin, unit = np.median(first), 1.4826 * np.median(np.abs(first - np.median(first)))
+    y, cut = (x - origin) / unit, 2.0
+    near = np.clip(y[:reference], -cut, cut)
+    phi = float(np.clip(near[1:] @ near[:-1] / (near[:-1] @ near[:-1]), -0.9, 0.97))
+    variance, count, mean, centre = 1.0 - phi**2, 8.0, 0.0, 0.0
+    information, kept = 8.0 / (1.0 - phi**2), 0.9205373
+    stakes = np.array([0.03, 0.07, 0.15])
+    rising, falling = np.zeros(3), np.zeros(3)
+    coefficients, evidence = np.full(x.size, np.nan), np.full((x.size, 2), np.nan)
+    for t in range(1, x.size):
+        if t == reference:
+            count -= 8.0
+        unbiased = float(np.clip(phi + (1.0 + 3.0 * phi) / (count + 3.0), -0.995, 0.995))
+        coefficients[t] = unbiased
+        spread = math.sqrt(variance / (1.0 - unbiased**2))
+        earlier, now = y[t - 1] - mean, y[t] - mean
+        innovation = float(np.clip((now - unbiased * earlier) / math.sqrt(variance), -cut, cut))
+        held = float(np.clip(earlier / spread, -cut, cut))
+        lever, u = held / math.sqrt(1.0 - unbiased**2), innovation - centre
+        score = held * u / kept / math.sqrt(1.0 + lever**2 / information)
+        if t >= reference:
+            rising, falling = (1.0 + rising) * (1.0 + stakes * score), (1.0 + falling) * (1.0 - stakes * score)
+            evidence[t] = rising.mean() / 2.0, falling.mean() / 2.0
+        count += 1.0
+        information += lever**2
+        phi = float(np.clip(phi + lever * (u + lever * (unbiased - phi)) / information, -0.995, 0.995))
+        variance *= 1.0 + (innovation**2 / kept - 1.0) / count
+        centre += u / count
+        mean += spread * float(np.clip(now / spread, -cut, cut)) / count
+    return coefficients, evidence
 
 
-def test_without_calibration_there_is_no_alarm_and_a_reason() -> None:
-    states = small().update_many(NOISE[:100] * np.linspace(0.1, 10, 100))
-    assert not any(state.alarm for state in states)
-    assert states[-1].reasons == ("not calibrated: no alarm can be raised",)
-    assert np.isnan(states[-1].pvalue)
+def test_evidence_is_what_the_definitions_say() -> None:
+    x = red(900, coefficient=0.6, seed=3)[:, 0] * 7.0 + 40.0
+    found = ews.Monitor(reference=150, smoothing=None, average_run_length=1e9).update_many(x)
+    coefficient, evidence = by_definition(x, 150)
+    np.testing.assert_allclose(found.coefficient[150:, 0], coefficient[150:], rtol=1e-9)
+    for place, name in enumerate(TESTS[:2]):
+        np.testing.assert_allclose(found.evidence[name][150:, 0], evidence[150:, place], rtol=1e-9)
+    assert np.isnan(found.coefficient[:150]).all()
 
 
-def test_pvalues_are_shares_of_simulations() -> None:
-    calibration = small().calibrate(NOISE[:200], horizon=30, n_simulations=99)
-    for name in ("variance", "ac1"):
-        assert calibration.pvalue(name, -np.inf) == 1.0
-        assert calibration.pvalue(name, np.inf) == pytest.approx(0.01)
-        assert np.isnan(calibration.pvalue(name, np.nan))
-        at = calibration.thresholds[name]
-        assert calibration.pvalue(name, at) > 0.05 >= calibration.pvalue(name, np.nextafter(at, 2))
+def test_one_by_one_is_what_the_whole_record_gives_over_a_million_observations() -> None:
+    x = holed(red(1_000_000, coefficient=0.7, seed=5), 0.05)
+    whole = ews.Monitor(average_run_length=2000).update_many(x)
+    monitor = ews.Monitor(average_run_length=2000)
+    cuts = [0, *np.sort(np.random.default_rng(0).integers(0, x.size, 300)).tolist(), x.size]
+    parts = [monitor.update_many(x[a:b]) for a, b in pairwise(cuts)]
+    for name, evidence in joined(parts).items():
+        np.testing.assert_array_equal(evidence, whole.evidence[name])
+    assert tuple(alarm for part in parts for alarm in part.alarms) == whole.alarms
+    # The plain step in Python is the same to the last digits; from here on a stretch of it.
+    saved = monitor.to_dict()
+    more = holed(red(3000, coefficient=0.7, seed=6), 0.05)
+    compiled, plain = ews.Monitor.from_dict(saved), ews.Monitor.from_dict(saved)
+    batch, single = compiled.update_many(more), [plain.update(float(value)) for value in more[:, 0]]
+    for name, evidence in joined(single).items():
+        np.testing.assert_allclose(evidence, batch.evidence[name], rtol=1e-12)
 
 
-def test_an_alarm_is_raised_at_the_rate_itself() -> None:
-    """A p-value that occurs is made the rate: the same simulations, and an alarm where it occurs."""
-
-    def watched(rate: float) -> tuple[ews.MonitorState, ...]:
-        monitor = small(indicators="variance", rule="level")
-        monitor.calibrate(NOISE[:200], horizon=60, false_alarm_rate=rate, n_simulations=39)
-        return monitor.update_many(NOISE[200:260] * np.linspace(1, 3, 60))
-
-    rate = sorted({state.pvalue for state in watched(0.05) if state.pvalue > 0.05})[0]
-    at = [state for state in watched(rate) if state.pvalue == rate]
-    assert at
-    assert all(state.alarms == ("variance",) for state in at)
-
-
-def test_the_threshold_is_the_least_at_which_the_rate_is_kept() -> None:
-    ordered, smallest = np.arange(19.0), np.arange(1, 20) / 20
-    assert [_threshold(ordered, smallest, rate) for rate in (0.1, 0.15, 0.0999, 0.2)] == [18.0, 17.0, np.inf, 16.0]
-
-
-def test_a_simulation_without_a_statistic_counts_as_one_that_goes_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    simulate = calibration_module._simulate
-
-    def some_undefined(*given: Any, **options: Any) -> np.ndarray:
-        found = simulate(*given, **options)
-        found[:, :10] = np.nan
-        return found
-
-    monkeypatch.setattr(calibration_module, "_simulate", some_undefined)
-    found = small().calibrate(NOISE[:200], horizon=30, n_simulations=99)
-    assert all(np.isposinf(row).sum() == 10 for row in found.maxima.values())
-    assert set(found.thresholds.values()) == {np.inf}
+@pytest.mark.parametrize("timed", ["no", "dates", "numbers"])
+def test_saved_in_mid_run_it_goes_on_bit_for_bit(timed: str) -> None:
+    x = holed(red(700, 3, seed=2), 0.2)
+    time: Any = None
+    if timed != "no":
+        time = np.cumsum(np.random.default_rng(3).exponential(size=700)) + 0.1 * np.arange(700)
+    if timed == "dates":
+        time = np.datetime64("2001-01-01", "ns") + (time * 86_400e9).astype("timedelta64[ns]")
+    whole = ews.Monitor(**EVERYTHING).update_many(x, time)
+    for cut in (0, 1, 30, 59, 60, 75, 500):  # before, in and after the reference
+        monitor = ews.Monitor(**EVERYTHING)
+        before = monitor.update_many(x[:cut], None if time is None else time[:cut])
+        again = ews.Monitor.from_dict(json.loads(json.dumps(monitor.to_dict())))
+        after = again.update_many(x[cut:], None if time is None else time[cut:])
+        for name, evidence in whole.evidence.items():
+            np.testing.assert_array_equal(np.concatenate([before.evidence[name], after.evidence[name]]), evidence)
+        assert before.alarms + after.alarms == whole.alarms
 
 
-@pytest.mark.parametrize(("detrend", "bandwidth"), [(None, None), ("running_mean", 9)])
-def test_memory_is_corrected_for_its_bias_of_first_order(detrend: str | None, bandwidth: int | None) -> None:
-    """About a fitted mean it is (1 + 4ρ) / m too small (Kendall 1954)."""
-    residual = np.asarray(ews.models.ar1(n=80, coefficient=0.5, seed=3).values)
-    centred = residual - residual.mean() if detrend is None else residual
-    raw = (centred[1:] @ centred[:-1]) / (centred @ centred)
-    bias = (1 + 4 * raw) / 80 if detrend is None else 3 * raw / 80
-    assert _fit(small(detrend=detrend, bandwidth=bandwidth).config, residual).memory == pytest.approx(raw + bias)
+def test_series_do_not_know_of_each_other_and_units_do_not_matter() -> None:
+    x = holed(red(600, 3, seed=8), 0.1)
+    together = ews.Monitor(**EVERYTHING).update_many(x)
+    for place in range(3):
+        alone = ews.Monitor(**EVERYTHING).update_many(x[:, place] * 4.0 + 4096.0)
+        for name in TESTS:
+            np.testing.assert_allclose(alone.evidence[name][:, 0], together.evidence[name][:, place], rtol=1e-6)
+    for scale in (1e-150, 1e150):
+        far = ews.Monitor(**EVERYTHING).update_many(x * scale)
+        np.testing.assert_allclose(far.evidence["noise up"], together.evidence["noise up"], rtol=1e-6)
 
 
-@pytest.mark.parametrize("phi", [-0.5, 0.0, 0.4, 0.9])
-def test_the_standard_error_of_memory_is_bartletts(phi: float) -> None:
-    m = 400
-    found = _standard_error(np.ones(1), np.zeros(1, np.int64), phi, m)
-    assert found == pytest.approx(np.sqrt((1 - phi**2) / m), rel=1e-6)
+def test_a_gap_is_a_longer_step() -> None:
+    """Missing values of an even record, and the same record with times and without those rows."""
+    x = holed(red(800, coefficient=0.8, seed=9)[:, 0], 0.3)
+    there = np.flatnonzero(~np.isnan(x))
+    gappy = ews.Monitor(**EVERYTHING).update_many(x)
+    for time in (there.astype(float), 1990.0 + 0.25 * there, np.datetime64("2000-01-01") + there):
+        timed = ews.Monitor(**EVERYTHING).update_many(x[there], time)
+        for name in TESTS:
+            np.testing.assert_allclose(timed.evidence[name][:, 0], gappy.evidence[name][there, 0], rtol=1e-8)
+    # The coefficient over one step is found from the gaps, whatever their pattern.
+    uneven = np.cumsum(np.random.default_rng(0).exponential(size=20_000) + 0.01)
+    kept = 0.7 ** np.diff(uneven)
+    ou = np.zeros(uneven.size)
+    noise = np.random.default_rng(1).standard_normal(uneven.size)
+    for t in range(1, uneven.size):
+        ou[t] = kept[t - 1] * ou[t - 1] + math.sqrt(1.0 - kept[t - 1] ** 2) * noise[t]
+    found = ews.Monitor(smoothing=None).update_many(ou, uneven)
+    assert found.coefficient[-1, 0] == pytest.approx(0.7 ** np.median(np.diff(uneven[:200])), abs=0.03)
+
+
+# ---- how often it is wrong ----------------------------------------------------------------------------------------
+
+
+NOISES: dict[str, dict[str, float]] = {
+    "white": {"coefficient": 0.0},
+    "AR(1) 0.5": {},
+    "AR(1) 0.9": {"coefficient": 0.9},
+    "AR(1) -0.5": {"coefficient": -0.5},
+    "t3": {"t": 3.0},
+    "10 % missing": {"missing": 0.1},
+    "t3, 0.9, 10 % missing": {"t": 3.0, "coefficient": 0.9, "missing": 0.1},
+}
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_the_average_run_length_is_the_one_asked_for(noise: str) -> None:
+    options = dict(NOISES[noise])
+    missing = options.pop("missing", 0.0)
+    x = holed(red(4000, 1200, seed=11, **options), missing)
+    found = ews.Monitor(average_run_length=500, reference=150).update_many(x)
+    first: dict[str, int] = {}
+    for alarm in found.alarms:
+        first.setdefault(alarm.name, alarm.index)
+    seen = np.cumsum(~np.isnan(x), axis=0)
+    watched = [seen[first.get(name, len(x) - 1), place] - 150 for place, name in enumerate(found.names)]
+    length = sum(watched) / len(first)
+    # 10 %, and two standard errors of 1,200 run lengths
+    assert 500 * (0.9 - 2 / math.sqrt(1200)) < length < 500 * (1.1 + 2 / math.sqrt(1200)), length
+
+
+def test_outliers_skewness_and_a_moving_mean_do_not_alarm_more_often() -> None:
+    x = red(4000, 300, seed=12)
+    rng = np.random.default_rng(1)
+    spoilt = {
+        "outliers": np.where(rng.random(x.shape) < 0.02, x + 15.0 * rng.standard_normal(x.shape), x),
+        "skewed": np.exp(0.7 * x),
+        "moving": x + 0.002 * np.arange(len(x))[:, None],
+    }
+    for label, values in spoilt.items():
+        found = ews.Monitor(average_run_length=5000).update_many(values)
+        expected = 300 * 3800 / 5000
+        assert len(found.alarms) < 1.25 * expected, label
+
+
+# ---- what it finds ------------------------------------------------------------------------------------------------
+
+
+def changed(kind: str, n: int = 2000, at: int = 1000) -> np.ndarray:
+    """A record of which something changes from `at` on."""
+    rng = np.random.default_rng(4)
+    x, e = np.zeros(n), rng.standard_normal(n)
+    for t in range(1, n):
+        late = t >= at
+        phi = {"memory towards +1": 0.85, "memory towards −1": -0.3}.get(kind, 0.4) if late else 0.4
+        size = {"noise up": 1.6, "noise down": 0.6}.get(kind, 1.0) if late else 1.0
+        x[t] = phi * x[t - 1] + size * e[t]
+    return x + {"level up": 1.0, "level down": -1.0}.get(kind, 0.0) * (np.arange(n) >= at)
+
+
+@pytest.mark.parametrize("kind", TESTS)
+def test_each_change_is_found_named_and_dated(kind: str) -> None:
+    found = ews.Monitor(tests=TESTS, smoothing=None, average_run_length=10_000).update_many(changed(kind))
+    alarm = found.alarms[0]
+    assert alarm.test == kind
+    assert 1000 < alarm.index < 1200
+    assert abs(alarm.since - 1000) < 60
+    assert alarm.reason.startswith("value: ")
+    assert found.reasons[0] == alarm.reason
+
+
+# ---- how it is used -----------------------------------------------------------------------------------------------
+
+
+def test_the_ways_in_agree() -> None:
+    x = red(200, 2, seed=1)
+    names = ("lake", "river")
+    days = pd.date_range("2001-01-01", periods=200)
+    frame = pd.DataFrame(x, columns=list(names), index=days)
+    options: dict[str, Any] = {"reference": 40, "average_run_length": 50}
+    by_frame = ews.Monitor(**options).update_many(frame)
+    assert by_frame.names == names
+    assert by_frame.time[0] == np.datetime64("2001-01-01")
+    assert by_frame.alarms
+    assert by_frame.alarms[0].time == days[by_frame.alarms[0].index]
+    one, other = ews.Monitor(**options), ews.Monitor(**options)
+    rows = [one.update(dict(zip(names, row, strict=True)), day) for row, day in zip(x, days, strict=True)]
+    turned = [
+        other.update({"river": row[1], "lake": row[0]} if k else {"lake": row[0], "river": row[1]}, days[k])
+        for k, row in enumerate(x)
+    ]
+    for parts in (rows, turned):
+        for name, evidence in joined(parts).items():
+            np.testing.assert_allclose(evidence, by_frame.evidence[name], rtol=1e-12)
+    assert [alarm for part in rows for alarm in part.alarms] == list(by_frame.alarms)
+
+    async def arriving() -> AsyncIterator[Any]:
+        for pair in zip(days, x, strict=True):
+            yield pair
+
+    async def collected() -> list[ews.MonitorUpdate]:
+        monitor = ews.Monitor(**options)
+        return [found async for found in monitor.watch(arriving())]
+
+    awaited = asyncio.run(collected())
+    np.testing.assert_allclose(joined(awaited)[TESTS[0]], by_frame.evidence[TESTS[0]], rtol=1e-12)
+
+
+def test_results_are_read_seen_and_kept() -> None:
+    found = ews.Monitor(tests=TESTS, smoothing=None).update_many(changed("level up"))
+    assert ews.MonitorUpdate.from_json(found.to_json()) == found
+    frame = found.to_frame()
+    assert frame["alarm"].sum() == len(found.alarms)
+    assert list(frame.columns[2:-1]) == list(TESTS)
+    assert "level up" in found.summary()
+    assert len(found.plot().axes) == 2
+    many = ews.Monitor(reference=20, average_run_length=20).update_many(red(300, 50))
+    assert len(many.plot().axes) == 8
+    assert many.to_frame().index.names == ["time", "series"]
+    assert "alarms more" in many.summary()
+
+
+def test_a_series_that_does_not_vary_is_waited_for() -> None:
+    still = np.column_stack([np.full(300, 2.0), red(300, seed=1)[:, 0], np.full(300, np.nan)])
+    monitor = ews.Monitor(reference=100)
+    found = monitor.update_many(still)
+    assert found.waiting == {"series 1": 100, "series 3": 100}
+    assert not np.isnan(found.coefficient[100:, 1]).any()
+    assert np.isnan(found.coefficient[:, [0, 2]]).all()
+    later = monitor.update_many(red(200, 3, seed=2))
+    assert not later.waiting
+    assert not np.isnan(later.coefficient[100:]).any()
+    counts = np.random.default_rng(0).poisson(0.3, 2000)  # more than half are 0
+    assert not ews.Monitor().update_many(counts).waiting
+
+
+def test_the_former_options_make_the_former_monitor() -> None:
+    with pytest.warns(DeprecationWarning, match=r"ews\.IndicatorMonitor"):
+        former: Any = ews.Monitor(window=20, detrend=None)
+    assert isinstance(former, ews.IndicatorMonitor)
+    assert isinstance(ews.Monitor.from_dict(former.to_dict()), ews.IndicatorMonitor)
 
 
 @pytest.mark.parametrize(
-    ("detrend", "bandwidth", "n", "expected"), [(None, None, 40, 0.5), ("running_mean", 25, 90, 0.5)]
-)
-def test_memory_of_short_references_is_not_underestimated(
-    detrend: str | None, bandwidth: int | None, n: int, expected: float
-) -> None:
-    """Uncorrected it would be 0.5 − (1 + 4 · 0.5) / 40 = 0.425, and as much less through the smoother."""
-    config = small(detrend=detrend, bandwidth=bandwidth).config
-    rows = np.array([ews.models.ar1(n=n, coefficient=expected, seed=seed).values for seed in range(400)])
-    engine = Engine(config, len(rows))
-    residual = np.array([engine.advance(values).residual for values in rows.T])[engine.weights.size - 1 :]
-    found = [_fit(config, one).coefficient for one in residual.T]
-    assert np.mean(found) == pytest.approx(expected, abs=0.02)
-
-
-def test_a_calibration_depends_on_its_seed_alone() -> None:
-    one, same, other = (small().calibrate(NOISE[:200], horizon=30, n_simulations=99, seed=k) for k in (1, 1, 2))
-    np.testing.assert_array_equal(one.smallest, same.smallest)
-    assert one.thresholds == same.thresholds
-    assert any((one.maxima[name] != other.maxima[name]).any() for name in one.maxima)
-
-
-@pytest.mark.parametrize(("detrend", "bandwidth"), [("gaussian", 20), ("running_mean", 15), (None, None)])
-@pytest.mark.parametrize("coefficient", [0.0, 0.6, 0.9])
-def test_the_noise_is_found_through_the_smoother(
-    detrend: str | None, bandwidth: float | None, coefficient: float
-) -> None:
-    """A smoother takes memory out; the coefficient is that of what came before it."""
-    x = ews.models.ar1(n=6000, coefficient=coefficient, seed=5).values
-    found = small(detrend=detrend, bandwidth=bandwidth).calibrate(x, horizon=1, n_simulations=99)
-    assert found.coefficient == pytest.approx(coefficient, abs=0.06)
-    innovations = x[1:] - coefficient * x[:-1]
-    assert found.innovation_sd == pytest.approx(innovations.std(), rel=0.05)
-
-
-def test_a_calibrated_monitor_has_seen_the_reference() -> None:
-    monitor = small()
-    monitor.calibrate(NOISE[:200], horizon=100, n_simulations=99)
-    continued = monitor.update_many(NOISE[200:250])
-    plain = small().update_many(NOISE[:250])
-    assert continued[0].index == 200
-    assert [state.statistics for state in continued] == [state.statistics for state in plain[200:]]
-    monitor.reset()
-    assert monitor.calibration is not None
-    again = monitor.update_many(NOISE[:50])
-    assert [str(state.statistics) for state in again] == [str(state.statistics) for state in plain[:50]]
-
-
-def test_past_the_horizon_it_says_so() -> None:
-    monitor = small()
-    monitor.calibrate(NOISE[:200], horizon=5, n_simulations=99)
-    states = monitor.update_many(NOISE[200:206])
-    assert not any("horizon" in text for text in states[4].reasons)
-    assert any("no longer holds" in text for text in states[5].reasons)
-
-
-def test_a_missing_value_stays_in_its_windows() -> None:
-    gappy = NOISE[:150].copy()
-    gappy[[60, 61]] = np.nan, np.inf
-    states = small().update_many(gappy)
-    missing = np.array([state.missing for state in states])
-    measured = np.isfinite([state.indicators["variance"] for state in states])
-    assert (missing > 0).tolist() == [60 <= t < 73 for t in range(150)]
-    assert missing.max() == 2
-    np.testing.assert_array_equal(measured[11:], missing[11:] == 0)
-    silent = np.isnan(statistics(states, "variance"))
-    assert silent[60 : 73 + 9].all()
-    assert not silent[73 + 9 :].any()
-
-
-def test_the_smoother_leaves_missing_values_out() -> None:
-    gappy = np.where(np.arange(60) == 40, np.nan, NOISE[:60])
-    trend = np.array([state.trend for state in small(detrend="running_mean", bandwidth=5).update_many(gappy)])
-    expected = [np.nan if t == 40 else np.nanmean(gappy[max(0, t - 4) : t + 1]) for t in range(60)]
-    np.testing.assert_allclose(trend, expected, rtol=1e-12)
-
-
-def test_none_and_only_missing_values() -> None:
-    monitor = small()
-    state = None
-    for _ in range(40):
-        state = monitor.update(None)
-    assert state is not None
-    assert np.isnan(state.value)
-    assert state.missing == 12
-
-
-def test_a_constant_record_has_no_variance_and_no_alarm() -> None:
-    monitor = small()
-    monitor.calibrate(NOISE[:200], horizon=100, n_simulations=99)
-    states = monitor.update_many(np.full(100, 0.3))
-    assert states[-1].residual == 0.0
-    assert states[-1].indicators["variance"] == 0.0
-    assert np.isnan(states[-1].indicators["ac1"])
-    assert not states[-1].alarm
-
-
-def test_memory_does_not_grow() -> None:
-    monitor = small()
-    monitor.update_many(NOISE[:100])
-    before = len(json.dumps(monitor.to_dict()["engine"]["raw"])), monitor._engine.raw.shape
-    monitor.update_many(NOISE[100:])
-    assert monitor._engine.raw.shape == before[1]
-    arrays = [value for value in vars(monitor._engine).values() if isinstance(value, np.ndarray)]
-    assert sum(array.size for array in arrays) < 12 * 10
-
-
-# ---- recorded runs -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("rule", ["level", "trend"])
-def test_runs_are_watched_as_any_record_is(rule: Any) -> None:
-    runs = np.random.default_rng(1).standard_normal((90, 60))
-    monitor = small(rule=rule, indicators=("variance", "skewness"))
-    calibration = monitor.calibrate_on(runs)
-    half = 45 if rule == "level" else 0
-    assert (calibration.n_simulations, calibration.reference_length, calibration.horizon) == (90 - half, half, 60)
-    largest = []
-    for run in runs[half:]:
-        monitor.reset()
-        largest.append(np.nanmax(statistics(monitor.update_many(run), "variance")))
-    np.testing.assert_allclose(np.sort(largest), calibration.maxima["variance"], rtol=1e-12)
-    # Of runs that are all alike, these among them, no more alarm than the rate allows.
-    alarms = 0
-    for run in runs[half:]:
-        monitor.reset()
-        alarms += any(state.alarm for state in monitor.update_many(run))
-    assert alarms <= 0.05 * (90 - half)
-    assert ews.Monitor.from_dict(json.loads(json.dumps(monitor.to_dict()))).to_dict() == monitor.to_dict()
-
-
-def test_the_level_of_runs_is_that_of_all_their_windows() -> None:
-    runs = np.random.default_rng(1).standard_normal((80, 40))
-    monitor = small(rule="level", detrend=None, bandwidth=None, indicators="variance")
-    calibration = monitor.calibrate_on(runs)
-    values = ews.variance(runs[:40], window=12)[:, 11:]
-    assert calibration.centre["variance"] == pytest.approx(values.mean(), rel=1e-12)
-    assert calibration.spread["variance"] == pytest.approx(values.std(ddof=1), rel=1e-12)
-
-
-def test_a_run_that_cannot_alarm_counts_as_one_that_does_not() -> None:
-    runs = np.random.default_rng(1).standard_normal((60, 40))
-    runs[:20, ::5] = np.nan
-    calibration = small(detrend=None, bandwidth=None).calibrate_on(runs)
-    assert (calibration.maxima["variance"] == -np.inf).sum() == 20
-    assert np.isfinite(calibration.thresholds["variance"])
-
-
-@pytest.mark.parametrize(
-    ("options", "error"),
+    ("options", "error", "said"),
     [
-        ({"runs": []}, errors.InputTypeError),
-        ({"runs": "runs"}, errors.InputTypeError),
-        ({"runs": 3.0}, errors.InputTypeError),
-        ({"runs": [[1.0, "a"]] * 60}, errors.InputTypeError),
-        ({"runs": np.zeros((20, 60))}, errors.ArgumentError),
-        ({"runs": np.zeros((60, 60)), "horizon": 61}, errors.ValueRangeError),
-        ({"runs": np.zeros((60, 60)), "horizon": 12}, errors.SeriesTooShortError),
-        ({"runs": np.zeros((60, 60)), "false_alarm_rate": 0.01}, errors.ArgumentError),
+        ({"average_run_length": 5}, ValueRangeError, "average_run_length"),
+        ({"average_run_length": math.inf}, ValueRangeError, "average_run_length"),
+        ({"tests": ("memory",)}, UnknownNameError, "memory towards"),
+        ({"tests": ()}, ValueRangeError, "at least one name"),
+        ({"reference": 5}, ValueRangeError, "reference"),
+        ({"reference": 30.5}, ValueRangeError, "reference"),
+        ({"smoothing": 2}, ValueRangeError, "smoothing"),
+        ({"transform": "lg"}, ArgumentError, "transform"),
+        ({"treshold": 3}, ArgumentError, "treshold"),
     ],
 )
-def test_runs_that_cannot_be_used(options: dict[str, Any], error: type[Exception]) -> None:
-    with pytest.raises(error):
-        small().calibrate_on(**options)
+def test_what_cannot_be_meant_is_refused(options: dict[str, Any], error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        ews.Monitor(**options)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("rule", "coefficient"), [("level", 0.5), ("level", 0.9), ("trend", 0.5)])
-def test_false_alarms_are_as_many_as_asked_for(rule: Any, coefficient: float) -> None:
-    """300 records of the calibrated kind; 0.05 with a standard error of 0.013."""
-    records = ews.models.ar1(n=250, coefficient=coefficient, replicates=300, seed=11).values
-    alarms = 0
-    for seed, record in enumerate(records):
-        monitor = ews.Monitor(window=25, bandwidth=25, rule=rule)
-        monitor.calibrate(record[:150], horizon=100, n_simulations=99, seed=seed)
-        alarms += any(state.alarm for state in monitor.update_many(record[150:]))
-    assert alarms / 300 <= 0.05 + 3 * 0.013
-
-
-# ---- saving --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("rule", ["trend", "level"])
-def test_a_saved_monitor_goes_on_bit_for_bit(rule: Any) -> None:
-    monitor = small(rule=rule, indicators=("variance", "ac1", "skewness", "cv"))
-    monitor.calibrate(NOISE[:150], horizon=50, n_simulations=99)
-    gappy = np.where(np.arange(400) == 205, -np.inf, NOISE)
-    monitor.update_many(gappy[150:210])
-    text = json.dumps(monitor.to_dict(), allow_nan=False)
-    again = ews.Monitor.from_dict(json.loads(text))
-    assert json.dumps(again.to_dict()) == text
-    assert again.config == monitor.config
-    for one, other in zip(again.update_many(gappy[210:300]), monitor.update_many(gappy[210:300]), strict=True):
-        assert repr(one) == repr(other)
-    assert json.dumps(again.to_dict()) == json.dumps(monitor.to_dict())
-
-
-def test_dates_survive_saving() -> None:
-    monitor = small()
-    monitor.update(1.0, time=np.datetime64("2020-01-01"))
-    again = ews.Monitor.from_dict(json.loads(json.dumps(monitor.to_dict())))
-    assert again.state is not None
-    assert again.state.time == np.datetime64("2020-01-01", "ns")
-    with pytest.raises(errors.ValueRangeError, match="later"):
-        again.update(1.0, time="2019-12-31")
-
-
-def test_what_is_no_saved_monitor_is_refused() -> None:
-    monitor = small()
-    monitor.calibrate(NOISE[:150], horizon=50, n_simulations=99)
-    monitor.update(1.0)
-    saved = json.loads(json.dumps(monitor.to_dict()))
-    for wrong in (None, [], {}, {"monitor": 2}):
-        with pytest.raises(errors.ArgumentError):
-            ews.Monitor.from_dict(wrong)  # type: ignore[arg-type]
-
-    def broken(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
-        changed = copy.deepcopy(saved)
-        place: Any = changed
-        for key in path[:-1]:
-            place = place[key]
-        place[path[-1]] = value
-        return changed
-
-    for path, value in [
-        (("engine", "raw"), [[1.0]]),
-        (("engine", "raw"), "abc"),
-        (("engine", "residual", 0, 3), "1.0"),
-        (("engine", "seen"), -1),
-        (("engine",), None),
-        (("config", "window"), 0),
-        (("config",), {}),
-        (("calibration", "maxima"), {}),
-        (("calibration", "smallest"), []),
-        (("calibration", "n_simulations"), True),
-        (("calibration", "thresholds", "ac1"), "high"),
-        (("state", "alarms"), "ac1"),
-        (("state", "time"), "yesterday"),
-        (("state",), {}),
-        (("watched",), -3),
-        (("timed",), "no"),
-    ]:
-        with pytest.raises(errors.ArgumentError):
-            ews.Monitor.from_dict(broken(path, value))
-
-
-# ---- bad input -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("options", "error"),
-    [
-        ({"window": 2}, errors.WindowError),
-        ({"window": 0.5}, errors.WindowError),
-        ({"window": True}, errors.WindowError),
-        ({"window": "12"}, errors.WindowError),
-        ({"window": 5, "indicators": "kurtosis", "history": 2}, errors.ValueRangeError),
-        ({"window": 4, "indicators": "ac3"}, errors.WindowError),
-        ({"bandwidth": 0.2}, errors.ValueRangeError),
-        ({"bandwidth": np.nan}, errors.ValueRangeError),
-        ({"bandwidth": np.inf}, errors.ValueRangeError),
-        ({"bandwidth": True}, errors.ValueRangeError),
-        ({"bandwidth": 1.5, "detrend": "running_mean"}, errors.ValueRangeError),
-        ({"detrend": None}, errors.ArgumentError),
-        ({"detrend": "lowess"}, errors.UnknownNameError),
-        ({"detrend": 3}, errors.UnknownNameError),
-        ({"indicators": "varience"}, errors.UnknownNameError),
-        ({"indicators": "density_ratio"}, errors.UnknownNameError),
-        ({"indicators": ()}, errors.ValueRangeError),
-        ({"indicators": (1,)}, errors.InputTypeError),
-        ({"rule": "slope"}, errors.UnknownNameError),
-    ],
-)
-def test_choices_that_cannot_be_used(options: dict[str, Any], error: type[Exception]) -> None:
-    with pytest.raises(error):
-        small(**options)
-
-
-@pytest.mark.parametrize("value", [True, np.True_, "1.0", b"1", 1j, [1.0], np.array([1.0]), np.array("1"), {}, 10**400])
-def test_a_value_that_is_no_number_changes_nothing(value: Any) -> None:
-    monitor = small()
-    monitor.update(1.0)
+def test_observations_that_cannot_be_meant_are_refused_and_change_nothing() -> None:
+    monitor = ews.Monitor(reference=20)
+    monitor.update_many(red(40, 2), np.arange(40.0))
     before = json.dumps(monitor.to_dict())
-    with pytest.raises(errors.ArgumentError):
-        monitor.update(value)
-    with pytest.raises(errors.ArgumentError):
-        monitor.update_many([1.0, value])
+    refused: list[tuple[Any, Any]] = [
+        (1.0, 40.0),  # one series of two
+        ([1.0, 2.0, 3.0], 40.0),
+        ({"a": 1.0, "b": 2.0}, 40.0),
+        ([1.0, "2"], 40.0),
+        ([True, 1.0], 40.0),
+        ([1.0, 2.0], None),  # had times
+        ([1.0, 2.0], 39.0),  # not later
+        ([1.0, 2.0], math.nan),
+        ([1.0, 2.0], "2001-01-01"),  # of another kind
+        ([1.0, 10**400], 40.0),
+        ([], 40.0),
+    ]
+    for value, time in refused:
+        with pytest.raises(ArgumentError):
+            monitor.update(value, time)
+    for values, time in (
+        (np.zeros((2, 2)), [41.0, 41.0]),
+        (np.zeros((2, 2)), [1e308, -1e308]),
+        ([[1.0], [2.0]], [40.0, 41.0]),
+    ):
+        with pytest.raises(ArgumentError):
+            monitor.update_many(values, time)
+    with pytest.raises(InputTypeError):
+        asyncio.run(_all(monitor, (1.0, 2.0, 3.0)))
     assert json.dumps(monitor.to_dict()) == before
+    monitor.update([None, math.inf], 1e300)  # both missing
 
 
-def test_numbers_of_any_kind_are_taken() -> None:
-    monitor = small()
-    for value in (1, np.float32(1), np.int8(1), np.array(1.0), np.float64(1), np.uint64(1)):
-        assert monitor.update(value).value == 1.0  # type: ignore[arg-type]
-    assert monitor.update_many([]) == ()
+async def _all(monitor: ews.Monitor, *observations: Any) -> None:
+    async def arriving() -> AsyncIterator[Any]:
+        for one in observations:
+            yield one
+
+    async for _ in monitor.watch(arriving()):
+        pass
 
 
-def test_times() -> None:
-    monitor = small()
-    assert monitor.update(1.0, time=3).time == 3.0
-    assert [state.time for state in monitor.update_many([1.0, 2.0], time=[4, 6.5])] == [4.0, 6.5]
-    for wrong in (6.5, 1, "2001-01-01", np.nan, [7]):
-        with pytest.raises(errors.ArgumentError):
-            monitor.update(1.0, time=wrong)
-    with pytest.raises(errors.ArgumentError, match="time"):
-        monitor.update(1.0)
-    with pytest.raises(errors.ArgumentError, match="later"):
-        monitor.update_many([1.0, 2.0], time=[9, 8])
-    assert monitor.update(1.0, time=9).index == 3
-    monitor.reset()
-    assert monitor.update(1.0).time == 0.0
-    with pytest.raises(errors.ArgumentError, match="time"):
-        monitor.update(1.0, time=5)
-
-
-@pytest.mark.parametrize(
-    ("changed", "error"),
-    [
-        ({"reference": NOISE[:20]}, errors.SeriesTooShortError),
-        ({"reference": np.zeros(200)}, errors.ArgumentError),
-        ({"reference": np.where(np.arange(200) == 3, np.nan, NOISE[:200])}, errors.MissingValuesError),
-        ({"reference": ["a"] * 200}, errors.InputTypeError),
-        ({"reference": NOISE[:200] > 0}, errors.InputTypeError),
-        ({"reference": NOISE.reshape(2, 200)}, errors.InputTypeError),
-        ({"horizon": 0}, errors.ValueRangeError),
-        ({"horizon": 10.0}, errors.ValueRangeError),
-        ({"false_alarm_rate": 0}, errors.ValueRangeError),
-        ({"false_alarm_rate": 1.0}, errors.ValueRangeError),
-        ({"false_alarm_rate": "5 %"}, errors.ValueRangeError),
-        ({"false_alarm_rate": 0.001}, errors.ArgumentError),
-        ({"n_simulations": 0}, errors.ValueRangeError),
-        ({"seed": -1}, errors.ValueRangeError),
-        ({"seed": 1.5}, errors.ValueRangeError),
-    ],
-)
-def test_calibrations_that_cannot_be_made(changed: dict[str, Any], error: type[Exception]) -> None:
-    monitor = small()
-    options = {"reference": NOISE[:200], "horizon": 20, "n_simulations": 99, **changed}
-    with pytest.raises(error):
-        monitor.calibrate(**options)
-    assert monitor.calibration is None
-
-
-def test_it_runs_where_only_numpy_is_installed() -> None:
-    code = """
-import sys
-class Hide:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"numba", "llvmlite", "scipy", "pandas", "matplotlib", "statsmodels"}:
-            raise ModuleNotFoundError(name)
-sys.meta_path.insert(0, Hide())
-import json
-import numpy as np
-import ews
-x = np.random.default_rng(0).standard_normal(300)
-for rule in ("trend", "level"):
-    names = ("mean", "variance", "std", "cv", "skewness", "kurtosis", "ac1", "ac2", "ac3")
-    monitor = ews.Monitor(window=20, rule=rule, indicators=names)
-    monitor.calibrate(x[:200], horizon=20, n_simulations=59)
-    ews.Monitor.from_dict(json.loads(json.dumps(monitor.to_dict()))).update_many(x[200:])
-    monitor.update(1.0, time=3.0) if rule == "trend" else monitor.update(1.0, time=np.datetime64("2020-01-01"))
-print("done")
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout == "done\n", done.stderr
+def test_what_was_saved_is_looked_at() -> None:
+    monitor = ews.Monitor(reference=20)
+    monitor.update_many(red(40, 2))
+    saved = monitor.to_dict()
+    state = [list(row) for row in saved["state"]]
+    state[0][step.POWER] = -1.0
+    for part, value in {
+        "config": {}, "names": ["a", "a"], "state": state, "learning": [None], "apart": [-1.0, 0.0], "seen": -1,
+        "clock": {"timed": True, "newest": "now"}, "monitor": 3,
+    }.items():  # fmt: skip
+        with pytest.raises(ArgumentError):
+            ews.Monitor.from_dict({**saved, part: value})
+    for value in (None, {}, {**saved, "more": 1}, {key: saved[key] for key in list(saved)[1:]}):
+        with pytest.raises(ArgumentError):
+            ews.Monitor.from_dict(value)  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ VERBS: dict[str, Any] = {
         n=60, replicates=2, positives="fold", nulls="white", n_times=1, n_bootstrap=9, **options
     ),
     "abrupt_shift": lambda **options: ews.abrupt_shift(X, **FAST, **options),
-    "calibrate": lambda **options: ews.Monitor(window=10, bandwidth=10, indicators="variance").calibrate(
+    "calibrate": lambda **options: ews.IndicatorMonitor(window=10, bandwidth=10, indicators="variance").calibrate(
         X, horizon=20, n_simulations=39, **options
     ),
     "classifier": lambda **options: ews.bifurcations.classifier(X, history=0, **FAST, **options),
@@ -61,7 +61,7 @@ def test_a_function_hears_of_every_step_up_to_the_last(verb: str) -> None:
 
 
 def test_a_verb_keeps_its_signature_and_name() -> None:
-    for verb in (ews.detect, ews.evaluate, ews.bifurcations.restoring, ews.Monitor.calibrate):
+    for verb in (ews.detect, ews.evaluate, ews.bifurcations.restoring, ews.IndicatorMonitor.calibrate):
         assert "progress" in inspect.signature(verb).parameters
         assert verb.__doc__
 

@@ -114,14 +114,14 @@ def test_a_benchmark_is_transformed() -> None:
 def test_a_monitor_transforms_what_it_sees_and_what_it_learned_from() -> None:
     reference, later = np.exp(NOISE), np.exp(np.random.default_rng(4).standard_normal(40))
     options: dict[str, Any] = {"window": 10, "bandwidth": 10, "indicators": "variance", "history": 10}
-    asked, by_hand = ews.Monitor(transform="log", **options), ews.Monitor(**options)
+    asked, by_hand = ews.IndicatorMonitor(transform="log", **options), ews.IndicatorMonitor(**options)
     for monitor, values in ((asked, reference), (by_hand, np.log(reference))):
         monitor.calibrate(values, horizon=40, n_simulations=39)
     assert asked.calibration.thresholds == by_hand.calibration.thresholds  # type: ignore[union-attr]
     asked.update_many(later)
     by_hand.update_many(np.log(later))
     assert asked.state.indicators == by_hand.state.indicators  # type: ignore[union-attr]
-    again = ews.Monitor.from_dict(json.loads(json.dumps(asked.to_dict())))
+    again = ews.IndicatorMonitor.from_dict(json.loads(json.dumps(asked.to_dict())))
     assert again.config == asked.config
     assert again.update(2.0).to_dict() == asked.update(2.0).to_dict()
     assert np.isnan(asked.update(None).value)
@@ -132,14 +132,14 @@ def test_a_monitor_transforms_what_it_sees_and_what_it_learned_from() -> None:
 
 
 def test_a_monitors_function_is_saved_by_name_and_asked_for() -> None:
-    saved = ews.Monitor(window=10, transform=halved).to_dict()
-    assert ews.Monitor.from_dict(saved, transform=halved).config.transform == f"{__name__}.halved"
+    saved = ews.IndicatorMonitor(window=10, transform=halved).to_dict()
+    assert ews.IndicatorMonitor.from_dict(saved, transform=halved).config.transform == f"{__name__}.halved"
     for other in (None, np.log, "log"):
         with pytest.raises(ArgumentError, match="halved, the function that this monitor had"):
-            ews.Monitor.from_dict(saved, transform=other)
-    old = ews.Monitor(window=10).to_dict()
+            ews.IndicatorMonitor.from_dict(saved, transform=other)
+    old = ews.IndicatorMonitor(window=10).to_dict()
     del old["config"]["transform"]
-    assert ews.Monitor.from_dict(old).config.transform is None
+    assert ews.IndicatorMonitor.from_dict(old).config.transform is None
 
 
 def test_what_a_config_calls_a_function() -> None:

@@ -22,7 +22,7 @@ from adapters.guard.calibration import default_monitors
 from adapters.guard.policy import Guarded
 from adapters.guard.token_signals import Repetition, TokenSignals, logit_signals
 from adapters.policies import Exit, FixedExitPolicy, NeverExitPolicy, Plan, Policy, RandomExitPolicy, Trajectory
-from ews import Monitor
+from ews import IndicatorMonitor
 from ews.errors import ArgumentError, EWSError, InputTypeError, UnknownNameError, ValueRangeError
 from tests.adapters.tiny import TINY, VOCABULARY
 
@@ -96,7 +96,7 @@ def saved(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def with_monitors(saved: Path, monitors: dict[str, Monitor]) -> Path:
+def with_monitors(saved: Path, monitors: dict[str, IndicatorMonitor]) -> Path:
     """The same guard with other monitors."""
     found = json.loads(saved.read_text())
     found["monitors"] = {name: monitor.to_dict() for name, monitor in monitors.items()}
@@ -114,7 +114,7 @@ def sealed(found: dict[str, Any], path: Path) -> Path:
 @pytest.fixture(scope="module")
 def deaf(saved: Path) -> Path:
     """A guard whose thresholds no text reaches."""
-    monitor = Monitor(window=8, history=8, detrend=None, indicators="mean")
+    monitor = IndicatorMonitor(window=8, history=8, detrend=None, indicators="mean")
     monitor.calibrate_on(1e6 * np.random.default_rng(0).standard_normal((100, NEW)))
     return with_monitors(saved, {"entropy": monitor})
 
@@ -356,8 +356,8 @@ def test_what_cannot_be_guarded_is_refused(model: Any, saved: Path, tmp_path: Pa
     with pytest.raises(InputTypeError, match="a policy"):
         Guarded("never")  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError, match="did you mean 'entropy'"):
-        Guarded(NeverExitPolicy(), monitors={"entropi": Monitor(window=8)})
-    with pytest.raises(InputTypeError, match=r"an ews\.Monitor"):
+        Guarded(NeverExitPolicy(), monitors={"entropi": IndicatorMonitor(window=8)})
+    with pytest.raises(InputTypeError, match=r"an ews\.IndicatorMonitor"):
         Guarded(NeverExitPolicy(), monitors={"entropy": 8})  # type: ignore[dict-item]
     with pytest.raises(InputTypeError, match="one signal or more"):
         Guarded(NeverExitPolicy(), monitors={})
