@@ -70,6 +70,8 @@ class Monitor:
         Every choice behind the monitor.
     names : tuple of str
         Names of the series; none before the first observation.
+    newest : float, datetime64 or None
+        Time of the newest observation; None where there are no times.
 
     Raises
     ------
@@ -159,6 +161,12 @@ class Monitor:
     def names(self) -> tuple[str, ...]:
         """Names of the series."""
         return self._names
+
+    @property
+    def newest(self) -> float | np.datetime64 | None:
+        """Time of the newest observation; None where there are no times."""
+        found: float | np.datetime64 | None = self._clock.newest
+        return found
 
     def reset(self) -> None:
         """Forget all observations, and what was learned.

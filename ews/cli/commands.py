@@ -337,6 +337,86 @@ def benchmark(
         run(methods, output, options, as_json=json, force=force)
 
 
+@app.command(
+    epilog=(
+        "**Examples**\n\n"
+        "`sensor | ews watch - --value temperature`\n\n"
+        "`ews watch log.csv --time when --value chl --value oxygen --follow --state watch.json`\n\n"
+        "`tail -F events.jsonl | ews watch - --time t --json | jq .test`\n\n"
+        "Exit status: 0 the lines came to an end (or Ctrl-C), 2 the input cannot be used."
+    )
+)
+def watch(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="Lines of CSV with a heading, or of JSON objects; - for standard input.",
+            show_default=False,
+        ),
+    ],
+    time: Annotated[
+        str | None,
+        typer.Option(help="Column of times: numbers or ISO dates.", show_default="none", rich_help_panel=_DATA),
+    ] = None,
+    value: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Column of values; repeat it for several series.", show_default="all but the time",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", help="Wait for more at the end of the file, until Ctrl-C.", rich_help_panel=_DATA),
+    ] = False,
+    average_run_length: Annotated[
+        float,
+        typer.Option(help="Observations of a series between two false alarms, on average.", rich_help_panel=_TEST),
+    ] = 10_000.0,
+    tests: Annotated[
+        str,
+        typer.Option(
+            help="What is watched for, separated by commas: memory towards +1, memory towards -1, level up, level "
+            "down, noise up, noise down.", rich_help_panel=_TEST,
+        ),
+    ] = "memory towards +1,memory towards -1",
+    reference: Annotated[
+        int, typer.Option(help="Observations that each series is learned from.", rich_help_panel=_TEST)
+    ] = 200,
+    smoothing: Annotated[
+        str,
+        typer.Option(
+            help="Observations over which the running mean forgets, or none.", rich_help_panel=_TEST
+        ),
+    ] = "100",
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Keep the monitor in this file at the end, and go on from it if it is there.",
+            show_default=False, rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print each alarm as a line of JSON.", rich_help_panel=_OUTPUT)
+    ] = False,
+) -> None:  # fmt: skip
+    """Watch lines as they arrive, and print an alarm where memory, level or noise drifts.
+
+    False alarms are rare by choice (`--average-run-length`); missing values and irregular times do no harm.
+    """
+    from ews.cli.watch import run
+
+    with reported_errors():
+        names = tuple(name.strip().replace("-1", "−1") for name in tests.split(",") if name.strip())
+        options = {
+            "average_run_length": average_run_length,
+            "tests": names,
+            "reference": reference,
+            "smoothing": None if smoothing.lower() == "none" else _number(smoothing),
+        }
+        run(file, time=time, values=value or [], options=options, follow=follow, state=state, as_json=json)
+
+
 @app.command()
 def datasets(
     name: Annotated[str | None, typer.Argument(help="One data set, to describe or write.", show_default="all")] = None,
