@@ -20,6 +20,7 @@ from ews._analysis.score_tests.null import fitted_null
 from ews._analysis.score_tests.shapes import weights
 from ews._analysis.score_tests.statistics import bounded, robust_residual, score
 from ews._analysis.score_tests.table import TABLES
+from ews.detrend.methods import SMOOTHER
 
 N, SURROGATES, LIMIT, ROWS = 500, 1000, 2.5, 65
 SERIES = 40
@@ -57,7 +58,7 @@ def times_faster(cases: dict[str, Callable[[], object]], seconds: float = SECOND
 
 def steps() -> dict[str, Callable[[], object]]:
     """What is done to a chunk of surrogates, and the fit of the null."""
-    plan, shapes, null = ews.detrend.plan("local_linear", n=N), weights(N), nulls.AR1(0.6, 1.0, N)
+    plan, shapes, null = ews.detrend.plan(SMOOTHER, n=N), weights(N), nulls.AR1(0.6, 1.0, N)
 
     def residual_of(rows: np.ndarray) -> np.ndarray:
         return robust_residual(rows, lambda one: one - plan.rows(one))

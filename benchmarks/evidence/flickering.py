@@ -16,7 +16,7 @@ from scipy import signal, stats
 
 from benchmarks.evidence import tables
 from ews._analysis.score_tests.flickering import flickering
-from ews.detrend.local_polynomial import plan_local_linear
+from ews.detrend.methods import SMOOTHER, plan
 
 SEED = 20_261_129
 SERIES = 1000
@@ -45,7 +45,7 @@ def sarle(rows: Rows) -> Rows:
 def residual(rows: Rows) -> Rows:
     """What the default smoother leaves."""
     rows = np.ascontiguousarray(rows, dtype=np.float64)
-    return rows - plan_local_linear(rows.shape[1], bandwidth=None, causal=False).rows(rows)
+    return rows - plan(SMOOTHER, n=rows.shape[1]).rows(rows)
 
 
 def lag1(rows: Rows) -> Rows:

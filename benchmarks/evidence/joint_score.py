@@ -10,6 +10,7 @@ from ews._analysis.score_tests.null import fitted_null
 from ews._analysis.score_tests.shapes import weights
 from ews._analysis.score_tests.statistics import STATISTICS, bounded, robust_residual, score
 from ews._significance.pipeline import in_chunks
+from ews.detrend.methods import SMOOTHER
 
 __all__ = ["NAMES", "smallest", "standardised"]
 
@@ -21,7 +22,7 @@ LIMIT = 2.5
 def standardised(row: np.ndarray, *, seed: int = 0) -> np.ndarray:
     """The four statistics of a series in standard deviations of those of its surrogates."""
     n = row.size
-    plan, shapes = detrend.plan("local_linear", n=n, bandwidth=None, causal=False), weights(n)
+    plan, shapes = detrend.plan(SMOOTHER, n=n, bandwidth=None, causal=False), weights(n)
 
     def residual_of(rows: np.ndarray) -> np.ndarray:
         return robust_residual(rows, lambda one: one - plan.rows(one))

@@ -18,6 +18,7 @@ from scipy.signal import lfilter
 import ews
 from benchmarks.evidence import peers, tables
 from ews import detrend
+from ews.detrend.methods import SMOOTHER
 
 SEED = 20_261_202
 SERIES = 500
@@ -95,7 +96,7 @@ def power() -> pd.DataFrame:
     for name, simulate in peers.MODELS.items():
         for n in LENGTHS:
             positive, still = peers.draw(simulate, n)
-            plan = detrend.plan("local_linear", n=n, bandwidth=None, causal=False)
+            plan = detrend.plan(SMOOTHER, n=n, bandwidth=None, causal=False)
             unit = float(np.median((positive - plan.rows(positive))[:, : n // 2].std(axis=1)))
             error = ERROR * unit * np.random.default_rng([SEED, n, 1]).standard_normal(positive.shape)
             line: dict[str, object] = {"bifurcation": name, "n": n}

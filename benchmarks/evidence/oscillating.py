@@ -28,6 +28,7 @@ from ews._analysis.score_tests.oscillation import (
 from ews._analysis.score_tests.shapes import weights
 from ews._analysis.score_tests.statistics import STATISTICS, bounded, robust_residual, score
 from ews._common.alarms import closed_test
+from ews.detrend.methods import SMOOTHER
 
 SEED = 20_261_131
 SERIES = 400
@@ -80,7 +81,7 @@ def measured(period: float, damping: float, *, control: bool, series: int, seed:
 def _answers(rows: np.ndarray, surrogates: int = SURROGATES) -> np.ndarray:
     """Of each row: whether it oscillates, beyond second order, and the family-wise p of each statistic."""
     n = rows.shape[1]
-    plan, shapes = detrend.plan("local_linear", n=n), weights(n)
+    plan, shapes = detrend.plan(SMOOTHER, n=n), weights(n)
 
     def residual_of(x: np.ndarray) -> np.ndarray:
         return robust_residual(x, lambda y: y - plan.rows(y))

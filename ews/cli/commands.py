@@ -140,8 +140,8 @@ def detect(
     detrend: Annotated[
         str,
         typer.Option(
-            help="What is taken out first: local_linear, gaussian, lowess, loess, linear, difference, … or none.",
-            show_default="local_linear; gaussian with --method kendall", rich_help_panel=_ANALYSIS,
+            help="What is taken out first: local_quadratic, gaussian, lowess, linear, difference, … or none.",
+            show_default="local_quadratic; gaussian with --method kendall", rich_help_panel=_ANALYSIS,
         ),
     ] = "default",
     bandwidth: Annotated[

@@ -15,7 +15,10 @@ from ews.detrend.result import DetrendPlan
 from ews.detrend.seasonal import after_season
 from ews.errors import ArgumentError
 
-__all__ = ["METHODS", "plan"]
+__all__ = ["METHODS", "SMOOTHER", "plan"]
+
+# Of the score tests: parabolas follow a mean that moves faster and faster up to the end of a record.
+SMOOTHER = "local_quadratic"
 
 
 def _gaussian(n: int, bandwidth: float | None, causal: bool) -> DetrendPlan:

@@ -123,7 +123,7 @@ def test_the_summary_says_what_was_found_and_how(tmp_path: Path) -> None:
     text = found.summary()
     assert "Score tests of drift in 'lake'" in text
     assert "the noise grows, which by itself is no loss of resilience" in text
-    assert "Local linear regression" in text
+    assert "Local quadratic regression" in text
     assert "99 surrogates" in text
     assert max(map(len, text.splitlines())) <= 96
     assert "no p-value" in ews.score_tests(growing_noise(), n_surrogates=0).summary()

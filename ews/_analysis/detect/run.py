@@ -26,6 +26,7 @@ from ews._significance.resolve import fewest_observations, on_scale, resolve_ind
 from ews._significance.usable import check_size, residual_of
 from ews._significance.windows import check_test
 from ews._tables.result import Table
+from ews.detrend.methods import SMOOTHER
 from ews.errors import ArgumentError, SeriesTooShortError, described
 from ews.results import DetectConfig, Detection, Detections
 from ews.series import Series, split_columns
@@ -40,7 +41,7 @@ Duplicates = Literal["default", "mean", "raise"]
 METHODS: tuple[Method, ...] = ("score", "kendall")
 RENAMED = {"auto": "score", "indicators": "kendall"}
 # What each method takes out by default: nothing may lag at the ends where memory is scored; the field's habit else.
-DETRENDING = {"score": "local_linear", "kendall": "gaussian"}
+DETRENDING = {"score": SMOOTHER, "kendall": "gaussian"}
 DEFAULT_INDICATORS = ("variance", "ac1", "skewness")
 
 
@@ -90,10 +91,10 @@ def detect(
     time : array_like of shape (n,) or str, optional
         Numbers or dates, or the name of a DataFrame column (default: the index or coordinate of `series`, else 0, 1,
         …).
-    detrend : {"default", "local_linear", "gaussian", "ksmooth", "lowess", "linear", "difference", ...} or None
-        What is taken out first (see :data:`ews.detrend.METHODS`). By default "local_linear", which does not lag behind
-        a moving mean at the ends of the record; with method="kendall" "gaussian", the field's habit (Dakos et al.
-        2008). Centred, both use later samples too, and the report says so.
+    detrend : {"default", "local_quadratic", "local_linear", "gaussian", "lowess", "linear", "difference", ...} or None
+        What is taken out first (see :data:`ews.detrend.METHODS`). By default "local_quadratic", which does not lag
+        behind a moving mean at the ends of the record; with method="kendall" "gaussian", the field's habit (Dakos et
+        al. 2008). Centred, both use later samples too, and the report says so.
     bandwidth : float, int or length of time, optional
         Bandwidth or span: a fraction of the record, a number of samples, or of dated records a length such as "5y".
         Default: the smoother's own, 0.2 for "gaussian" as in published practice.

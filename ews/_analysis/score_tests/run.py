@@ -17,6 +17,7 @@ from ews._common.transforms import Transform, name_of
 from ews._significance.resolve import on_scale
 from ews._significance.usable import check_size, residual_of
 from ews._significance.windows import check_test
+from ews.detrend.methods import SMOOTHER
 from ews.errors import SeriesTooShortError, described
 from ews.series import Duplicates, MissingKept, as_series
 
@@ -29,7 +30,7 @@ def score_tests(
     *,
     time: Any = None,
     transform: Transform = None,
-    detrend: str | None = "local_linear",
+    detrend: str | None = SMOOTHER,
     bandwidth: float | None = None,
     limit: float | None = 2.5,
     null: nulls.NullName = "ar1",
@@ -57,7 +58,7 @@ def score_tests(
         Numbers or dates (default: the index of `series`, else 0, 1, …).
     transform : {"log", "log1p", "sqrt", "anscombe"}, callable or None, default None
         What the values are transformed by first (see :func:`ews.detect`).
-    detrend : {"local_linear", "gaussian", "lowess", "loess", "linear", ...} or None, default "local_linear"
+    detrend : {"local_quadratic", "local_linear", "gaussian", "linear", ...} or None, default "local_quadratic"
         What is taken out first (see :data:`ews.detrend.METHODS`). A smoother that lags behind a moving mean at the end
         of the record, as a weighted mean does, leaves there what passes for memory.
     bandwidth : float, int or length of time, optional

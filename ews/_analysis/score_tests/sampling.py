@@ -22,6 +22,7 @@ from ews._kernels.score import DAMPING
 from ews.detrend import METHODS, bandwidths
 from ews.detrend.local_polynomial import BANDWIDTHS, DEGREES
 from ews.detrend.local_polynomial_at import smoother_at
+from ews.detrend.methods import SMOOTHER
 from ews.errors import ArgumentError, described
 from ews.nulls.at_times import AR1AtTimes
 from ews.nulls.autoregressive import LARGEST_COEFFICIENT, draw_autoregression
@@ -256,7 +257,7 @@ class RecordedNull:
 
 
 def kept_smoother(positions: FloatArray, *, detrend: str | None, bandwidth: float | None, causal: bool) -> Rows:
-    """The smoother of rows observed at any positions: local linear, a line, or none; the others need even times.
+    """The smoother of rows observed at any positions: local polynomials, a line, or none; the others need even times.
 
     A bandwidth that is a fraction is one of the span of time; one of so many samples is that many steps.
     """
@@ -285,7 +286,7 @@ def sampling_of(
     series: Series,
     *,
     transform: Transform = None,
-    detrend: str | None = "local_linear",
+    detrend: str | None = SMOOTHER,
     bandwidth: float | None = None,
     causal: bool = False,
     detrended: Rows | None = None,
@@ -319,7 +320,7 @@ def sampling_of(
     away = raw - values[seen.which]
     size = float(np.abs(away).max())
     within = size * math.sqrt(float(((away / size) ** 2).sum()) / spare) if spare and size > 0.0 else 0.0
-    method = detrend if kept or detrend is None else "local_linear"
+    method = detrend if kept or detrend is None else SMOOTHER
     smooth = kept_smoother(positions, detrend=method, bandwidth=bandwidth if method == detrend else None, causal=causal)
     trend = smooth(values[None])[0] if method is not None else np.full(values.size, values.mean())
     at = weights_at(positions)
