@@ -28,6 +28,9 @@ _HOMES: dict[str, str | None] = {
     "changepoints": None,
     "datasets": None,
     "detect": "ews._analysis.detect.run",
+    "DetectManyConfig": "ews._analysis.many.result",
+    "DetectionMap": "ews._analysis.many.result",
+    "detect_many": "ews._analysis.many.run",
     "detrend": None,
     "errors": None,
     "indicators": None,
@@ -133,7 +136,9 @@ __all__ = [
     "Composite",
     "CompositeConfig",
     "DetectConfig",
+    "DetectManyConfig",
     "Detection",
+    "DetectionMap",
     "Detections",
     "Evaluation",
     "EvaluationConfig",
@@ -185,6 +190,7 @@ __all__ = [
     "decay_time",
     "density_ratio",
     "detect",
+    "detect_many",
     "detect_multivariate",
     "detect_spatial",
     "detrend",
@@ -263,6 +269,8 @@ if TYPE_CHECKING:
     from ews._analysis.composite.run import composite
     from ews._analysis.detect.length import length_needed
     from ews._analysis.detect.run import detect
+    from ews._analysis.many.result import DetectionMap, DetectManyConfig
+    from ews._analysis.many.run import detect_many
     from ews._analysis.multivariate.result import MultivariateConfig, MultivariateDetection
     from ews._analysis.multivariate.run import detect_multivariate
     from ews._analysis.rolling import rolling

@@ -111,7 +111,7 @@ def refuse_dimensions(data: Any, argument: str) -> None:
         argument,
         given,
         f"values along {time or 'time'} alone: one place (data.isel({pixel})), or every place as a column "
-        f"({columns}); for statistics of maps see ews.detect_spatial",
+        f"({columns}); to test every place at once see ews.detect_many, for statistics of maps ews.detect_spatial",
     )
 
 

@@ -72,6 +72,9 @@ MAKERS: dict[str, Callable[[], Result]] = {
     "Classification": lambda: bifurcations.classifier(noise(), **FAST),
     "Composite": lambda: ews.composite(noise(), **FAST),
     "Detection": lambda: ews.detect(noise(), season=4, **FAST),
+    "DetectionMap": lambda: ews.detect_many(
+        pd.DataFrame({"a": noise(), "b": noise(seed=4)}), null="table", n_surrogates=99
+    ),
     "Detections": lambda: ews.detect(pd.DataFrame({"a": noise(), "b": noise(seed=4)}), n_surrogates=19),
     "Detrended": lambda: ews.detrend.gaussian(noise().to_numpy()),
     "DriftDiffusionJump": lambda: bifurcations.jumps(noise(), points=20, **FAST),

@@ -1,0 +1,1 @@
+"""Many series at once: tables, cubes and maps."""

@@ -1,0 +1,218 @@
+"""Cubes of xarray and dask: lazy over space, and back with their coordinates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from ews._analysis.many.codes import FIELDS, KINDS, REASONS, TESTS, VERDICTS
+from ews._analysis.many.plan import Plan
+from ews._analysis.many.result import DetectManyConfig
+from ews._common.extras import needed
+from ews._common.false_discovery import false_discovery
+from ews._common.labelled import time_dimension
+from ews._common.progress import ProgressOption
+from ews.errors import ArgumentError, InputTypeError, UnknownNameError, described
+
+__all__ = ["dataset_of", "detect_grid"]
+
+PlanOf = Callable[[Any, int], Plan]
+BLOCK_SAMPLES = 8_000_000  # of data in memory that is written block by block
+
+
+def detect_grid(
+    data: Any,
+    *,
+    dim: str | None,
+    time: Any,
+    where: Any,
+    plan: PlanOf,
+    config: DetectManyConfig,
+    store: Any,
+    resume: bool,
+    progress: ProgressOption,
+) -> Any:
+    """The maps of a DataArray, Dataset or dask array, as a Dataset."""
+    xr = needed("xarray", "grid")
+    if not hasattr(data, "dims"):
+        data = xr.DataArray(data, dims=[*(f"dim_{i}" for i in range(data.ndim - 1)), dim or "time"])
+    if isinstance(data, xr.Dataset):
+        names = [name for name in data.data_vars if data[name].dtype.kind in "fiub"]
+        if len(names) == 1:
+            data = data[names[0]]
+        elif store is not None or not names:
+            listed = ", ".join(map(repr, names)) or "none"
+            given = described(f"a Dataset whose variables of numbers are {listed}")
+            raise InputTypeError("data", given, "one of its variables" if names else "a variable of numbers")
+        else:
+            each = [
+                detect_grid(
+                    data[name], dim=dim, time=time, where=where, plan=plan, config=config, store=None, resume=False,
+                    progress=progress,
+                )
+                for name in names
+            ]  # fmt: skip
+            index = xr.DataArray(list(map(str, names)), dims="variable", name="variable")
+            return xr.concat(each, dim=index, combine_attrs="drop_conflicts")
+    if not isinstance(data, xr.DataArray):
+        raise InputTypeError("data", described(f"a {type(data).__name__}"), "a DataArray, Dataset or dask array")
+    if data.dtype.kind not in "fiub":
+        raise InputTypeError("data", described(f"values of type {data.dtype}"), "real numbers")
+    along = _time_of(data, dim)
+    times = _times(data, along, time)
+    tests = plan(times, data.sizes[along])
+    cube = data.transpose(..., along)
+    asked = None if where is None else _asked(where, cube.isel({along: 0}, drop=True), xr)
+    chunked = cube.chunks is not None
+    if store is None and not chunked:
+        fields = _in_memory(tests, cube.values, asked, progress)
+        return dataset_of(fields, cube, along, config)
+    da = needed("dask.array", "grid")
+    if not chunked:
+        cube = cube.chunk(_chunks(cube, along))
+    cube = cube.chunk({along: -1})
+    blocks = cube.data
+    mask = None if asked is None else da.from_array(asked.values, chunks=blocks.chunks[:-1])
+    if store is None:
+        return dataset_of(_lazy(tests, blocks, mask, da), cube, along, config)
+    from ews._analysis.many.store import write
+
+    template = dataset_of(_lazy(tests, blocks, mask, da), cube, along, config)
+    return write(template, tests, blocks, mask, config, store=store, resume=resume, progress=progress)
+
+
+def _time_of(data: Any, dim: Any) -> str:
+    if dim is not None:
+        if dim not in data.dims:
+            raise UnknownNameError("dim", dim, map(str, data.dims))
+        return str(dim)
+    if data.ndim == 1:
+        return str(data.dims[0])
+    found = time_dimension(data)
+    if found is None:
+        given = described(f"none, of data with the dimensions {', '.join(map(repr, map(str, data.dims)))}")
+        raise ArgumentError("dim", given, f"the one that is time, as in dim={str(data.dims[-1])!r}")
+    return found
+
+
+def _times(data: Any, along: str, time: Any) -> Any:
+    if isinstance(time, str):
+        if time not in data.coords or data.coords[time].dims != (along,):
+            known = [str(name) for name, one in data.coords.items() if one.dims == (along,)]
+            raise UnknownNameError("time", time, known)
+        return data.coords[time].values
+    if time is not None:
+        return np.asarray(time)
+    return data.coords[along].values if along in data.coords else None
+
+
+def _asked(where: Any, space: Any, xr: Any) -> Any:
+    """Which pixels are asked for, over the dimensions of space."""
+    from ews._analysis.many.run import read_where
+
+    if isinstance(where, xr.DataArray):
+        strange = [str(name) for name in where.dims if name not in space.dims]
+        if strange:
+            given = described(f"the dimensions {', '.join(map(repr, strange))}")
+            raise InputTypeError("where", given, f"dimensions among {', '.join(map(repr, map(str, space.dims)))}")
+        if where.dtype.kind != "b":
+            raise InputTypeError("where", described(f"values of type {where.dtype}"), "True and False")
+        sizes = {name: where.sizes[name] for name in where.dims}
+        if any(space.sizes[name] != size for name, size in sizes.items()):
+            raise InputTypeError("where", described(f"sizes {sizes}"), f"those of the data, {dict(space.sizes)}")
+        whole = where.drop_vars(list(where.coords)).broadcast_like(space.drop_vars(list(space.coords)))
+        return whole.transpose(*space.dims).compute()
+    return xr.DataArray(read_where(where, space.shape), dims=space.dims)
+
+
+def _chunks(cube: Any, along: str) -> dict[Any, int]:
+    """Blocks over the first dimensions of space of data in memory."""
+    size, chunks = cube.sizes[along], {along: -1}
+    for name in reversed(cube.dims[:-1]):
+        chunks[name] = max(1, min(cube.sizes[name], BLOCK_SAMPLES // max(size, 1)))
+        size *= chunks[name]
+    return chunks
+
+
+def _in_memory(tests: Plan, values: Any, asked: Any, progress: ProgressOption) -> Any:
+    from ews._analysis.many.run import _rows
+
+    rows = values.reshape(-1, values.shape[-1])
+    mask = None if asked is None else asked.values.reshape(-1)
+    return _rows(tests, rows, mask, progress).reshape(*values.shape[:-1], len(FIELDS))
+
+
+def _lazy(tests: Plan, blocks: Any, mask: Any, da: Any) -> Any:
+    """Fields of a dask array, (…, n), as one, (…, fields)."""
+    options = {
+        "dtype": np.float64,
+        "drop_axis": blocks.ndim - 1,
+        "new_axis": blocks.ndim - 1,
+        "chunks": (*blocks.chunks[:-1], (len(FIELDS),)),
+        "meta": np.empty((0,) * blocks.ndim),
+        "name": None,
+    }
+    if mask is None:
+        return da.map_blocks(tests.block, blocks, **options)
+    return da.map_blocks(_masked, blocks, mask[..., None], tests=tests, **options)
+
+
+def _masked(block: Any, mask: Any, tests: Plan) -> Any:
+    return tests.block(block, mask[..., 0])
+
+
+def dataset_of(fields: Any, cube: Any, along: str, config: DetectManyConfig) -> Any:
+    """The maps of fields, (…, fields), over the space of a cube."""
+    xr = needed("xarray", "grid")
+    space = cube.dims[:-1]
+    coords = {name: one for name, one in cube.coords.items() if along not in one.dims}
+    k, first = len(TESTS), FIELDS.index("z_0")
+    unit = "1"
+
+    def one(name: str, kind: Any, **attrs: Any) -> Any:
+        return xr.DataArray(fields[..., FIELDS.index(name)].astype(kind), dims=space, attrs=attrs)
+
+    def flags(name: str, words: tuple[str, ...], long: str, lowest: int) -> Any:
+        codes = np.arange(lowest, len(words), dtype=np.int8)
+        named = [*(["not_tested"] if lowest < 0 else []), *(word.replace(" ", "_") for word in words)]
+        return one(name, np.int8, long_name=long, flag_values=codes, flag_meanings=" ".join(named), units=unit)
+
+    p = one("pvalue", np.float64, long_name="smallest family-wise p-value of a test that may warn", units=unit)
+    found = {
+        "verdict": flags("verdict", VERDICTS, "early-warning verdict", -1),
+        "kind": flags("kind", KINDS, "what moved", -1),
+        "reason": flags("reason", REASONS, "why there is no answer", 0),
+        "n": one("n", np.int32, long_name="number of observations used", units=unit),
+        "p": p,
+        "q": xr.DataArray(_over_the_map(p.data, config.fdr), dims=space,
+                          attrs={"long_name": f"q-value over the map ({config.fdr})", "units": unit}),
+        "drift": one("drift", np.float64, long_name="change of the lag-1 coefficient over the record", units=unit),
+        "power": one("power", np.float64, long_name="share of positive controls that would have warned", units=unit),
+    }  # fmt: skip
+    for name, start, long in (("z", first, "score of the test"), ("p_test", first + k, "family-wise p-value")):
+        values = fields[..., start : start + k]
+        found[name] = xr.DataArray(values, dims=(*space, "test"), attrs={"long_name": long, "units": unit})
+    own = ("units", "long_name", "standard_name", "cell_methods", "valid_range", "_FillValue", "missing_value")
+    attrs = {name: one for name, one in cube.attrs.items() if name not in own}
+    attrs |= {
+        "title": "early-warning signals",
+        "source_variable": "" if cube.name is None else str(cube.name),
+        "source_long_name": str(cube.attrs.get("long_name", "")),
+        "source_units": str(cube.attrs.get("units", "")),
+        "time_dimension": along,
+        "Conventions": "CF-1.11",
+        "earlywarning": json.dumps(asdict(config)),
+    }
+    names = xr.DataArray(np.array(TESTS, dtype=object), dims="test", attrs={"long_name": "score test"})
+    return xr.Dataset(found, coords={**coords, "test": names}, attrs=attrs)
+
+
+def _over_the_map(p: Any, fdr: Any) -> Any:
+    """q-values of all pixels at once; lazy where p is."""
+    if isinstance(p, np.ndarray):
+        return false_discovery(p, method=fdr)
+    return p.rechunk(-1).map_blocks(false_discovery, method=fdr, dtype=np.float64, meta=np.empty((0,) * p.ndim))

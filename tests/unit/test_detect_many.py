@@ -1,0 +1,347 @@
+"""Many series at once: equal to one after another, and maps that no interruption changes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import dask.array as da
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import ews
+from ews import errors
+from ews._analysis.many.tabulated import Smoothing
+from ews.detrend.local_polynomial import smoother_of
+
+FAST = {"null": "table", "n_surrogates": 199}
+TIMES = pd.date_range("2000-01-01", periods=90, freq="MS")
+
+
+def cube(*shape: int, n: int = 90, missing: float = 0.05, phi: float = 0.5, seed: int = 1) -> np.ndarray:
+    """AR(1) noise, single precision, some of it missing."""
+    rows = ews.nulls.AR1(phi, 1.0, n).draw(0, int(np.prod(shape)), seed=seed).astype(np.float32)
+    rows[np.random.default_rng(seed).random(rows.shape) < missing] = np.nan
+    return rows.reshape(*shape, n)
+
+
+def labelled(values: np.ndarray) -> xr.DataArray:
+    """A cube as a satellite record comes: time first."""
+    height, width, _ = values.shape
+    coords = {"lat": np.linspace(50.0, 40.0, height), "lon": np.arange(width) * 0.5, "time": TIMES}
+    made = xr.DataArray(values, dims=("lat", "lon", "time"), coords=coords, name="NDVI", attrs={"sensor": "x"})
+    made.lat.attrs["units"] = "degrees_north"
+    return made.transpose("time", "lat", "lon")
+
+
+def numbers(found: ews.Detection) -> list[float]:
+    drift = found.tests[0].end - found.tests[0].start
+    p = ews.Detections({"": found}).pvalue[""]
+    return [p, drift, found.power, *(one.score for one in found.tests), *(one.adjusted for one in found.tests)]
+
+
+@pytest.mark.parametrize("options", [{}, {"causal": True}, {"null": "fourier"}, {"season": 12}, {"detrend": None}])
+def test_each_is_what_detect_gives_for_it_alone(options: dict) -> None:
+    rows = cube(2, 2, n=60, missing=0.0)
+    if not options:
+        rows[0, 1, 20:26] = np.nan
+    many = ews.detect_many(rows, n_surrogates=99, seed=4, **options)
+    for place in np.ndindex(2, 2):
+        one = ews.detect(rows[place].astype(float), n_surrogates=99, seed=4, **options)
+        own = [many.pvalue, many.drift, many.power, *np.moveaxis(many.z, -1, 0), *np.moveaxis(many.adjusted, -1, 0)]
+        np.testing.assert_allclose([float(array[place]) for array in own], numbers(one), rtol=0, atol=1e-12)
+        assert many.VERDICTS[many.verdict[place]] == one.verdict
+        assert many.KINDS[many.kind[place]] == one.kind
+        assert many.n[place] == len(one.series)
+    np.testing.assert_array_equal(many.qvalue, ews.false_discovery(many.pvalue))
+
+
+def test_tables_wide_and_long_give_what_detect_gives() -> None:
+    rows = cube(3, n=60, missing=0.0).astype(float)
+    wide = pd.DataFrame(rows.T, columns=["a", "b", "c"], index=TIMES[:60])
+    found = ews.detect_many(wide, n_surrogates=99)
+    assert found.names == ("a", "b", "c")
+    assert list(found.qvalue) == list(ews.detect(wide, n_surrogates=99).qvalue.values())
+    long = wide.rename_axis("day").reset_index().melt("day", var_name="lake", value_name="chl").assign(note="x")
+    long = long[~((long.lake == "c") & (long.day > TIMES[50]))].sample(frac=1.0, random_state=1)  # a ragged end
+    by = ews.detect_many(long, by="lake", time="day", n_surrogates=99).to_frame()
+    np.testing.assert_allclose(by.loc[["a", "b"], "pvalue"], found.pvalue[:2], rtol=0, atol=1e-12)
+    assert by.loc["c", "n"] == 51
+    one = ews.detect_many(long, by=["lake", "note"], value="chl", time="day", **FAST).to_frame()
+    several = ews.detect_many(wide, **FAST).to_frame()
+    np.testing.assert_array_equal(one.loc[["a, x", "b, x"], "pvalue"], several.loc[["a", "b"], "pvalue"])
+
+
+@pytest.mark.parametrize("degree", [1, 2])
+@pytest.mark.parametrize("causal", [False, True])
+def test_rows_with_gaps_of_their_own_are_smoothed_as_one_of_them_is(degree: int, causal: bool) -> None:
+    rows = cube(4, n=120, missing=0.3).astype(float) + 1e4
+    rows[1, :50] = np.nan
+    rows[2, 40:90] = np.nan
+    rows[3] = np.where(np.isnan(rows[3]), 0.0, rows[3])
+    smoothing = Smoothing(120, ("local_linear", "local_quadratic")[degree - 1], 0.1, causal, None)
+    found = smoothing.residual(rows)
+    for row, left in zip(rows, found, strict=True):
+        seen = np.isfinite(row)
+        own = np.where(seen, row, row[seen][0])[None]
+        with np.errstate(invalid="ignore"):  # where nothing is in reach
+            trend = smoother_of(seen, 12.0, causal=causal, degree=degree)(own)[0]
+        np.testing.assert_allclose(left[seen], (own[0] - trend)[seen], rtol=0, atol=1e-8)
+        assert np.isnan(left[~seen]).all()
+
+
+def test_scores_of_whole_series_are_those_of_score_tests() -> None:
+    rows = cube(3, n=150, missing=0.0).astype(float)
+    found = ews.detect_many(rows, **FAST)
+    for row, z, drift in zip(rows, found.z, found.drift, strict=True):
+        tests = ews.score_tests(row, detrend=ews.detect(row, n_surrogates=0).config.detrend, n_surrogates=0).tests
+        np.testing.assert_allclose(z, [one.score for one in tests], rtol=1e-9)
+        assert drift == pytest.approx(tests[0].end - tests[0].start, rel=1e-9)
+
+
+@pytest.mark.parametrize("phi", [0.1, 0.7])
+@pytest.mark.parametrize("gaps", ["none", "random", "ragged", "winter"])
+def test_tabulated_null_keeps_its_level(phi: float, gaps: str) -> None:
+    rows = cube(3000, n=150, missing=0.1 if gaps == "random" else 0.0, phi=phi, seed=9)
+    if gaps == "ragged":
+        rows[np.arange(150) < np.random.default_rng(1).integers(0, 60, 3000)[:, None]] = np.nan
+    if gaps == "winter":
+        rows[:, np.arange(150) % 12 < 3] = np.nan
+    found = ews.detect_many(rows, null="table", n_surrogates=2000)
+    assert (found.verdict == 2).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 3000)
+    assert (found.pvalue <= 0.01).mean() < 0.01 + 3.5 * np.sqrt(0.01 / 3000)
+    assert (found.verdict == 2).mean() > 0.01
+
+
+def test_slowing_down_is_found_and_said_to_be_that() -> None:
+    quiet = cube(300, n=300)
+    ramp = np.sqrt(np.linspace(0.05, 0.97, 300))
+    rng = np.random.default_rng(3)
+    rising = np.zeros((60, 300))
+    for t in range(1, 300):
+        rising[:, t] = ramp[t] * rising[:, t - 1] + rng.standard_normal(60)
+    found = ews.detect_many(np.concatenate([rising, quiet]), null="table", n_surrogates=2000)
+    warned = found.warnings()
+    assert warned[:60].mean() > 0.5
+    assert warned[60:].sum() <= 0.15 * warned.sum()
+    assert (found.kind[:60] == found.KINDS.index("slowing down")).mean() > 0.5
+    assert np.median(found.drift[:60]) > 0.3
+    assert found.warnings(method="by").sum() <= warned.sum()
+
+
+def test_what_cannot_be_tested_has_a_reason_and_stops_nothing() -> None:
+    rows = cube(8, n=100, missing=0.0)
+    rows[0] = np.nan
+    rows[1] = 3.0
+    rows[2, 12:] = np.nan
+    rows[3, 30:70] = 1.0
+    rows[4] = np.round(np.sign(rows[4]))
+    rows[5, 3] = np.inf
+    where = np.arange(8) != 6
+    for options in (FAST, {"n_surrogates": 99}):
+        found = ews.detect_many(rows, where=where, **options)
+        reasons = [found.REASONS[code] for code in found.reason]
+        assert reasons[0] == "nothing observed"
+        assert reasons[1] == reasons[4] == "values allow no answer"
+        assert reasons[6] == "not asked for"
+        assert reasons[7] == "tested"
+        assert found.verdict[7] >= 0
+        assert found.verdict[0] == found.verdict[6] == -1
+        assert np.isnan(found.qvalue[[0, 6]]).all()
+    assert [found.REASONS[code] for code in ews.detect_many(rows, **FAST).reason[[2, 3, 5]]] == [
+        "too few observations", "values allow no answer", "tested",
+    ]  # fmt: skip
+    masked = np.ma.masked_invalid(rows)
+    np.testing.assert_array_equal(ews.detect_many(masked, **FAST).pvalue, ews.detect_many(rows, **FAST).pvalue)
+
+
+def test_season_of_each_series_and_size_of_values_change_nothing() -> None:
+    rows = cube(40, n=120).astype(float)
+    cycle = np.sin(2.0 * np.pi * np.arange(120) / 12.0) * np.linspace(1.0, 30.0, 40)[:, None]
+    found = ews.detect_many(rows + cycle, season=12, **FAST)
+    np.testing.assert_allclose(found.z, ews.detect_many(rows, season=12, **FAST).z, atol=1e-6)
+    plain = ews.detect_many(rows, **FAST)
+    for factor in (1e-200, 1e200, 2.0**40):
+        np.testing.assert_allclose(ews.detect_many(rows * factor, **FAST).z, plain.z, rtol=1e-6, atol=1e-9)
+    np.testing.assert_array_equal(ews.detect_many(rows.T, axis=0, **FAST).pvalue, plain.pvalue)
+
+
+def test_times_that_lack_a_step_are_gaps() -> None:
+    rows = cube(5, n=90)
+    kept = np.delete(np.arange(90), [4, 40, 41, 70])
+    holes = rows.copy()
+    holes[:, [4, 40, 41, 70]] = np.nan
+    found = ews.detect_many(rows[:, kept], time=TIMES[kept], **FAST)
+    np.testing.assert_array_equal(found.pvalue, ews.detect_many(holes, time=TIMES, **FAST).pvalue)
+    back = ews.detect_many(rows[:, ::-1].copy(), time=TIMES[::-1], **FAST)
+    np.testing.assert_array_equal(back.pvalue, ews.detect_many(rows, **FAST).pvalue)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"detrend": "gaussian"}, "local_linear"),
+        ({"transform": "log"}, "transform the data"),
+        ({"measurement_error": "constant"}, "null='ar1'"),
+        ({"time": np.sort(np.random.default_rng(1).random(90))}, "even steps"),
+        ({"where": np.ones(3, dtype=bool)}, "shape"),
+        ({"null": "tabel"}, "did you mean 'table'"),
+        ({"n_surrogates": 5}, "99"),
+        ({"by": "lake"}, "DataFrame"),
+        ({"dim": "time"}, "xarray"),
+        ({"store": "x.zarr"}, "xarray"),
+        ({"fdr": "bonferroni"}, "bh"),
+        ({"axis": 5}, "axis"),
+        ({"season": 60}, "two periods"),
+        ({"bandwidth": 0.001}, "neighbour"),
+    ],
+)  # fmt: skip
+def test_refuses_in_words(change: dict, said: str) -> None:
+    with pytest.raises(errors.ArgumentError, match=said):
+        ews.detect_many(cube(2, 2), **FAST | change)
+
+
+def test_xarray_keeps_its_coordinates_and_is_lazy_where_the_data_are(tmp_path: Path) -> None:
+    given = labelled(cube(4, 6))
+    found = ews.detect_many(given, **FAST)
+    assert found.p.dims == ("lat", "lon")
+    assert found.lat.attrs == {"units": "degrees_north"}
+    assert found.attrs["sensor"] == "x"
+    plain = ews.detect_many(cube(4, 6), time=TIMES, **FAST)
+    np.testing.assert_array_equal(found.p, plain.pvalue)
+    np.testing.assert_array_equal(found.q, plain.qvalue)
+    for chunks in ({"lat": 2, "lon": 5, "time": 40}, {"lat": 1}):
+        lazy = ews.detect_many(given.chunk(chunks), **FAST)
+        assert all(isinstance(one.data, da.Array) for one in lazy.data_vars.values())
+        xr.testing.assert_identical(lazy.compute(scheduler="threads"), found)
+    xr.testing.assert_identical(ews.detect_many(xr.Dataset({"NDVI": given}), **FAST), found)
+    both = ews.detect_many(xr.Dataset({"NDVI": given, "LAI": given}), **FAST)
+    xr.testing.assert_equal(both.sel(variable="LAI", drop=True), found)
+    found.to_netcdf(tmp_path / "map.nc", engine="h5netcdf")
+    with xr.open_dataset(tmp_path / "map.nc", engine="h5netcdf") as again:
+        xr.testing.assert_equal(again, found)
+        assert again.verdict.attrs["flag_meanings"] == "not_tested no_warning inconclusive warning"
+    where = xr.DataArray(np.arange(6) > 1, dims="lon")
+    part = ews.detect_many(given.chunk({"lat": 2}), where=where, **FAST).compute()
+    assert (part.reason.isel(lon=slice(2)) == 1).all()
+    np.testing.assert_array_equal(part.p.isel(lon=slice(2, None)), found.p.isel(lon=slice(2, None)))
+    with pytest.raises(errors.ArgumentError, match="time"):
+        ews.detect_many(given.drop_vars("time").rename(time="k"), **FAST)
+    with pytest.raises(errors.InputTypeError, match="detect_many"):
+        ews.detect(given)
+
+
+def test_maps_on_disk_are_taken_up_again_and_no_others(tmp_path: Path) -> None:
+    given, store = labelled(cube(4, 6)).chunk({"lat": 2, "lon": 3}), tmp_path / "map.zarr"
+    found = ews.detect_many(given, **FAST).compute()
+    counted: list[tuple[int, int]] = []
+
+    def stop(done: int, total: int) -> None:
+        counted.append((done, total))
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ews.detect_many(given, store=store, progress=stop, **FAST)
+    done: list[int] = []
+    again = ews.detect_many(given, store=store, resume=True, progress=lambda at, _: done.append(at), **FAST)
+    xr.testing.assert_equal(again.compute(), found)
+    assert counted[0] == (1, 4)
+    with pytest.raises(errors.ArgumentError, match="resume=True"):
+        ews.detect_many(given, store=store, **FAST)
+    for other in ({"seed": 3}, {"alpha": 0.1}, {"where": np.ones((4, 6), dtype=bool)}):
+        with pytest.raises(errors.ArgumentError, match="other data"):
+            ews.detect_many(given, store=store, resume=True, **FAST | other)
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(errors.ArgumentError, match="something else"):
+        ews.detect_many(given, store=tmp_path / "mine", resume=True, **FAST)
+
+
+RUN = """
+    import os, signal, sys
+    import dask.array as da, numpy as np, xarray as xr
+    from distributed import Client, LocalCluster
+    import ews
+
+    def noise(block_info=None):
+        (rows, columns, times) = block_info[None]["array-location"]
+        shape = [stop - start for start, stop in (rows, columns, times)]
+        return np.random.default_rng(rows[0] * 100 + columns[0]).standard_normal(shape).astype("f4")
+
+    def run(store, struck=None):
+        data = da.map_blocks(noise, chunks=((10,) * 6, (10,) * 4, (60,)), dtype="f4", meta=np.empty((0, 0, 0), "f4"))
+        cube = xr.DataArray(data, dims=("y", "x", "time"))
+        ews.detect_many(cube, null="table", n_surrogates=99, store=store, resume=True, progress=struck)
+
+    if __name__ == "__main__":
+        store, how = sys.argv[1:]
+        if how == "threads":
+            run(store)
+        else:
+            with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as made, Client(made) as at:
+                workers = list(at.run(os.getpid).values())
+
+                def struck(done, total):
+                    if done == 5:
+                        for one in workers[:1] if how == "worker" else (*workers, os.getpid()):
+                            os.kill(one, signal.SIGKILL)
+
+                run(store, struck)
+"""
+
+
+def test_killing_a_worker_or_everything_ends_in_the_same_map(tmp_path: Path) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(textwrap.dedent(RUN))
+
+    def run(store: str, how: str) -> int:
+        here = os.environ | {"PYTHONPATH": str(Path(ews.__file__).parents[1])}  # the one under test
+        done = subprocess.run(
+            [sys.executable, script, tmp_path / store, how], check=False, capture_output=True, text=True, env=here
+        )
+        assert done.returncode in (0, -9), done.stderr
+        return done.returncode
+
+    def written(store: str) -> xr.Dataset:
+        return xr.open_zarr(tmp_path / store, consolidated=False).load()
+
+    assert run("whole", "threads") == 0
+    assert run("struck", "worker") == 0
+    assert run("cut", "everything") == -9
+    whole = written("whole")
+    assert not written("cut").equals(whole)
+    assert run("cut", "threads") == 0
+    xr.testing.assert_identical(written("struck"), whole)
+    xr.testing.assert_identical(written("cut"), whole)
+    assert np.isfinite(whole.q).all()
+
+
+@pytest.mark.parametrize("module", ["xarray", "zarr", "dask.array"])
+def test_without_the_extra_the_error_names_it(module: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given = labelled(cube(2, 2))
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=r"earlywarning\[grid\]"):
+        ews.detect_many(given, store=tmp_path / "map.zarr", **FAST)
+
+
+def test_nothing_of_the_grid_is_loaded_unless_asked_for() -> None:
+    code = (
+        "import sys, numpy as np, ews; ews.detect_many(np.random.default_rng(1).random((2, 60)), null='table', "
+        "n_surrogates=99); print(sorted({'dask', 'distributed', 'xarray', 'zarr'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_result_reads_shows_and_counts() -> None:
+    found = ews.detect_many(cube(6, 10), **FAST)
+    assert len(found.to_frame()) == 60
+    assert "of 60 series" in found.summary()
+    assert len(found.plot().axes) == 6
+    many = ews.detect_many(pd.DataFrame(cube(60).T, columns=[f"lake {i}" for i in range(60)]), **FAST)
+    assert [len(page.axes[0].get_yticklabels()) for page in many.pages()] == [50, 10]
+    assert many.plot().axes[0].get_ylim() == many.pages()[0].axes[0].get_ylim()
