@@ -166,7 +166,7 @@ class DetectionMap(Result):
             f"{int(np.count_nonzero(self.verdict == code))} of {tested} series: {name}"
             for code, name in reversed(list(enumerate(VERDICTS)))
         )
-        report = Report(f"Early-warning signals in {self.verdict.size:,} series", None, said)
+        report = Report(f"Early-warning signals in {self.verdict.size:,} series", answers=said)
         found = int(np.count_nonzero(self.warnings()))
         how = {"bh": "Benjamini & Hochberg", "by": "Benjamini & Yekutieli"}[config.fdr]
         report.section(
@@ -263,13 +263,16 @@ def from_fields(fields: FloatArray, names: tuple[str, ...], config: DetectManyCo
     k = len(TESTS)
     first = FIELDS.index("z_0")
     named = {name: fields[..., i] for i, name in enumerate(FIELDS[:first])}
-    whole = {name: named[name].astype(np.int64) for name in ("verdict", "kind", "reason", "n")}
-    parts = {name: named[name].copy() for name in ("pvalue", "drift", "power")}
     return DetectionMap(
         names=names,
-        **whole,
-        **parts,
-        qvalue=false_discovery(parts["pvalue"], method=config.fdr),  # type: ignore[arg-type]
+        verdict=named["verdict"].astype(np.int64),
+        kind=named["kind"].astype(np.int64),
+        reason=named["reason"].astype(np.int64),
+        n=named["n"].astype(np.int64),
+        pvalue=named["pvalue"].copy(),
+        qvalue=false_discovery(named["pvalue"], method=config.fdr),  # type: ignore[arg-type]
+        drift=named["drift"].copy(),
+        power=named["power"].copy(),
         z=fields[..., first : first + k].copy(),
         adjusted=fields[..., first + k :].copy(),
         config=config,

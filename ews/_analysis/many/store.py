@@ -153,9 +153,8 @@ def _finished(dask: Any, tasks: list[Any]) -> Iterator[Any]:
     """Tasks as they end: of the cluster where one is connected, else a few at a time on the scheduler that is set."""
     client = _client()
     if client is not None:
-        from distributed import as_completed
-
-        for future in as_completed(client.compute(tasks)):
+        ended: Any = needed("distributed", "grid").as_completed
+        for future in ended(client.compute(tasks)):
             yield future.result()
             future.release()
         return

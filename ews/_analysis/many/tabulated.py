@@ -100,7 +100,7 @@ class Smoothing:
 
     def _left(self, rows: FloatArray) -> FloatArray:
         if self.detrend is None:
-            return rows - np.nanmean(rows, axis=1, keepdims=True)
+            return np.asarray(rows - np.nanmean(rows, axis=1, keepdims=True))
         from ews._kernels.gaps import smooth_gaps
 
         gappy = np.isnan(rows).any(axis=1)
@@ -126,7 +126,7 @@ def _phases(rows: FloatArray, period: int) -> FloatArray:
     seen = np.isfinite(cycled)
     mean = np.where(seen, cycled, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
     mean -= mean.mean(axis=1, keepdims=True)
-    return np.tile(mean, (1, cycles))[:, :n]
+    return np.asarray(np.tile(mean, (1, cycles))[:, :n])
 
 
 @dataclass(frozen=True, eq=False)
