@@ -41,6 +41,7 @@ _HOMES: dict[str, str | None] = {
     "Replay": "adapters.texts.replaying",
     "Report": "adapters.decoding.report",
     "SaturationPolicy": "adapters.policies.saturation",
+    "ScoreChart": "adapters.guard.chart",
     "SkipDecodePolicy": "adapters.policies.skip_decode",
     "Suitability": "adapters.assessment.run",
     "ThresholdCalibration": "adapters.calibration.thresholds",
@@ -95,6 +96,7 @@ __all__ = [
     "Replay",
     "Report",
     "SaturationPolicy",
+    "ScoreChart",
     "SkipDecodePolicy",
     "Suitability",
     "ThresholdCalibration",
@@ -178,6 +180,7 @@ if TYPE_CHECKING:
     from adapters.decoding.contract import Exit, FFNRoute, Plan, Policy, Promise, Trajectory
     from adapters.decoding.report import Report
     from adapters.families import register_family
+    from adapters.guard.chart import ScoreChart
     from adapters.guard.policy import Guarded
     from adapters.oracle.difficulty import DifficultyCorrelation, difficulty_correlations
     from adapters.oracle.result import Oracle, Regret

@@ -10,11 +10,15 @@ from torch import Tensor
 
 from adapters.decoding.contract import BoolArray
 from adapters.families import Family
+from adapters.guard.chart import ScoreChart
 from adapters.guard.token_signals import TokenSignals
 from adapters.texts.reading import end_tokens
 from ews import IndicatorMonitor
 
-__all__ = ["GuardAlarm", "Watch", "anew", "ending_tokens"]
+__all__ = ["Detector", "GuardAlarm", "Watch", "anew", "ending_tokens"]
+
+
+Detector = ScoreChart | IndicatorMonitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Watch:
 
     Parameters
     ----------
-    monitors : mapping of str to ews.IndicatorMonitor
+    monitors : mapping of str to ScoreChart or ews.IndicatorMonitor
         Calibrated, one for each token signal; each row gets copies that have seen nothing.
     rows : int
         Size of the batch.
@@ -59,7 +63,7 @@ class Watch:
     """
 
     def __init__(
-        self, monitors: Mapping[str, IndicatorMonitor], *, rows: int, idle: Collection[int], cooldown: int | None
+        self, monitors: Mapping[str, Detector], *, rows: int, idle: Collection[int], cooldown: int | None
     ) -> None:
         self._monitors = monitors
         self._cooldown = cooldown
@@ -68,7 +72,7 @@ class Watch:
         self._since = np.zeros(rows, dtype=np.int64)  # at which token a row was restored
         self.restored: BoolArray = np.zeros(rows, dtype=bool)
 
-    def _fresh(self) -> dict[str, IndicatorMonitor]:
+    def _fresh(self) -> dict[str, Detector]:
         return {name: anew(monitor) for name, monitor in self._monitors.items()}
 
     def take(self, input_ids: Tensor) -> None:
@@ -102,9 +106,9 @@ class Watch:
         return "; ".join(f"{name}: {state.reasons[0]}" for name, state in states.items() if state.alarm)
 
 
-def anew(monitor: IndicatorMonitor) -> IndicatorMonitor:
+def anew(monitor: Detector) -> Detector:
     """A copy that has seen nothing."""
-    copy = IndicatorMonitor.from_dict(monitor.to_dict())
+    copy = type(monitor).from_dict(monitor.to_dict())
     copy.reset()
     return copy
 

@@ -15,8 +15,9 @@ from adapters.calibration.fingerprint import Known
 from adapters.decoding.contract import BoolArray, Exit, FFNRoute, IntArray, Plan, Policy, Trajectory
 from adapters.errors import PolicyMismatchError
 from adapters.families import Family
-from adapters.guard.alarm import GuardAlarm, Watch, anew, ending_tokens
+from adapters.guard.alarm import Detector, GuardAlarm, Watch, anew, ending_tokens
 from adapters.guard.calibration import GuardCalibration, calibrate_monitors, default_monitors, read_count
+from adapters.guard.chart import ScoreChart
 from adapters.guard.saving import load_guard, save_guard
 from adapters.guard.token_signals import TOKEN_SIGNALS
 from ews import IndicatorMonitor
@@ -31,21 +32,21 @@ _WHOLE = Plan()
 class Guarded(Policy):
     """Collapse guard: a policy that returns to full depth when the text begins to collapse.
 
-    What is left out of a token is decided by the policy within. This one watches signals over *token time*, each with
-    an :class:`ews.IndicatorMonitor` that was calibrated on generations at full depth, and once a monitor alarms every
-    layer runs, for the rest of the generation or for a while. Tokens and logits are those of the policy within, bit for
-    bit, as long as nothing alarms.
+    What is left out of a token is decided by the policy within. This one watches signals over *token time*, each with a
+    sequential score test that was calibrated on generations at full depth, and once one alarms every layer runs, for
+    the rest of the generation or for a while. Tokens and logits are those of the policy within, bit for bit, as long as
+    nothing alarms.
 
     Parameters
     ----------
     policy : Policy
         What decides; its unit and cache are taken over. Its cache cannot be ``"monotone"``: layers that were left out
         for good cannot be run again.
-    monitors : mapping of str to ews.IndicatorMonitor, optional
+    monitors : mapping of str to ScoreChart or ews.IndicatorMonitor, optional
         Which signals are watched and how; :meth:`calibrate` calibrates copies of them. Signals are ``"entropy"`` and
-        ``"margin"`` of the emitted logits (``adapters.guard.token_signals.logit_signals``) and ``"repetition"`` of the
-        tokens (``adapters.guard.token_signals.Repetition``). The default was chosen by measurement: see
-        ``adapters.guard.calibration.default_monitors``.
+        ``"margin"`` of the emitted logits (``adapters.guard.token_signals.logit_signals``), ``"repetition"`` and
+        ``"cycle"`` of the tokens, and ``"sure_repetition"`` of both (``adapters.guard.token_signals.TokenSignals``).
+        The default was chosen by measurement: see ``adapters.guard.calibration.default_monitors``.
     cooldown : int, optional
         After how many tokens at full depth the policy within decides again, and the monitors start anew (default: not
         in this generation).
@@ -80,11 +81,11 @@ class Guarded(Policy):
     >>> from adapters import FixedExitPolicy, Guarded
     >>> guarded = Guarded(FixedExitPolicy(depth=4, cache="deferred"))
     >>> guarded.unit, guarded.cache, guarded.signals
-    ('layer', 'deferred', ('entropy',))
+    ('layer', 'deferred', ('sure_repetition', 'cycle', 'entropy'))
     """
 
     def __init__(
-        self, policy: Policy, *, monitors: Mapping[str, IndicatorMonitor] | None = None, cooldown: int | None = None
+        self, policy: Policy, *, monitors: Mapping[str, Detector] | None = None, cooldown: int | None = None
     ) -> None:
         given: object = policy
         if not isinstance(given, Policy):
@@ -124,7 +125,8 @@ class Guarded(Policy):
         *,
         tokenizer: Any = None,
         max_new_tokens: int,
-        false_alarm_rate: float = 0.05,
+        false_alarms: float | None = None,
+        false_alarm_rate: float | None = None,
         rows: int = 8,
         seed: int = 0,
         **options: Any,
@@ -136,14 +138,16 @@ class Guarded(Policy):
         model : transformers.PreTrainedModel
             The model that will be watched.
         prompts : iterable of str or of sequences of int
-            Like those to come, in an order that means nothing: the first half says what is usual, the second how far
-            healthy texts stray from it.
+            Like those to come, in an order that means nothing. Texts that loop at full depth, too, are left out: they
+            are what alarms are for.
         tokenizer : callable, optional
             What makes tokens of prompts that are strings.
         max_new_tokens : int
             How long generations will be; the horizon of the false-alarm rate.
-        false_alarm_rate : float, default 0.05
-            Share of generations at full depth with an alarm, over all signals together.
+        false_alarms : float, default 1.0
+            Alarms in 10,000 healthy tokens, at most, over all signals together. One asks for some 30,000 tokens.
+        false_alarm_rate : float, optional
+            The same as a share of healthy generations with an alarm, instead of `false_alarms`.
         rows : int, default 8
             How many prompts are run at once; it changes nothing but the time.
         seed : int, default 0
@@ -167,6 +171,7 @@ class Guarded(Policy):
             prompts,
             tokenizer=tokenizer,
             max_new_tokens=max_new_tokens,
+            false_alarms=false_alarms,
             false_alarm_rate=false_alarm_rate,
             rows=rows,
             seed=seed,
@@ -328,15 +333,17 @@ class Guarded(Policy):
             self.events.append(f"guard: row {alarm.row}, token {alarm.token}: {alarm.reason}; full depth {back}")
 
 
-def _read_monitors(monitors: Mapping[str, IndicatorMonitor] | None) -> dict[str, IndicatorMonitor]:
+def _read_monitors(monitors: Mapping[str, Detector] | None) -> dict[str, Detector]:
     if monitors is None:
         return default_monitors()
     given: object = monitors
     if not isinstance(given, Mapping) or not given:
-        raise InputTypeError("monitors", monitors, "a mapping of one signal or more to ews.IndicatorMonitor")
+        raise InputTypeError(
+            "monitors", monitors, "a mapping of one signal or more to ScoreChart or ews.IndicatorMonitor"
+        )
     for name, monitor in given.items():
         if name not in TOKEN_SIGNALS:
             raise UnknownNameError("monitors", name, TOKEN_SIGNALS)
-        if not isinstance(monitor, IndicatorMonitor):
-            raise InputTypeError(f"monitors[{name!r}]", monitor, "an ews.IndicatorMonitor")
+        if not isinstance(monitor, ScoreChart | IndicatorMonitor):
+            raise InputTypeError(f"monitors[{name!r}]", monitor, "a ScoreChart or an ews.IndicatorMonitor")
     return {name: anew(monitor) for name, monitor in monitors.items()}

@@ -12,20 +12,22 @@ from typing import Any
 
 from adapters._common.files import digest_of, has_digest, read_json, read_plain, write_whole
 from adapters.errors import PolicyMismatchError
+from adapters.guard.alarm import Detector
 from adapters.guard.calibration import GuardCalibration
+from adapters.guard.chart import ChartCalibration, ScoreChart
 from adapters.guard.token_signals import TOKEN_SIGNALS
 from ews import IndicatorMonitor, MonitorCalibration
 from ews.errors import EWSError, described
 
 __all__ = ["load_guard", "save_guard"]
 
-_FORMAT = 2  # with a digest
+_FORMAT = 3
 _ALLOWED = "a file that Guarded.save wrote"
 _MOST_BYTES = 64 << 20
-_PARTS = ("prompts", "horizon", "false_alarm_rate", "seed", "model", "monitors")
+_PARTS = ("prompts", "horizon", "false_alarm_rate", "seed", "model", "monitors", "looped")
 
 
-def save_guard(path: Path, monitors: Mapping[str, IndicatorMonitor], calibration: GuardCalibration) -> None:
+def save_guard(path: Path, monitors: Mapping[str, Detector], calibration: GuardCalibration) -> None:
     """Write calibrated monitors and what they are based on, whole or not at all."""
     content = {
         "prompts": calibration.prompts,
@@ -33,13 +35,14 @@ def save_guard(path: Path, monitors: Mapping[str, IndicatorMonitor], calibration
         "false_alarm_rate": calibration.false_alarm_rate,
         "seed": calibration.seed,
         "model": calibration.model,
+        "looped": calibration.looped,
         "monitors": {name: monitor.to_dict() for name, monitor in monitors.items()},
     }
     saved = {"guard": _FORMAT, "sha256": digest_of(content), **content}
     write_whole(path, json.dumps(saved, allow_nan=False).encode())
 
 
-def load_guard(path: Path) -> tuple[dict[str, IndicatorMonitor], GuardCalibration]:
+def load_guard(path: Path) -> tuple[dict[str, Detector], GuardCalibration]:
     """Read what :func:`save_guard` wrote.
 
     Raises
@@ -70,30 +73,40 @@ def load_guard(path: Path) -> tuple[dict[str, IndicatorMonitor], GuardCalibratio
         seed=_count("seed", content["seed"], least=-(2**63)),
         model=_fingerprint(content["model"]),
         signals=MappingProxyType(calibrations),
+        looped=_count("looped", content["looped"], least=0),
     )
     for name, each in calibrations.items():
         _check_signal(name, each, monitors[name], calibration)
     return monitors, calibration
 
 
-def _monitors(content: Any) -> dict[str, IndicatorMonitor]:
+def _monitors(content: Any) -> dict[str, Detector]:
     if not isinstance(content, dict) or not content or not set(content) <= set(TOKEN_SIGNALS):
         raise PolicyMismatchError("monitors", content, f"one or more of {', '.join(TOKEN_SIGNALS)}")
     try:
-        return {name: IndicatorMonitor.from_dict(each) for name, each in content.items()}
+        return {name: _detector(each) for name, each in content.items()}
     except EWSError as error:
         raise _refusal("monitors", described(str(error))) from None
 
 
-def _check_signal(name: str, found: MonitorCalibration, monitor: IndicatorMonitor, of: GuardCalibration) -> None:
+def _detector(saved: Any) -> Detector:
+    kind: Any = ScoreChart if isinstance(saved, dict) and "chart" in saved else IndicatorMonitor
+    found: Detector = kind.from_dict(saved)
+    return found
+
+
+def _check_signal(
+    name: str, found: ChartCalibration | MonitorCalibration, monitor: Detector, of: GuardCalibration
+) -> None:
     """That a signal was calibrated on these runs, for its part of the rate, and fits into their horizon."""
     share = of.false_alarm_rate / len(of.signals)
     if not math.isclose(found.false_alarm_rate, share, rel_tol=1e-9):
         raise PolicyMismatchError(f"monitors.{name}.false_alarm_rate", found.false_alarm_rate, f"{share:g}, its part")
-    if found.source != "runs" or found.n_simulations > of.prompts:
-        given = described(f"one from {found.n_simulations} {found.source}")
+    source = found.source if isinstance(found, MonitorCalibration) else "runs"
+    if source != "runs" or found.n_simulations > of.prompts:
+        given = described(f"one from {found.n_simulations} {source}")
         raise PolicyMismatchError(f"monitors.{name}.calibration", given, f"one from at most {of.prompts} runs")
-    if monitor.config.window > found.horizon:
+    if isinstance(monitor, IndicatorMonitor) and monitor.config.window > found.horizon:
         allowed = f"at most the horizon, {found.horizon}"
         raise PolicyMismatchError(f"monitors.{name}.window", monitor.config.window, allowed)
 

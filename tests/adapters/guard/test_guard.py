@@ -18,9 +18,11 @@ from torch import Tensor
 
 from adapters.errors import PolicyMismatchError
 from adapters.families import Family
-from adapters.guard.calibration import default_monitors
+from adapters.guard.alarm import Detector
+from adapters.guard.calibration import _looped, default_monitors
+from adapters.guard.chart import ScoreChart
 from adapters.guard.policy import Guarded
-from adapters.guard.token_signals import Repetition, TokenSignals, logit_signals
+from adapters.guard.token_signals import Cycle, Repetition, TokenSignals, logit_signals
 from adapters.policies import Exit, FixedExitPolicy, NeverExitPolicy, Plan, Policy, RandomExitPolicy, Trajectory
 from ews import IndicatorMonitor
 from ews.errors import ArgumentError, EWSError, InputTypeError, UnknownNameError, ValueRangeError
@@ -90,13 +92,27 @@ def prompts(n: int, seed: int, *, length: int = 6) -> list[list[int]]:
 def saved(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A guard that was calibrated on texts of the tiny model."""
     guarded = Guarded(NeverExitPolicy())
-    guarded.calibrate(model, prompts(120, 1), max_new_tokens=NEW, rows=60, **SAMPLED)
+    guarded.calibrate(model, prompts(120, 1), max_new_tokens=NEW, rows=60, false_alarm_rate=0.05, **SAMPLED)
     path = tmp_path_factory.mktemp("guard") / "guard.json"
     guarded.save(path)
     return path
 
 
-def with_monitors(saved: Path, monitors: dict[str, IndicatorMonitor]) -> Path:
+def indicator() -> IndicatorMonitor:
+    return IndicatorMonitor(window=8, history=8, detrend=None, indicators=("mean", "ac1"))
+
+
+@pytest.fixture(scope="module")
+def of_indicators(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A guard that watches indicators in a window."""
+    guarded = Guarded(NeverExitPolicy(), monitors={"entropy": indicator()})
+    guarded.calibrate(model, prompts(120, 1), max_new_tokens=NEW, rows=60, false_alarm_rate=0.05, **SAMPLED)
+    path = tmp_path_factory.mktemp("guard") / "guard.json"
+    guarded.save(path)
+    return path
+
+
+def with_monitors(saved: Path, monitors: dict[str, Detector]) -> Path:
     """The same guard with other monitors."""
     found = json.loads(saved.read_text())
     found["monitors"] = {name: monitor.to_dict() for name, monitor in monitors.items()}
@@ -162,7 +178,9 @@ def test_verified_drafts_are_as_without_a_guard(model: Any, deaf: Path) -> None:
     assert guarded.drafts == guarded.policy.drafts
 
 
-def test_an_alarm_brings_every_layer_back_and_says_why(model: Any, saved: Path) -> None:
+@pytest.mark.parametrize("kind", ["saved", "of_indicators"])
+def test_an_alarm_brings_every_layer_back_and_says_why(model: Any, kind: str, request: pytest.FixtureRequest) -> None:
+    saved = request.getfixturevalue(kind)
     guarded = Guarded.load(saved, Babbling(0.0))
     calm = Guarded.load(saved, Babbling(None))
     generate(model, calm, new=FIRST + 1)
@@ -174,7 +192,8 @@ def test_an_alarm_brings_every_layer_back_and_says_why(model: Any, saved: Path) 
     token = alarm.token
     assert event == f"guard: row 0, token {token}: {alarm.reason}; full depth from here on"
     assert FIRST < token <= FIRST + 8  # within a window of the first token that babbles
-    assert "standard deviations of the reference" in event
+    said = {"saved": "higher than in healthy texts", "of_indicators": "standard deviations of the reference"}
+    assert said[kind] in event
     assert dict(report.exits) == {2: token, LAYERS: NEW - 1 - token}
 
 
@@ -276,7 +295,7 @@ def test_a_cool_down_gives_the_policy_its_say_again(model: Any, saved: Path) -> 
     assert len(events) > 1
     assert all(event.endswith("full depth for 5 tokens") for event in events)
     tokens = [alarm.token for alarm in guarded.alarms]
-    assert min(np.diff(tokens)) >= 5 + 8  # full depth, then a window that fills anew
+    assert min(np.diff(tokens)) > 5  # full depth, then evidence that gathers anew
     whole = sum(min(5, NEW - 1 - token) for token in tokens)
     assert guarded.report().exits == {2: NEW - 1 - whole, LAYERS: whole}
 
@@ -328,24 +347,33 @@ def test_few_healthy_texts_alarm(model: Any, saved: Path) -> None:
 def test_calibration_leaves_everything_as_it_was(model: Any) -> None:
     monitors = default_monitors()
     guarded = Guarded(NeverExitPolicy(), monitors=monitors)
+    rate = {"max_new_tokens": 20, "false_alarm_rate": 0.05}
     state = torch.random.get_rng_state()
     texts = [*prompts(40, 2), *prompts(40, 3, length=4)]
-    one = guarded.calibrate(model, texts, max_new_tokens=20, rows=80, **SAMPLED)
+    one = guarded.calibrate(model, texts, rows=80, **rate, **SAMPLED)
     assert torch.equal(state, torch.random.get_rng_state())
     assert monitors["entropy"].calibration is None
     assert "forward" not in model.__dict__
     assert one is guarded.calibration
-    greedy = [guarded.calibrate(model, texts, max_new_tokens=20, rows=rows).signals["entropy"] for rows in (7, 80)]
-    assert greedy[0].thresholds == pytest.approx(greedy[1].thresholds, rel=1e-3)  # rows that are padded are as alone
+    greedy = [guarded.calibrate(model, texts, rows=rows, **rate).signals["entropy"] for rows in (7, 80)]
+    assert greedy[0].threshold == pytest.approx(greedy[1].threshold, rel=1e-3)  # rows that are padded are as alone
 
 
 def test_each_signal_has_its_part_of_the_rate(model: Any) -> None:
-    monitors = {name: default_monitors()["entropy"] for name in ("margin", "entropy")}
+    monitors: dict[str, Detector] = {name: indicator() for name in ("margin", "entropy")}
     guarded = Guarded(NeverExitPolicy(), monitors=monitors)
     found = guarded.calibrate(model, prompts(78, 2), max_new_tokens=20, rows=78, false_alarm_rate=0.1)
     assert {name: each.false_alarm_rate for name, each in found.signals.items()} == {"margin": 0.05, "entropy": 0.05}
-    with pytest.raises(ArgumentError, match=r"prompts: got 77 prompts; allowed: at least 78 for a rate of 0\.1 over 2"):
+    with pytest.raises(ArgumentError, match=r"got 77 prompts; allowed: at least 78 for a rate of 0\.1 of them over 2"):
         guarded.calibrate(model, prompts(77, 2), max_new_tokens=20, false_alarm_rate=0.1)
+    charts = Guarded(NeverExitPolicy())
+    with pytest.raises(ArgumentError, match=r"at least 1578 for a rate of 0\.0019 of them over 3"):
+        charts.calibrate(model, prompts(77, 2), max_new_tokens=20)  # 1 in 10,000 tokens
+    found = charts.calibrate(model, prompts(60, 2), max_new_tokens=20, rows=60, false_alarms=50.0)
+    assert found.false_alarms == pytest.approx(50.0)
+    assert found.false_alarm_rate == pytest.approx(0.095)
+    assert {each.false_alarm_rate for each in found.signals.values()} == {found.false_alarm_rate / 3}
+    assert "50 in 10,000 tokens" in found.sentence
 
 
 def test_what_cannot_be_guarded_is_refused(model: Any, saved: Path, tmp_path: Path) -> None:
@@ -356,8 +384,8 @@ def test_what_cannot_be_guarded_is_refused(model: Any, saved: Path, tmp_path: Pa
     with pytest.raises(InputTypeError, match="a policy"):
         Guarded("never")  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError, match="did you mean 'entropy'"):
-        Guarded(NeverExitPolicy(), monitors={"entropi": IndicatorMonitor(window=8)})
-    with pytest.raises(InputTypeError, match=r"an ews\.IndicatorMonitor"):
+        Guarded(NeverExitPolicy(), monitors={"entropi": ScoreChart()})
+    with pytest.raises(InputTypeError, match="a ScoreChart or an"):
         Guarded(NeverExitPolicy(), monitors={"entropy": 8})  # type: ignore[dict-item]
     with pytest.raises(InputTypeError, match="one signal or more"):
         Guarded(NeverExitPolicy(), monitors={})
@@ -371,8 +399,17 @@ def test_what_cannot_be_guarded_is_refused(model: Any, saved: Path, tmp_path: Pa
         generate(TINY["llama"](layers=LAYERS, seed=3), Guarded.load(saved, NeverExitPolicy()))
     with pytest.raises(ValueRangeError, match="false_alarm_rate"):
         Guarded(NeverExitPolicy()).calibrate(model, prompts(80, 1), max_new_tokens=20, false_alarm_rate=0.0)
+    for rates in ({"false_alarms": 0.0}, {"false_alarms": True}, {"false_alarms": 1e9}, {"false_alarm_rate": 1.0}):
+        with pytest.raises(ValueRangeError, match="false_alarm"):
+            Guarded(NeverExitPolicy()).calibrate(model, prompts(80, 1), max_new_tokens=20, **rates)
+    with pytest.raises(ArgumentError, match="only one of"):
+        Guarded(NeverExitPolicy()).calibrate(
+            model, prompts(80, 1), max_new_tokens=20, false_alarms=1.0, false_alarm_rate=0.1
+        )
     with pytest.raises(EWSError, match="observation"):
-        Guarded(NeverExitPolicy()).calibrate(model, prompts(80, 1), max_new_tokens=5, rows=80)
+        Guarded(NeverExitPolicy(), monitors={"entropy": indicator()}).calibrate(
+            model, prompts(80, 1), max_new_tokens=5, rows=80, false_alarm_rate=0.05
+        )
 
 
 @pytest.mark.parametrize(
@@ -382,12 +419,12 @@ def test_what_cannot_be_guarded_is_refused(model: Any, saved: Path, tmp_path: Pa
         "[]",
         "null",
         '{"guard": 1}',
-        '{"guard": 2}',
+        '{"guard": 3}',
         '{"guard": true}',
-        '{"guard": 2, "guard": 2}',
+        '{"guard": 3, "guard": 3}',
         "[" * 100_000,
-        '{"guard": 2, "monitors": {"entropy": 3}}',
-        '{"guard": 2, "horizon": NaN}',
+        '{"guard": 3, "monitors": {"entropy": 3}}',
+        '{"guard": 3, "horizon": NaN}',
         "\x00",
         "9" * 10_000,
     ],
@@ -448,9 +485,35 @@ CHANGES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_fields_out_of_their_range_are_refused(saved: Path, name: str, tmp_path: Path) -> None:
-    found = json.loads(saved.read_text())
+def test_fields_out_of_their_range_are_refused(of_indicators: Path, name: str, tmp_path: Path) -> None:
+    found = json.loads(of_indicators.read_text())
     CHANGES[name](found)
+    with pytest.raises(PolicyMismatchError, match="allowed: "):
+        Guarded.load(sealed(found, tmp_path / "guard.json"), NeverExitPolicy())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        put("looped", value=-1),
+        put("monitors", "cycle", value=3),
+        put("monitors", "cycle", "chart", value=2),
+        put("monitors", "cycle", "allowance", value=0.0),
+        put("monitors", "cycle", "evidence", value=-1.0),
+        put("monitors", "cycle", "more", value=1),
+        *(put("monitors", "cycle", "calibration", name, value=None) for name in ("centre", "spread", "threshold")),
+        put("monitors", "cycle", "calibration", "spread", value=0.0),
+        put("monitors", "cycle", "calibration", "threshold", value="inf"),
+        put("monitors", "cycle", "calibration", "n_simulations", value=121),
+        put("monitors", "cycle", "calibration", "n_simulations", value=True),
+        put("monitors", "cycle", "calibration", "horizon", value=0),
+        put("monitors", "cycle", "calibration", "false_alarm_rate", value=0.5),
+        put("monitors", "cycle", "calibration", value=None),
+    ],
+)
+def test_fields_of_charts_out_of_their_range_are_refused(saved: Path, change: Any, tmp_path: Path) -> None:
+    found = json.loads(saved.read_text())
+    change(found)
     with pytest.raises(PolicyMismatchError, match="allowed: "):
         Guarded.load(sealed(found, tmp_path / "guard.json"), NeverExitPolicy())
 
@@ -518,6 +581,75 @@ def test_repetition_is_a_look_back() -> None:
         newest = tokens[place - 2 : place + 1]
         earlier = [tokens[end - 2 : end + 1] for end in range(2, place)]
         assert value == float(place >= 2 and newest in earlier)
+
+
+def test_a_cycle_is_what_was_just_said() -> None:
+    tokens = np.random.default_rng(1).integers(0, 2, size=120).tolist()
+    tokens += 3 * [*range(5, 130), 2]  # 126 tokens, three times
+    cycle = Cycle()
+    for place, token in enumerate(tokens):
+        text = tokens[: place + 1]
+        expected = any(text[-k:] == text[-2 * k : -k] for k in range(1, min(128, len(text) // 2) + 1))
+        assert cycle.take(token) == float(expected)
+
+
+def test_sure_repetitions_are_weighed_by_certainty() -> None:
+    time = TokenSignals(("sure_repetition", "repetition"), rows=2)
+    logits = torch.zeros(2, 50)
+    logits[1, 3] = 30.0  # certain
+    for token in (1, 2, 3, 4, 1, 2, 3, 4):
+        time.take(torch.tensor([[token], [token]]))
+        found = time.measure(logits)
+        assert found[0, 0] == 0.0  # nothing is certain
+    assert found[:, 1].tolist() == [1.0, 1.0]
+    assert found[1, 0] == pytest.approx(-np.log(0.01), rel=1e-6)
+
+
+def test_a_chart_is_a_cusum_of_scores_and_holds_its_rate() -> None:
+    rng = np.random.default_rng(0)
+    healthy = rng.exponential(size=(999, 60))
+    chart = ScoreChart(allowance=0.7)
+    found = chart.calibrate_on(healthy, false_alarm_rate=0.01)
+    alarms, evidence = 0, []
+    for run in rng.exponential(size=(3000, 60)):
+        chart.reset()
+        alarms += any(chart.update(value).alarm for value in run)
+    assert alarms / 3000 < 0.01 + 3 * np.sqrt(0.01 * (1 / 3000 + 1 / 999))
+    chart.reset()
+    values = [0.3, 5.0, np.nan, 2.0, 0.0, 40.0]
+    expected, total = [], 0.0
+    for value in values:
+        total = total if np.isnan(value) else max(0.0, total + (value - found.centre) / found.spread - 0.7)
+        expected.append(total)
+        chart.update(value)
+        evidence.append(chart.evidence)
+    assert evidence == pytest.approx(expected)
+    again = ScoreChart.from_dict(json.loads(json.dumps(chart.to_dict())))
+    assert again.update(1.0) == chart.update(1.0)
+    assert again.to_dict() == chart.to_dict()
+    never = ScoreChart()
+    never.calibrate_on(np.zeros((99, 40)), false_alarm_rate=0.05)  # what no run has alarms when it comes
+    assert never.update(1.0).alarm
+    assert not ScoreChart().update(1e9).alarm  # not calibrated
+    for refused in (np.zeros(5), np.full((99, 5), np.nan)):
+        with pytest.raises(InputTypeError, match="runs"):
+            ScoreChart().calibrate_on(refused, false_alarm_rate=0.1)
+    with pytest.raises(ArgumentError, match="at least 99"):
+        ScoreChart().calibrate_on(np.zeros((98, 5)), false_alarm_rate=0.01)
+    for allowance in (0.0, -1.0, True, "1", np.inf):
+        with pytest.raises(ValueRangeError, match="allowance"):
+            ScoreChart(allowance=allowance)  # type: ignore[arg-type]
+
+
+def test_texts_that_loop_by_themselves_are_not_healthy() -> None:
+    repeats = np.zeros((4, 199))
+    repeats[0, 100:132] = 1.0  # half of 64
+    repeats[1, 100:133] = 1.0
+    repeats[2, ::2] = 1.0
+    repeats[3, -33:] = 1.0
+    repeats[3, :10] = np.nan
+    assert _looped(repeats).tolist() == [False, True, False, True]
+    assert not _looped(np.ones((1, 20))).any()  # too short to tell
 
 
 def test_rows_have_their_own_repetitions() -> None:
