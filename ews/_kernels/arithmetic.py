@@ -7,6 +7,7 @@ left off.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import lower_builtin, type_callable
 
-__all__ = ["multiply_add"]
+__all__ = ["inverse_root", "multiply_add"]
 
 
 def multiply_add(a: float, b: float, c: float) -> float:
@@ -33,3 +34,39 @@ def _lower(context: Any, builder: Any, of: Any, arguments: Any) -> Any:
     double = arguments[0].type
     contracted = builder.module.declare_intrinsic("llvm.fmuladd", [double], ir.FunctionType(double, [double] * 3))
     return builder.call(contracted, arguments)
+
+
+def inverse_root(a: float) -> float:
+    """1 / sqrt(a) of a normal, positive number, to within two units in the last place; NaN of NaN."""
+    return 1.0 / math.sqrt(a) if a > 0.0 else math.nan
+
+
+@type_callable(inverse_root)  # type: ignore[untyped-decorator]
+def _type_inverse_root(context: Any) -> Callable[[Any], Any]:
+    return lambda a: types.float64(types.float64)
+
+
+@lower_builtin(inverse_root, types.float64)  # type: ignore[untyped-decorator]
+def _lower_inverse_root(context: Any, builder: Any, of: Any, arguments: Any) -> Any:
+    """Halve and negate the exponent for a first guess (Moroz et al. 2018, Computation 6, 22), then refine it thrice.
+
+    A root and a division take some 25 cycles of the one unit that does them; this takes 7 of units that idle.
+    """
+    (a,) = arguments
+    double, word = a.type, ir.IntType(64)
+
+    def number(value: float) -> Any:
+        return ir.Constant(double, value)
+
+    def multiply_add_of(x: Any, y: Any, z: Any) -> Any:
+        return _lower(context, builder, of, (x, y, z))
+
+    half = builder.lshr(builder.bitcast(a, word), ir.Constant(word, 1))
+    guess = builder.bitcast(builder.sub(ir.Constant(word, 0x5FE6ED2102DCBFDA), half), double)  # within 3.5 %
+    square = builder.fmul(builder.fmul(a, number(-0.5)), guess)
+    root = builder.fmul(guess, multiply_add_of(square, guess, number(1.50087895511633457)))  # within 0.1 %
+    for series in (number(0.375), None):  # with e = 1 − a r², 1 / sqrt(a) = r (1 + e/2 + 3/8 e² + …)
+        short = multiply_add_of(builder.fneg(builder.fmul(a, root)), root, number(1.0))
+        factor = multiply_add_of(series, short, number(0.5)) if series else number(0.5)
+        root = multiply_add_of(builder.fmul(root, short), factor, root)
+    return root

@@ -1,7 +1,12 @@
 """Mean, variance, skewness, kurtosis and lag-k correlation of every window of many rows, in one O(N) pass.
 
-Windows are summed by tiles (see ``tile.py``); what takes divisions and roots is done for a block of outputs at once, in
-vector registers.
+Neighbouring outputs share a tile, and all windows of a tile a middle part. Its mean is the tile's anchor, and powers of
+(x − anchor) are summed from the middle outwards (see ``outwards.py``): leftwards for what a window has before the
+middle, rightwards for what it has after it. A window is the sum of the three parts. Nothing is ever subtracted out, so
+that a window's result depends on that window alone; and as the middle is a fair share of every window, the window's
+mean lies within about one standard deviation of the anchor, so that central moments lose no digits.
+
+Sums become statistics a block of outputs at a time, in vector registers.
 """
 
 from __future__ import annotations
@@ -11,69 +16,50 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from ews._kernels.arithmetic import multiply_add
+from ews._kernels.arithmetic import inverse_root, multiply_add
 from ews._kernels.jit import kernel
-from ews._kernels.tile import LANES, accumulate, accumulate_high, shared_mean, shared_powers, shared_product
+from ews._kernels.outwards import ROW, add_sums, copy, expect, mean_of, scan_left, scan_right
 from ews._kernels.two_pass import correlation, moments
 
 __all__ = ["rolling_moments", "rolling_moments_gappy"]
 
 FloatArray = npt.NDArray[np.float64]
-PairArray = npt.NDArray[np.complex128]
 IntArray = npt.NDArray[np.int64]
 
 # Where a window's sum of squares lies outside these bounds, fourth powers may have overflowed or vanished.
 _SMALL, _LARGE = 1e-120, 1e120
 
 # The work array: rows of one block of outputs, the statistics 0 to 4 first. Constant places tell the compiler that the
-# rows do not overlap.
-_BLOCK = 256
-_ROW = _BLOCK + 24
-_MEAN, _VARIANCE, _SKEWNESS, _KURTOSIS, _CORRELATION, _S1, _S2, _M2, _ROOT, _END = (k * _ROW for k in range(10))
+# rows do not overlap. Sums left and right of the middle: four powers and products of pairs; and once more the first two
+# powers, over the later members of the pairs on the left and over the earlier ones on the right.
+_BLOCK, _EDGE = 128, 16
+_MEAN, _VARIANCE, _SKEWNESS, _KURTOSIS, _CORRELATION = (_EDGE + k * ROW for k in range(5))
+_LEFT, _RIGHT, _LATER, _EARLIER, _S1, _S2, _M2, _SPARE, _END = (
+    _EDGE + k * ROW for k in (5, 10, 15, 17, 19, 20, 21, 22, 25)
+)
+_SECOND, _THIRD, _FOURTH, _PRODUCT = ROW, 2 * ROW, 3 * ROW, 4 * ROW
 
 
 @kernel
-def _finish(
-    left: PairArray,
-    right: PairArray,
-    left_product: FloatArray,
-    right_product: FloatArray,
-    middle: FloatArray,
-    anchor: float,
-    window: int,
-    lag: int,
-    count: int,
-    work: FloatArray,
-) -> bool:
-    """Mean and variance of a block of windows, and numerator and denominator of the correlation.
+def _finish(middle: FloatArray, anchor: float, window: int, count: int, work: FloatArray) -> bool:
+    """Mean and variance of a block of windows.
 
     Returns whether every window was within the safe scale; the statistics of one that is not are NaN.
     """
-    s1, s2, product = middle[0], middle[1], middle[4]
-    left_later, right_later, product_later = left[lag:], right[lag:], right_product[lag:]
+    s1, s2 = middle[0], middle[1]
     per_n = 1.0 / window
     per_n1 = 1.0 / (window - 1) if window > 1 else np.nan
-    per_pair = 1.0 / (window - lag)
     safe = 0
     for j in range(count):
-        l1, l2, r1, r2 = left[j].real, left[j].imag, right_later[j].real, right_later[j].imag
-        sum1, sum2 = l1 + s1 + r1, l2 + s2 + r2
-        u1, u2 = left_later[j].real + s1 + r1, left_later[j].imag + s2 + r2  # the later members of the pairs
-        v1, v2 = l1 + s1 + right[j].real, l2 + s2 + right[j].imag  # the earlier ones
+        sum1 = work[_LEFT + j] + s1 + work[_RIGHT + j]
+        sum2 = work[_LEFT + _SECOND + j] + s2 + work[_RIGHT + _SECOND + j]
         mu = sum1 * per_n
         m2 = multiply_add(-mu, sum1, sum2)
-        mean_u, mean_v = u1 * per_pair, v1 * per_pair
-        uu = multiply_add(-mean_u, u1, u2)
-        vv = multiply_add(-mean_v, v1, v2)
-        uv = multiply_add(-mean_u, v1, left_product[j] + product + product_later[j])
         good = (m2 > _SMALL) & (m2 < _LARGE)
-        paired = (uu > _SMALL) & (uu < _LARGE) & (vv > _SMALL) & (vv < _LARGE)
-        safe += good & paired
+        safe += good
         m2 = m2 if good else np.nan
         work[_MEAN + j] = anchor + mu
         work[_VARIANCE + j] = m2 * per_n1
-        work[_CORRELATION + j] = uv if paired else np.nan
-        work[_ROOT + j] = math.sqrt(uu * vv if paired else 1.0)
         work[_S1 + j] = sum1
         work[_S2 + j] = sum2
         work[_M2 + j] = m2
@@ -81,22 +67,8 @@ def _finish(
 
 
 @kernel
-def _finish_correlation(count: int, work: FloatArray) -> None:
-    """Pearson correlation, where nothing else is left to divide."""
-    for j in range(count):
-        value = work[_CORRELATION + j] / work[_ROOT + j]
-        value = min(value, 1.0)
-        work[_CORRELATION + j] = max(value, -1.0)
-
-
-@kernel
-def _finish_high(
-    left: PairArray, right: PairArray, middle: FloatArray, window: int, count: int, work: FloatArray
-) -> None:
-    """Skewness and kurtosis of Joanes & Gill (1998), J. R. Stat. Soc. D 47, 183, and the correlation.
-
-    One division serves both, because divisions and roots are what this loop waits for.
-    """
+def _finish_high(middle: FloatArray, window: int, count: int, work: FloatArray) -> None:
+    """Skewness and kurtosis of Joanes & Gill (1998), J. R. Stat. Soc. D 47, 183."""
     sum3, sum4 = middle[2], middle[3]
     n = float(window)
     per_n = 1.0 / n
@@ -106,23 +78,44 @@ def _finish_high(
     offset = 3.0 * (n - 1.0) * (n - 1.0) / ((n - 2.0) * (n - 3.0)) if window > 3 else np.nan
     for j in range(count):
         s1, s2, m2 = work[_S1 + j], work[_S2 + j], work[_M2 + j]
-        s3 = left[j].real + sum3 + right[j].real
-        s4 = left[j].imag + sum4 + right[j].imag
+        s3 = work[_LEFT + _THIRD + j] + sum3 + work[_RIGHT + _THIRD + j]
+        s4 = work[_LEFT + _FOURTH + j] + sum4 + work[_RIGHT + _FOURTH + j]
         mu = s1 * per_n
         second = 3.0 * s2
         first = mu * s1
         m3 = multiply_add(-mu, multiply_add(-2.0, first, second), s3)
         m4 = multiply_add(-mu, multiply_add(-mu, multiply_add(-3.0, first, 2.0 * second), 4.0 * s3), s4)
-        root = math.sqrt(m2 if m2 > 0.0 else 1.0)
-        inverse = 1.0 / (root * work[_ROOT + j])
-        per_root = inverse * work[_ROOT + j]
+        per_root = inverse_root(m2)
         per_m2 = per_root * per_root
         m2_or_nan = m2 * per_m2  # 1, or NaN outside the safe scale
         work[_SKEWNESS + j] = to_g1 * (m3 * per_m2) * per_root * m2_or_nan
         work[_KURTOSIS + j] = to_g2 * (m4 * per_m2) * per_m2 - offset * m2_or_nan
-        value = work[_CORRELATION + j] * (inverse * root)
-        value = min(value, 1.0)
-        work[_CORRELATION + j] = max(value, -1.0)
+
+
+@kernel
+def _finish_pairs(middle: FloatArray, pairs: int, count: int, work: FloatArray) -> bool:
+    """Pearson correlation of a block of windows.
+
+    Returns whether every window was within the safe scale; the correlation of one that is not is NaN.
+    """
+    s1, s2, product = middle[0], middle[1], middle[4]
+    per_pair = 1.0 / pairs
+    safe = 0
+    for j in range(count):
+        u1 = work[_LATER + j] + s1 + work[_RIGHT + j]  # the later members of the pairs
+        u2 = work[_LATER + _SECOND + j] + s2 + work[_RIGHT + _SECOND + j]
+        v1 = work[_LEFT + j] + s1 + work[_EARLIER + j]  # the earlier ones
+        v2 = work[_LEFT + _SECOND + j] + s2 + work[_EARLIER + _SECOND + j]
+        mean_u = u1 * per_pair
+        uu = multiply_add(-mean_u, u1, u2)
+        vv = multiply_add(-v1 * per_pair, v1, v2)
+        uv = multiply_add(-mean_u, v1, work[_LEFT + _PRODUCT + j] + product + work[_RIGHT + _PRODUCT + j])
+        good = (uu > _SMALL) & (uu < _LARGE) & (vv > _SMALL) & (vv < _LARGE)
+        safe += good
+        value = uv * inverse_root(uu * vv if good else np.nan)
+        value = 1.0 if value > 1.0 else value
+        work[_CORRELATION + j] = -1.0 if value < -1.0 else value
+    return safe == count
 
 
 @kernel
@@ -149,7 +142,7 @@ def _mend(
             work[_VARIANCE + j] = 0.0 if window > 1 else np.nan
         elif math.isnan(work[_VARIANCE + j]):
             for code in range(powers):
-                work[code * _ROW + j] = moments(x[t - window + 1 : t + 1], code)
+                work[_MEAN + code * ROW + j] = moments(x[t - window + 1 : t + 1], code)
         if lag > 0 and math.isnan(work[_CORRELATION + j]) and runs[t] < pairs and runs[t - lag] < pairs:
             work[_CORRELATION + j] = correlation(x[t - pairs + 1 : t + 1], x[t - window + 1 : t - lag + 1])
 
@@ -219,83 +212,86 @@ def rolling_moments(x: FloatArray, window: int, lag: int, which: IntArray, out: 
         variance 0 and no skewness, kurtosis or correlation (NaN).
     """
     rows, n = x.shape
-    reach, powers, single, paired = min(lag, 1), 2, False, False
+    powers, single, reach = 2, False, 0
     for code in which:
         if code == 4:
-            reach, paired = lag, True
+            reach = lag
         else:
             single = True
         if code == 2 or code == 3:
-            powers = 4
-    tile = min((window - 3 * reach) // 2, n)
+            powers = max(powers, code + 1)
+    # A middle of half the window, and at least one pair in it.
+    free = window - 1 - 3 * reach
+    tile = free // 2
+    if tile > 7 and (tile + 4) // 8 * 8 < free:
+        tile = (tile + 4) // 8 * 8  # whole vectors
+    tile = min(tile, n)
     if tile < 1:  # the lag is a third of the window or more: no tile has a middle
         _each_by_itself(x, window, lag, which, out)
         return
-    size, span = tile + reach, _BLOCK + reach
-    left, left_high, left_product = np.empty(size, np.complex128), np.empty(size, np.complex128), np.empty(size)
-    right, right_high, right_product = np.empty(span, np.complex128), np.empty(span, np.complex128), np.empty(span)
-    lanes, middle, state, work = np.empty(4 * LANES), np.empty(5), np.empty(5), np.empty(_END)
+    flat = out.reshape(-1)
+    blocks = (tile + _BLOCK - 1) // _BLOCK
+    middle, memory = np.empty(5), np.zeros(_END + 8)
+    work = memory[-(memory.ctypes.data // 8) % 8 :]  # a vector register is loaded fastest from whole lines of cache
+    left, right, whole, beyond = np.empty(5), np.empty(5), np.empty(5), np.empty(5 * blocks)
+    near = reach <= _EDGE
     for row in range(rows):
         values, finite = _finite_copy(x[row])
         runs = np.empty(0, dtype=np.int64)
         for begin in range(window - 1, n, tile):
             end = min(begin + tile, n)
-            low, high = end - window + reach, begin - reach + 1  # the middle is values[low:high]
-            anchor = shared_mean(values, low, high, lanes)
-            shared_powers(values, low, high, anchor, lanes, middle)
-            middle[4] = shared_product(values, low, high - reach, reach, anchor, lanes)
-            # left[j] sums values[begin − window + 1 + j : low], from j = reached (empty) down to 0.
-            reached = end - begin - 1 + reach
+            base = begin - window + 1
+            low, high = base + (end - begin) + reach, begin - reach  # the middle is values[low:high]
+            anchor = mean_of(values, low, high - low)
             for k in range(5):
-                state[k] = 0.0
-            left[reached], left_high[reached], left_product[reached] = 0.0, 0.0, 0.0
-            back, partner = values[low - 1 :: -1], values[low - 1 + reach :: -1]
-            low_sums, high_sums, product_sums = (
-                left[reached - 1 :: -1],
-                left_high[reached - 1 :: -1],
-                left_product[reached - 1 :: -1],
-            )
-            if powers > 2:
-                accumulate_high(back, partner, anchor, reached, state, low_sums, high_sums, product_sums)
-            else:
-                accumulate(back, partner, anchor, reached, state, low_sums, product_sums)
-            # right[j] sums values[high : first − reach + 1 + j]: what a window that ends there has beyond the middle.
-            for k in range(5):
-                state[k] = 0.0
-            right[0], right_high[0], right_product[0] = 0.0, 0.0, 0.0
-            known = 1
+                middle[k], left[k], right[k], whole[k] = 0.0, 0.0, 0.0, 0.0
+            add_sums(values, low, high - low - reach, anchor, reach, powers, middle)
+            if reach > 0:
+                add_sums(values, high - reach, reach, anchor, 0, powers, middle)
+            # What lies between the middle and each block on its left, from the inside out.
+            for block in range((end - begin - 1) // _BLOCK, -1, -1):
+                for k in range(5):
+                    beyond[5 * block + k] = left[k]
+                if block > 0:
+                    count = min(_BLOCK, end - begin - block * _BLOCK)
+                    add_sums(values, base + block * _BLOCK + reach, count, anchor, reach, powers, left)
+            if not near:
+                add_sums(values, begin - reach, reach, anchor, -reach, powers, whole)
             for first in range(begin, end, _BLOCK):
                 count = min(_BLOCK, end - first)
-                if first > begin:  # the last `reach` sums of the block before are the first of this one
-                    known = reach
-                    for j in range(reach):
-                        right[j], right_high[j] = right[_BLOCK + j], right_high[_BLOCK + j]
-                        right_product[j] = right_product[_BLOCK + j]
-                ahead = first - reach + known
-                on, partner = values[ahead::1], values[ahead - reach :: 1]
-                low_sums, high_sums, product_sums = right[known::1], right_high[known::1], right_product[known::1]
+                ahead = first - window + 1
+                for place in range(which.size):
+                    expect(flat, (place * rows + row) * n + first, count)
+                for k in range(5):
+                    left[k] = beyond[(first - begin) // _BLOCK * 5 + k]
+                if near:
+                    scan_left(values, ahead, count + reach, anchor, reach, powers, left, work, _LEFT, _LATER)
+                    scan_right(
+                        values, first - reach, count + reach, anchor, reach, powers, right, work, _RIGHT, _EARLIER
+                    )
+                    for k in range(5):
+                        right[k] = work[_RIGHT + k * ROW + count - 1 - reach]
+                else:  # the lag is too long for both sums of a side to come from one scan
+                    scan_left(values, ahead + reach, count, anchor, 0, 2, left, work, _LATER, 0)
+                    add_sums(values, ahead + count, reach, anchor, reach, powers, left)
+                    scan_left(values, ahead, count, anchor, reach, powers, left, work, _LEFT, _SPARE)
+                    scan_right(values, first - reach, count, anchor, 0, 2, right, work, _EARLIER, 0)
+                    scan_right(values, first, count, anchor, reach, powers, whole, work, _RIGHT + reach, _SPARE)
+                    for k in range(5):
+                        whole[k] = work[_RIGHT + k * ROW + count - 1]
+                    for k in range(2):
+                        right[k] = work[_EARLIER + k * ROW + count - 1]
+                safe = _finish(middle, anchor, window, count, work)
                 if powers > 2:
-                    steps = count + reach - known
-                    accumulate_high(on, partner, anchor, steps, state, low_sums, high_sums, product_sums)
-                else:
-                    accumulate(on, partner, anchor, count + reach - known, state, low_sums, product_sums)
-                j = first - begin
-                safe = _finish(
-                    left[j:], right, left_product[j:], right_product, middle, anchor, window, reach, count, work
-                )
-                if powers > 2:
-                    _finish_high(left_high[j:], right_high[reach:], middle, window, count, work)
-                else:
-                    _finish_correlation(count, work)
+                    _finish_high(middle, window, count, work)
+                if reach > 0:
+                    safe = _finish_pairs(middle, window - reach, count, work) and safe
                 if not safe:
                     if runs.size == 0:
                         runs = _run_lengths(values)
-                    _mend(values, runs, first, window, powers if single else 0, lag if paired else 0, count, work)
+                    _mend(values, runs, first, window, powers if single else 0, reach, count, work)
                 for place in range(which.size):
-                    target = out[place, row, first:]
-                    source = work[which[place] * _ROW :]
-                    for i in range(count):
-                        target[i] = source[i]
+                    copy(work, _MEAN + which[place] * ROW, count, flat, (place * rows + row) * n + first)
         for place in range(which.size):
             target = out[place, row]
             for t in range(min(window - 1, n)):
