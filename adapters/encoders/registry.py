@@ -6,10 +6,9 @@ Those of other packages come by :func:`register_encoder_policy`, or by an entry 
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
-from adapters._common.plugins import installed
+from adapters._common.registry import Registry
 from adapters.encoders.contract import EncoderPolicy
 from adapters.encoders.policies.confidence import ConfidenceExit
 from adapters.encoders.policies.entropy import EntropyExit
@@ -20,11 +19,9 @@ from adapters.encoders.policies.never import NeverLeave
 from adapters.encoders.policies.pabee import PabeePolicy
 from adapters.encoders.policies.ponder import PonderPolicy
 from adapters.encoders.policies.random import RandomDepthExit
-from ews.errors import ArgumentError, InputTypeError, UnknownNameError
+from ews.errors import ArgumentError
 
 __all__ = ["ENCODER_POLICIES", "encoder_policy_named", "encoder_policy_names", "register_encoder_policy"]
-
-_GROUP = "earlywarning.encoder_policies"
 
 ENCODER_POLICIES: dict[str, type[EncoderPolicy]] = {
     "confidence": ConfidenceExit,
@@ -37,6 +34,8 @@ ENCODER_POLICIES: dict[str, type[EncoderPolicy]] = {
     "ponder": PonderPolicy,
     "random": RandomDepthExit,
 }
+
+_REGISTRY: Registry[EncoderPolicy] = Registry(ENCODER_POLICIES, EncoderPolicy, "earlywarning.encoder_policies")
 
 
 def encoder_policy_named(name: str, **options: Any) -> EncoderPolicy:
@@ -64,12 +63,7 @@ def encoder_policy_named(name: str, **options: Any) -> EncoderPolicy:
     >>> encoder_policy_named("pabee", patience=3)
     PabeePolicy(patience=3)
     """
-    if name not in ENCODER_POLICIES:
-        found = installed(_GROUP)
-        if name not in found:
-            raise UnknownNameError("policy", name, encoder_policy_names())
-        register_encoder_policy(name, found[name].load())
-    return ENCODER_POLICIES[name](**options)
+    return _REGISTRY.make(name, options)
 
 
 def encoder_policy_names() -> tuple[str, ...]:
@@ -85,7 +79,7 @@ def encoder_policy_names() -> tuple[str, ...]:
     >>> "pabee" in encoder_policy_names()
     True
     """
-    return tuple(sorted({*ENCODER_POLICIES, *installed(_GROUP)}))
+    return _REGISTRY.names()
 
 
 def register_encoder_policy(name: str, policy: type[EncoderPolicy]) -> type[EncoderPolicy]:
@@ -122,15 +116,7 @@ def register_encoder_policy(name: str, policy: type[EncoderPolicy]) -> type[Enco
     >>> from adapters.encoders.registry import ENCODER_POLICIES
     >>> del ENCODER_POLICIES["sure"]
     """
-    word: object = name
-    if not isinstance(word, str) or not word.isidentifier():
-        raise ArgumentError("name", name, "a name of letters, digits and underscores")
-    given: object = policy
-    if not (isinstance(given, type) and issubclass(given, EncoderPolicy)) or inspect.isabstract(given):
-        raise InputTypeError("policy", policy, "a subclass of adapters.encoders.EncoderPolicy that decides")
-    if ENCODER_POLICIES.get(name, policy) is not policy:
-        raise ArgumentError("name", name, f"another one: it is that of {ENCODER_POLICIES[name].__name__}")
-    ENCODER_POLICIES[name] = policy
+    _REGISTRY.add(name, policy)
     return policy
 
 
@@ -142,7 +128,7 @@ def name_of(policy: EncoderPolicy) -> str:
     ews.errors.ArgumentError
         If it is not.
     """
-    for name, kind in ENCODER_POLICIES.items():
-        if type(policy) is kind:
-            return name
-    raise ArgumentError("policy", policy, "a rule that adapters.encoders.register_encoder_policy was told of")
+    found = _REGISTRY.name_of(policy)
+    if found is None:
+        raise ArgumentError("policy", policy, "a rule that adapters.encoders.register_encoder_policy was told of")
+    return found

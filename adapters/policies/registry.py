@@ -6,10 +6,9 @@ which is loaded when its name is asked for.
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
-from adapters._common.plugins import installed
+from adapters._common.registry import Registry
 from adapters.decoding.contract import Policy
 from adapters.policies.classifier import ClassifierPolicy
 from adapters.policies.confidence import ConfidencePolicy
@@ -26,11 +25,8 @@ from adapters.policies.random_ffn import RandomFFNSkipPolicy
 from adapters.policies.saturation import SaturationPolicy
 from adapters.policies.skip_decode import SkipDecodePolicy
 from adapters.policies.unified_skip import UnifiedSkipPolicy
-from ews.errors import ArgumentError, InputTypeError, UnknownNameError, described
 
 __all__ = ["POLICIES", "policy_named", "policy_names", "register_policy"]
-
-_GROUP = "earlywarning.policies"
 
 POLICIES: dict[str, type[Policy]] = {
     "classifier": ClassifierPolicy,
@@ -49,6 +45,8 @@ POLICIES: dict[str, type[Policy]] = {
     "skip_decode": SkipDecodePolicy,
     "unified_skip": UnifiedSkipPolicy,
 }
+
+_REGISTRY: Registry[Policy] = Registry(POLICIES, Policy, "earlywarning.policies")
 
 
 def policy_named(name: str, **options: Any) -> Policy:
@@ -76,12 +74,7 @@ def policy_named(name: str, **options: Any) -> Policy:
     >>> policy_named("fixed", depth=12).cache
     'monotone'
     """
-    if name not in POLICIES:
-        found = installed(_GROUP)
-        if name not in found:
-            raise UnknownNameError("policy", name, policy_names())
-        register_policy(name, found[name].load())
-    return POLICIES[name](**options)
+    return _REGISTRY.make(name, options)
 
 
 def policy_names() -> tuple[str, ...]:
@@ -92,7 +85,7 @@ def policy_names() -> tuple[str, ...]:
     tuple of str
         The names, sorted.
     """
-    return tuple(sorted({*POLICIES, *installed(_GROUP)}))
+    return _REGISTRY.names()
 
 
 def register_policy(name: str, policy: type[Policy]) -> type[Policy]:
@@ -136,16 +129,5 @@ def register_policy(name: str, policy: type[Policy]) -> type[Policy]:
     >>> policy_named("halfway", cache="verify").cache
     'verify'
     """
-    word: object = name
-    if not isinstance(word, str) or not word.isidentifier():
-        raise ArgumentError("name", name, "a name of letters, digits and underscores")
-    given: object = policy
-    if not (isinstance(given, type) and issubclass(given, Policy)):
-        raise InputTypeError("policy", policy, "a subclass of adapters.Policy")
-    if inspect.isabstract(policy):
-        missing = ", ".join(sorted(policy.__abstractmethods__))
-        raise InputTypeError("policy", described(f"{policy.__name__}, which has no {missing}"), "a policy that decides")
-    if POLICIES.get(name, policy) is not policy:
-        raise ArgumentError("name", name, f"another one: it is that of {POLICIES[name].__name__}")
-    POLICIES[name] = policy
+    _REGISTRY.add(name, policy)
     return policy
