@@ -31,8 +31,11 @@ from adapters.encoders.distributions import (
     softmax_statistics,
 )
 from adapters.encoders.heads import Reading
+from adapters.encoders.policies.ews import trajectory_features
 from adapters.encoders.run import run_batches
 from adapters.encoders.states import FirstTokenStates
+from adapters.signals import signals
+from adapters.windows import last
 from ews.errors import ArgumentError, UnknownNameError
 
 
@@ -199,6 +202,32 @@ def test_early_warning_learns_where_the_answer_stands(features: Any) -> None:
     )
     assert found.tolist() == same.tolist()
     assert found[settles].mean() + 1.0 < found[~settles].mean()
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4, 7])
+@pytest.mark.parametrize("features", ["windowed", "raw", "both"])
+def test_features_over_layers_are_those_of_signals_and_windows(features: Any, depth: int) -> None:
+    torch.manual_seed(depth)
+    states, logits = torch.randn(5, depth + 1, 16), 5.0 * torch.randn(5, depth, 3)
+    states[1] *= 1e6
+    logits[2] += 1e4  # a shift of all classes says nothing
+    states[3], logits[3] = states[3, :1], logits[3, :1]  # nothing changes
+    states[4, -1] = 0.0
+    found = trajectory_features(states, logits, window=4, features=features)
+    log = logits.double().log_softmax(-1)
+    best = log.amax(-1)
+    odds, entropy = best - (1.0 - best.exp().clamp(max=1.0 - 1e-12)).log(), -(log.exp() * log).sum(-1)
+    series = torch.cat((torch.stack((odds, entropy), 1), signals(states.double())[:, 1:, :3].mT), 1)[..., -4:]
+    names = ("variance", "trend") if depth < 4 else ("variance", "ac1", "skewness", "trend")
+    windowed = torch.stack([last(each, statistics=names).flatten() for each in series])
+    newest = series[..., -1]
+    windowed = torch.where(newest.isfinite().all(-1, keepdim=True), windowed.nan_to_num(0.0), windowed)
+    wanted = {"windowed": windowed, "raw": newest, "both": torch.cat((windowed, newest), 1)}[features]
+    # Of a row in which nothing changes the memory and skewness of what rounding leaves mean nothing.
+    means = [0, 1, 2, 4]
+    torch.testing.assert_close(found[means], wanted[means], rtol=1e-6, atol=1e-9, equal_nan=True)
+    if features == "raw":
+        torch.testing.assert_close(found[3], wanted[3], rtol=1e-6, atol=1e-9)
 
 
 def test_heads_and_rules_must_go_together() -> None:
