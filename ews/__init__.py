@@ -31,6 +31,7 @@ _HOMES: dict[str, str | None] = {
     "DetectManyConfig": "ews._analysis.many.result",
     "DetectionMap": "ews._analysis.many.result",
     "detect_many": "ews._analysis.many.run",
+    "map_figure": "ews._analysis.many.figure",
     "detrend": None,
     "errors": None,
     "indicators": None,
@@ -204,6 +205,7 @@ __all__ = [
     "kurtosis",
     "lempel_ziv_complexity",
     "length_needed",
+    "map_figure",
     "mean",
     "models",
     "multivariate",
@@ -269,6 +271,7 @@ if TYPE_CHECKING:
     from ews._analysis.composite.run import composite
     from ews._analysis.detect.length import length_needed
     from ews._analysis.detect.run import detect
+    from ews._analysis.many.figure import map_figure
     from ews._analysis.many.result import DetectionMap, DetectManyConfig
     from ews._analysis.many.run import detect_many
     from ews._analysis.multivariate.result import MultivariateConfig, MultivariateDetection

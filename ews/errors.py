@@ -18,6 +18,7 @@ __all__ = [
     "InputTypeError",
     "IrregularSpacingError",
     "KernelCacheWarning",
+    "MissingExtraError",
     "MissingValuesError",
     "SeriesTooShortError",
     "TimeDirectionWarning",
@@ -84,6 +85,10 @@ class IrregularSpacingError(ArgumentError):
 
 class DatasetError(EWSError):
     """A data set is not known, cannot be fetched, or does not match its checksum."""
+
+
+class MissingExtraError(EWSError, ImportError):
+    """A package that an extra brings is needed and not installed."""
 
 
 class UnknownNameError(ArgumentError):

@@ -22,6 +22,7 @@ ALL = (
     "intervals",
     "verdicts",
     "spatial",
+    "maps",
     "composite",
     "monitor",
     "multivariate",

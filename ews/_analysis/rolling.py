@@ -21,6 +21,7 @@ def rolling(
     step: float = 1.0,
     min_count: int | None = None,
     axis: int = -1,
+    dim: str | None = None,
 ) -> dict[str, Any]:
     """Several indicators in a sliding window, in one pass.
 
@@ -41,6 +42,8 @@ def rolling(
         Fewest finite samples in a window (default: all of them).
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -68,6 +71,7 @@ def rolling(
         window=window,
         min_count=min_count,
         axis=axis,
+        dim=dim,
         shortest=max(indicator.shortest_window for indicator in chosen),
         raw=raw,
         step=step,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from ews.errors import MissingExtraError
+
 __all__ = ["needed"]
 
 
@@ -25,11 +27,11 @@ def needed(module: str, extra: str) -> Any:
 
     Raises
     ------
-    ImportError
+    ews.errors.MissingExtraError
         Naming the extra, where it cannot be imported.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        raise ImportError(f"this needs {package}: pip install 'earlywarning[{extra}]'") from error
+        raise MissingExtraError(f"this needs {package}: pip install 'earlywarning[{extra}]'") from error

@@ -100,10 +100,12 @@ def in_options(message: str) -> str:
     """A message of the library in the words of the command line: ``missing="drop"`` becomes ``--missing drop``."""
     from inspect import signature
 
-    from ews import benchmark, detect, read_table
+    from ews import benchmark, detect, detect_many, read_table
 
-    arguments = dict.fromkeys(name for one in (detect, benchmark, read_table) for name in signature(one).parameters)
-    names = "|".join(name for name in arguments if name != "series")
+    arguments = dict.fromkeys(
+        name for one in (detect, benchmark, read_table, detect_many) for name in signature(one).parameters
+    )
+    names = "|".join(name for name in arguments if name not in ("series", "data"))
     message = re.sub(rf"^({names}):", lambda found: f"{_option(found[1])}:", message)
     value = r"""(\([^()]*\)|"[^"]*"|'[^']*'|[\w.…]+)"""
     return re.sub(rf"\b({names})={value}", lambda found: _chosen(found[1], found[2]), message)

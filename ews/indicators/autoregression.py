@@ -19,7 +19,13 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def companion_eigenvalue(
-    x: Any, *, window: int | float, max_order: int | None = None, min_count: int | None = None, axis: int = -1
+    x: Any,
+    *,
+    window: int | float,
+    max_order: int | None = None,
+    min_count: int | None = None,
+    axis: int = -1,
+    dim: str | None = None,
 ) -> Any:
     """Modulus of the leading eigenvalue of an autoregression AR(p) in a sliding window, p by AIC.
 
@@ -41,6 +47,8 @@ def companion_eigenvalue(
         is NaN whatever the count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -77,10 +85,12 @@ def companion_eigenvalue(
         return _companion_eigenvalue(windows, checks.whole("max_order", highest, least=1, most=windows.window - 4))
 
     shortest = COMPANION_EIGENVALUE.shortest_window
-    return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=shortest)
+    return measure(x, compute, window=window, min_count=min_count, axis=axis, dim=dim, shortest=shortest)
 
 
-def corrected_autocorrelation(x: Any, *, window: int | float, min_count: int | None = None, axis: int = -1) -> Any:
+def corrected_autocorrelation(
+    x: Any, *, window: int | float, min_count: int | None = None, axis: int = -1, dim: str | None = None
+) -> Any:
     """Autocorrelation corrected for red noise, in a sliding window: the memory of the system without the noise's.
 
     The model is x[t] = phi x[t-1] + v[t] with red noise v[t] = rho v[t-1] + e[t]. A plain AR(1) fit then gives phi* =
@@ -99,6 +109,8 @@ def corrected_autocorrelation(x: Any, *, window: int | float, min_count: int | N
         missing one is NaN whatever the count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -132,7 +144,9 @@ def corrected_autocorrelation(x: Any, *, window: int | float, min_count: int | N
     True
     """
     shortest = CORRECTED_AUTOCORRELATION.shortest_window
-    return measure(x, _corrected_autocorrelation, window=window, min_count=min_count, axis=axis, shortest=shortest)
+    return measure(
+        x, _corrected_autocorrelation, window=window, min_count=min_count, axis=axis, dim=dim, shortest=shortest
+    )
 
 
 def largest_order(window: int) -> int:

@@ -10,14 +10,23 @@ import operator
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
-from ews._common.labelled import refuse_dimensions
-from ews.errors import ArgumentError, InputTypeError, SeriesTooShortError, ValueRangeError, WindowError, described
+from ews._common.labelled import refuse_dimensions, time_dimension
+from ews.errors import (
+    ArgumentError,
+    InputTypeError,
+    SeriesTooShortError,
+    UnknownNameError,
+    ValueRangeError,
+    WindowError,
+    described,
+)
 from ews.indicators.fused import Windows
 
 __all__ = [
@@ -50,7 +59,7 @@ class Rows:
     restore: Callable[[FloatArray], Any]
 
 
-def read_rows(x: Any, axis: int = -1, *, argument: str = "x") -> Rows:
+def read_rows(x: Any, axis: int = -1, *, argument: str = "x", dim: Any = None) -> Rows:
     """Read numbers of any shape as rows along time.
 
     Parameters
@@ -59,10 +68,12 @@ def read_rows(x: Any, axis: int = -1, *, argument: str = "x") -> Rows:
         Real numbers with at least one dimension: list, numpy array, pandas or polars Series or DataFrame (one column a
         series), xarray DataArray of one dimension.
     axis : int, default -1
-        The axis of time in a numpy array or a list. A DataFrame has its time along the rows, whatever `axis` says; a
-        DataArray of several dimensions is refused, as an order of dimensions does not tell which is time.
+        The axis of time in a numpy array or a list. A DataFrame has its time along the rows, whatever `axis` says.
     argument : str, default "x"
         Name of the argument, for messages.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates; where
+        none is, one of several dimensions is refused, as their order does not tell which is time).
 
     Returns
     -------
@@ -81,11 +92,11 @@ def read_rows(x: Any, axis: int = -1, *, argument: str = "x") -> Rows:
     pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
     frame = pandas is not None and isinstance(x, pandas.DataFrame)
     polar = polars is not None and isinstance(x, polars.DataFrame)
-    refuse_dimensions(x, argument)
+    named = _dimension(x, dim, argument)
     array = _as_real(x, argument)
     if array.ndim == 0:
         raise InputTypeError(argument, described("a single number"), "a series: at least one dimension")
-    along = 0 if frame or polar else _read_axis(axis, array.ndim)
+    along = 0 if frame or polar else _read_axis(axis, array.ndim) if named is None else list(x.dims).index(named)
     moved = np.moveaxis(array, along, -1)
     if moved.shape[-1] == 0:
         raise SeriesTooShortError(argument, described("an empty series"), "at least one observation")
@@ -106,6 +117,24 @@ def read_rows(x: Any, axis: int = -1, *, argument: str = "x") -> Rows:
         return values
 
     return Rows(np.ascontiguousarray(moved.reshape(-1, shape[-1])), restore)
+
+
+def _dimension(x: Any, dim: Any, argument: str) -> Any:
+    """The dimension of time of a DataArray of several; None where an axis says which it is."""
+    labelled = hasattr(x, "dims") and hasattr(x, "coords")
+    if dim is None:
+        several = labelled and not hasattr(x, "data_vars") and x.ndim > 1
+        found = time_dimension(x) if several else None
+        if found is None:
+            refuse_dimensions(x, argument)
+        return found
+    if not labelled:
+        raise ArgumentError("dim", dim, "None but for xarray objects; see axis")
+    if hasattr(x, "data_vars"):
+        refuse_dimensions(x, argument)
+    if dim not in x.dims:
+        raise UnknownNameError("dim", dim, map(str, x.dims))
+    return dim
 
 
 def _read_axis(axis: Any, dimensions: int) -> int:
@@ -220,6 +249,7 @@ def measure(
     shortest: int,
     raw: Any = None,
     step: Any = 1.0,
+    dim: Any = None,
 ) -> Any:
     """Read the data, compute one statistic in every window, and lay the values out like the data.
 
@@ -237,16 +267,38 @@ def measure(
         The series before detrending, of the same shape as `x`.
     step : object, default 1.0
         The sampling step, as the user gave it.
+    dim : object, optional
+        The dimension of time, as the user gave it.
 
     Returns
     -------
-    ndarray or pandas object
-        Of the shape (and index) of `x`.
+    ndarray, pandas or xarray object
+        Of the shape (and index) of `x`; lazy where `x` is made of chunks.
     """
+    if getattr(x, "chunks", None) is not None and hasattr(x, "dims") and hasattr(x, "coords"):
+        how = {"window": window, "min_count": min_count, "axis": -1, "shortest": shortest, "step": step}
+        return _by_chunks(x, partial(_measured, compute=compute, **how), _dimension(x, dim, "x"), raw)
     windows, restore = read_windows(
-        x, window=window, min_count=min_count, axis=axis, shortest=shortest, raw=raw, step=step
+        x, window=window, min_count=min_count, axis=axis, shortest=shortest, raw=raw, step=step, dim=dim
     )
     return restore(compute(windows))
+
+
+def _by_chunks(x: Any, measured: Callable[..., FloatArray], along: Any, raw: Any) -> Any:
+    """One statistic of a DataArray of chunks, which run over space: time is put into one."""
+    apply = sys.modules["xarray"].apply_ufunc
+    along = x.dims[0] if along is None else along
+    given = [one.chunk({along: -1}) if hasattr(one, "dims") else one for one in (x, raw) if one is not None]
+    found = apply(
+        measured, *given, input_core_dims=[[along]] * len(given), output_core_dims=[[along]], dask="parallelized",
+        output_dtypes=[np.float64], keep_attrs=True,
+    )  # fmt: skip
+    return found.transpose(*x.dims)
+
+
+def _measured(x: Any, raw: Any = None, **how: Any) -> FloatArray:
+    """One block of it."""
+    return np.asarray(measure(x, how.pop("compute"), raw=raw, **how))
 
 
 def read_windows(
@@ -259,22 +311,23 @@ def read_windows(
     raw: Any = None,
     step: Any = 1.0,
     moments: Sequence[str] = (),
+    dim: Any = None,
 ) -> tuple[Windows, Callable[[FloatArray], Any]]:
     """Check data, window and step (see :func:`measure`) before anything is computed.
 
     The windows come with the way back from (rows, time) to the layout of `x`; `moments` are computed in one pass.
     """
-    rows = read_rows(x, axis)
+    rows = read_rows(x, axis, dim=dim)
     length = read_window(window, rows.values.shape[1], shortest=shortest)
     count = read_min_count(min_count, length)
     spacing = read_step(step)
-    before = None if raw is None else _read_raw(raw, axis, rows.values)
+    before = None if raw is None else _read_raw(raw, axis, rows.values, dim)
     windows = Windows(rows.values, window=length, raw=before, step=spacing, min_count=count, moments=moments)
     return windows, rows.restore
 
 
-def _read_raw(raw: Any, axis: int, values: FloatArray) -> FloatArray:
-    before = read_rows(raw, axis, argument="raw").values
+def _read_raw(raw: Any, axis: int, values: FloatArray, dim: Any) -> FloatArray:
+    before = read_rows(raw, axis, argument="raw", dim=dim if hasattr(raw, "dims") else None).values
     if before.shape != values.shape:
         given = described(f"{before.shape[0]} series of {before.shape[1]} observations")
         raise ArgumentError("raw", given, f"the shape of x: {values.shape[0]} series of {values.shape[1]} observations")

@@ -29,6 +29,7 @@ def sample_entropy(
     tolerance: float = 0.2,
     min_count: int | None = None,
     axis: int = -1,
+    dim: str | None = None,
 ) -> Any:
     """Sample entropy in a sliding window: how often stretches that were alike do not stay alike.
 
@@ -52,6 +53,8 @@ def sample_entropy(
         one is NaN whatever the count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -85,7 +88,7 @@ def sample_entropy(
     def compute(windows: Windows) -> FloatArray:
         return _sample_entropy(windows, dimension, tolerance)
 
-    return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=dimension + 3)
+    return measure(x, compute, window=window, min_count=min_count, axis=axis, dim=dim, shortest=dimension + 3)
 
 
 def permutation_entropy(
@@ -96,6 +99,7 @@ def permutation_entropy(
     delay: int = 1,
     min_count: int | None = None,
     axis: int = -1,
+    dim: str | None = None,
 ) -> Any:
     """Permutation entropy in a sliding window: how evenly the orders of successive samples occur.
 
@@ -118,6 +122,8 @@ def permutation_entropy(
         is NaN whatever the count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -150,10 +156,12 @@ def permutation_entropy(
         return _permutation_entropy(windows, int(order), int(delay))
 
     shortest = (int(order) - 1) * int(delay) + 2
-    return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=shortest)
+    return measure(x, compute, window=window, min_count=min_count, axis=axis, dim=dim, shortest=shortest)
 
 
-def lempel_ziv_complexity(x: Any, *, window: int | float, min_count: int | None = None, axis: int = -1) -> Any:
+def lempel_ziv_complexity(
+    x: Any, *, window: int | float, min_count: int | None = None, axis: int = -1, dim: str | None = None
+) -> Any:
     """Lempel-Ziv complexity in a sliding window: an estimate of Kolmogorov's, from phrases never seen before.
 
     Each sample becomes 1 where it lies above the median of the window, else 0. The sequence is read as c phrases, each
@@ -172,6 +180,8 @@ def lempel_ziv_complexity(x: Any, *, window: int | float, min_count: int | None 
         one is NaN whatever the count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -201,7 +211,7 @@ def lempel_ziv_complexity(x: Any, *, window: int | float, min_count: int | None 
     np.True_
     """
     shortest = LEMPEL_ZIV_COMPLEXITY.shortest_window
-    return measure(x, _lempel_ziv, window=window, min_count=min_count, axis=axis, shortest=shortest)
+    return measure(x, _lempel_ziv, window=window, min_count=min_count, axis=axis, dim=dim, shortest=shortest)
 
 
 def _sample_entropy(windows: Windows, dimension: int, tolerance: float) -> FloatArray:

@@ -81,6 +81,7 @@ def conditional_heteroskedasticity(
     max_order: int | None = None,
     min_count: int | None = None,
     axis: int = -1,
+    dim: str | None = None,
 ) -> Any:
     """Conditional heteroskedasticity in a sliding window: R squared of squared residuals on their predecessors.
 
@@ -106,6 +107,8 @@ def conditional_heteroskedasticity(
         is NaN whatever the count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -139,7 +142,7 @@ def conditional_heteroskedasticity(
     def compute(windows: Windows) -> FloatArray:
         return _r_squared(windows, *_read_orders(order, max_order, windows.window))[0]
 
-    return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=shortest)
+    return measure(x, compute, window=window, min_count=min_count, axis=axis, dim=dim, shortest=shortest)
 
 
 def heteroskedasticity_test(

@@ -31,6 +31,7 @@ def autocorrelation(
     method: Method = "pearson",
     min_count: int | None = None,
     axis: int = -1,
+    dim: str | None = None,
 ) -> Any:
     """Autocorrelation in a sliding window.
 
@@ -57,6 +58,8 @@ def autocorrelation(
         skipped and the partial windows at the start count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -90,7 +93,7 @@ def autocorrelation(
             return windows.moment(f"acf{distance}")
         return lagged_ratio(windows, lag=distance, method=method)
 
-    return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=distance + 2)
+    return measure(x, compute, window=window, min_count=min_count, axis=axis, dim=dim, shortest=distance + 2)
 
 
 def lagged_ratio(windows: Windows, *, lag: int, method: Literal["ols", "acf"]) -> FloatArray:
@@ -106,7 +109,15 @@ def lagged_ratio(windows: Windows, *, lag: int, method: Literal["ols", "acf"]) -
         return np.asarray(products / np.where(divisor > 0.0, divisor, np.nan))
 
 
-def return_rate(x: Any, *, window: int | float, step: float = 1.0, min_count: int | None = None, axis: int = -1) -> Any:
+def return_rate(
+    x: Any,
+    *,
+    window: int | float,
+    step: float = 1.0,
+    min_count: int | None = None,
+    axis: int = -1,
+    dim: str | None = None,
+) -> Any:
     """Return rate in a sliding window: how fast a shock decays, -ln(AC1) / step.
 
     Near a fold, transcritical or pitchfork bifurcation it falls towards 0.
@@ -124,6 +135,8 @@ def return_rate(x: Any, *, window: int | float, step: float = 1.0, min_count: in
         skipped and the partial windows at the start count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -148,10 +161,20 @@ def return_rate(x: Any, *, window: int | float, step: float = 1.0, min_count: in
     array([  nan,   nan,   nan, 0.018, 0.28 , 0.693])
     """
     shortest = RETURN_RATE.shortest_window
-    return measure(x, RETURN_RATE.compute, window=window, min_count=min_count, axis=axis, shortest=shortest, step=step)
+    return measure(
+        x, RETURN_RATE.compute, window=window, min_count=min_count, axis=axis, dim=dim, shortest=shortest, step=step
+    )
 
 
-def decay_time(x: Any, *, window: int | float, step: float = 1.0, min_count: int | None = None, axis: int = -1) -> Any:
+def decay_time(
+    x: Any,
+    *,
+    window: int | float,
+    step: float = 1.0,
+    min_count: int | None = None,
+    axis: int = -1,
+    dim: str | None = None,
+) -> Any:
     """Decay time in a sliding window: the time in which a shock falls to 1/e, -step / ln(AC1).
 
     Parameters
@@ -167,6 +190,8 @@ def decay_time(x: Any, *, window: int | float, step: float = 1.0, min_count: int
         skipped and the partial windows at the start count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -190,11 +215,19 @@ def decay_time(x: Any, *, window: int | float, step: float = 1.0, min_count: int
     array([   nan,    nan,    nan, 27.497,  1.787,  0.721])
     """
     shortest = DECAY_TIME.shortest_window
-    return measure(x, DECAY_TIME.compute, window=window, min_count=min_count, axis=axis, shortest=shortest, step=step)
+    return measure(
+        x, DECAY_TIME.compute, window=window, min_count=min_count, axis=axis, dim=dim, shortest=shortest, step=step
+    )
 
 
 def restoring_rate(
-    x: Any, *, window: int | float, step: float = 1.0, min_count: int | None = None, axis: int = -1
+    x: Any,
+    *,
+    window: int | float,
+    step: float = 1.0,
+    min_count: int | None = None,
+    axis: int = -1,
+    dim: str | None = None,
 ) -> Any:
     """Restoring rate in a sliding window: slope of the increments on the state, with AR(1) errors.
 
@@ -214,6 +247,8 @@ def restoring_rate(
         is NaN whatever the count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -242,7 +277,7 @@ def restoring_rate(
     """
     shortest = RESTORING_RATE.shortest_window
     return measure(
-        x, RESTORING_RATE.compute, window=window, min_count=min_count, axis=axis, shortest=shortest, step=step
+        x, RESTORING_RATE.compute, window=window, min_count=min_count, axis=axis, dim=dim, shortest=shortest, step=step
     )
 
 

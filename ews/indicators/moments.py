@@ -18,7 +18,7 @@ __all__ = ["cv", "kurtosis", "mean", "skewness", "std", "variance"]
 FloatArray = npt.NDArray[np.float64]
 
 
-def mean(x: Any, *, window: int | float, min_count: int | None = None, axis: int = -1) -> Any:
+def mean(x: Any, *, window: int | float, min_count: int | None = None, axis: int = -1, dim: str | None = None) -> Any:
     """Mean in a sliding window.
 
     Parameters
@@ -32,6 +32,8 @@ def mean(x: Any, *, window: int | float, min_count: int | None = None, axis: int
         partial windows at the start count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -49,10 +51,14 @@ def mean(x: Any, *, window: int | float, min_count: int | None = None, axis: int
     >>> ews.mean([1.0, 2.0, 6.0, 4.0], window=2)
     array([nan, 1.5, 4. , 5. ])
     """
-    return measure(x, MEAN.compute, window=window, min_count=min_count, axis=axis, shortest=MEAN.shortest_window)
+    return measure(
+        x, MEAN.compute, window=window, min_count=min_count, axis=axis, dim=dim, shortest=MEAN.shortest_window
+    )
 
 
-def variance(x: Any, *, window: int | float, ddof: int = 1, min_count: int | None = None, axis: int = -1) -> Any:
+def variance(
+    x: Any, *, window: int | float, ddof: int = 1, min_count: int | None = None, axis: int = -1, dim: str | None = None
+) -> Any:
     """Variance in a sliding window.
 
     Near a bifurcation the system returns more slowly after each shock, so that shocks add up and the variance rises.
@@ -70,6 +76,8 @@ def variance(x: Any, *, window: int | float, ddof: int = 1, min_count: int | Non
         partial windows at the start count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -96,10 +104,12 @@ def variance(x: Any, *, window: int | float, ddof: int = 1, min_count: int | Non
     divisor = _read_ddof(ddof)
     shortest = max(VARIANCE.shortest_window, divisor + 1)
     compute = partial(_with_ddof, ddof=divisor)
-    return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=shortest)
+    return measure(x, compute, window=window, min_count=min_count, axis=axis, dim=dim, shortest=shortest)
 
 
-def std(x: Any, *, window: int | float, ddof: int = 1, min_count: int | None = None, axis: int = -1) -> Any:
+def std(
+    x: Any, *, window: int | float, ddof: int = 1, min_count: int | None = None, axis: int = -1, dim: str | None = None
+) -> Any:
     """Standard deviation in a sliding window.
 
     Parameters
@@ -115,6 +125,8 @@ def std(x: Any, *, window: int | float, ddof: int = 1, min_count: int | None = N
         partial windows at the start count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -145,11 +157,20 @@ def std(x: Any, *, window: int | float, ddof: int = 1, min_count: int | None = N
         window=window,
         min_count=min_count,
         axis=axis,
+        dim=dim,
         shortest=shortest,
     )
 
 
-def cv(x: Any, *, window: int | float, raw: Any = None, min_count: int | None = None, axis: int = -1) -> Any:
+def cv(
+    x: Any,
+    *,
+    window: int | float,
+    raw: Any = None,
+    min_count: int | None = None,
+    axis: int = -1,
+    dim: str | None = None,
+) -> Any:
     """Coefficient of variation in a sliding window: standard deviation of `x` over the absolute mean of `raw`.
 
     Parameters
@@ -166,6 +187,8 @@ def cv(x: Any, *, window: int | float, raw: Any = None, min_count: int | None = 
         partial windows at the start count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -189,10 +212,20 @@ def cv(x: Any, *, window: int | float, raw: Any = None, min_count: int | None = 
     >>> ews.cv([1.0, -1.0, 1.0], raw=[11.0, 9.0, 11.0], window=2).round(3)
     array([  nan, 0.141, 0.141])
     """
-    return measure(x, CV.compute, window=window, min_count=min_count, axis=axis, shortest=CV.shortest_window, raw=raw)
+    return measure(
+        x, CV.compute, window=window, min_count=min_count, axis=axis, dim=dim, shortest=CV.shortest_window, raw=raw
+    )
 
 
-def skewness(x: Any, *, window: int | float, bias: bool = False, min_count: int | None = None, axis: int = -1) -> Any:
+def skewness(
+    x: Any,
+    *,
+    window: int | float,
+    bias: bool = False,
+    min_count: int | None = None,
+    axis: int = -1,
+    dim: str | None = None,
+) -> Any:
     """Skewness in a sliding window.
 
     Near a fold the potential flattens on one side, so the state spends more time there: skewness moves away from 0, to
@@ -212,6 +245,8 @@ def skewness(x: Any, *, window: int | float, bias: bool = False, min_count: int 
         partial windows at the start count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -237,7 +272,9 @@ def skewness(x: Any, *, window: int | float, bias: bool = False, min_count: int 
     array([   nan,    nan,  1.732, -1.732])
     """
     compute = _biased_skewness if checks.flag("bias", bias) else SKEWNESS.compute
-    return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=SKEWNESS.shortest_window)
+    return measure(
+        x, compute, window=window, min_count=min_count, axis=axis, dim=dim, shortest=SKEWNESS.shortest_window
+    )
 
 
 def kurtosis(
@@ -248,6 +285,7 @@ def kurtosis(
     excess: bool = True,
     min_count: int | None = None,
     axis: int = -1,
+    dim: str | None = None,
 ) -> Any:
     """Kurtosis in a sliding window.
 
@@ -269,6 +307,8 @@ def kurtosis(
         partial windows at the start count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -304,7 +344,9 @@ def kurtosis(
             value = (value * (n - 2.0) * (n - 3.0) / (n - 1.0) - 6.0) / (n + 1.0)
         return value if excess else value + 3.0
 
-    return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=KURTOSIS.shortest_window)
+    return measure(
+        x, compute, window=window, min_count=min_count, axis=axis, dim=dim, shortest=KURTOSIS.shortest_window
+    )
 
 
 def _read_ddof(ddof: Any) -> int:

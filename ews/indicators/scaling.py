@@ -31,6 +31,7 @@ def dfa_exponent(
     sizes: Sequence[int] | None = None,
     min_count: int | None = None,
     axis: int = -1,
+    dim: str | None = None,
 ) -> Any:
     """Exponent of detrended fluctuation analysis (DFA-1) in a sliding window.
 
@@ -54,6 +55,8 @@ def dfa_exponent(
         one is NaN whatever the count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -83,7 +86,7 @@ def dfa_exponent(
     """
     shortest = DFA_EXPONENT.shortest_window
     compute = _with_sizes(_dfa_exponent, sizes)
-    return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=shortest)
+    return measure(x, compute, window=window, min_count=min_count, axis=axis, dim=dim, shortest=shortest)
 
 
 def hurst_exponent(
@@ -93,6 +96,7 @@ def hurst_exponent(
     sizes: Sequence[int] | None = None,
     min_count: int | None = None,
     axis: int = -1,
+    dim: str | None = None,
 ) -> Any:
     """Hurst exponent in a sliding window, by the rescaled range less its bias (R/S after Anis & Lloyd).
 
@@ -115,6 +119,8 @@ def hurst_exponent(
         one is NaN whatever the count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -144,7 +150,7 @@ def hurst_exponent(
     """
     shortest = HURST_EXPONENT.shortest_window
     compute = _with_sizes(_hurst_exponent, sizes)
-    return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=shortest)
+    return measure(x, compute, window=window, min_count=min_count, axis=axis, dim=dim, shortest=shortest)
 
 
 def segment_sizes(window: int) -> SizeArray:

@@ -42,6 +42,7 @@ def density_ratio(
     high: float = 0.5,
     min_count: int | None = None,
     axis: int = -1,
+    dim: str | None = None,
 ) -> Any:
     """Ratio of spectral density at a low to a high frequency, in a sliding window, from the spectrum of an AR(1) fit.
 
@@ -64,6 +65,8 @@ def density_ratio(
         skipped and the partial windows at the start count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -94,7 +97,7 @@ def density_ratio(
         return _density_ratio(windows, lowest, highest)
 
     shortest = DENSITY_RATIO.shortest_window
-    return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=shortest)
+    return measure(x, compute, window=window, min_count=min_count, axis=axis, dim=dim, shortest=shortest)
 
 
 def spectral_exponent(
@@ -104,6 +107,7 @@ def spectral_exponent(
     method: Literal["periodogram", "welch"] = "periodogram",
     min_count: int | None = None,
     axis: int = -1,
+    dim: str | None = None,
 ) -> Any:
     """Spectral exponent in a sliding window: slope of log power on log frequency.
 
@@ -125,6 +129,8 @@ def spectral_exponent(
         one is NaN whatever the count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -153,7 +159,7 @@ def spectral_exponent(
     checks.choice("method", method, ("periodogram", "welch"))
     compute = _exponent_of_periodogram if method == "periodogram" else _exponent_of_welch
     shortest = SPECTRAL_EXPONENT.shortest_window
-    return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=shortest)
+    return measure(x, compute, window=window, min_count=min_count, axis=axis, dim=dim, shortest=shortest)
 
 
 def smax(
@@ -166,6 +172,7 @@ def smax(
     sides: Sides = "one",
     min_count: int | None = None,
     axis: int = -1,
+    dim: str | None = None,
 ) -> Any:
     """Maximum of the power spectrum in a sliding window, by Welch's method.
 
@@ -182,6 +189,8 @@ def smax(
         one is NaN whatever the count.
     axis : int, default -1
         The axis of time.
+    dim : str, optional
+        The dimension of time of an xarray object (default: the one that is known for time by its name or dates).
 
     Returns
     -------
@@ -213,7 +222,7 @@ def smax(
         return _smax(windows, length, shared, taper, sides)
 
     shortest = SMAX.shortest_window
-    return measure(x, compute, window=window, min_count=min_count, axis=axis, shortest=shortest)
+    return measure(x, compute, window=window, min_count=min_count, axis=axis, dim=dim, shortest=shortest)
 
 
 def _read_frequency(argument: str, given: Any) -> float:

@@ -6,17 +6,21 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from typer.testing import CliRunner
 
 import ews
 from ews import errors
 from ews._analysis.many.tabulated import Smoothing
+from ews.cli.commands import app
 from ews.detrend.local_polynomial import smoother_of
 
 FAST = {"null": "table", "n_surrogates": 199}
@@ -345,3 +349,89 @@ def test_result_reads_shows_and_counts() -> None:
     many = ews.detect_many(pd.DataFrame(cube(60).T, columns=[f"lake {i}" for i in range(60)]), **FAST)
     assert [len(page.axes[0].get_yticklabels()) for page in many.pages()] == [50, 10]
     assert many.plot().axes[0].get_ylim() == many.pages()[0].axes[0].get_ylim()
+
+
+def test_map_of_a_dataset_has_its_coordinates(tmp_path: Path) -> None:
+    rows = cube(6, 8)
+    found = ews.detect_many(labelled(rows), **FAST)
+    found["q"][2:4, 3:6] = 0.01
+    figure = ews.map_figure(found)
+    left, right = figure.axes[0].get_xlim()
+    bottom, top = figure.axes[0].get_ylim()
+    assert (left, right, bottom, top) == pytest.approx((-0.25, 3.75, 39.0, 51.0))
+    assert figure.axes[0].get_ylabel() == "lat"
+    figure.savefig(tmp_path / "map.png")
+    with pytest.raises(errors.ArgumentError, match="two dimensions"):
+        ews.map_figure(found.isel(lat=0))
+    with pytest.raises(errors.ArgumentError, match="detect_many"):
+        ews.map_figure(labelled(rows))
+
+
+def test_command_line_maps_a_cube(tmp_path: Path) -> None:
+    given, out = labelled(cube(4, 6)), tmp_path / "maps.zarr"
+    given.to_dataset().to_netcdf(tmp_path / "ndvi.nc", engine="h5netcdf")
+    given.to_dataset().to_zarr(tmp_path / "ndvi.zarr", consolidated=False)
+    common = ["--n-surrogates", "199", "--seed", "3"]
+    run = CliRunner()
+    done = run.invoke(
+        app, ["map", str(tmp_path / "ndvi.nc"), "--out", str(out), "--figure", str(tmp_path / "m.png"), *common]
+    )
+    assert done.exit_code == 0, done.output
+    assert "at a false discovery rate of 0.05 over the map" in done.output
+    assert (tmp_path / "m.png").stat().st_size > 10_000
+    written = xr.open_zarr(out, consolidated=False).load()
+    xr.testing.assert_equal(written, ews.detect_many(given, seed=3, **FAST))
+    again = run.invoke(app, ["map", str(tmp_path / "ndvi.nc"), "--out", str(out), "--resume", *common])
+    assert again.exit_code == 0, again.output
+    for wrong, said in (
+        (["--out", str(out)], "resume"),
+        (["--out", str(tmp_path / "x.nc")], ".zarr"),
+        (["--out", str(tmp_path / "y.zarr"), "--var", "NDV"], "did you mean 'NDVI'"),
+        (["--out", str(tmp_path / "y.zarr"), "--detrend", "gaussian"], "local_linear"),
+        (["--out", str(tmp_path / "y.zarr"), "--scheduler", "tcp"], "tcp://host:8786"),
+    ):
+        refused = run.invoke(app, ["map", str(tmp_path / "ndvi.zarr"), *wrong, *common])
+        assert refused.exit_code == 2
+        assert said in " ".join(refused.output.split())
+    lost = run.invoke(app, ["map", str(tmp_path / "gone.nc"), "--out", str(tmp_path / "y.zarr")])
+    assert lost.exit_code == 2
+
+
+INDICATORS = [
+    (ews.variance, {}), (ews.autocorrelation, {}), (ews.skewness, {}), (ews.permutation_entropy, {}), (ews.smax, {}),
+    (ews.dfa_exponent, {}), (ews.companion_eigenvalue, {}), (ews.conditional_heteroskedasticity, {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("indicator", "options"), INDICATORS, ids=lambda one: getattr(one, "__name__", ""))
+def test_indicators_slide_along_the_dimension_that_is_time(indicator: Callable[..., Any], options: dict) -> None:
+    values = cube(2, 3, missing=0.0).astype(float)
+    given, plain = labelled(values), indicator(values, window=40, **options)
+    found = indicator(given, window=40, dim="time", **options)
+    assert found.dims == ("time", "lat", "lon")
+    xr.testing.assert_identical(found.coords.to_dataset(), given.coords.to_dataset())
+    np.testing.assert_array_equal(found.transpose("lat", "lon", "time"), plain)
+    np.testing.assert_array_equal(indicator(given, window=40, **options), found)
+    lazy = indicator(given.chunk({"lat": 1, "time": 30}), window=40, **options)
+    assert isinstance(lazy.data, da.Array)
+    xr.testing.assert_identical(lazy.compute(), found)
+    unclear = given.drop_vars("time").rename(time="k")
+    np.testing.assert_array_equal(indicator(unclear, window=40, dim="k", **options), found)
+    with pytest.raises(errors.InputTypeError, match="along"):
+        indicator(unclear, window=40, **options)
+    with pytest.raises(errors.UnknownNameError, match="did you mean 'time'"):
+        indicator(given, window=40, dim="tim", **options)
+    with pytest.raises(errors.ArgumentError, match="xarray"):
+        indicator(values, window=40, dim="time", **options)
+
+
+def test_coefficient_of_variation_and_rolling_take_cubes_too() -> None:
+    values = cube(2, 3, missing=0.0).astype(float)
+    given, level = labelled(values), labelled(values + 9.0)
+    plain = ews.cv(values, window=40, raw=values + 9.0)
+    found = ews.cv(given, window=40, raw=level)
+    np.testing.assert_array_equal(found.transpose("lat", "lon", "time"), plain)
+    lazy = ews.cv(given.chunk({"lat": 1}), window=40, raw=level.chunk({"lat": 1}))
+    xr.testing.assert_allclose(lazy.compute(), found)
+    both = ews.rolling(given, window=40, indicators=("variance", "ac1"))
+    xr.testing.assert_allclose(both["ac1"], ews.autocorrelation(given, window=40))

@@ -20,9 +20,11 @@ from ews._common.figures import (
     put_letter,
     style,
 )
+from ews.errors import InputTypeError, described
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from ews._analysis.many.result import DetectionMap
 
@@ -34,9 +36,60 @@ _RATE = 0.05
 _COLOURS = ("#FFFFFF", "#9CC9E5", "#D9D9D9", VERMILLION)
 
 
-def map_figure(result: DetectionMap) -> ResultFigure:
-    """Verdict, p with the contour of q = 0.05, and drift of a map."""
-    return draw_maps(result.verdict, result.pvalue, result.qvalue, result.drift, title=_title(result.verdict))
+def map_figure(maps: Any) -> Figure:
+    """Draw maps of verdict, p and drift, with the contour of q = 0.05.
+
+    Colours are told apart by colour-blind readers and in grey.
+
+    Parameters
+    ----------
+    maps : DetectionMap or xarray.Dataset
+        From :func:`ews.detect_many`, of two dimensions beside time.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure; save it with ``savefig``.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        If it is no such map, or has other than two dimensions.
+
+    Examples
+    --------
+    >>> import ews
+    >>> cube = ews.nulls.AR1(0.5, 1.0, 100).draw(0, 12, seed=1).reshape(3, 4, 100)
+    >>> len(ews.map_figure(ews.detect_many(cube, null="table", n_surrogates=99)).axes)
+    6
+    """
+    labelled = hasattr(maps, "data_vars")
+    names = ("verdict", "p" if labelled else "pvalue", "q" if labelled else "qvalue", "drift")
+    known = maps.data_vars if labelled else dir(maps)
+    if not all(name in known for name in names):
+        given = described(f"a {type(maps).__name__} without {', '.join(name for name in names if name not in known)}")
+        raise InputTypeError("maps", given, "what ews.detect_many gives")
+    fields = [np.asarray(maps[name] if labelled else getattr(maps, name)) for name in names]
+    if fields[0].ndim != 2:
+        size = " × ".join(map(str, fields[0].shape))
+        raise InputTypeError("maps", described(f"maps of shape {size}"), "two dimensions: choose along the others")
+    return draw_maps(*fields, title=_title(fields[0]), **(_axes(maps) if labelled else {}))
+
+
+def _axes(maps: Any) -> dict[str, Any]:
+    """Names, edges and direction of the axes of a Dataset, where its coordinates are even numbers."""
+    rows, columns = maps["verdict"].dims
+    edges = []
+    for name in (columns, rows):
+        at = np.asarray(maps[name]) if name in maps.coords else np.arange(maps.sizes[name])
+        if at.dtype.kind not in "fiu" or at.size < 2 or not np.allclose(np.diff(at), at[1] - at[0], rtol=1e-3):
+            return {"labels": (str(columns), str(rows))}
+        half = (float(at[-1]) - float(at[0])) / (at.size - 1) / 2.0
+        edges += [float(at[0]) - half, float(at[-1]) + half]
+    left, right, first, last = edges
+    upwards = last > first
+    extent = (left, right, first, last) if upwards else (left, right, last, first)
+    return {"labels": (str(columns), str(rows)), "extent": extent, "upwards": upwards}
 
 
 def draw_maps(

@@ -115,7 +115,7 @@ def detect_many(
     ------
     ews.errors.ArgumentError
         For any input that cannot be used; a single series that cannot be tested is none of these, and has a reason.
-    ImportError
+    ews.errors.MissingExtraError
         Where xarray, dask or zarr is asked for and not installed: all are in the extra ``earlywarning[grid]``.
 
     Notes
