@@ -21,7 +21,7 @@ from ews._kernels.jit import kernel
 from ews._kernels.outwards import ROW, add_sums, copy, expect, mean_of, scan_left, scan_right
 from ews._kernels.two_pass import correlation, moments
 
-__all__ = ["rolling_moments", "rolling_moments_gappy"]
+__all__ = ["rolling_moments", "rolling_moments_gappy", "rolling_moments_of"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -175,9 +175,11 @@ def _blank(x: FloatArray, window: int, out: FloatArray) -> None:
 
 
 @kernel
-def _each_by_itself(x: FloatArray, window: int, lag: int, which: IntArray, out: FloatArray) -> None:
+def _each_by_itself(
+    x: FloatArray, first_row: int, last_row: int, window: int, lag: int, which: IntArray, out: FloatArray
+) -> None:
     """:func:`rolling_moments` window by window, for very short windows and very long lags."""
-    for row in range(x.shape[0]):
+    for row in range(first_row, last_row):
         last_bad = -1
         for t in range(x.shape[1]):
             if not math.isfinite(x[row, t]):
@@ -193,24 +195,10 @@ def _each_by_itself(x: FloatArray, window: int, lag: int, which: IntArray, out: 
 
 
 @kernel
-def rolling_moments(x: FloatArray, window: int, lag: int, which: IntArray, out: FloatArray) -> None:
-    """Statistics of every full window of every row.
-
-    Parameters
-    ----------
-    x : ndarray of shape (rows, n)
-        Series.
-    window : int
-        Window length in samples.
-    lag : int
-        Lag of the correlation in samples, 1 <= lag < window.
-    which : ndarray of int64
-        What to compute: 0 mean, 1 variance (ddof 1), 2 skewness (adjusted Fisher–Pearson G1), 3 kurtosis (adjusted
-        excess G2), 4 Pearson correlation of x[t] and x[t − lag] over the window's window − lag pairs.
-    out : ndarray of shape (which.size, rows, n)
-        Written; NaN before the first full window and in windows that hold a NaN or an infinity. A constant window has
-        variance 0 and no skewness, kurtosis or correlation (NaN).
-    """
+def rolling_moments_of(
+    x: FloatArray, first_row: int, last_row: int, window: int, lag: int, which: IntArray, out: FloatArray
+) -> None:
+    """:func:`rolling_moments` of x[first_row:last_row], for threads that share the rows."""
     rows, n = x.shape
     powers, single, reach = 2, False, 0
     for code in which:
@@ -227,7 +215,7 @@ def rolling_moments(x: FloatArray, window: int, lag: int, which: IntArray, out: 
         tile = (tile + 4) // 8 * 8  # whole vectors
     tile = min(tile, n)
     if tile < 1:  # the lag is a third of the window or more: no tile has a middle
-        _each_by_itself(x, window, lag, which, out)
+        _each_by_itself(x, first_row, last_row, window, lag, which, out)
         return
     flat = out.reshape(-1)
     blocks = (tile + _BLOCK - 1) // _BLOCK
@@ -235,7 +223,7 @@ def rolling_moments(x: FloatArray, window: int, lag: int, which: IntArray, out: 
     work = memory[-(memory.ctypes.data // 8) % 8 :]  # a vector register is loaded fastest from whole lines of cache
     left, right, whole, beyond = np.empty(5), np.empty(5), np.empty(5), np.empty(5 * blocks)
     near = reach <= _EDGE
-    for row in range(rows):
+    for row in range(first_row, last_row):
         values, finite = _finite_copy(x[row])
         runs = np.empty(0, dtype=np.int64)
         for begin in range(window - 1, n, tile):
@@ -298,6 +286,28 @@ def rolling_moments(x: FloatArray, window: int, lag: int, which: IntArray, out: 
                 target[t] = np.nan
             if not finite:
                 _blank(x[row], window, target)
+
+
+@kernel
+def rolling_moments(x: FloatArray, window: int, lag: int, which: IntArray, out: FloatArray) -> None:
+    """Statistics of every full window of every row.
+
+    Parameters
+    ----------
+    x : ndarray of shape (rows, n)
+        Series.
+    window : int
+        Window length in samples.
+    lag : int
+        Lag of the correlation in samples, 1 <= lag < window.
+    which : ndarray of int64
+        What to compute: 0 mean, 1 variance (ddof 1), 2 skewness (adjusted Fisher–Pearson G1), 3 kurtosis (adjusted
+        excess G2), 4 Pearson correlation of x[t] and x[t − lag] over the window's window − lag pairs.
+    out : ndarray of shape (which.size, rows, n)
+        Written; NaN before the first full window and in windows that hold a NaN or an infinity. A constant window has
+        variance 0 and no skewness, kurtosis or correlation (NaN).
+    """
+    rolling_moments_of(x, 0, x.shape[0], window, lag, which, out)
 
 
 @kernel

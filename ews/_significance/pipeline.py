@@ -7,7 +7,6 @@ its number and the seed only, so the result does not depend on the threads.
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ import numpy.typing as npt
 
 from ews import trends
 from ews._common.progress import Progress, ProgressOption
-from ews.errors import ValueRangeError
+from ews._common.threads import thread_count
 from ews.indicators.fused import fused
 
 if TYPE_CHECKING:
@@ -126,7 +125,7 @@ def in_chunks(
     rows = int(np.clip(CHUNK_SAMPLES // max(n, 1), 1, max(total, 1)))
     starts = range(0, total, rows)
     counts = [min(rows, total - first) for first in starts]
-    threads = min(_threads(), len(counts)) if n <= ALONE_SAMPLES else 1
+    threads = min(thread_count(), len(counts)) if n <= ALONE_SAMPLES else 1
     if threads <= 1:
         return [
             _reported(task(first, count), first + count, total, progress)
@@ -176,12 +175,3 @@ def _reported(result: Measured, done: int, total: int, progress: ProgressOption)
     if callable(progress):
         progress(done, total)
     return result
-
-
-def _threads() -> int:
-    chosen = os.environ.get("EWS_NUM_THREADS")
-    if chosen is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not chosen.isdigit() or int(chosen) < 1:
-        raise ValueRangeError("EWS_NUM_THREADS", chosen, "an integer of 1 or more")
-    return int(chosen)

@@ -7,15 +7,19 @@ sampling step, and :meth:`Windows.moment`, which hands out the statistics of the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 
+from ews._common.threads import thread_count
 from ews.indicators.registry import Indicator
 
 __all__ = ["Windows", "fused"]
 
 FloatArray = npt.NDArray[np.float64]
+
+_WORTH_THREADS = 500_000  # samples: fewer are done before a thread has started
 
 # The kernel's codes, by the names that an Indicator lists in `moments`; "acf<k>" stands for the lag-k correlation.
 _CODES = {"mean": 0, "variance": 1, "skewness": 2, "kurtosis": 3}
@@ -127,12 +131,22 @@ def _rolling(rows: FloatArray, window: int, min_count: int, lag: int, codes: lis
 
     out = np.empty((len(codes), *rows.shape))
     which = np.array(codes, dtype=np.int64)
-    # Compiled, 0/0 is NaN without a word; the plain twin of a kernel would warn.
-    with np.errstate(all="ignore"):
-        if min_count >= window:
-            moments.rolling_moments(rows, window, lag, which, out)
-        else:
+    threads = min(thread_count(), rows.shape[0]) if rows.size >= _WORTH_THREADS else 1
+
+    def work(first: int, last: int) -> None:
+        # Compiled, 0/0 is NaN without a word; the plain twin of a kernel would warn.
+        with np.errstate(all="ignore"):
+            moments.rolling_moments_of(rows, first, last, window, lag, which, out)
+
+    if min_count < window:
+        with np.errstate(all="ignore"):
             moments.rolling_moments_gappy(rows, window, min_count, lag, which, out)
+    elif threads == 1:
+        work(0, rows.shape[0])
+    else:
+        edges = np.linspace(0, rows.shape[0], 4 * threads + 1).astype(int).tolist()  # so that none waits long
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, edges[:-1], edges[1:]))
     return out
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import ews
 from ews._kernels.moments import rolling_moments, rolling_moments_gappy
 from tests.reference import naive
 
@@ -51,6 +52,16 @@ def test_rows_do_not_see_each_other() -> None:
     together = _moments(rows, 50)
     for row in range(4):
         np.testing.assert_array_equal(together[:, row], _moments(rows[row], 50)[:, 0])
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("threads", [1, 2, 3, 16])
+def test_rows_are_the_same_on_any_number_of_threads(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(3).normal(size=(7, 80_000))
+    rows[2, 5] = np.nan
+    monkeypatch.setenv("EWS_NUM_THREADS", str(threads))
+    found = ews.rolling(rows, window=300, indicators=("variance", "ac1"))
+    np.testing.assert_array_equal([found["variance"], found["ac1"]], _moments(rows, 300, which=(1, 4)))
 
 
 @pytest.mark.parametrize("window", [5, 33, 120])
