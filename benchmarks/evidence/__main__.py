@@ -25,6 +25,7 @@ ALL = (
     "maps",
     "composite",
     "monitor",
+    "monitor_run_lengths",
     "multivariate",
     "stock",
     "flip_rule",
