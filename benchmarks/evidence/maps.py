@@ -19,7 +19,7 @@ MAPS, SIDE, TIMES = 200, 30, 300
 MISSING = 0.1
 REGION = slice(9, 21), slice(9, 21)  # of the map that slows down
 RATE = 0.05
-COMPARED = 300
+COMPARED = 150
 
 
 def noise(number: int, *, shared: bool, rising: bool) -> np.ndarray:
@@ -80,7 +80,7 @@ def agreement() -> pd.DataFrame:
         x = rng.standard_normal((COMPARED, n))
         for t in range(1, n):
             x[:, t] += phi[:, 0] * x[:, t - 1]
-        table, own = ews.detect_many(x, null="table"), ews.detect_many(x, n_surrogates=9999)
+        table, own = ews.detect_many(x, null="table"), ews.detect_many(x, n_surrogates=1999)
         alike = own.kind != own.KINDS.index("flickering")
         apart, small = np.abs(table.pvalue - own.pvalue), own.pvalue <= 0.1
         lines.append(
