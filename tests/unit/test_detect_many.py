@@ -360,6 +360,9 @@ def test_map_of_a_dataset_has_its_coordinates(tmp_path: Path) -> None:
     bottom, top = figure.axes[0].get_ylim()
     assert (left, right, bottom, top) == pytest.approx((-0.25, 3.75, 39.0, 51.0))
     assert figure.axes[0].get_ylabel() == "lat"
+    line = figure.axes[1].collections[0].get_paths()[0].vertices  # round the pixels found, where they lie
+    assert line.min(axis=0) == pytest.approx((1.25, 43.0))
+    assert line.max(axis=0) == pytest.approx((2.75, 47.0))
     figure.savefig(tmp_path / "map.png")
     with pytest.raises(errors.ArgumentError, match="two dimensions"):
         ews.map_figure(found.isel(lat=0))

@@ -121,3 +121,11 @@ def test_records_as_they_come_keep_the_level_and_most_of_the_power() -> None:
     assert (table("sampling_oscillating")["warning"] <= 0.06).all()
     power = table("sampling_power").pivot(index="bifurcation", columns="times", values="warning")
     assert (power.drop(columns="even").min(axis=1) >= 0.9 * power["even"]).all()
+
+
+def test_false_discoveries_over_maps_stay_below_their_rate_and_the_region_is_found() -> None:
+    rates = table("maps").set_index(["pixels", "map", "q by"])
+    assert (rates["maps"] == 200).all()
+    assert (rates["false discovery rate"] <= 0.05).all()
+    assert (rates.xs("bh", level="q by")["of the region found"].dropna() > 0.5).all()
+    assert (rates["still pixels with p ≤ 0.05"] <= 0.05).all()

@@ -125,11 +125,12 @@ def draw_maps(
     bars.append(figure.colorbar(shown, ax=panels[2], location="bottom", fraction=0.08))
     found = np.nan_to_num(qvalue, nan=1.0) <= _RATE
     if found.any() and not found.all() and min(verdict.shape) >= 2:
+        left, right, bottom, top = extent or (-0.5, width - 0.5, height - 0.5, -0.5)
+        first, last = (bottom, top) if upwards else (top, bottom)
+        x = left + (np.arange(width) + 0.5) * (right - left) / width
+        y = first + (np.arange(height) + 0.5) * (last - first) / height
         for axes, colour in zip(panels[1:], ("#FFFFFF", INK), strict=True):
-            axes.contour(
-                found.astype(float), levels=[0.5], colors=[colour], linewidths=1.0, origin=where["origin"],
-                extent=extent,
-            )  # fmt: skip
+            axes.contour(x, y, found.astype(float), levels=[0.5], colors=[colour], linewidths=1.0)
     names = ("verdict", f"p (line: q = {_RATE})", "drift of lag-1 memory")
     for axes, name, letter in zip(panels, names, "abc", strict=True):
         _plain(axes)
@@ -176,6 +177,8 @@ def rows_figure(result: DetectionMap, first: int) -> ResultFigure:
         axes.hlines(rows, 0, 1, transform=axes.get_yaxis_transform(), color="#EEEEEE", lw=0.5, zorder=0)
     left.axvline(0.0, color=MUTED, lw=0.7, zorder=1)
     right.set_xscale("log")
+    right.set_xlim(7e-5, 1.5)
+    left.margins(x=0.05)
     right.axvline(_RATE, color=MUTED, lw=0.9, ls="--", zorder=1)
     left.set_yticks(rows, [_short(name) for name in labels], fontsize=min(SMALL, 7.0), parse_math=False)
     left.set_ylim(count - 0.3, -0.7)
@@ -184,7 +187,7 @@ def rows_figure(result: DetectionMap, first: int) -> ResultFigure:
     right.set_xlabel(f"q over all series (dashed: {_RATE})")
     handles, names = left.get_legend_handles_labels()
     if handles:
-        right.legend(handles, names, fontsize=SMALL, frameon=False, labelcolor=INK, loc="best")
+        right.legend(handles, names, fontsize=SMALL, frameon=False, labelcolor=INK, loc="upper left")
     put_letter(left, "a")
     put_letter(right, "b")
     return figure
