@@ -57,7 +57,8 @@ class Registry(Generic[T]):
             raise InputTypeError("policy", given, "a policy that decides")
         if self.held.get(name, policy) is not policy:
             raise ArgumentError("name", name, f"another one: it is that of {self.held[name].__name__}")
-        self.held[name] = policy
+        kind: Any = policy
+        self.held[name] = kind
 
     def name_of(self, policy: T) -> str | None:
         """The name under which an instance's class is registered."""

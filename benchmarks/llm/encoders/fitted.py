@@ -6,7 +6,7 @@ import copy
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from benchmarks.llm.models import model_folder
 __all__ = ["Case", "Fitted", "fitted_of"]
 
 LENGTH = 96  # tokens of a text
-TUNED = {"epochs": 3, "batch_size": 32, "learning_rate": 5e-5}  # of whatever is trained together with its encoder
+TUNED = FitSettings(epochs=3, batch_size=32, learning_rate=5e-5)  # of whatever is trained together with its encoder
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ def fitted_of(case: Case) -> Fitted:
     with an encoder of their own, and those that train no encoder (JEI-DNN's, and one head shared by all layers) read
     the states of PABEE's.
     """
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     folder = model_folder(case.model)
     model: Any = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
     splits = task(case.task, case.sizes, case.seed)
     backbone, truth = backbone_of(model), [each.labels for each in splits]
     names = ("input_ids", "attention_mask") + (("token_type_ids",) if backbone.has_token_types else ())
-    reading = {"names": names, "pad_token": int(model.config.pad_token_id), "max_length": LENGTH}
+    reading: dict[str, Any] = {"names": names, "pad_token": int(model.config.pad_token_id), "max_length": LENGTH}
     tokenizer = AutoTokenizer.from_pretrained(folder)
     rows = [read_rows(each.texts, tokenizer, **reading) for each in splits]
     made = Fitted(case, backbone, rows, truth, {}, {})
@@ -158,7 +158,7 @@ def _tune(made: Fitted, name: str) -> None:
             inputs=made.rows[0].rows,
             collate=made.rows[0].collate,
         )
-        fit = FitSettings(**TUNED, seed=made.case.seed, directory=folder / "run", checkpoint_every=20, resume=True)
+        fit = replace(TUNED, seed=made.case.seed, directory=folder / "run", checkpoint_every=20, resume=True)
         backbone.model.train()
         history = system.function()(given, fit)
         print(f"  {folder.parent.name}/{name}: {history.steps} steps, {history.seconds:.0f} s", flush=True)

@@ -50,7 +50,7 @@ def rules_of(made: Fitted) -> dict[str, tuple[str, EncoderPolicy]]:
     tuning = made.kept["pabee"][1]
     half = tuning.rows(torch.arange(len(tuning) // 2))
     for features in ("both", "windowed", "raw"):
-        policy = EWSEncoderExit(features=features)  # type: ignore[arg-type]
+        policy = EWSEncoderExit(features=features)
         policy.fit(half, *readings(made.heads["pabee"], half))
         found[f"ews_{features}"] = ("pabee", policy)
     return found
