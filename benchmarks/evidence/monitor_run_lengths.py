@@ -46,8 +46,8 @@ def innovations(rng: np.random.Generator, kind: str, shape: tuple[int, int]) -> 
     if kind == "t3":
         return rng.standard_t(3, shape)
     if kind == "lognormal":
-        return rng.lognormal(size=shape) - np.exp(0.5)
-    return rng.standard_normal(shape)
+        return np.asarray(rng.lognormal(size=shape) - np.exp(0.5))
+    return np.asarray(rng.standard_normal(shape))
 
 
 def noise(
@@ -128,7 +128,7 @@ def ewma_of_memory(x: FloatArray) -> FloatArray:
         squares += share * (z[t] ** 2 - squares)
         ratio[t] = products / np.maximum(squares, 1e-300)
     settled = ratio[WINDOW:REFERENCE]
-    return (ratio - settled.mean(0)) / settled.std(0, ddof=1)
+    return np.asarray((ratio - settled.mean(0)) / settled.std(0, ddof=1))
 
 
 def limit_of(chart: Callable[[FloatArray], FloatArray], start: float) -> float:

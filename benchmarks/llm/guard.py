@@ -196,7 +196,7 @@ def thresholds(statistics: FloatArray, tokens: int) -> FloatArray:
 
 def alarmed(statistics: FloatArray, limits: FloatArray) -> npt.NDArray[np.int64]:
     """Token of the first alarm of each text; −1 where there is none."""
-    return first((statistics > limits[:, None, None]).any(axis=0))
+    return first(np.asarray((statistics > limits[:, None, None]).any(axis=0)))
 
 
 def warned(alarm: npt.NDArray[np.int64], collapsed: npt.NDArray[np.int64]) -> tuple[int, float, float]:

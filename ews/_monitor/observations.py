@@ -21,6 +21,8 @@ def as_rows(given: Any, known: tuple[str, ...], *, one: bool) -> tuple[FloatArra
     """Values of shape (n, series), and the names of the series, which must be those that are known."""
     names: tuple[str, ...] | None = None
     if isinstance(given, Mapping):
+        if not given:
+            raise InputTypeError("value" if one else "values", described("no series"), "one series or more")
         names = _names(list(given))
         if known and sorted(names) == sorted(known):
             names, given = known, {name: _by_text(given, name) for name in known}

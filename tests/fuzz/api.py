@@ -235,7 +235,11 @@ def _monitor(rng: np.random.Generator) -> str:
         f"ews.IndicatorMonitor.from_dict({{**{made}.to_dict(), 'engine': {pick(ANYTHING)}}})",
         f"ews.IndicatorMonitor.from_dict({{**{made}.to_dict(), 'config': {pick(ANYTHING)}}})",
         f"ews.IndicatorMonitor.from_dict({pick(ANYTHING, NUMBERS)})",
-    )[rng.integers(8)]
+        f"ews.Monitor(reference={pick(NUMBERS, ('20',))}).update({value}, time={pick(NUMBERS, ANYTHING, ('None',))})",
+        f"ews.Monitor(reference=20, smoothing={pick(NUMBERS, ('None',))}).update_many({data}, time={time})",
+        f"ews.Monitor(average_run_length={pick(NUMBERS, ANYTHING)}, tests={pick(ANYTHING)})",
+        f"ews.Monitor.from_dict({{**ews.Monitor().to_dict(), 'state': {pick(ANYTHING)}}})",
+    )[rng.integers(12)]
 
 
 def _all() -> Iterator[str]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from itertools import pairwise
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -341,6 +344,7 @@ def test_observations_that_cannot_be_meant_are_refused_and_change_nothing() -> N
         ([1.0, 2.0], "2001-01-01"),  # of another kind
         ([1.0, 10**400], 40.0),
         ([], 40.0),
+        ({}, 40.0),
     ]
     for value, time in refused:
         with pytest.raises(ArgumentError):
@@ -356,6 +360,20 @@ def test_observations_that_cannot_be_meant_are_refused_and_change_nothing() -> N
         asyncio.run(_all(monitor, (1.0, 2.0, 3.0)))
     assert json.dumps(monitor.to_dict()) == before
     monitor.update([None, math.inf], 1e300)  # both missing
+
+
+def test_it_runs_on_numpy_alone_and_fast_enough() -> None:
+    code = (
+        "import sys; sys.modules.update(numba=None, pandas=None, scipy=None); import ews; "
+        "m = ews.Monitor(reference=20); print([m.update(float(k * k % 7), float(k)).alarm for k in range(60)][-1])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout == "False\n"
+    x = red(100_000)
+    ews.Monitor().update_many(x[:1000])  # compiles
+    monitor, started = ews.Monitor(), process_time()
+    monitor.update_many(x)
+    assert (process_time() - started) / x.size < 2e-6
 
 
 async def _all(monitor: ews.Monitor, *observations: Any) -> None:
