@@ -30,8 +30,8 @@ __all__ = ["FEWEST", "Scored", "Smoothing", "tabulated"]
 
 FloatArray = npt.NDArray[np.float64]
 
-# Memories at which tables are drawn, on Fisher's scale; p-values are interpolated between them, which moves them less
-# than the surrogates' own chance (see benchmarks.evidence.maps).
+# Memories at which tables are drawn, on Fisher's scale; p-values are interpolated between them. How near they come to
+# those of surrogates of each series is measured by benchmarks.evidence.maps.
 _MEMORIES = np.tanh(np.linspace(-0.9, 2.7, 13))
 # Of the steps from one time to the next, the shares that a table is drawn for: how many have both ends observed.
 _SHARES = (1.0, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2)
