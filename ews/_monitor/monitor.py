@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,12 @@ _OVERSHOOT = 1.03
 _SHORTEST, _LONGEST = 20, 1_000_000  # references
 _AT_ONCE = 65_536  # values whose evidence is held whole
 _FEW = 64  # values that are taken in one by one rather than compiled
+
+
+def _without_self(method: Callable[..., None]) -> inspect.Signature:
+    """The signature of a method as it is called."""
+    signature = inspect.signature(method)
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
 @public("ews")
@@ -151,6 +158,9 @@ class Monitor:
         self._smoothing = math.inf if smoothing is None else float(smoothing)
         self._learning: list[tuple[list[float], list[float]] | None] = []  # values and gaps so far; None once learned
         self.reset()
+
+    # Else the options of `__new__` would be taken for those of the class.
+    __signature__ = _without_self(__init__)
 
     @property
     def config(self) -> SequentialConfig:

@@ -92,7 +92,7 @@ def detect_many(
         Level of the test of each series, over all that it tests together.
     fdr : {"bh", "by"}, default "bh"
         How q-values are made: Benjamini & Hochberg, or Benjamini & Yekutieli (see :func:`ews.false_discovery`).
-    detrend, bandwidth, causal, season, missing, transform, measurement_error
+    detrend, bandwidth, causal, season, missing, transform, measurement_error : optional
         As for :func:`ews.detect`. With ``null="table"`` what is taken out is local linear or quadratic, or None, a
         season is the mean of each phase of each series, what is missing stays missing, and values are not transformed.
     seed : int, numpy.random.Generator or None, default 0
