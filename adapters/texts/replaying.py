@@ -8,7 +8,7 @@ values in higher layers come from that state) or goes on (``"deferred"``: they a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from adapters._common.deprecated import renamed_attribute
 from adapters._common.publish import public
-from adapters.decoding.contract import FFNRoute, Policy, Trajectory
+from adapters.decoding.contract import FFNRoute, Plan, Policy, Trajectory
 from adapters.families import Family, family_of
 from adapters.heads.full import logits_in_parts
 from adapters.texts.batch import LayerPass, TextBatch, text_batches
@@ -111,8 +111,9 @@ def replay(
         The model that wrote them.
     policy : Policy
         Whose rows are the tokens here, with one step for all of them. One that goes by the step
-        (:attr:`adapters.Policy.goes_by_step`) is decoded token by token instead, which takes longer. With
-        ``cache="verify"`` a policy is taken for what it drafts.
+        (:attr:`adapters.Policy.goes_by_step`) is asked token by token instead, which takes longer. With
+        ``cache="verify"`` a policy is taken for what it drafts; one that goes by the step then drafts each token after
+        tokens that have been verified.
     texts : sequence of Continuation
         See :func:`adapters.full_model_continuations`.
     batch_size : int, default 8
@@ -153,8 +154,16 @@ def replay(
     if full_model is not None:
         _require_full(full_model, texts, family.depth)
     policy.bind(family)
-    batches = text_batches(texts, indices=range(len(texts)), batch_size=batch_size, device=model.device)
-    parts = [_pass(family, policy, batch, known=full_model is not None) for batch in batches]
+    known, stepwise = full_model is not None, policy.goes_by_step
+    size = 1 if stepwise else batch_size
+    batches = text_batches(texts, indices=range(len(texts)), batch_size=size, device=model.device)
+    parts: list[tuple[Any, ...]] = []
+    for batch in batches:
+        if stepwise:
+            parts.extend(_by_step(family, policy, batch, known=known))
+            continue
+        policy.start(len(batch.text), None)
+        parts.append(_pass(family, policy, batch, policy.plan(0), known=known))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     by_text = np.argsort(columns[0], kind="stable")
     found = Replay(type(policy).__name__, *(column[by_text] for column in columns))
@@ -174,14 +183,26 @@ def _require_full(given: Replay, texts: Sequence[Continuation], depth: int) -> N
         raise ArgumentError("full_model", described(f"a replay of {given.policy}, which leaves something out"), allowed)
 
 
-def _pass(family: Family, policy: Policy, batch: TextBatch, *, known: bool) -> tuple[Any, ...]:
+def _by_step(family: Family, policy: Policy, batch: TextBatch, *, known: bool) -> Iterator[tuple[Any, ...]]:
+    """One text as a generation: each token by the plan of its own step, those before it being the full model's."""
+    given = {"attention_mask": batch.mask, "position_ids": batch.positions, "use_cache": False}
+    listens = type(policy).emitted is not Policy.emitted
+    emitted = batch.of_decided(family.model(batch.ids, **given).logits) if listens else None
+    policy.start(1, batch.ids[:, : int(batch.decided[0])])
+    for step, place in enumerate(batch.decided):
+        policy.taken(batch.ids[:, place : place + 1])
+        alone = replace(batch, text=batch.text[step : step + 1], decided=batch.decided[step : step + 1])
+        yield _pass(family, policy, alone, policy.plan(step), known=known)
+        if emitted is not None:
+            policy.emitted(emitted[step : step + 1])
+
+
+def _pass(family: Family, policy: Policy, batch: TextBatch, plan: Plan, *, known: bool) -> tuple[Any, ...]:
     device = batch.ids.device
     follows = batch.of_decided(batch.ids.roll(-1, dims=1))
     layers = LayerPass(family, batch)
     hidden = layers.embedded
     rows = len(batch.text)
-    policy.start(rows, None)
-    plan = policy.plan(0)
     whole = hidden  # the same text through the full model, where the policy changes states on its way
     splits = bool(plan.ffn_checks) or plan.ffn_routes is not None
     changes = not known and (splits or bool(plan.skip_layers) or policy.cache == "propagate")
@@ -234,9 +255,12 @@ def _pass(family: Family, policy: Policy, batch: TextBatch, *, known: bool) -> t
         at_depth = index + 1
         if not len(running):
             continue
-        leaving = exits[running] == at_depth
+        last = (
+            at_depth == family.depth
+        )  # where a policy may put its own head in place of the model's; no draft ends here
+        leaving = (exits[running] == at_depth) & ~np.bool_(last)
         logits = None
-        if at_depth in plan.checks and not leaving.all():
+        if at_depth in plan.checks and not leaving.all() and not (last and policy.cache == "verify"):
             everyone = len(running) == rows
             found = policy.check(Trajectory(states, None if everyone else running))
             if found is not None:
@@ -244,7 +268,7 @@ def _pass(family: Family, policy: Policy, batch: TextBatch, *, known: bool) -> t
                     np.ones(len(running), dtype=bool) if found.rows is None else np.asarray(found.rows, dtype=bool)
                 )
                 logits = found.logits
-        if leaving.any() and (at_depth < family.depth or logits is not None):
+        if leaving.any() and (not last or logits is not None):
             gone = running[leaving]
             speak(gone, logits)
             depth[gone] = at_depth

@@ -143,6 +143,7 @@ def test_exact_match(said: str, answers: list[str], score: float) -> None:
 def one(differ: list[int]) -> dict[str, Any]:
     return {
         "choice": {"setting": "as it is", "policy": "fixed"},
+        "agreement_in_fitting": 1 - sum(differ) / (40 * len(differ)),
         "differ": differ,
         "sizes": [40] * len(differ),
         "layers": 5.0,

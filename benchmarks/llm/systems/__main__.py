@@ -40,6 +40,7 @@ MODELS = ("stories15m", "smollm2-135m", "qwen2.5-coder-0.5b", "tinyllama-1.1b")
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "generated"
 DUO_SHARES = (0.6, 0.4, 0.2)  # of blocks that routers are trained to leave whole; the likeliest choice leaves more
 DUO_FIT = FitSettings(epochs=2, batch_size=8, learning_rate=3e-3)
+_IN_FITTING = "agreement_in_fitting"
 STAGES = ("judge", "tasks", "time", "tables")
 
 
@@ -63,8 +64,12 @@ class Kept:
         found = None if self.again else self.get(what)
         if found is None:
             found = measure()
-            self.path(what).write_text(json.dumps(found) + "\n", encoding="utf-8")
+            self.put(what, found)
         return found
+
+    def put(self, what: str, found: Any) -> None:
+        """Keep what was measured."""
+        self.path(what).write_text(json.dumps(found) + "\n", encoding="utf-8")
 
 
 def judge(bench: Workbench, kept: Kept, systems: Sequence[str]) -> None:
@@ -90,6 +95,10 @@ def judge(bench: Workbench, kept: Kept, systems: Sequence[str]) -> None:
             if "reason" in found:
                 print(f"{bench.name} {budget:g} {system}: {found['reason']}", flush=True)
                 continue
+            if _IN_FITTING not in found:
+                with torch.no_grad():
+                    found[_IN_FITTING] = judge_.agreement_in_fitting(Choice(**found["choice"]))
+                kept.put(f"judge {system} {budget:g}", found)
             agreement = 1 - sum(found["differ"]) / sum(found["sizes"])
             print(
                 f"{bench.name} {budget:g} {system} ({found['choice']['setting']}): agreement {agreement:.3f}, "
@@ -167,26 +176,27 @@ def score(bench: Workbench, kept: Kept, budgets: Sequence[float]) -> None:
 def clock(bench: Workbench, kept: Kept, *, prompts: int, tokens: int, repeats: int) -> None:
     """Time every setting, all of a budget in turn with plain ``generate``."""
     for budget in BUDGETS:
-        policies = _policies(bench, kept, budget)
-
-        def measure(budget: float = budget, policies: dict[str, Policy] = policies) -> Any:
+        what = f"time {budget:g}"
+        before = None if kept.again else kept.get(what)
+        known = [] if before is None else before["rows"]
+        timed = {row["setting"] for row in known}
+        wanted = _policies(bench, kept, budget)
+        known = [row for row in known if row["setting"] in {DENSE, *wanted}]
+        new = {system: policy for system, policy in wanted.items() if system not in timed}
+        if new:  # what came since is timed in turn with plain generate, too: shares of its time can be compared
             found = pareto(
                 bench.model,
-                policies,
+                new,
                 prompts=bench.timed(prompts),
                 new_tokens=tokens,
                 repeats=repeats,
-                progress=lambda done, total: print(f"\r{budget:g} {done}/{total}", end="", flush=True),
+                progress=lambda done, total, budget=budget: print(f"\r{budget:g} {done}/{total}", end="", flush=True),
             )
             print()
             machine_ = {**machine.describe(), "threads": str(torch.get_num_threads()), "busy": str(machine.busy())}
-            return {"machine": machine_, "rows": [row.to_dict() for row in found]}
-
-        what = f"time {budget:g}"
-        before = kept.get(what)
-        if before is not None and {row["setting"] for row in before["rows"]} != {DENSE, *policies}:
-            kept.path(what).unlink()  # systems have come since: all of a budget are timed in turn
-        for row in kept.made(what, measure)["rows"]:
+            known += [row.to_dict() for row in found if row.setting not in timed]
+            kept.put(what, {"machine": machine_ if before is None else before["machine"], "rows": known})
+        for row in known:
             print(
                 f"{bench.name} {budget:g} {row['setting']}: time {row['time_share']:.3f} "
                 f"({row['time_low']:.3f}–{row['time_high']:.3f}), {row['tokens_per_second']:.1f} tokens a second",

@@ -51,11 +51,14 @@ class Account:
         Of the model.
     projection : float
         Keys and values of one layer from an earlier state.
+    short : bool
+        Every head is the short-listed one.
     """
 
     costs: Costs
     layers: int
     projection: float
+    short: bool = False
 
     @classmethod
     def of(cls, family: Family, head: ShortListHead) -> Account:
@@ -77,7 +80,12 @@ class Account:
         missing = self.layers - use.layers
         filled = {"deferred": costs.completion, "propagate": self.projection}.get(cache, 0.0)
         feeds = use.layers - use.ffn_blocks - use.substitutes
-        spent = use.layers - costs.ffn * feeds + filled * missing + costs.head * use.heads
+        spent = (
+            use.layers
+            - costs.ffn * feeds
+            + filled * missing
+            + (costs.prediction if self.short else costs.head) * use.heads
+        )
         return (spent + costs.prediction * use.predictions + costs.classifier * use.classifiers) / self.full
 
 

@@ -16,10 +16,11 @@ from adapters.policies.ffn_skip import FFNSkipPolicy
 from adapters.policies.registry import policy_named
 from adapters.texts.replaying import replay
 from benchmarks.llm.systems.account import Use, within
+from benchmarks.llm.systems.shorthead import ShortHeadPolicy
 from benchmarks.llm.systems.workbench import DEPTHS, TOKENS, Workbench
 from ews.errors import EWSError
 
-__all__ = ["CONTROL", "CONTROLS", "EWS", "SYSTEMS", "Choice", "rule_use", "small_blocks"]
+__all__ = ["CONTROL", "CONTROLS", "EWS", "SHORT", "SYSTEMS", "Choice", "rule_use", "small_blocks"]
 
 _WARMUP = 0.1  # of FFN-SkipLLM, as published
 _FFN_TEXTS, _FFN_TOKENS = 10, 24  # on which its threshold is found
@@ -27,6 +28,7 @@ _FFN_TEXTS, _FFN_TOKENS = 10, 24  # on which its threshold is found
 _FOLDER = "folder"  # of a policy that was trained
 
 EWS, CONTROL, ONE_LOOK = "EWS", "EWS without windows (control)", "one look, no rule (control)"
+SHORT = " + short head"  # after the name of a system that has the head of the early-warning policy
 CONTROLS = {CONTROL: "without windows", ONE_LOOK: "of one look"}
 
 
@@ -44,15 +46,25 @@ class Choice:
         Its options; of the calibrated policy its rule, features and cache.
     expected : float
         Cost on the fitting texts, of the full model's.
+    short : bool
+        Whether it reads through the short-listed head.
     """
 
     setting: str
     policy: str
     options: Mapping[str, Any] = field(default_factory=dict)
     expected: float = 1.0
+    short: bool = False
 
     def make(self, bench: Workbench) -> Policy:
         """The policy."""
+        if self.short:
+            rule = replace(self, short=False).make(bench)
+            measure = _MEASURES.get(self.policy)
+            threshold = float(self.options["threshold"]) if measure is not None else np.inf
+            return ShortHeadPolicy(
+                rule, bench.head, measure=measure, threshold=-threshold if measure == "entropy" else threshold
+            )
         if self.policy == _FOLDER:
             return load_policy(str(bench.duo[self.options["folder"]]), bench.model)
         if self.policy == "classifier":
@@ -70,6 +82,17 @@ class Choice:
 
 
 System = Callable[[Workbench, float], "Choice | str"]
+_MEASURES = {"confidence": "probability", "entropy": "entropy"}  # of rules that go by a prediction
+
+
+def _short(system: System) -> System:
+    """The same system with the short-listed head, set anew for it."""
+
+    def find(bench: Workbench, budget: float) -> Choice | str:
+        found = system(bench.short_listed, budget)
+        return found if isinstance(found, str) else replace(found, short=True)
+
+    return find
 
 
 def _too_dear(least: float) -> str:
@@ -128,6 +151,14 @@ def _at(shares: Sequence[float] | None, layers: int) -> list[int]:
     return sorted({min(layers - 1, max(2, round(layers * share))) for share in shares})
 
 
+def _translated(bench: Workbench) -> tuple[list[int], ...]:
+    """Depths of the short-listed head's lens, where that is what is read: all of them, and each alone."""
+    if not bench.short or bench.head.lens is None:
+        return ()
+    depths = sorted(bench.head.lens.depths)
+    return (depths, *([depth] for depth in depths))
+
+
 def _headless(
     name: str, option: str, ends: tuple[float, float], *, fixed: Sequence[Mapping[str, Any]] = _HEADLESS
 ) -> System:
@@ -135,10 +166,13 @@ def _headless(
 
     def find(bench: Workbench, budget: float) -> Choice | str:
         least, found = np.inf, []
-        for others in fixed:
+        ways = [
+            {**each, "depths": _at(each["depths"], bench.family.depth)} if "depths" in each else each for each in fixed
+        ]
+        if any("depths" in each for each in fixed):
+            ways += [{"depths": depths} for depths in _translated(bench)]
+        for others in ways:
             given = {**others, "cache": "propagate"}
-            if "depths" in given:
-                given["depths"] = _at(given["depths"], bench.family.depth)
 
             def seen(value: float, given: Mapping[str, Any] = given) -> tuple[float, float]:
                 found = bench.simulated(Choice("", name, {option: value, **given}).make(bench))
@@ -162,8 +196,8 @@ def _confident(
 
     def find(bench: Workbench, budget: float) -> Choice | str:
         least, found = np.inf, []
-        for shares in _LOOKS:
-            depths = _at(shares, bench.family.depth)
+        ways = [(shares is None, _at(shares, bench.family.depth)) for shares in _LOOKS]
+        for everywhere, depths in (*ways, *((False, depths) for depths in _translated(bench))):
 
             def seen(value: float, depths: list[int] = depths) -> tuple[float, float]:
                 found = bench.confident(surer(bench.lens.measures[measure], value), depths)
@@ -174,10 +208,8 @@ def _confident(
             if value is not None:
                 cost, agreement = seen(value)
                 options: dict[str, Any] = {"threshold": value, "depths": depths, "cache": "propagate"}
-                said = "" if shares is None else _listed(depths)
-                found.append(
-                    (agreement, Choice(f"threshold {value:.3g}{said or ' at every layer'}", name, options, cost))
-                )
+                said = " at every layer" if everywhere else _listed(depths)
+                found.append((agreement, Choice(f"threshold {value:.3g}{said}", name, options, cost)))
         return max(found, key=lambda each: each[0])[1] if found else _too_dear(least)
 
     return find
@@ -331,7 +363,7 @@ def _duo(bench: Workbench, budget: float) -> Choice | str:
     return max(fits, key=lambda each: each.expected) if fits else _too_dear(min(each.expected for each in found))
 
 
-SYSTEMS: dict[str, System] = {
+_FOUND: dict[str, System] = {
     EWS: _calibrated("both", rules=True),
     CONTROL: _calibrated("raw", rules=True),
     ONE_LOOK: _calibrated("raw", rules=False),
@@ -358,3 +390,15 @@ SYSTEMS: dict[str, System] = {
     "fixed exit": _fixed,
     "random exit": _random,
 }
+
+# Those that read early exits, once more with the head that the early-warning policy reads through. A fixed exit with it
+# is the control of one look.
+_READ_EXITS = (
+    "CALM confidence",
+    "CALM saturation",
+    "CALM learned classifier",
+    "DeeBERT entropy",
+    "fixed point",
+    "random exit",
+)
+SYSTEMS = _FOUND | {name + SHORT: _short(_FOUND[name]) for name in _READ_EXITS}

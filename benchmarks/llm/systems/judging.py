@@ -19,6 +19,7 @@ from adapters.texts.forcing import forced_replay
 from adapters.texts.replaying import Replay, replay
 from benchmarks.llm.systems.account import Use
 from benchmarks.llm.systems.contenders import Choice, rule_use, small_blocks
+from benchmarks.llm.systems.shorthead import ShortHeadPolicy
 from benchmarks.llm.systems.statistics import calibration_error
 from benchmarks.llm.systems.workbench import Workbench
 
@@ -64,6 +65,8 @@ class Judge:
             rule = Rule.from_dict(choice.options["rule"])
             use = rule_use(rule, bench, choice.options["features"], bench.judged_part)
             use = replace(use, layers=layers, ffn_blocks=blocks)
+        if isinstance(policy, ShortHeadPolicy):
+            use = replace(use, predictions=policy.predicted / len(seen.text))
         differ, sizes = seen.counts()
         found: dict[str, Any] = {
             "choice": choice.to_dict(),
@@ -92,6 +95,21 @@ class Judge:
             regret = self._oracle(policy).regret(_whole(seen))
             found["regret"] = [regret.mean, regret.low, regret.high]
         return found
+
+    def agreement_in_fitting(self, choice: Choice) -> float:
+        """Share of tokens that are the full model's, on the texts that settings are found on.
+
+        Parameters
+        ----------
+        choice : Choice
+            The setting.
+
+        Returns
+        -------
+        float
+            From 0 to 1.
+        """
+        return self._replay(choice.make(self.bench), "fitting", self.bench.fitting)[0].agreement
 
     def _oracle(self, policy: Policy) -> Oracle:
         """That of what a policy chooses among: layers, feed-forward blocks, or these and small ones of its own."""

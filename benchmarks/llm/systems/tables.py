@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.llm.systems.account import BUDGETS
-from benchmarks.llm.systems.contenders import CONTROLS, EWS, SYSTEMS
+from benchmarks.llm.systems.contenders import CONTROLS, EWS, SHORT, SYSTEMS
 from benchmarks.llm.systems.statistics import interval, paired_interval, standing
 
 __all__ = ["rows", "task_rows", "verdicts", "write"]
@@ -48,7 +48,7 @@ def rows(
         "Perplexity of other text": _number(never["full_perplexity"]),
         "Layers": f"{layers:.1f}",
         "Feed-forward": f"{layers:.1f}",
-        "Theory": "1.00",
+        "Theory": "1.000",
         "Time": "1.00",
         "KV memory": "1.00",
         "Texts": str(len(never["sizes"])),
@@ -74,6 +74,7 @@ def rows(
                 against = paired_interval(agreements(ews)[0], agreements(one)[0], agreements(ews)[1])
             place = (system, budget)
             found.append(_row(f"{budget:g}", system, one, timed.get(place), against, tasks.get(place)))
+            found[-1]["Theory"] = _theory(one, budget)
     return found
 
 
@@ -138,7 +139,7 @@ def _row(
         **_scores(tasks),
         "Layers": f"{one['layers']:.1f}",
         "Feed-forward": f"{one['ffn_blocks']:.1f}",
-        "Theory": f"{one['theory']:.2f}",
+        "Theory": f"{one['theory']:.3f}",
         "KV memory": f"{one['memory']:.2f}",
         "Regret": "{:.2f} ({:.2f}–{:.2f})".format(*one["regret"]) if "regret" in one else NOT_MEASURED,
         "ECE": f"{one['ece']:.3f}",
@@ -162,9 +163,10 @@ def _signed(against: tuple[float, float, float]) -> str:
 
 
 def verdicts(judged: Judged, timed: Timed) -> list[dict[str, str]]:
-    """For each budget, where the early-warning policy stands against the best other system, and against its controls.
+    """For each budget, where the early-warning policy stands against the best others, and against its controls.
 
-    The best other is chosen on the same texts on which it is then compared, which favours it.
+    The best are chosen by their agreement on the texts that settings were found on, among those that read as published,
+    and among those that have the short-listed head of the early-warning policy.
     """
     found = []
     for budget in BUDGETS:
@@ -174,8 +176,12 @@ def verdicts(judged: Judged, timed: Timed) -> list[dict[str, str]]:
             if "reason" not in judged.get((system, budget), {"reason": ""})
         }
         others = [system for system in here if system != EWS and system not in CONTROLS]
-        best = max(others, key=lambda system: agreement(here[system]), default=None)
-        for what, system in (("best other system", best), *(("control", each) for each in CONTROLS)):
+        published = [system for system in others if not system.endswith(SHORT)]
+        compared = [("best other system", _best(here, published))]
+        compared.append(
+            ("best other with the short head", _best(here, [each for each in others if each not in published]))
+        )
+        for what, system in (*compared, *(("control", each) for each in CONTROLS)):
             row = {"Budget": f"{budget:g}", "EWS against the": what, "System": system or "none fits"}
             if EWS not in here:
                 row |= {
@@ -200,14 +206,24 @@ def verdicts(judged: Judged, timed: Timed) -> list[dict[str, str]]:
                     "Difference": f"{difference[0]:+.3f} ({_signed(difference)})",
                     "EWS is": standing(difference),
                 }
-            row |= {"Theory of EWS": _theory(here.get(EWS)), "Its theory": _theory(here.get(system or ""))}
+            row |= {
+                "Theory of EWS": _theory(here.get(EWS), budget),
+                "Its theory": _theory(here.get(system or ""), budget),
+            }
             row |= {"Time of EWS": _time(timed, EWS, budget), "Its time": _time(timed, system, budget)}
             found.append(row)
     return found
 
 
-def _theory(found: Mapping[str, Any] | None) -> str:
-    return "" if found is None else f"{found['theory']:.2f}"
+def _best(here: Mapping[str, Mapping[str, Any]], systems: Sequence[str]) -> str | None:
+    return max(systems, key=lambda system: here[system]["agreement_in_fitting"], default=None)
+
+
+def _theory(found: Mapping[str, Any] | None, budget: float) -> str:
+    """Cost on the judged texts, marked where the budget that was kept on others is not kept there."""
+    if found is None:
+        return ""
+    return f"{found['theory']:.3f} (over)" if round(found["theory"], 3) > budget else f"{found['theory']:.3f}"
 
 
 def _time(timed: Timed, system: str | None, budget: float) -> str:

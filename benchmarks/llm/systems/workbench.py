@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,6 +20,7 @@ from adapters.calibration.table import ExitTable, trajectories_of
 from adapters.decoding.contract import Policy, Trajectory
 from adapters.families import Family, family_of
 from adapters.heads.exit_classifier import FeatureSet
+from adapters.policies.entropy import prediction_entropy
 from adapters.signals import SIGNALS
 from adapters.texts.continuations import Continuation
 from benchmarks.llm.models import load
@@ -54,14 +56,14 @@ class Simulated:
 
 @dataclass(frozen=True)
 class Lens:
-    """The model's own norm and head at every depth but the last.
+    """What a head says at every depth.
 
     Attributes
     ----------
-    right : ndarray of bool of shape (tokens, layers − 1)
-        Whether their token is the full model's.
-    measures : dict of str to ndarray of shape (tokens, layers − 1)
-        How sure they are: "probability", "margin" and (the less the surer) "entropy".
+    right : ndarray of bool of shape (tokens, layers)
+        Whether its token is the full model's.
+    measures : dict of str to ndarray of shape (tokens, layers)
+        How sure it is: "probability", and (the less the surer) "entropy".
     """
 
     right: np.ndarray
@@ -92,6 +94,7 @@ class Workbench:
         self.recording: Recording = recorded(name)
         self.head = short_head(self.family, self.recording)
         self.account = Account.of(self.family, self.head)
+        self.short = False
         self.judged_part = self.recording.test_part[:texts]
         self.timed_part = self.recording.test_part[texts:]
 
@@ -202,25 +205,34 @@ class Workbench:
         return [each[torch.as_tensor(np.sort(some))] for each in states]
 
     @cached_property
+    def short_listed(self) -> Workbench:
+        """The same, where all that is read is read through the short-listed head, and so paid for."""
+        _ = self._states, self.classifiers  # made once for both
+        other = copy.copy(self)
+        other.__dict__.pop("lens", None)
+        other.short, other.account = True, replace(self.account, short=True)
+        return other
+
+    @cached_property
     @torch.no_grad()
     def lens(self) -> Lens:
-        """What the model's own norm and head say of these states."""
+        """What the model's own norm and head say of these states; or the short-listed head."""
         full = self.family.logits(self.family.finish(self._states[-1])).argmax(-1)
         columns = []
-        for state in self._states[1:-1]:
+        for depth, state in enumerate(self._states[1:], start=1):
+            if self.short:
+                found = self.head.predict(state, depth)
+                assert found.exact is not None
+                columns.append((found.token == full, found.confidence, prediction_entropy(found.exact)))
+                continue
             logits = self.family.logits(self.family.finish(state)).float()
-            shares = logits.log_softmax(-1)
-            columns.append(
-                (logits.argmax(-1) == full, shares.amax(-1).exp(), -(shares.exp() * shares).sum(-1), _margin(logits))
-            )
+            columns.append((logits.argmax(-1) == full, logits.softmax(-1).amax(-1), prediction_entropy(logits)))
         right, *measures = (torch.stack(each, 1).numpy() for each in zip(*columns, strict=True))
-        return Lens(right, dict(zip(("probability", "entropy", "margin"), measures, strict=True)))
+        return Lens(right, dict(zip(("probability", "entropy"), measures, strict=True)))
 
     def left(self, at: np.ndarray, heads: np.ndarray) -> Simulated:
-        """Tokens that leave at these depths, having run so many full heads."""
-        early = at < self.family.depth
-        right = np.ones(len(at), dtype=bool)
-        right[early] = self.lens.right[np.flatnonzero(early), at[early] - 1]
+        """Tokens that leave at these depths, having run so many heads."""
+        right = self.lens.right[np.arange(len(at)), at - 1]
         mean = float(at.mean())
         return Simulated(Use(mean, mean, float(heads.mean())), float(right.mean()))
 
@@ -243,15 +255,10 @@ class Workbench:
         return self.left(left, np.ones(rows))
 
     def confident(self, opens: np.ndarray, depths: Sequence[int]) -> Simulated:
-        """Tokens leave at the first depth where they may, shape (tokens, layers − 1), and take a full head at each."""
+        """Tokens leave at the first depth where they may, shape (tokens, layers − 1), and take a head at each."""
         asked = np.asarray(depths)
         allowed = opens[:, asked - 1]
         early = allowed.any(1)
         first = allowed.argmax(1)
         at = np.where(early, asked[first], self.family.depth)
         return self.left(at, np.where(early, first + 1, len(asked) + 1))
-
-
-def _margin(logits: torch.Tensor) -> torch.Tensor:
-    two = logits.softmax(-1).topk(2, dim=-1).values
-    return two[:, 0] - two[:, 1]

@@ -209,6 +209,50 @@ def test_a_depth_that_falls(name: str, cache: CacheMode) -> None:
     assert set(found.ffn_blocks[first].tolist()) == {LAYERS - 1}
 
 
+@torch.no_grad()
+def test_drafts_have_the_plan_of_their_own_step() -> None:
+    """A schedule, a threshold that falls, and what is learned from the tokens before."""
+    model, texts = model_of("llama"), written("llama")
+    seen = replay(model, SkipDecodePolicy(length=6, min_exit=3, cache="verify"), texts)
+    schedule = replay(model, SkipDecodePolicy(length=6, min_exit=3, cache="propagate"), texts)
+    assert seen.layers.tolist() == schedule.layers.tolist()
+    assert len(np.unique(seen.layers)) == 6
+
+    falling = {"threshold": 0.2, "horizon": 4, "temperature": 20.0}
+    drafted = replay(model, ConfidencePolicy(**falling, cache="verify"), texts)
+    completed = replay(model, ConfidencePolicy(**falling, cache="deferred"), texts, batch_size=1)
+    assert drafted.depth.tolist() == completed.depth.tolist()
+    assert drafted.said.tolist() == completed.said.tolist()
+    assert len(np.unique(drafted.depth)) > 2
+
+    options = {"window": 3, "depths": (4, 6), "warmup": 2, "threshold": 0.0}
+    usual = [replay(model, EWSExitPolicy(**options, cache=cache), texts) for cache in ("verify", "deferred")]
+    assert usual[0].depth.tolist() == usual[1].depth.tolist()
+    assert len(np.unique(usual[0].depth)) > 1
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("asked", [None, 4])
+def test_a_look_after_the_last_layer_is_taken(asked: int | None) -> None:
+    """A policy may put its own head in place of the model's; a draft ends before."""
+
+    class Last(Policy):
+        def plan(self, step: int) -> Plan:
+            return Plan(exit=asked, checks=(LAYERS,))
+
+        def check(self, trajectory: Trajectory) -> Exit:
+            logits = torch.zeros(len(trajectory.state()), model.config.vocab_size)
+            logits[:, 5] = 9.0
+            return Exit(logits=logits)
+
+    model, texts = model_of("llama"), written("llama")
+    for cache in ("deferred", "propagate"):
+        found = replay(model, Last(unit="layer", cache=cache), texts)
+        assert set(found.depth.tolist()) == {asked or LAYERS}
+        assert (set(found.said.tolist()) == {5}) is (asked is None)
+    assert set(replay(model, Last(unit="layer", cache="verify"), texts).said.tolist()) != {5}
+
+
 # ---- feed-forward blocks -------------------------------------------------------------------------------------------
 
 
