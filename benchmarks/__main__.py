@@ -1,5 +1,7 @@
 """Measure everything that is claimed about speed and write it down: ``make bench``, or ``python -m benchmarks``.
 
+``python -m benchmarks speed_rolling`` measures one table (or several) and leaves the others as they are.
+
 Writes ``docs/generated/speed*.csv`` and ``speed.json``. Exits with 1 where a goal is missed or two results differ.
 """
 
@@ -13,12 +15,13 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
-from benchmarks import machine, score_tests, startup
-from benchmarks.comparisons import COMPARISONS, Comparison, noise
-from benchmarks.timing import interleaved
+from benchmarks import machine, score_tests, startup, writing
+from benchmarks.comparisons import COMPARISONS, ENDS, Comparison, noise
+from benchmarks.timing import Timing, interleaved
+from ews._common.threads import thread_count
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "generated"
-SECONDS = 6.0  # for each comparison at each size
+SECONDS = 3.0  # for each comparison at each size
 MOST_TIMES_THE_SERIES = 30.0  # the memory of the default answer for a long one
 LEAST_TIMES_FASTER = 5.0  # the default answer than published practice
 
@@ -38,7 +41,9 @@ def compare(comparison: Comparison, n: int) -> Measured:
     """Time one comparison at one size, after a look at whether both sides say the same."""
     x = noise(n)
     difference = comparison.difference(x)
-    times = interleaved({"ours": partial(comparison.ours, x), "theirs": partial(comparison.theirs, x)}, seconds=SECONDS)
+    times = interleaved(
+        {"ours": partial(comparison.ours, x), "theirs": partial(comparison.theirs, x)}, seconds=SECONDS, fewest=7
+    )
     ours = times["ours"].median
     theirs = times["theirs"].median / comparison.peer_share
     ratio = theirs / ours
@@ -61,6 +66,16 @@ def compare(comparison: Comparison, n: int) -> Measured:
     }
     details = {f"{who}, {what}": value for who, time in times.items() for what, value in asdict(time).items()}
     return Measured(row, in_time and fast_enough and difference <= comparison.tolerance, details)
+
+
+def above_writing(
+    what: str, most: float, timed: Callable[[float], tuple[Timing, Timing]], *, threaded: bool
+) -> Measured:
+    """Rolling statistics in units of the time that NumPy takes to write as many numbers."""
+    ours, written = timed(SECONDS)
+    ratio = ours.median / written.median if threaded else ours.processor / written.processor
+    shown = f"{ratio:.2f} × ({_milliseconds(ours.median)} ms beside {_milliseconds(written.median)} ms)"
+    return _waited(what, shown, f"{most:g} ×", ratio <= most)
 
 
 def imports() -> Measured:
@@ -178,6 +193,26 @@ def main() -> int:
     tables: dict[str, list[Callable[[], Measured]]] = {
         "speed_rolling": [partial(compare, each, n) for each in rolling for n in each.sizes],
         "speed_pipeline": [partial(compare, each, n) for each in pipeline for n in each.sizes],
+        "speed_writing": [
+            *(
+                partial(
+                    above_writing,
+                    f"variance, skewness, kurtosis, AC1 of {n:,} samples in windows of {window:,}",
+                    2.5,
+                    partial(writing.series, n, window),
+                    threaded=False,
+                )
+                for window in (50, 500, 5_000)
+                for n in ENDS
+            ),
+            partial(
+                above_writing,
+                f"the same of 10,000 series of 500 samples in windows of 250, on {thread_count()} threads",
+                1.5,
+                writing.panel,
+                threaded=True,
+            ),
+        ],
         "speed_startup": [
             imports,
             first_detect,
@@ -188,10 +223,16 @@ def main() -> int:
             partial(long_record, 1_000_000, 600.0),
         ],
     }
-    done = {name: table(name, tasks) for name, tasks in tables.items() if tasks}
+    asked = sys.argv[1:] or list(tables)
+    if unknown := set(asked) - set(tables):
+        print(f"no table {', '.join(sorted(unknown))}; there are {', '.join(tables)}", file=sys.stderr)
+        return 2
+    done = {name: table(name, tables[name]) for name in asked if tables[name]}
     rows = {name: [{**each.row, **each.details, "kept": each.kept} for each in lines] for name, lines in done.items()}
-    text = json.dumps({"machine": described, **rows}, indent=1, ensure_ascii=False)
-    (FOLDER / "speed.json").write_text(text + "\n", encoding="utf-8")
+    written = FOLDER / "speed.json"
+    before = json.loads(written.read_text(encoding="utf-8")) if written.exists() and len(done) < len(tables) else {}
+    text = json.dumps({**before, "machine": described, **rows}, indent=1, ensure_ascii=False)
+    written.write_text(text + "\n", encoding="utf-8")
     with (FOLDER / "speed_machine.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(described.items())
     missed = sum(not each.kept for lines in done.values() for each in lines)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,7 @@ Task = Callable[[FloatArray], Results]
 
 FOUR = ("variance", "skewness", "kurtosis", "ac1")
 TWO = ("variance", "ac1")
+ENDS = (100_000, 1_000_000)
 SURROGATES = 1000
 SURROGATES_OF_PEER = 10
 SEED = 4
@@ -150,6 +151,44 @@ def numbagg_variance(x: FloatArray, *, window: int) -> Results:
     return {"variance": numbagg.move_var(x, window=window)}
 
 
+def screamer_rolling(x: FloatArray, *, window: int) -> Results:
+    """One pass for each, as pandas; the correlation is one of two series, so that it gets the pairs."""
+    import screamer
+
+    ways = {"variance": screamer.RollingVar, "skewness": screamer.RollingSkew, "kurtosis": screamer.RollingKurt}
+    found = {name: way(window)(x) for name, way in ways.items()}
+    return {**found, "ac1": np.append(np.nan, screamer.RollingCorr(window - 1)(x[1:], x[:-1]))}
+
+
+def polars_variance(x: FloatArray, *, window: int) -> Results:
+    """Of the four, polars has the variance in this form."""
+    import polars as pl
+
+    return {"variance": pl.Series(x).rolling_var(window).to_numpy()}
+
+
+# ---- trend -----------------------------------------------------------------------------------------------------------
+
+
+def ews_kendall(x: FloatArray) -> Results:
+    """τ-b with time, of one row."""
+    return {"τ": ews.trends.rows(x[None])}
+
+
+def scipy_kendall(x: FloatArray) -> Results:
+    """τ-b with time, and its p-value, which cannot be left out."""
+    from scipy import stats
+
+    return {"τ": [stats.kendalltau(np.arange(x.size), x).statistic]}
+
+
+def pymannkendall_kendall(x: FloatArray) -> Results:
+    """τ from all pairs."""
+    import pymannkendall
+
+    return {"τ": [pymannkendall.original_test(x).Tau]}
+
+
 # ---- detrending, windows, trend --------------------------------------------------------------------------------------
 
 
@@ -222,17 +261,41 @@ def _rolling(indicators: tuple[str, ...], window: int, sizes: tuple[int, ...], g
     )
 
 
-def _variance(peer: str, theirs: Callable[..., Results], window: int) -> Comparison:
+def _screamer(window: int) -> Comparison:
+    ours = _rolling(FOUR, window, ENDS, 5.0)
+    theirs = partial(screamer_rolling, window=window)
+    return replace(ours, peer="screamer", peer_call="RollingVar, RollingSkew, RollingKurt, RollingCorr", theirs=theirs)
+
+
+def _kendall(
+    peer: str, peer_call: str, theirs: Task, sizes: tuple[int, ...], goal: float | None, tolerance: float = 1e-12
+) -> Comparison:
+    return Comparison(
+        task="Kendall's τ-b with time",
+        peer=peer,
+        ours_call="ews.trends.rows",
+        peer_call=peer_call,
+        ours=ews_kendall,
+        theirs=theirs,
+        sizes=sizes,
+        small=300,
+        tolerance=tolerance,
+        goal=goal,
+    )
+
+
+def _variance(peer: str, theirs: Callable[..., Results], window: int, goal: float | None = None) -> Comparison:
     return Comparison(
         task=f"variance in windows of {window:,}",
         peer=peer,
         ours_call="ews.rolling",
-        peer_call="move_var",
+        peer_call="rolling_var" if peer == "polars" else "move_var",
         ours=partial(ews_rolling, window=window, indicators=("variance",)),
         theirs=partial(theirs, window=window),
-        sizes=(300_000,),
+        sizes=ENDS,
         small=window + 700,
         tolerance=1e-9,
+        goal=goal,
     )
 
 
@@ -269,13 +332,16 @@ def _significance(window: float) -> Comparison:
     )
 
 
-LONG = (100_000, 300_000, 1_000_000)
-
 COMPARISONS: tuple[Comparison, ...] = (
-    *(_rolling(FOUR, window, LONG, 15.0) for window in (500, 5_000)),
-    *(_rolling((name,), 500, (300_000,), None) for name in FOUR),
-    _variance("bottleneck", bottleneck_variance, 500),
+    *(_rolling(FOUR, window, ENDS, 20.0) for window in (50, 500, 5_000)),
+    *(_screamer(window) for window in (50, 500, 5_000)),
+    *(_rolling((name,), 500, ENDS, None) for name in FOUR),
+    _variance("bottleneck", bottleneck_variance, 500, 1.5),
     _variance("numbagg", numbagg_variance, 500),
+    _variance("polars", polars_variance, 500),
+    _kendall("scipy", "stats.kendalltau", scipy_kendall, (500,), 30.0),
+    _kendall("scipy", "stats.kendalltau", scipy_kendall, (1_000_000,), 6.0),
+    _kendall("pymannkendall", "original_test", pymannkendall_kendall, (500,), None),
     *(_pipeline(window) for window in (0.5, 0.25)),
     *(_significance(window) for window in (0.5, 0.25)),
 )

@@ -5,13 +5,17 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
+import numba
 import numpy as np
 import pandas as pd
 
+from ews._kernels import moments
 from ews._kernels.autoregression import draw_ar1
 from ews._kernels.kendall import kendall_rows
 from ews._kernels.moments import rolling_moments
+from ews._kernels.outwards import scan_left, scan_right
 from ews._kernels.random import fill_normal, new_state
 from ews._kernels.smooth import smooth_reflect
 
@@ -64,19 +68,46 @@ def against_pandas(n: int, window: int) -> None:
     print(f"  {'pandas':24}{times['pandas'] / n * 1e9:8.2f} ns/sample, {ratio:.1f} x")
 
 
+@numba.njit
+def _stages(upto: int, repeats: int, x: np.ndarray, start: np.ndarray, middle: np.ndarray, work: np.ndarray) -> None:
+    count, first = moments._BLOCK, 16
+    for _ in range(repeats):
+        scan_left(x, first, count + 1, x[0], 1, 4, start, work, moments._LEFT, moments._LATER)
+        scan_right(x, 400, count + 1, x[0], 1, 4, start, work, moments._RIGHT, moments._EARLIER)
+        if upto > 0:
+            moments._finish(middle, 0.0, 500, count, work)
+        if upto > 1:
+            moments._finish_high(middle, 500, count, work)
+        if upto > 2:
+            moments._finish_pairs(middle, 499, count, work)
+
+
+def stages() -> None:
+    """What the steps of a block of outputs add to its time, all in the first-level cache."""
+    x = np.random.default_rng(1).normal(size=1000)
+    given = (x, np.zeros(5), np.full(5, 1e3), np.ones(moments._END))
+    names = ("sums outwards, left and right", "mean, variance", "skewness, kurtosis", "correlation")
+    repeats = 5000
+    times = medians({name: partial(_stages, upto, repeats, *given) for upto, name in enumerate(names)}, 31)
+    before = 0.0
+    for name, seconds in times.items():
+        print(f"  {name:32}{(seconds - before) / repeats / moments._BLOCK * 1e9:8.2f} ns/sample")
+        before = seconds
+
+
 def rows() -> None:
     """The steps of one surrogate of 1000 samples."""
     n, count, window = 1000, 32, 500
     phi, sigma = np.full(n, 0.7), np.ones(n)
     drawn, trend = np.empty((count, n)), np.empty((count, n))
     weights = gaussian_weights(74.1)
-    moments = np.empty((2, count, n))
+    values = np.empty((2, count, n))
     which = np.array([1, 4])
     draw_ar1(phi, sigma, np.uint64(1), 0, drawn)
     smooth_reflect(drawn, weights, trend)
     residual = drawn - trend
-    rolling_moments(residual, window, 1, which, moments)
-    indicator = moments.reshape(2 * count, n)
+    rolling_moments(residual, window, 1, which, values)
+    indicator = values.reshape(2 * count, n)
     tau = np.empty(2 * count)
     state = new_state(np.uint64(1), 0)
     cases: dict[str, Callable[[], object]] = {
@@ -84,7 +115,7 @@ def rows() -> None:
         "draw_ar1": lambda: draw_ar1(phi, sigma, np.uint64(1), 0, drawn),
         f"smooth_reflect, {weights.size} taps": lambda: smooth_reflect(drawn, weights, trend),
         "subtract": lambda: np.subtract(drawn, trend, out=residual),
-        "rolling_moments": lambda: rolling_moments(residual, window, 1, which, moments),
+        "rolling_moments": lambda: rolling_moments(residual, window, 1, which, values),
         "kendall_rows, 2 x 501": lambda: kendall_rows(indicator, tau),
     }
     for name, seconds in medians(cases, 31).items():
@@ -96,6 +127,8 @@ def main() -> None:
     for n, window in ((100_000, 10), (100_000, 50), (100_000, 1000), (1_000_000, 1000), (100_000, 50_000)):
         print(f"rolling statistics, n = {n}, window = {window}")
         against_pandas(n, window)
+    print("steps of four statistics")
+    stages()
     print("steps of one surrogate of 1000 samples")
     rows()
 

@@ -9,7 +9,19 @@ from pathlib import Path
 
 __all__ = ["busy", "cores", "describe"]
 
-PACKAGES = ("earlywarning", "numpy", "scipy", "numba", "pandas", "ewstools", "bottleneck", "numbagg")
+PACKAGES = (
+    "earlywarning",
+    "numpy",
+    "scipy",
+    "numba",
+    "pandas",
+    "polars",
+    "ewstools",
+    "bottleneck",
+    "numbagg",
+    "screamer",
+    "pymannkendall",
+)
 
 
 def cores() -> int:
