@@ -194,7 +194,7 @@ def pymannkendall_kendall(x: FloatArray) -> Results:
 
 def ews_pipeline(x: FloatArray, *, window: float, indicators: tuple[str, ...]) -> Results:
     """``ews.detect`` without a test: indicators in every window and their trends."""
-    found: Any = ews.detect(x, window=window, indicators=indicators, n_surrogates=0)
+    found: Any = ews.detect(x, window=window, indicators=indicators, n_surrogates=0, method="kendall")
     values = {name: found.indicators[name].values for name in indicators}
     return {**values, **{f"τ of {name}": found.tau[name] for name in indicators}}
 
