@@ -98,11 +98,12 @@ def _scheduler(address: str | None) -> Iterator[None]:
 
     distributed = needed("distributed", "grid")
     try:
-        client = distributed.Client(address, timeout="10s")
+        # No default yet: one that found no scheduler would be asked for all that this process computes later.
+        client = distributed.Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
         given = described(f"{address}, where no scheduler answers ({type(error).__name__})")
         raise ArgumentError("--scheduler", given, "an address such as tcp://host:8786") from None
-    with client:
+    with client, client.as_current():
         yield
 
 

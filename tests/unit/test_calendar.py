@@ -324,10 +324,6 @@ CUBE = xr.DataArray(
 
 
 @pytest.mark.parametrize("call", [
-    lambda x: ews.variance(x, window=10),
-    lambda x: ews.autocorrelation(x, window=10),
-    lambda x: ews.rolling(x, window=10, indicators="variance"),
-    lambda x: ews.power_spectrum(x, window=30),
     lambda x: ews.trends.kendall(x),
     lambda x: ews.detrend.linear(x),
     lambda x: ews.detect(x),

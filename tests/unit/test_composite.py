@@ -92,7 +92,8 @@ def test_a_rolling_window_is_that_of_rolling() -> None:
     x = noise(60)
     found = ews.composite(x, window=20, n_surrogates=0)
     expected = ews.rolling(x, window=20, indicators="variance")["variance"]
-    np.testing.assert_array_equal(found.indicators["variance"].values, expected)
+    # One row and many share no tiles, so that last digits differ.
+    np.testing.assert_allclose(found.indicators["variance"].values, expected, rtol=1e-13)
 
 
 @pytest.mark.jit
