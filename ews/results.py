@@ -89,7 +89,7 @@ class DetectConfig:
     method : {"score", "kendall"}
         Which test gave the verdict.
     measurement_error : {"constant", "drifting"} or None
-        Which measurement error was allowed for.
+        Which measurement error was allowed for, asked for or by default.
     """
 
     window: int
@@ -109,7 +109,7 @@ class DetectConfig:
     seed: int
     transform: str | None = None
     method: Literal["score", "kendall"] = "score"
-    measurement_error: Literal["constant", "drifting"] | None = None
+    measurement_error: Literal["default", "constant", "drifting"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,6 +27,7 @@ SEEDS = 20  # of the surrogates, in turn: one would give all records the same cr
 LENGTHS = (100, 400)
 WORKERS = 2
 OPTIONS = {"none": None, "constant": "constant", "drifting": "drifting"}
+COLUMNS = (*OPTIONS, "default")
 # The size of the error over the record, from its first time to its last.
 SIZES = {
     "none": (0.0, 0.0),
@@ -39,14 +40,16 @@ ERROR = 0.5  # its size on the models
 
 
 def _warned(rows: np.ndarray) -> np.ndarray:
-    """Of each row: a warning under each option, and whether the default names the error."""
+    """Of each row: a warning under each option, by default (which takes one of them), and whether error is named."""
     found = []
     for number, row in enumerate(rows):
         of = [
             ews.score_tests(row, n_surrogates=SURROGATES, seed=number % SEEDS, measurement_error=kind)
             for kind in OPTIONS.values()
         ]
-        found.append([*(one.warning for one in of), of[0].error_likely])
+        by_option = {one.config.measurement_error: one.warning for one in of}
+        taken = ews.score_tests(row, n_surrogates=0).config.measurement_error
+        found.append([*by_option.values(), by_option[taken], of[0].error_likely])
     return np.array(found, dtype=np.float64)
 
 
@@ -54,7 +57,7 @@ def warned(rows: np.ndarray) -> dict[str, float]:
     """Rates of :func:`_warned`, on all cores."""
     with ProcessPoolExecutor(WORKERS) as pool:
         each = np.concatenate(list(pool.map(_warned, np.array_split(rows, 4 * WORKERS))))
-    return dict(zip([*OPTIONS, "named"], each.mean(axis=0), strict=True))
+    return dict(zip([*COLUMNS, "named"], each.mean(axis=0), strict=True))
 
 
 def noise(n: int) -> Iterator[tuple[str, str, np.ndarray]]:
@@ -83,7 +86,7 @@ def false_alarms() -> pd.DataFrame:
         for name, error, rows in noise(n):
             found = warned(rows)
             line = lines.setdefault((name, error), {"noise": name, "error": error})
-            line |= {f"{option}, n = {n}": found[option] for option in OPTIONS}
+            line |= {f"{option}, n = {n}": found[option] for option in COLUMNS}
             line[f"error named, n = {n}"] = found["named"]
             print(line, flush=True)
     return pd.DataFrame(list(lines.values())).round(3)
@@ -102,7 +105,7 @@ def power() -> pd.DataFrame:
             line: dict[str, object] = {"bifurcation": name, "n": n}
             for key, rows in (("approach", positive), ("still", still)):
                 found = warned(rows + error)
-                line |= {f"{option}, {key}": found[option] for option in OPTIONS}
+                line |= {f"{option}, {key}": found[option] for option in COLUMNS}
             print(line, flush=True)
             lines.append(line)
     return pd.DataFrame(lines).round(3)

@@ -35,16 +35,37 @@ def test_error_that_falls_passes_for_memory_that_rises_unless_its_size_is_left_f
         kind: sum(
             "memory towards +1" in ews.score_tests(row, n_surrogates=199, measurement_error=kind).kinds for row in rows
         )
-        for kind in (None, *KINDS)
+        for kind in (None, "default", *KINDS)
     }
     assert warned[None] > 18
+    assert warned["default"] > 15  # an error of constant size does not explain it
     assert warned["drifting"] <= 4
 
 
 def test_constant_error_warns_no_more_often_than_it_should() -> None:
     rows = red(rows=60, phi=0.95) + 0.5 * noise(400, 60)
-    warned = [ews.score_tests(row, n_surrogates=199, measurement_error="constant").warning for row in rows]
-    assert sum(warned) <= 7
+    for kind in ("constant", "default"):
+        warned = [ews.score_tests(row, n_surrogates=199, measurement_error=kind).warning for row in rows]
+        assert sum(warned) <= 7
+    assert sum(ews.score_tests(row, n_surrogates=199, measurement_error=None).warning for row in rows) > 7
+
+
+def test_error_is_allowed_for_by_default_where_a_record_looks_like_it() -> None:
+    noisy = red()[0] + 0.5 * noise(400)[0]
+    found = ews.detect(noisy, n_surrogates=199)
+    assert found.config.measurement_error == "constant"
+    assert "measurement error of constant size" in found.null_sentence
+    assert any("stronger than memory over one step implies" in reason for reason in found.reasons)
+    asked = ews.detect(noisy, n_surrogates=199, measurement_error="constant")
+    assert [one.adjusted for one in found.scores.tests] == [one.adjusted for one in asked.scores.tests]
+    for other in (red()[0], ews.models.hopf(n=400, seed=1).values):
+        assert ews.detect(other, n_surrogates=99).config.measurement_error is None
+    assert ews.detect(noisy, n_surrogates=99, null="fourier").config.measurement_error is None
+    assert ews.detect(noisy, n_surrogates=99, method="kendall").config.measurement_error is None
+    # On the way to a flip neighbours cease to be alike, and then are opposite: as error makes them, but none is there.
+    flips = [ews.score_tests(ews.models.ricker(n=200, seed=k), n_surrogates=0) for k in range(20)]
+    assert sum(one.error_likely for one in flips) > 5
+    assert all(one.config.measurement_error is None for one in flips)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -57,7 +78,7 @@ def test_what_approaches_is_still_seen_under_error(kind: Any) -> None:
     assert "easurement error of" in found.summary()
 
 
-@pytest.mark.parametrize("kind", [None, *KINDS])
+@pytest.mark.parametrize("kind", [None, "default", *KINDS])
 def test_the_unit_and_an_offset_change_nothing(kind: Any) -> None:
     x = red(200)[0] + 0.5 * noise(200)[0]
     plain = ews.score_tests(x, n_surrogates=99, measurement_error=kind)
@@ -96,7 +117,7 @@ def test_the_risk_is_named_where_a_record_looks_like_error_and_seldom_else() -> 
     assert sum(ews.score_tests(row, n_surrogates=0).error_likely for row in noisy) >= 18
     assert not looks_like_error(np.zeros(100))
     assert not looks_like_error(np.full(100, np.nan))
-    detection = ews.detect(noisy[0], n_surrogates=99)
+    detection = ews.detect(noisy[0], n_surrogates=99, measurement_error=None)
     assert any('measurement_error="constant"' in reason for reason in detection.reasons)
     assert detection.scores is not None
     assert 'measurement_error="constant"' in detection.scores.summary().replace("\n", " ").replace("  ", "")

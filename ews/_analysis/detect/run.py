@@ -14,7 +14,7 @@ from ews import nulls, trends
 from ews._analysis.detect import kendall, scores
 from ews._analysis.detect.reading import cleaned
 from ews._analysis.detect.record import Record
-from ews._analysis.score_tests.measurement import ErrorKind, checked
+from ews._analysis.score_tests.measurement import ErrorChoice, checked
 from ews._analysis.score_tests.recording import KeptPipeline, recorded
 from ews._analysis.score_tests.testing import FEWEST
 from ews._common import checks
@@ -65,7 +65,7 @@ def detect(
     season: int | None = None,
     transform: Transform = None,
     method: Method = "score",
-    measurement_error: ErrorKind | None = None,
+    measurement_error: ErrorChoice | None = "default",
     seed: int | np.random.Generator | None = 0,
     progress: ProgressOption = None,
 ) -> Detection | Detections:
@@ -133,9 +133,10 @@ def detect(
         "kendall" makes the trends of the indicators the test, as published practice does: *warning* where the
         min-p-adjusted p of an indicator in its direction of alarm is at most `alpha`. It sees less (see
         :doc:`/guide/evidence`).
-    measurement_error : {"constant", "drifting"} or None, default None
+    measurement_error : {"default", "constant", "drifting"} or None, default "default"
         Which measurement error is allowed for, of the same size at all times or of any (see :func:`ews.score_tests`);
-        not with method="kendall". Without it error that falls with time passes for memory that rises.
+        by default the former, where the record looks like it. Not with method="kendall". But for "drifting", error that
+        falls with time passes for memory that rises.
     seed : int, numpy.random.Generator or None, default 0
         Seed of every random number; the same seed gives the same result on any number of threads. None draws a fresh
         one, which the result records.
@@ -219,15 +220,17 @@ def _detect_one(
     season: int | None,
     transform: Transform,
     method: Any,
-    measurement_error: ErrorKind | None,
+    measurement_error: ErrorChoice | None,
     table: Table | None = None,
 ) -> Detection:
     method = _method(method)
     test = check_test(null=null, n_surrogates=n_surrogates, alpha=alpha, seed=seed)
     measurement_error = checked(measurement_error, null=test.null)
+    if method == "kendall" and measurement_error == "default":
+        measurement_error = None
     if measurement_error is not None and method != "score":
         given = described(f"{measurement_error!r} with method={method!r}")
-        raise ArgumentError("measurement_error", given, 'None, or method="score"')
+        raise ArgumentError("measurement_error", given, '"default" or None, or method="score"')
     detrend = DETRENDING[method] if detrend == "default" else detrend
     scored = method == "score"
     if missing == "default":

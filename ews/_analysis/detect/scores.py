@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -69,7 +70,7 @@ def answer(record: Record) -> Detection:
         smallest = _smallest_drift(held, test.alpha, power.share)
     shares = [one.weight for one in held.scoring.tested]
     return Detection(
-        **record.fields,
+        **record.fields | {"config": replace(config, measurement_error=scores.config.measurement_error)},
         verdict=verdict,
         reasons=(
             *cautions(record.series.notes),

@@ -15,7 +15,7 @@ from ews._analysis.many.codes import FIELDS
 from ews._analysis.many.plan import Plan, regular
 from ews._analysis.many.result import DetectionMap, DetectManyConfig, from_fields
 from ews._analysis.many.tabulated import Smoothing
-from ews._analysis.score_tests.measurement import ErrorKind
+from ews._analysis.score_tests.measurement import ErrorChoice
 from ews._common import checks
 from ews._common.false_discovery import METHODS, FalseDiscoveryMethod
 from ews._common.progress import ProgressOption, reported
@@ -54,7 +54,7 @@ def detect_many(
     season: int | None = None,
     missing: str = "default",
     transform: Transform = None,
-    measurement_error: ErrorKind | None = None,
+    measurement_error: ErrorChoice | None = "default",
     seed: int | np.random.Generator | None = 0,
     store: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -94,7 +94,8 @@ def detect_many(
         How q-values are made: Benjamini & Hochberg, or Benjamini & Yekutieli (see :func:`ews.false_discovery`).
     detrend, bandwidth, causal, season, missing, transform, measurement_error : optional
         As for :func:`ews.detect`. With ``null="table"`` what is taken out is local linear or quadratic, or None, a
-        season is the mean of each phase of each series, what is missing stays missing, and values are not transformed.
+        season is the mean of each phase of each series, what is missing stays missing, values are not transformed, and
+        no measurement error is allowed for.
     seed : int, numpy.random.Generator or None, default 0
         Seed of every random number, the same for every series.
     store : str or path, optional
@@ -204,8 +205,9 @@ def _config(
     if table:
         if transform is not None:
             raise ArgumentError("transform", transform, "None with null='table': transform the data first")
-        if measurement_error is not None:
+        if measurement_error not in (None, "default"):
             raise ArgumentError("measurement_error", measurement_error, "None with null='table'; or null='ar1'")
+        measurement_error = None  # the tables are of red noise
         if missing not in ("default", "keep"):
             raise ArgumentError("missing", missing, "\"keep\" with null='table'")
     return DetectManyConfig(

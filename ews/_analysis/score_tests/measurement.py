@@ -15,14 +15,23 @@ from ews._kernels.score import DAMPING, MEMORY
 from ews.errors import ArgumentError, described
 from ews.nulls.with_error import AR1WithError
 
-__all__ = ["KINDS", "ErrorKind", "checked", "fitted_with_error", "instrumented", "looks_like_error"]
+__all__ = [
+    "CHOICES",
+    "ErrorChoice",
+    "checked",
+    "fitted_with_error",
+    "instrumented",
+    "looks_like_error",
+    "remembers",
+]
 
 FloatArray = npt.NDArray[np.float64]
 Rows = Callable[[FloatArray], FloatArray]
 
-# "constant": as large at all times. "drifting": of any size at each time.
-ErrorKind = Literal["constant", "drifting"]
-KINDS: tuple[ErrorKind, ...] = ("constant", "drifting")
+# "constant": as large at all times. "drifting": of any size at each time. "default": constant where a record looks like
+# it, and none elsewhere.
+ErrorChoice = Literal["default", "constant", "drifting"]
+CHOICES: tuple[ErrorChoice, ...] = ("default", "constant", "drifting")
 
 _SAMPLES, _ROWS, _FEWEST_ROWS = 100_000, 64, 4  # long rows tell as much as many short ones
 _STEPS = 5
@@ -32,14 +41,16 @@ _LARGEST_COEFFICIENT, _LARGEST_SHARE = 0.98, 0.9  # what a share beyond leaves i
 _EXCESS, _MEMORY = 1.0, 1.96
 
 
-def checked(measurement_error: Any, *, null: str) -> ErrorKind | None:
+def checked(measurement_error: Any, *, null: str) -> ErrorChoice | None:
     """The measurement error to allow for; of constant size it is part of the null, which has to be red noise then."""
     if measurement_error is None:
         return None
-    kind = checks.choice("measurement_error", measurement_error, KINDS)
+    kind = checks.choice("measurement_error", measurement_error, CHOICES)
     if kind == "constant" and null != "ar1":
         raise ArgumentError(
-            "measurement_error", described(f"{kind!r} with null={null!r}"), 'None or "drifting", or null="ar1"'
+            "measurement_error",
+            described(f"{kind!r} with null={null!r}"),
+            '"default", "drifting" or None; or null="ar1"',
         )
     return kind
 
@@ -86,6 +97,18 @@ def looks_like_error(x: FloatArray) -> bool:
         return False
     terms = (late - float(product.sum()) / power * middle) * (early - float(early @ middle) / power * middle)
     return bool(float(terms.sum()) > _EXCESS * math.sqrt(float(terms @ terms)))
+
+
+def remembers(x: FloatArray) -> bool:
+    """Whether neighbours are alike on the whole, as those of red noise are. On the way to a flip they cease to be.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n,)
+        As for :func:`looks_like_error`.
+    """
+    x = in_units(x[None])[0]
+    return bool(np.nansum(x[1:] * x[:-1]) > 0.0)
 
 
 def fitted_with_error(

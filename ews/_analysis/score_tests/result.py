@@ -54,7 +54,7 @@ class ScoreTestsConfig:
     seed : int
         Seed of the surrogates.
     measurement_error : {"constant", "drifting"} or None
-        Which measurement error was allowed for.
+        Which measurement error was allowed for, asked for or by default.
     """
 
     transform: str | None
@@ -70,7 +70,7 @@ class ScoreTestsConfig:
     missing: str
     duplicates: str
     seed: int
-    measurement_error: Literal["constant", "drifting"] | None = None
+    measurement_error: Literal["default", "constant", "drifting"] | None = None
 
 
 @public("ews")

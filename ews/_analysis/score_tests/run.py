@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ews import nulls
-from ews._analysis.score_tests.measurement import ErrorKind, checked
+from ews._analysis.score_tests.measurement import ErrorChoice, checked
 from ews._analysis.score_tests.recording import recorded
 from ews._analysis.score_tests.result import ScoreTests
 from ews._analysis.score_tests.testing import FEWEST, Scoring, hold
@@ -41,7 +41,7 @@ def score_tests(
     missing: MissingKept = "keep",
     duplicates: Duplicates = "mean",
     season: int | None = None,
-    measurement_error: ErrorKind | None = None,
+    measurement_error: ErrorChoice | None = "default",
     seed: int | np.random.Generator | None = 0,
     progress: ProgressOption = None,
 ) -> ScoreTests:
@@ -84,10 +84,12 @@ def score_tests(
         What to do with several observations at one time: average them, and as many of each surrogate, or refuse.
     season : int, optional
         Period in samples of a seasonal cycle that is taken out first.
-    measurement_error : {"constant", "drifting"} or None, default None
+    measurement_error : {"default", "constant", "drifting"} or None, default "default"
         Which measurement error is allowed for. "constant": as large at all times; the surrogates have as much of it as
         the record (with null="ar1"). "drifting": of any size at each time; memory and damping are then measured by
-        instruments from further back, which measurement error does not reach, and which see less.
+        instruments from further back, which measurement error does not reach, and which see less. By default
+        "constant" where memory two steps apart is stronger than memory over one step implies, as error makes it, and
+        the null is red noise; None elsewhere. None: it is never allowed for.
     seed : int, numpy.random.Generator or None, default 0
         Seed of the surrogates.
     progress : None, True or callable, default None

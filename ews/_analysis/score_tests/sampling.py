@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls
-from ews._analysis.score_tests.measurement import ErrorKind, fitted_with_error
+from ews._analysis.score_tests.measurement import fitted_with_error
 from ews._analysis.score_tests.modes_at import ModesAt, modes_at
 from ews._analysis.score_tests.scores_at import FEWEST_TRIPLES, Scorer, scorer
 from ews._analysis.score_tests.shapes import weights, weights_at
@@ -141,9 +141,7 @@ class Sampling:
         middles = 0.5 * (self.levels[1:] + self.levels[:-1])
         return np.asarray(self.levels[np.searchsorted(middles, rows + trend)] - trend)
 
-    def null(
-        self, *, null: nulls.NullName, limit: float, seed: int, measurement_error: ErrorKind | None = None
-    ) -> RecordedNull:
+    def null(self, *, null: nulls.NullName, limit: float, seed: int, measurement_error: bool = False) -> RecordedNull:
         """The null whose surrogates, as recorded, have the memory and the spread that the record has.
 
         Red noise is fitted at the times of observation, before anything is filled in, and its coefficient and variance
@@ -155,7 +153,7 @@ class Sampling:
             return RecordedNull(self, self._on_grid(null))
         if self.modes is not None:
             return RecordedNull(self, self.modes.null)
-        if measurement_error is not None:
+        if measurement_error:
             return RecordedNull(self, self._red_with_error(limit, seed))
         return RecordedNull(self, self._red(limit, seed))
 

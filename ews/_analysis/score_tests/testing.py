@@ -12,7 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ews import nulls
-from ews._analysis.score_tests.measurement import ErrorKind, fitted_with_error, instrumented, looks_like_error
+from ews._analysis.score_tests.measurement import (
+    ErrorChoice,
+    fitted_with_error,
+    instrumented,
+    looks_like_error,
+    remembers,
+)
 from ews._analysis.score_tests.null import fitted_null
 from ews._analysis.score_tests.oscillation import (
     OSCILLATING_WEIGHTS,
@@ -67,15 +73,25 @@ class Scoring:
     limit: float | None  # robust standard deviations to which outliers are pulled in
     sampling: Sampling | None = None  # how the record was observed, where that was not evenly, completely and finely
     mode: Mode | None = None  # by which the record oscillates, if it does
-    measurement_error: ErrorKind | None = None  # what is allowed for
+    measurement_error: ErrorChoice | None = None  # what is allowed for; "default" until the record is known
 
     def __post_init__(self) -> None:
         if self.pipeline.plan.method == "difference":
             raise ArgumentError("detrend", "difference", NO_DIFFERENCES)
-        if self.measurement_error is not None and self.sampling is not None and not self.sampling.damping_tested:
+        if self._error_in_null and not self._pairs:
             given = described(f"{self.measurement_error!r}, of a record without enough observations a step apart")
             least = f"None where fewer than {FEWEST_TRIPLES} observations follow two others a step apart"
             raise ArgumentError("measurement_error", given, least)
+
+    @property
+    def _error_in_null(self) -> bool:
+        """Whether surrogates have measurement error: what drifts in its size has a mean size too."""
+        return self.measurement_error in ("constant", "drifting")
+
+    @property
+    def _pairs(self) -> bool:
+        """Whether enough observations follow others a step apart."""
+        return self.sampling is None or self.sampling.damping_tested
 
     @property
     def reach(self) -> float:
@@ -114,6 +130,21 @@ class Scoring:
             sampling = self.sampling.oscillating(residual, self.reach)
             return replace(self, sampling=sampling, mode=None if sampling.modes is None else sampling.modes.mode)
         return replace(self, mode=dominant_mode(bounded(residual, self.reach)[0]))
+
+    def looks_like_error(self, residual: FloatArray) -> bool:
+        """Whether a residual, (1, n), looks like measurement error on red noise; what oscillates does not tell."""
+        return self.mode is None and looks_like_error(self._neighbours(residual))
+
+    def allowing(self, likely: bool, residual: FloatArray, *, null: nulls.NullName) -> Scoring:
+        """The same with the measurement error that is allowed for: of red noise, where nothing was asked for."""
+        if self.measurement_error != "default":
+            return self
+        seen = likely and null == "ar1" and self._pairs and remembers(self._neighbours(residual))
+        return replace(self, measurement_error="constant" if seen else None)
+
+    def _neighbours(self, residual: FloatArray) -> FloatArray:
+        """A residual, outliers pulled in, with a blank where neighbours are not a step apart."""
+        return np.asarray(self.consecutive(bounded(residual, self.reach, far=FAR), np.nan)[0])
 
     def residual(self, rows: FloatArray) -> FloatArray:
         """What detrending leaves of rows, without far outliers pulling it along.
@@ -180,8 +211,7 @@ class Scoring:
     def null(self, residual: FloatArray, *, null: nulls.NullName, seed: int) -> nulls.Null | RecordedNull:
         """The null whose residuals have the memory of this one, of shape (1, n); red noise only of what is not more."""
         if self.sampling is not None:
-            error = self.measurement_error
-            return self.sampling.null(null=null, limit=self.reach, seed=seed, measurement_error=error)
+            return self.sampling.null(null=null, limit=self.reach, seed=seed, measurement_error=self._error_in_null)
         own = bounded(residual, self.reach)
         if null == "ar1" and self.mode is not None and not self.mode.alone:
             return fitted_oscillating_null(own[0])
@@ -189,7 +219,7 @@ class Scoring:
         def left(rows: FloatArray) -> FloatArray:
             return bounded(self.residual(rows), self.reach)
 
-        if null == "ar1" and self.measurement_error is not None:
+        if null == "ar1" and self._error_in_null:
             positions = np.arange(self.pipeline.n, dtype=np.float64)
             return fitted_with_error(own, positions, observed=lambda rows: rows, left=left, seed=seed)
         return fitted_null(own[0], left, null=null, seed=seed)
@@ -218,6 +248,8 @@ def hold(
     values = series.values
     residual = scoring.residual_of(values)
     scoring = scoring.oscillating(residual)
+    likely = scoring.looks_like_error(residual)
+    scoring = scoring.allowing(likely, residual, null=test.null)
     observed, scores = scoring.score(residual)
     null = scoring.null(residual, null=test.null, seed=test.seed)
     table = np.empty((len(STATISTICS), 0))
@@ -237,8 +269,7 @@ def hold(
         **fields_of(memory=memory, modulus=modulus, spread=spread),
         detrend_sentence=scoring.pipeline.plan.sentence,
         null_sentence=_said(null, scoring),
-        error_likely=scoring.mode is None
-        and looks_like_error(scoring.consecutive(bounded(residual, scoring.reach, far=FAR), np.nan)[0]),
+        error_likely=likely,
         config=ScoreTestsConfig(
             **choices,
             **test.choices,

@@ -47,6 +47,10 @@ _ALLOWED_FOR = {
     ),
 }
 
+_LOOKS = (
+    "memory two steps apart is stronger than memory over one step implies, as measurement error makes it (or several "
+    "time scales)"
+)
 _OSCILLATING = "the record oscillates, and the noise of its null holds measurement error of constant size"
 
 
@@ -56,12 +60,12 @@ def error_sentences(found: ScoreTests) -> tuple[str, ...]:
     if kind == "constant" and "measurement error" not in found.null_sentence:
         return (_OSCILLATING,)
     if kind is not None:
-        return (_ALLOWED_FOR[kind],)
+        allowed = _ALLOWED_FOR[kind]
+        return (f"{_LOOKS}: {allowed}" if kind == "constant" and found.error_likely else allowed,)
     if not found.error_likely:
         return ()
     return (
-        "memory two steps apart is stronger than memory over one step implies, as measurement error makes it (or "
-        'several time scales): see what is left with measurement_error="constant", or "drifting" if its size may have '
+        f'{_LOOKS}: see what is left with measurement_error="constant", or "drifting" if its size may have '
         "changed, as error that falls with time passes for memory that rises",
     )
 

@@ -41,7 +41,7 @@ EPILOG = (
 # Options that go to ews.detect as they are given.
 _DETECT = (
     "bandwidth", "window", "trend", "null", "n_surrogates", "alpha", "causal", "until", "missing", "duplicates",
-    "season", "method", "measurement_error", "seed",
+    "season", "method", "seed",
 )  # fmt: skip
 
 
@@ -121,12 +121,13 @@ def detect(
         ),
     ] = "score",
     measurement_error: Annotated[
-        str | None,
+        str,
         typer.Option(
-            help="Measurement error to allow for: constant (in size) or drifting.", show_default="none",
+            help="Measurement error to allow for: constant (in size), drifting or none; by default constant where the "
+            "record looks like it.",
             rich_help_panel=TEST,
         ),
-    ] = None,
+    ] = "default",
     trend: Annotated[
         str, typer.Option(help="Trend statistic: kendall, spearman or theil_sen.", rich_help_panel=TEST)
     ] = "kendall",
@@ -171,7 +172,7 @@ def detect(
         check_outputs(json=json, figure=figure, html=html, inputs=[file], force=force)
         table = reading.read(file, {name: given[name] for name in reading.OPTIONS})
         options = {name: given[name] for name in _DETECT}
-        options |= {name: unless_none(given[name]) for name in ("detrend", "transform")}
+        options |= {name: unless_none(given[name]) for name in ("detrend", "transform", "measurement_error")}
         options["indicators"] = names("indicators", indicators)
         result = _detect(table, "testing", options)
         reading.note_overlooked(table)
