@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,8 +18,11 @@ from adapters.encoders.heads import ExitHeads
 from adapters.encoders.states import FirstTokenStates, readings, states_with_gradient
 from adapters.training.loop import History, fit_modules
 from adapters.training.registry import FitSettings
+from ews.errors import ArgumentError, ValueRangeError
 
-__all__ = ["HeadsTask", "fit_heads", "weighted_mean"]
+__all__ = ["HEAD_RATE", "HeadsTask", "fit_heads", "read_rates", "weighted_mean"]
+
+HEAD_RATE = 1e-3  # of heads that are drawn, on a frozen encoder or with one that is trained
 
 # Of what all heads say, shape (rows, layers, classes), their halting probabilities, labels and the step.
 HeadsLoss = Callable[[Tensor, Tensor | None, Tensor, int], Tensor]
@@ -77,8 +81,9 @@ def fit_heads(
     task: HeadsTask,
     loss: HeadsLoss,
     *,
-    optimizer: Callable[[list[nn.Parameter]], Optimizer],
+    optimizer: Callable[[list[dict[str, Any]]], Optimizer],
     fit: FitSettings,
+    head_rate: float | None = None,
     schedule: Callable[[Optimizer], LRScheduler] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> History:
@@ -91,9 +96,12 @@ def fit_heads(
     loss : callable
         Of what all heads say, their halting probabilities, labels and step.
     optimizer : callable
-        Makes one of a list of parameters.
+        Makes one of groups of parameters, those of the heads first.
     fit : FitSettings
         How long, in what batches.
+    head_rate : float, optional
+        Learning rate of the heads (default: the optimizer's). Heads that are drawn have far to go where weights of a
+        pretrained encoder have not.
     schedule : callable, optional
         Makes one of the optimizer.
     config : mapping, optional
@@ -105,7 +113,7 @@ def fit_heads(
         Course of the run.
     """
     modules = task.modules()
-    made = optimizer([each for each in modules.parameters() if each.requires_grad])
+    made = optimizer(_groups(task, head_rate))
     data: list[Any]
     centre, spread = (torch.zeros(()), torch.ones(()))
     if task.kept is not None:
@@ -151,6 +159,17 @@ def fit_heads(
     return found
 
 
+def _groups(task: HeadsTask, head_rate: float | None) -> list[dict[str, Any]]:
+    """Parameters of the heads, then those of the encoder where it is trained."""
+    modules = [task.heads] if task.backbone is None or task.kept is not None else [task.heads, task.backbone.model]
+    groups: list[dict[str, Any]] = [
+        {"params": [each for each in module.parameters() if each.requires_grad]} for module in modules
+    ]
+    if head_rate is not None:
+        groups[0]["lr"] = head_rate
+    return [each for each in groups if each["params"]]
+
+
 def _usual(kept: FirstTokenStates, heads: ExitHeads) -> tuple[Tensor, Tensor]:
     """Mean and spread of states, shape (layers, width): of each layer, or of all where one head reads all."""
     states = kept.states[:, 1:]
@@ -158,6 +177,42 @@ def _usual(kept: FirstTokenStates, heads: ExitHeads) -> tuple[Tensor, Tensor]:
     centre, spread = states.mean(over, keepdim=True), states.std(over, keepdim=True, correction=0)
     spread = torch.where(spread > 1e-6, spread, torch.ones_like(spread))
     return centre.expand(1, *states.shape[1:])[0], spread.expand(1, *states.shape[1:])[0]
+
+
+def read_rates(task: HeadsTask, fit: FitSettings, head_rate: float | None, *, encoder: float) -> tuple[float, float]:
+    """Learning rates of all that is trained but the heads, and of the heads.
+
+    Parameters
+    ----------
+    task : HeadsTask
+        What is trained.
+    fit : FitSettings
+        Its rate is that of the encoder where that is trained, else of the heads.
+    head_rate : float or None
+        That of the heads where the encoder is trained, too.
+    encoder : float
+        The system's usual rate of an encoder.
+
+    Returns
+    -------
+    (float, float)
+        Rate of the optimizer, and of the heads.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        If a rate is not above 0, or one of the heads is given while nothing else is trained.
+    """
+    for name, rate in (("learning_rate", fit.learning_rate), ("head_rate", head_rate)):
+        if rate is not None and not 0 < rate < math.inf:
+            raise ValueRangeError(name, rate, "a number above 0")
+    if task.kept is not None:
+        if head_rate is not None:
+            raise ArgumentError("head_rate", head_rate, "None where the encoder is frozen: learning_rate is the heads'")
+        alone = HEAD_RATE if fit.learning_rate is None else fit.learning_rate
+        return alone, alone
+    base = encoder if fit.learning_rate is None else fit.learning_rate
+    return base, HEAD_RATE if head_rate is None else head_rate
 
 
 def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:

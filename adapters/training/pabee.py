@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from adapters.training.encoder_heads import HeadsTask, fit_heads, weighted_mean
+from adapters.training.encoder_heads import HeadsTask, fit_heads, read_rates, weighted_mean
 from adapters.training.loop import History
 from adapters.training.registry import FitSettings
 
@@ -64,7 +64,7 @@ def pabee_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return weighted_mean(found, torch.arange(1, found.shape[1] + 1, device=found.device, dtype=found.dtype))
 
 
-def fit_pabee(task: HeadsTask, fit: FitSettings) -> History:
+def fit_pabee(task: HeadsTask, fit: FitSettings, *, head_rate: float | None = None) -> History:
     """Train linear heads, and the encoder where it is not frozen, by AdamW.
 
     Parameters
@@ -72,19 +72,27 @@ def fit_pabee(task: HeadsTask, fit: FitSettings) -> History:
     task : HeadsTask
         On what.
     fit : FitSettings
-        How long; the learning rate is 1e-3 for heads alone and 2e-5 with the encoder unless given.
+        How long; the learning rate is 1e-3 for heads alone, and 2e-5 of an encoder that is trained, unless given.
+    head_rate : float, optional
+        Learning rate of the heads where the encoder is trained, too (default: 1e-3).
 
     Returns
     -------
     History
         Course of the run.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        If a rate is not above 0, or `head_rate` is given for heads alone.
     """
-    rate = fit.learning_rate or (1e-3 if task.kept is not None else 2e-5)
+    rate, heads = read_rates(task, fit, head_rate, encoder=2e-5)
     return fit_heads(
         task,
         lambda logits, _halting, labels, _step: pabee_loss(logits, labels),
-        optimizer=lambda parameters: torch.optim.AdamW(parameters, lr=rate),
+        optimizer=lambda groups: torch.optim.AdamW(groups, lr=rate),
         fit=fit,
+        head_rate=heads,
         config={"system": "pabee"},
     )
 
@@ -98,6 +106,7 @@ def train_pabee(
     fit: FitSettings,
     frozen: bool = True,
     max_length: int = 128,
+    head_rate: float | None = None,
 ) -> Mapping[str, Any]:
     """Train exits by patience for an encoder, and save them.
 
@@ -117,13 +126,25 @@ def train_pabee(
         Whether the encoder stays as it is.
     max_length : int, default 128
         Tokens that a text is cut to.
+    head_rate : float, optional
+        See :func:`fit_pabee`.
 
     Returns
     -------
     mapping
         Plain numbers for a report.
     """
-    return trained("pabee", model, data, tokenizer=tokenizer, folder=folder, fit=fit, frozen=frozen, length=max_length)
+    return trained(
+        "pabee",
+        model,
+        data,
+        tokenizer=tokenizer,
+        folder=folder,
+        fit=fit,
+        frozen=frozen,
+        length=max_length,
+        training={"head_rate": head_rate},
+    )
 
 
 def trained(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from adapters._common.checks import read_share
 from adapters.encoders.distributions import exit_distribution
-from adapters.training.encoder_heads import HeadsTask, fit_heads
+from adapters.training.encoder_heads import HeadsTask, fit_heads, read_rates
 from adapters.training.loop import History
 from adapters.training.pabee import cross_entropies, trained
 from adapters.training.registry import FitSettings
@@ -155,6 +155,7 @@ def fit_palbert(
     beta: float = 0.5,
     direction: Direction = "prior to exits",
     epsilon: float = 0.05,
+    head_rate: float | None = None,
 ) -> History:
     """Train the shared classifier and the halting network, and the encoder where it is not frozen, by Adam.
 
@@ -163,13 +164,15 @@ def fit_palbert(
     task : HeadsTask
         On what.
     fit : FitSettings
-        How long; the learning rate is 1e-3 for heads alone and 1e-5 with the encoder unless given.
+        How long; the learning rate is 1e-3 for heads alone, and 1e-5 of an encoder that is trained, unless given.
     prior : {"geometric", "normal"}
         See :func:`ponder_prior`.
     rate : float
         λ_p of the prior.
     beta, direction, epsilon
         See :func:`palbert_loss`.
+    head_rate : float, optional
+        Learning rate of the heads where the encoder is trained, too (default: 1e-3).
 
     Returns
     -------
@@ -182,7 +185,7 @@ def fit_palbert(
         If an option is out of its range.
     """
     usual = ponder_prior(task.layers, rate=rate, kind=prior)
-    step_size = fit.learning_rate or (1e-3 if task.kept is not None else 1e-5)
+    step_size, heads = read_rates(task, fit, head_rate, encoder=1e-5)
 
     def loss(logits: Tensor, halting: Tensor | None, labels: Tensor, _step: int) -> Tensor:
         if halting is None:
@@ -192,8 +195,9 @@ def fit_palbert(
     return fit_heads(
         task,
         loss,
-        optimizer=lambda parameters: torch.optim.Adam(parameters, lr=step_size),
+        optimizer=lambda groups: torch.optim.Adam(groups, lr=step_size),
         fit=fit,
+        head_rate=heads,
         config={
             "system": "palbert",
             "prior": [prior, rate],
@@ -218,6 +222,7 @@ def train_palbert(
     beta: float = 0.5,
     direction: Direction = "prior to exits",
     epsilon: float = 0.05,
+    head_rate: float | None = None,
 ) -> Mapping[str, Any]:
     """Train learned halting for an encoder, and save it.
 
@@ -225,7 +230,7 @@ def train_palbert(
     ----------
     model, data, tokenizer, folder, fit, frozen, max_length
         As for :func:`adapters.training.pabee.train_pabee`.
-    prior, rate, beta, direction, epsilon
+    prior, rate, beta, direction, epsilon, head_rate
         See :func:`fit_palbert`.
 
     Returns
@@ -233,7 +238,14 @@ def train_palbert(
     mapping
         Plain numbers for a report.
     """
-    options = {"prior": prior, "rate": rate, "beta": beta, "direction": direction, "epsilon": epsilon}
+    options = {
+        "prior": prior,
+        "rate": rate,
+        "beta": beta,
+        "direction": direction,
+        "epsilon": epsilon,
+        "head_rate": head_rate,
+    }
     return trained(
         "palbert",
         model,

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from adapters.encoders import heads_named
+from adapters.encoders.backbones import backbone_of
 from adapters.encoders.distributions import exit_distribution, gated_distribution
-from adapters.encoders.states import FirstTokenStates, readings
+from adapters.encoders.states import FirstTokenStates, readings, states_with_gradient
 from adapters.encoders.systems import SYSTEMS
 from adapters.training.encoder_heads import HeadsTask
 from adapters.training.jei_dnn import (
@@ -28,7 +29,8 @@ from adapters.training.jei_dnn import (
 from adapters.training.pabee import cross_entropies, fit_pabee, pabee_loss
 from adapters.training.palbert import fit_palbert, palbert_loss, ponder_prior, tail_filled
 from adapters.training.registry import FitSettings, system_named
-from ews.errors import ArgumentError, UnknownNameError
+from ews.errors import ArgumentError, UnknownNameError, ValueRangeError
+from tests.adapters.tiny_encoders import encoder as tiny_encoder
 
 LAYERS, CLASSES, WIDTH = 5, 3, 8
 Options = dict[str, Any]
@@ -252,6 +254,62 @@ def test_killed_and_resumed_gives_the_same_weights(kind: str, tmp_path: Any) -> 
     pairs = zip(whole.heads.state_dict().values(), again.heads.state_dict().values(), strict=True)
     assert all(torch.equal(one, other) for one, other in pairs)
     assert {each.suffix for each in tmp_path.iterdir()} == {".json", ".safetensors"}
+
+
+def tuning_task(kind: str) -> HeadsTask:
+    """Words in no order, which an encoder that is trained can tell apart."""
+    model = tiny_encoder("bert", classify=False)
+    labels = labels_of(48)
+    words = [torch.tensor([2, 20 + int(each), 5 + row % 7]) for row, each in enumerate(labels)]
+    backbone = backbone_of(model)
+    heads = heads_named(kind, width=backbone.width, classes=CLASSES, exits=backbone.depth, seed=1)
+    inputs = [{"input_ids": each} for each in words]
+    return HeadsTask(
+        heads,
+        labels,
+        backbone=backbone,
+        inputs=inputs,
+        collate=lambda items: {"input_ids": torch.stack([each["input_ids"] for each in items])},
+    )
+
+
+@pytest.mark.parametrize("kind", ["linear", "ponder"])
+def test_heads_learn_at_a_rate_of_their_own_beside_an_encoder(kind: str) -> None:
+    def moved(rate: float | None, heads_rate: float | None) -> tuple[float, float]:
+        made = tuning_task(kind)
+        before = {name: each.clone() for name, each in made.modules().state_dict().items()}
+        FITS[kind](made, FitSettings(epochs=1, batch_size=48, learning_rate=rate, seed=1), head_rate=heads_rate)
+        far = {"heads": 0.0, "model": 0.0}
+        for name, each in made.modules().state_dict().items():
+            part = name.split(".")[0]
+            far[part] = max(far[part], float((each - before[name]).abs().max()))
+        return far["heads"], far["model"]
+
+    heads, encoder = moved(None, None)  # one step of Adam moves a weight by its rate
+    assert heads == pytest.approx(1e-3, rel=0.05)
+    assert encoder == pytest.approx(2e-5 if kind == "linear" else 1e-5, rel=0.05)
+    assert moved(3e-5, 0.01) == pytest.approx((0.01, 3e-5), rel=0.05)
+    assert moved(1e-4, None) == pytest.approx((1e-3, 1e-4), rel=0.05)
+    for wrong in (0.0, -1.0, math.nan, math.inf):
+        with pytest.raises(ValueRangeError, match="head_rate"):
+            moved(None, wrong)
+        with pytest.raises(ValueRangeError, match="learning_rate"):
+            moved(wrong, None)
+    with pytest.raises(ArgumentError, match="head_rate.*learning_rate"):  # heads alone have one rate
+        FITS[kind](task(kind), FitSettings(), head_rate=0.01)
+
+
+def test_heads_of_a_short_tuning_learn_more_at_a_rate_of_their_own() -> None:
+    def shallow(rate: float | None) -> float:
+        made = tuning_task("linear")
+        fit_pabee(made, FitSettings(epochs=20, batch_size=16, learning_rate=5e-5), head_rate=rate)
+        assert made.backbone is not None and made.inputs is not None and made.collate is not None
+        with torch.no_grad():
+            states = states_with_gradient(made.backbone, made.collate(list(made.inputs)))
+            return float(cross_entropies(readings(made.heads, states)[0], made.labels)[:, 0].mean())
+
+    assert shallow(5e-5) > 0.95 * math.log(CLASSES)
+    assert shallow(0.02) < 0.6 * math.log(CLASSES)
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
