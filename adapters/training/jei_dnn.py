@@ -208,9 +208,7 @@ def fit_jei_dnn(
     return fit_heads(
         task,
         loss,
-        optimizer=lambda groups: torch.optim.SGD(
-            groups, lr=fit.learning_rate or 0.01, momentum=0.9, weight_decay=5e-4
-        ),
+        optimizer=lambda groups: torch.optim.SGD(groups, lr=fit.learning_rate or 0.01, momentum=0.9, weight_decay=5e-4),
         schedule=lambda made: CosineAnnealingLR(made, T_max=max(1, steps), eta_min=_SMALLEST_RATE),
         fit=fit,
         config={"system": "jei_dnn", "trade_off": cost, "warm_up": warm_up, "period": period},
