@@ -2,7 +2,7 @@
 
 Two damped modes of unlike period, both driven by constant noise, one of which loses its damping at the end of the
 record; and measurement noise of half the standard deviation of both together. The control has constant damping. Every
-record goes through the default smoother, the null that its oscillation asks for, and the joint test of all statistics.
+record goes through the public verb with its defaults.
 """
 
 from __future__ import annotations
@@ -10,25 +10,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pandas as pd
 
+import ews
 from benchmarks.evidence import tables
-from ews import detrend
-from ews._analysis.score_tests.null import fitted_null
-from ews._analysis.score_tests.oscillation import (
-    OSCILLATING_WEIGHTS,
-    dominant_mode,
-    fitted_oscillating_null,
-    mode_damping,
-)
-from ews._analysis.score_tests.shapes import weights
-from ews._analysis.score_tests.statistics import STATISTICS, bounded, robust_residual, score
-from ews._common.alarms import closed_test
-from ews.detrend.methods import SMOOTHER
+from ews._analysis.score_tests.oscillation import dominant_mode
+from ews._analysis.score_tests.statistics import STATISTICS, bounded
 
 SEED = 20_261_131
 SERIES = 400
@@ -80,34 +70,12 @@ def measured(period: float, damping: float, *, control: bool, series: int, seed:
 
 def _answers(rows: np.ndarray, surrogates: int = SURROGATES) -> np.ndarray:
     """Of each row: whether it oscillates, beyond second order, and the family-wise p of each statistic."""
-    n = rows.shape[1]
-    plan, shapes = detrend.plan(SMOOTHER, n=n), weights(n)
-
-    def residual_of(x: np.ndarray) -> np.ndarray:
-        return robust_residual(x, lambda y: y - plan.rows(y))
-
     found = []
     for number, row in enumerate(rows):
-        residual = residual_of(row[None])
-        tamed = bounded(residual, LIMIT)[0]
-        mode = dominant_mode(tamed)
-        if mode is None or mode.alone:
-            null = fitted_null(tamed, lambda x: bounded(residual_of(x), LIMIT), null="ar1", seed=number)
-        else:
-            null = fitted_oscillating_null(tamed)
-
-        def statistics(x: np.ndarray, mode=mode) -> np.ndarray:
-            values, scores = score(x, shapes, LIMIT)
-            if mode is not None and mode.resolved:
-                values[_DAMPING] = mode_damping(bounded(x, LIMIT), scores[:, 0, 0], mode)
-            return values
-
-        drawn = statistics(residual_of(null.draw(0, surrogates, seed=number)))
-        tested = [one.tested for one in STATISTICS]
-        if mode is not None:
-            tested = [replace(one, weight=w) for one, w in zip(tested, OSCILLATING_WEIGHTS, strict=True)]
-        p = closed_test(statistics(residual)[:, 0], drawn, tested)[1]
-        found.append([mode is not None, mode is not None and mode.resolved, *p])
+        tests = ews.score_tests(row, n_surrogates=surrogates, seed=number)
+        mode = dominant_mode(bounded(tests.residual[None], LIMIT)[0])
+        resolved = mode is not None and mode.resolved
+        found.append([mode is not None, resolved, *(one.adjusted for one in tests.tests)])
     return np.array(found, dtype=np.float64)
 
 
