@@ -163,7 +163,8 @@ def calibrate_ffn_skip(
             model, texts, tokenizer=tokenizer, max_new_tokens=max_new_tokens, progress=advance
         )
         cosines = _cosines(family, written, chosen_on)
-        search = _Search(family, [written[index] for index in chosen_on], cosines, wanted, advance)
+        replays = _Replays(model, [written[index] for index in chosen_on])
+        search = _Search(replays, cosines, wanted, advance, layers=family.depth)
         candidates = [
             search.at(each, *_warmest(cosines.mean(axis=0), length))
             for each, possible in lengths.items()
@@ -171,7 +172,7 @@ def calibrate_ffn_skip(
         ]
         best = max(candidates, key=lambda each: each.agreement - abs(each.share - wanted))
         best = search.refined(best)
-        seen = _replayed(model, best, [written[index] for index in measured_on])
+        seen = _Replays(model, [written[index] for index in measured_on]).of(best)
         advance(len(measured_on))
     return FFNSkipCalibration(
         threshold=best.threshold,
@@ -223,14 +224,9 @@ class _Search:
     """Thresholds for a share, on some texts."""
 
     def __init__(
-        self,
-        family: Family,
-        texts: Sequence[Continuation],
-        cosines: FloatArray,
-        wanted: float,
-        advance: Callable[[int], None],
+        self, replays: _Replays, cosines: FloatArray, wanted: float, advance: Callable[[int], None], *, layers: int
     ) -> None:
-        self.family, self.texts, self.cosines, self.wanted, self.advance = family, texts, cosines, wanted, advance
+        self.replays, self.cosines, self.wanted, self.advance, self.layers = replays, cosines, wanted, advance, layers
 
     def at(self, k: int, start: int, end: int) -> _Candidate:
         """The threshold by which the greedy rule leaves out the share, corrected once by a replay."""
@@ -259,23 +255,34 @@ class _Search:
         """With the threshold that the recorded cosines give for a share."""
         levels = np.unique(np.quantile(self.cosines[:, start:end], np.linspace(0, 1, 201)))
         shares = [
-            greedy_skips(self.cosines, threshold=level, k=k, cold_start=start, cold_end=end).mean() / self.family.depth
+            greedy_skips(self.cosines, threshold=level, k=k, cold_start=start, cold_end=end).mean() / self.layers
             for level in levels
         ]
         return self._replayed(k, start, end, float(levels[int(np.abs(np.array(shares) - share).argmin())]))
 
     def _replayed(self, k: int, start: int, end: int, threshold: float) -> _Candidate:
         candidate = _Candidate(k, start, end, threshold, math.nan, math.nan)
-        seen = _replayed(self.family.model, candidate, self.texts)
-        self.advance(len(self.texts))
-        return _Candidate(k, start, end, threshold, _share_of(seen, self.family.depth), seen.agreement)
+        seen = self.replays.of(candidate)
+        self.advance(len(self.replays.texts))
+        return _Candidate(k, start, end, threshold, _share_of(seen, self.layers), seen.agreement)
 
 
-def _replayed(model: Any, candidate: _Candidate, texts: Sequence[Continuation]) -> Replay:
-    policy = GreedyFFNSkip(
-        threshold=candidate.threshold, k=candidate.k, cold_start=candidate.start, cold_end=candidate.end
-    )
-    return replay(model, policy, texts)
+class _Replays:
+    """Replays of candidates on the same texts, beside one of the full model, which is run once."""
+
+    def __init__(self, model: Any, texts: Sequence[Continuation]) -> None:
+        self.model, self.texts = model, texts
+        whole = GreedyFFNSkip(
+            threshold=1.0, k=0, cold_start=None, cold_end=None
+        )  # with none in turn, nothing is left out
+        self._full_model = replay(model, whole, texts)
+
+    def of(self, candidate: _Candidate) -> Replay:
+        """Of one candidate."""
+        policy = GreedyFFNSkip(
+            threshold=candidate.threshold, k=candidate.k, cold_start=candidate.start, cold_end=candidate.end
+        )
+        return replay(self.model, policy, self.texts, full_model=self._full_model)
 
 
 def _share_of(seen: Replay, layers: int) -> float:

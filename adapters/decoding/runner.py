@@ -117,7 +117,7 @@ class Runner:
         """
         family = self.family
         with at_hand((family.layers[index],)):
-            post_attention = family.attend(index, entering, **context)
+            post_attention, attention = family.halves(index, entering, **context)
             routes = np.full(len(entering), FFNRoute.FULL, dtype=np.int64)
             if route is None:
                 seen = post_attention if asked is None else post_attention.index_select(0, asked)
@@ -127,11 +127,11 @@ class Runner:
             counted = routes if live is None else routes[live]
             runs = routes == FFNRoute.FULL
             if runs.all():
-                after = family.feed(index, post_attention, entering)
+                after = family.second(index, post_attention, entering, attention)
             else:
                 self.statistics.ffn_left_out += int((counted == FFNRoute.LEFT_OUT).sum())
                 self.statistics.ffn_substituted += int((counted == FFNRoute.SUBSTITUTE).sum())
-                after = self._routed(index, post_attention, entering, routes)
+                after = self._routed(index, post_attention, entering, attention, routes)
         if route is not None or not runs.any():
             return after
         home = family.home
@@ -150,7 +150,9 @@ class Runner:
         self.statistics.deciding += time.perf_counter() - started
         return answer
 
-    def _routed(self, index: int, post_attention: Tensor, entering: Tensor, routes: IntArray) -> Tensor:
+    def _routed(
+        self, index: int, post_attention: Tensor, entering: Tensor, attention: Tensor | None, routes: IntArray
+    ) -> Tensor:
         """The state after a layer whose rows go different ways through, or past, its feed-forward block."""
         if (routes == FFNRoute.SUBSTITUTE).all():
             return self._with_substitute(index, post_attention)
@@ -162,7 +164,8 @@ class Runner:
             rows = torch.as_tensor(chosen, device=post_attention.device)
             before = post_attention.index_select(0, rows)
             if way is FFNRoute.FULL:
-                found = self.family.feed(index, before, entering.index_select(0, rows))
+                looked = None if attention is None else attention.index_select(0, rows)
+                found = self.family.second(index, before, entering.index_select(0, rows), looked)
             else:
                 found = self._with_substitute(index, before)
             after = after.index_copy(0, rows, found)

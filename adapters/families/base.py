@@ -225,6 +225,23 @@ class Family:
         layer = self.layers[index]
         return post_attention + layer.mlp(layer.post_attention_layernorm(post_attention))
 
+    def halves(
+        self, index: int, hidden: Tensor, *, mask: Tensor | None, position_ids: Tensor, rotary: Rotary, cache: Any
+    ) -> tuple[Tensor, Tensor | None]:
+        """The first half of layer `index`, and what :meth:`second` needs to add as the layer does.
+
+        Returns
+        -------
+        (Tensor, Tensor or None)
+            What :meth:`attend` returns; and what the attention found, where the layer adds the two halves to each
+            other before the state.
+        """
+        return self.attend(index, hidden, mask=mask, position_ids=position_ids, rotary=rotary, cache=cache), None
+
+    def second(self, index: int, post_attention: Tensor, entering: Tensor, found: Tensor | None) -> Tensor:
+        """:meth:`feed` of what :meth:`halves` returned, or of the same rows of both: the layer bit for bit."""
+        return self.feed(index, post_attention, entering)
+
     def finish(self, hidden: Tensor) -> Tensor:
         """The residual stream after the last layer run, to what the head reads."""
         return self.norm(hidden)

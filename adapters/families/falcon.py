@@ -9,12 +9,13 @@ from torch import Tensor, nn
 from transformers import Cache, PreTrainedModel
 
 from adapters.errors import UnsupportedModelError
-from adapters.families.base import Family, Masks, Module, Rotary
+from adapters.families.base import Masks, Module, Rotary
+from adapters.families.side_by_side import SideBySide
 
 __all__ = ["Falcon"]
 
 
-class Falcon(Family):
+class Falcon(SideBySide):
     """A decoder of the old or the new Falcon architecture, with rotary positions.
 
     Parameters
@@ -69,25 +70,24 @@ class Falcon(Family):
         found, _ = self.layers[index](hidden, **self.arguments(index, mask, position_ids, rotary, cache))
         return found
 
-    def attended(self, index: int, hidden: Tensor, found: Tensor) -> Tensor:
-        """The residual stream with what the attention of layer `index` found added to it."""
-        parallel = self.config.new_decoder_architecture or self.config.parallel_attn
-        return hidden + self._dropped(index, found, "hidden_dropout" if parallel else "attention_dropout")
+    def in_turn(self, index: int) -> bool:
+        """Whether the block of layer `index` reads what its attention left."""
+        return not (self.config.new_decoder_architecture or self.config.parallel_attn)
 
-    def feed(self, index: int, post_attention: Tensor, entering: Tensor) -> Tensor:
-        """The second half: the residual stream after the feed-forward block.
+    def look(self, index: int, hidden: Tensor, arguments: dict[str, Any]) -> Tensor:
+        """What the attention of layer `index` adds to the state."""
+        normed = self.attention_input_norm(index)(hidden)
+        found, _ = self.attention(index)(hidden_states=normed, **arguments)
+        return self._dropped(index, found, "attention_dropout" if self.in_turn(index) else "hidden_dropout")
 
-        Side by side the layer itself adds the state last; here it is in `post_attention` already, so that the two may
-        differ in the last bit.
-        """
+    def fed(self, index: int, read: Tensor) -> Tensor:
+        """What the feed-forward block of layer `index` adds to the state, from the state that it reads."""
         layer = self.layers[index]
         if self._has_two_norms(index):
-            read = layer.ln_mlp(entering)
-        elif self.config.new_decoder_architecture or self.config.parallel_attn:
-            read = layer.input_layernorm(entering)
+            normed = layer.ln_mlp(read)
         else:
-            read = layer.post_attention_layernorm(post_attention)
-        return post_attention + self._dropped(index, layer.mlp(read), "hidden_dropout")
+            normed = (layer.post_attention_layernorm if self.in_turn(index) else layer.input_layernorm)(read)
+        return self._dropped(index, layer.mlp(normed), "hidden_dropout")
 
     def attention_input_norm(self, index: int) -> Module:
         """The norm before the attention of layer `index`."""

@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from adapters.families.base import Family, Module, Rotary
+from adapters.families.base import Module
+from adapters.families.side_by_side import SideBySide
 
 __all__ = ["GPTNeoX"]
 
 
-class GPTNeoX(Family):
+class GPTNeoX(SideBySide):
     """A decoder whose attention and feed-forward block run side by side, or in turn."""
 
     model_types: ClassVar[tuple[str, ...]] = ("gpt_neox",)
@@ -28,25 +29,20 @@ class GPTNeoX(Family):
         """Token ids, shape (rows, tokens), to the residual stream, shape (rows, tokens, width)."""
         return self.decoder.emb_dropout(self.decoder.embed_in(input_ids))
 
-    def attend(
-        self, index: int, hidden: Tensor, *, mask: Tensor | None, position_ids: Tensor, rotary: Rotary, cache: Any
-    ) -> Tensor:
-        """The first half of layer `index`: the residual stream after its attention."""
-        layer = self.layers[index]
-        found, _ = layer.attention(
-            layer.input_layernorm(hidden), **self.arguments(index, mask, position_ids, rotary, cache)
-        )
-        return layer.post_attention_dropout(found) + hidden
+    def in_turn(self, index: int) -> bool:
+        """Whether the block of layer `index` reads what its attention left."""
+        return not self.layers[index].use_parallel_residual
 
-    def feed(self, index: int, post_attention: Tensor, entering: Tensor) -> Tensor:
-        """The second half: the residual stream after the feed-forward block.
-
-        Side by side the layer itself adds the state last; here it is in `post_attention` already, so that the two may
-        differ in the last bit.
-        """
+    def look(self, index: int, hidden: Tensor, arguments: dict[str, Any]) -> Tensor:
+        """What the attention of layer `index` adds to the state."""
         layer = self.layers[index]
-        read = entering if layer.use_parallel_residual else post_attention
-        return layer.post_mlp_dropout(layer.mlp(layer.post_attention_layernorm(read))) + post_attention
+        found, _ = layer.attention(layer.input_layernorm(hidden), **arguments)
+        return layer.post_attention_dropout(found)
+
+    def fed(self, index: int, read: Tensor) -> Tensor:
+        """What the feed-forward block of layer `index` adds to the state, from the state that it reads."""
+        layer = self.layers[index]
+        return layer.post_mlp_dropout(layer.mlp(layer.post_attention_layernorm(read)))
 
     def attention(self, index: int) -> Module:
         """The attention of layer `index`."""

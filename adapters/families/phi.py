@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from adapters.families.base import Family, Module, Rotary
+from adapters.families.base import Module, Rotary
+from adapters.families.side_by_side import SideBySide
 
 __all__ = ["Phi"]
 
 
-class Phi(Family):
+class Phi(SideBySide):
     """A decoder whose attention and feed-forward block run side by side, with biases everywhere."""
 
     model_types: ClassVar[tuple[str, ...]] = ("phi",)
@@ -24,18 +25,16 @@ class Phi(Family):
         """Token ids, shape (rows, tokens), to the residual stream, shape (rows, tokens, width)."""
         return self.decoder.embed_dropout(self.decoder.embed_tokens(input_ids))
 
-    def attended(self, index: int, hidden: Tensor, found: Tensor) -> Tensor:
-        """The residual stream with what the attention of layer `index` found added to it."""
-        return hidden + self.layers[index].resid_dropout(found)
-
-    def feed(self, index: int, post_attention: Tensor, entering: Tensor) -> Tensor:
-        """The second half: the residual stream after the feed-forward block.
-
-        The layer itself adds the state last; here it is in `post_attention` already, so that the two may differ in the
-        last bit.
-        """
+    def look(self, index: int, hidden: Tensor, arguments: dict[str, Any]) -> Tensor:
+        """What the attention of layer `index` adds to the state."""
         layer = self.layers[index]
-        return layer.resid_dropout(layer.mlp(layer.input_layernorm(entering))) + post_attention
+        found, _ = layer.self_attn(hidden_states=layer.input_layernorm(hidden), **arguments)
+        return layer.resid_dropout(found)
+
+    def fed(self, index: int, read: Tensor) -> Tensor:
+        """What the feed-forward block of layer `index` adds to the state, from the state that it reads."""
+        layer = self.layers[index]
+        return layer.resid_dropout(layer.mlp(layer.input_layernorm(read)))
 
     def shape_keys(self, index: int, keys: Tensor, rotary: Rotary) -> Tensor:
         """Keys, shape (rows, heads, tokens, size), as the cache holds them: normed and turned to their positions."""

@@ -135,9 +135,9 @@ class TokenPass:
         """
         hidden, routes = self.states[:, 0][None], []
         for index in range(self.family.depth):
-            post_attention = self._attend(index, hidden)
-            routes.append(choose(index, post_attention[0]))
-            hidden = self._feed(index, post_attention, hidden, routes[-1][None])
+            halves = self._attend(index, hidden)
+            routes.append(choose(index, halves[0][0]))
+            hidden = self._feed(index, halves, hidden, routes[-1][None])
         return self._read(hidden)[0], torch.stack(routes, 1).cpu().numpy()
 
     def _losses(self, routes: IntArray) -> FloatArray:
@@ -152,13 +152,15 @@ class TokenPass:
                 if not len(runs):
                     continue
                 entering = hidden.index_select(0, runs)
-                found = family.feed(index, self._attend(index, entering), entering).to(home)
+                post_attention, attention = self._attend(index, entering)
+                found = family.second(index, post_attention, entering, attention).to(home)
                 found = torch.where((chosen.index_select(0, runs) == FULL)[..., None], found, entering)
                 after = hidden.index_copy(0, runs, found)
             hidden = after
         return self._read(hidden)
 
-    def _attend(self, index: int, hidden: Tensor) -> Tensor:
+    def _attend(self, index: int, hidden: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What the first half leaves, and what the second needs to add as the layer does."""
         whole, mask = slice(None), self._masks[index]
         if not self._in_place:
             return self._attended(index, hidden, mask, whole, None)
@@ -167,40 +169,52 @@ class TokenPass:
             token = slice(number, number + 1)
             own = torch.cat((mask[:, :, token, :at], mask[:, :, token, -self.tokens + number, None]), dim=-1)
             parts.append(self._attended(index, hidden[:, token], own, token, at))
-        return torch.cat(parts, dim=1)
+        found = [each for _, each in parts if each is not None]
+        return torch.cat([each for each, _ in parts], dim=1), torch.cat(found, dim=1) if found else None
 
-    def _attended(self, index: int, hidden: Tensor, mask: Tensor, tokens: slice, length: int | None) -> Tensor:
+    def _attended(
+        self, index: int, hidden: Tensor, mask: Tensor, tokens: slice, length: int | None
+    ) -> tuple[Tensor, Tensor | None]:
         """After the attention, of some tokens before the first so many keys of the full model (None: all)."""
         past = DynamicCache()
         keys, values = (each[:, :, :length].expand(len(hidden), -1, -1, -1) for each in self._past[index])
         past.update(keys, values, index)
         rotary: Any = self._rotary
-        return self.family.attend(
+        halves = self.family.halves(
             index,
             self.family.placed(index, hidden),
             mask=mask,
             position_ids=self._positions[:, tokens].expand(len(hidden), -1),
             rotary=rotary,
             cache=past,
-        ).to(self.family.home)
+        )
+        post_attention, found = (None if each is None else each.to(self.family.home) for each in halves)
+        assert post_attention is not None
+        return post_attention, found
 
-    def _feed(self, index: int, post_attention: Tensor, entering: Tensor, chosen: Tensor) -> Tensor:
+    def _feed(self, index: int, halves: tuple[Tensor, Tensor | None], entering: Tensor, chosen: Tensor) -> Tensor:
         """Each token through the block that its route says."""
-        flat, before, route = post_attention.flatten(0, 1), entering.flatten(0, 1), chosen.flatten()
+        flat, before, route = halves[0].flatten(0, 1), entering.flatten(0, 1), chosen.flatten()
+        attention = None if halves[1] is None else halves[1].flatten(0, 1)
         found = flat
-        for choice, block in ((FULL, self._big), (SMALL, self._little)):
+        for choice in (FULL, SMALL):
             at = (route == choice).nonzero()[:, 0]
             if len(at):
-                found = found.index_copy(
-                    0, at, block(index, flat.index_select(0, at), before.index_select(0, at)).to(flat)
-                )
-        return found.view_as(post_attention)
+                post_attention = flat.index_select(0, at)
+                if choice == FULL:
+                    looked = None if attention is None else attention.index_select(0, at)
+                    after = self._big(index, post_attention, before.index_select(0, at), looked)
+                else:
+                    after = self._little(index, post_attention)
+                found = found.index_copy(0, at, after.to(flat))
+        return found.view_as(halves[0])
 
-    def _big(self, index: int, post_attention: Tensor, entering: Tensor) -> Tensor:
-        found: Tensor = self.family.feed(index, post_attention[:, None], entering[:, None])
+    def _big(self, index: int, post_attention: Tensor, entering: Tensor, attention: Tensor | None) -> Tensor:
+        looked = None if attention is None else attention[:, None]
+        found: Tensor = self.family.second(index, post_attention[:, None], entering[:, None], looked)
         return found[:, 0]
 
-    def _little(self, index: int, post_attention: Tensor, _entering: Tensor) -> Tensor:
+    def _little(self, index: int, post_attention: Tensor) -> Tensor:
         assert self.small is not None
         added: Tensor = self.small(index, post_attention)
         return post_attention + added.to(post_attention)

@@ -77,9 +77,9 @@ def ablate_ffn(
         layers = LayerPass(family, batch)
         entering, attended = [layers.embedded], []
         for index in range(family.depth):
-            post_attention = layers.attend(index, entering[-1])
+            post_attention, found = layers.halves(index, entering[-1])
             attended.append(batch.of_decided(post_attention))
-            entering.append(family.feed(index, post_attention, entering[-1]))
+            entering.append(layers.second(index, post_attention, entering[-1], found))
         states = [batch.of_decided(each) for each in entering]
         full = top_tokens(family, states[-1])
         changed = np.zeros((len(batch.text), len(groups)), dtype=bool)
@@ -87,10 +87,9 @@ def ablate_ffn(
             hidden = entering[min(group)]
             for index in range(min(group), family.depth):
                 if index in group:
-                    post_attention = layers.attend(index, hidden)
-                    hidden = batch.put(
-                        family.feed(index, post_attention, hidden), post_attention
-                    )  # the prompt runs in full
+                    post_attention, found = layers.halves(index, hidden)
+                    whole = layers.second(index, post_attention, hidden, found)
+                    hidden = batch.put(whole, post_attention)  # the prompt runs in full
                 else:
                     hidden = layers.run(index, hidden)
             changed[:, column] = (top_tokens(family, batch.of_decided(hidden)) != full).cpu().numpy()

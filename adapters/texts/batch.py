@@ -122,6 +122,10 @@ class LayerPass:
         """A layer as it is, over the first `columns` of the batch (default: all), which `hidden` then holds alone."""
         return self.family.run(index, hidden, **self._context(index, columns))
 
-    def attend(self, index: int, hidden: Tensor) -> Tensor:
-        """Up to its feed-forward block: the residual stream after its attention."""
-        return self.family.attend(index, hidden, **self._context(index))
+    def halves(self, index: int, hidden: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Up to its feed-forward block: the residual stream after its attention, and what :meth:`second` takes."""
+        return self.family.halves(index, hidden, **self._context(index))
+
+    def second(self, index: int, post_attention: Tensor, entering: Tensor, found: Tensor | None) -> Tensor:
+        """The rest of it, as the layer itself adds."""
+        return self.family.second(index, post_attention, entering, found)

@@ -229,13 +229,13 @@ def _pass(family: Family, policy: Policy, batch: TextBatch, plan: Plan, *, known
         if index in plan.skip_layers:  # by these tokens; a prompt runs in full
             hidden = batch.put(layers.run(index, hidden), entering)
         elif plan.splits(index) and len(running):
-            post_attention = layers.attend(index, hidden)
+            post_attention, attention = layers.halves(index, hidden)
             newest = batch.of_decided(post_attention)
             routes = np.full(rows, FFNRoute.FULL, dtype=np.int64)
             at = torch.as_tensor(running, device=device)
             route = plan.route(index, running)
             routes[running] = policy.run_ffn(index, newest.index_select(0, at)) if route is None else route
-            hidden = family.feed(index, post_attention, entering)
+            hidden = layers.second(index, post_attention, entering, attention)
             otherwise = torch.as_tensor(np.flatnonzero(routes != FFNRoute.FULL), device=device)
             hidden = batch.put(hidden, post_attention, otherwise)
             instead = torch.as_tensor(np.flatnonzero(routes == FFNRoute.SUBSTITUTE), device=device)

@@ -97,8 +97,8 @@ def routed_states(family: Family, batch: CausalBatch, small: SmallFFNs, routing:
     layers = LayerPass(family, batch.batch)
     hidden = layers.embedded
     for index in range(family.depth):
-        post_attention = layers.attend(index, hidden)
-        after = family.feed(index, post_attention, hidden)
+        post_attention, attention = layers.halves(index, hidden)
+        after = layers.second(index, post_attention, hidden, attention)
         before, whole = batch.batch.of_decided(post_attention), batch.batch.of_decided(after)
         weights = routing(index, before).to(before)
         mixed = before + weights[:, _BIG, None] * (whole - before)
@@ -147,8 +147,8 @@ def fit_small_ffns(
         hidden, found = layers.embedded, torch.zeros((), device=family.home)
         for index in range(family.depth):
             with torch.no_grad():
-                post_attention = layers.attend(index, hidden)
-                hidden = family.feed(index, post_attention, hidden)
+                post_attention, attention = layers.halves(index, hidden)
+                hidden = layers.second(index, post_attention, hidden, attention)
                 before, after = (batch.of_targets(each).float() for each in (post_attention, hidden))
                 wanted = after - before
             error = (small(index, before) - wanted).square().mean() / wanted.square().mean().clamp(min=1e-12)

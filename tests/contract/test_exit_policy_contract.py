@@ -23,8 +23,20 @@ from transformers import DynamicCache, LlamaForCausalLM, StaticCache
 
 from adapters.errors import UnsupportedGenerationError
 from adapters.families import family_of
-from adapters.policies import FFNRoute, NeverExitPolicy, Plan, Policy, Promise, RandomExitPolicy, Trajectory
+from adapters.policies import (
+    FFNRoute,
+    NeverExitPolicy,
+    Plan,
+    Policy,
+    Promise,
+    RandomExitPolicy,
+    Trajectory,
+)
+from adapters.policies.duo import DuoPolicy
+from adapters.policies.ffn_skip import FFNSkipPolicy
 from adapters.policies.registry import POLICIES, policy_named
+from adapters.texts.continuations import full_model_continuations
+from adapters.texts.replaying import replay
 from ews.errors import EWSError, UnknownNameError
 from tests.adapters.driving import alone, continued, counted, full_cache, plain, prompt, spread, tiny, worst
 from tests.adapters.tiny import SINGLE, THOROUGH, TINY, VOCABULARY, WINDOWED
@@ -460,6 +472,39 @@ def test_never_is_the_plain_model(model_name: str, attention: str, rows: int) ->
             with NeverExitPolicy(cache=cache).attach(model):
                 attached = plain(model, inputs, **options)
             same_bits(attached, expected)
+
+
+class AsksAndRunsAll(Policy):
+    """Asks at every feed-forward block, and leaves none out."""
+
+    def __init__(self) -> None:
+        super().__init__(unit="ffn", cache="exact")
+        self.asked = 0
+
+    def bind(self, family: Any) -> None:
+        self.depth = family.depth
+
+    def plan(self, step: int) -> Plan:
+        return Plan(ffn_checks=frozenset(range(self.depth)))
+
+    def run_ffn(self, index: int, post_attention: Tensor) -> np.ndarray:
+        self.asked += 1
+        return np.ones(len(post_attention), dtype=bool)
+
+
+@pytest.mark.parametrize("model_name", TINY)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+def test_halves_that_all_run_are_the_plain_model(model_name: str, dtype: torch.dtype) -> None:
+    """Also where halves run side by side, and are added to each other before the state."""
+    model, inputs = tiny(model_name, dtype), prompt(3, padded=True)
+    expected = plain(model, inputs, tokens=6)
+    asking, depth = AsksAndRunsAll(), family_of(model).depth
+    for policy in (asking, DuoPolicy(route=("big",) * depth), FFNSkipPolicy(threshold=1.0, cold_start=0, cold_end=0)):
+        same_bits(plain(model, inputs, custom_generate=policy, tokens=6), expected)
+    assert asking.asked == 5 * depth
+    texts = full_model_continuations(model, [[1, 2, 3], [4, 5, 6, 7]], max_new_tokens=5)
+    never, asked = (replay(model, each, texts) for each in (NeverExitPolicy(), asking))
+    assert (never.log_likelihood == asked.log_likelihood).all()  # of many tokens at once, too
 
 
 def same_bits(found: Any, expected: Any) -> None:

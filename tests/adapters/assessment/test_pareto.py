@@ -12,6 +12,7 @@ import torch
 from adapters import (
     ConfidencePolicy,
     EWSExitPolicy,
+    Exit,
     FixedExitPolicy,
     NeverExitPolicy,
     Plan,
@@ -203,3 +204,33 @@ def test_what_cannot_be_timed_is_refused(
     given = {"policies": {"never": NeverExitPolicy()}, "prompts": [[1, 2]], **options}
     with pytest.raises(error, match=says):
         pareto(model, given.pop("policies"), **given)
+
+
+class ReadsTheEndOtherwise(Policy):
+    """Runs all layers, and says the second-likeliest token for half of the states after the last."""
+
+    def __init__(self) -> None:
+        super().__init__(unit="layer", cache="deferred")
+
+    def bind(self, family: Any) -> None:
+        self.family = family
+
+    def plan(self, step: int) -> Plan:
+        return Plan(checks=(self.family.depth,))
+
+    def check(self, trajectory: Any) -> Exit:
+        state = trajectory.state()
+        logits = self.family.logits(self.family.finish(state[:, None]))[:, 0]
+        turned = (state[:, 0] > 0)[:, None]
+        return Exit(logits=torch.where(turned, logits.scatter(1, logits.argmax(-1, keepdim=True), -99.0), logits))
+
+
+def test_agreement_is_of_what_is_said_after_the_last_layer(model: Any, prompts: list[list[int]], texts: Any) -> None:
+    rows = pareto(model, {"other": ReadsTheEndOtherwise()}, prompts=prompts, replay_texts=texts, new_tokens=9)
+    decoded = forced_replay(model, ReadsTheEndOtherwise(), texts)
+    assert 0.1 < rows[1].agreement < 0.9
+    assert rows[1].agreement == decoded.agreement
+    assert rows[1].perplexity == pytest.approx(decoded.perplexity, rel=1e-4)
+    assert rows[0].perplexity == pytest.approx(decoded.full_model_perplexity, rel=1e-4)
+    assert rows[1].free_agreement < 0.9
+    assert front(rows, cost="layers_per_token")[0].setting == DENSE

@@ -17,13 +17,16 @@ from adapters import (
     ClassifierPolicy,
     ConfidencePolicy,
     EntropyPolicy,
+    Plan,
     SaturationPolicy,
+    Trajectory,
     full_model_continuations,
     replay,
 )
 from adapters.calibration.classifiers import StateClassifiers, fit_classifiers
 from adapters.calibration.risk import smallest_sample
 from adapters.calibration.table import trajectories_of
+from adapters.calibration.thresholds import calibrate_threshold
 from adapters.cli.loading import load_policy
 from adapters.errors import FullDepthWarning, PolicyMismatchError
 from adapters.families import family_of
@@ -259,6 +262,34 @@ def test_a_calibrated_threshold_does_what_was_tested(name: str) -> None:
     risks = found.control["risks"]
     assert len(risks) == len(found.thresholds)
     assert risks[0] <= risks[-1]
+
+
+class EndsBySaturation(SaturationPolicy):
+    """Looks after the last layer too, and says another token there wherever it is sure."""
+
+    def bind(self, family: Any) -> None:
+        super().bind(family)
+        self._plan = Plan(checks=(3, family.depth))
+
+    def look(self, trajectory: Trajectory) -> tuple[torch.Tensor, torch.Tensor | None]:
+        number, _ = super().look(trajectory)
+        logits = self._family.logits(self._family.finish(trajectory.state()[:, None]))[:, 0]
+        if trajectory.depth == self._family.depth:
+            logits = logits.roll(1, -1)
+        return number, logits
+
+
+def test_thresholds_are_judged_with_what_a_rule_says_after_the_last_layer() -> None:
+    model, texts = tiny("llama"), prompts(80)
+    found = calibrate_threshold(
+        model, None, texts, policy=EndsBySaturation(), risk=0.9, confidence=0.6, max_new_tokens=8, progress=False
+    )
+    order = np.random.default_rng(0).permutation(len(texts))[24:]  # those that thresholds are tested on
+    written = full_model_continuations(model, texts, max_new_tokens=8)
+    chosen = replay(model, EndsBySaturation(threshold=found.threshold), [written[index] for index in order])
+    assert found.control["risks"][found.control["index"]] == pytest.approx(1 - chosen.agreement)
+    assert found.mean_depth == pytest.approx(chosen.depth.mean())
+    assert not chosen.agrees[chosen.depth == LAYERS].all()
 
 
 def test_where_no_threshold_holds_the_policy_never_leaves() -> None:

@@ -192,14 +192,13 @@ def test_routes_that_are_fixed_or_drawn(way: str) -> None:
     assert policy.report().ffn_substituted_per_token * policy.report().tokens == pytest.approx(oracle.counts[SMALL])
 
 
-@pytest.mark.parametrize("name", ["llama", "gpt_neox"])
+@pytest.mark.parametrize("name", ["llama", "gpt_neox", "phi", "falcon", "cohere"])
 def test_the_big_route_is_the_plain_model_bit_for_bit(name: str) -> None:
     model, inputs = tiny(name), prompt(3, padded=True)
     expected = plain(model, inputs)
+    family = family_of(model)
     ways: list[dict[str, Any]] = [{"route": ("big",) * LAYERS}, {"route": "random", "shares": (1, 0, 0)}]
-    if name == "llama":  # a router is asked between the halves of a layer, which gpt_neox rounds otherwise
-        family = family_of(model)
-        ways += [{"small": SmallFFNs.for_family(family), "router": Router.for_family(family), "skip": True}]
+    ways += [{"small": SmallFFNs.for_family(family), "router": Router.for_family(family), "skip": True}]
     for options in ways:
         found = plain(model, inputs, custom_generate=DuoPolicy(**options))
         assert all(torch.equal(*pair) for pair in zip(found.logits, expected.logits, strict=True))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from adapters import FFNSkipPolicy, FixedFFNSkipPolicy, RandomFFNSkipPolicy, replay
+from adapters.calibration import ffn_skip
 from adapters.calibration.ffn_skip import calibrate_ffn_skip, greedy_skips
 from adapters.heads.ffn_skip import residual_cosine
 from ews.errors import ArgumentError, EWSError, InputTypeError, ValueRangeError
@@ -263,6 +264,25 @@ def test_a_share_that_is_wanted_is_left_out(wanted: float, k: int | None) -> Non
     assert found.to_dict()["cosines"] == list(found.cosines)
     again = calibrate_ffn_skip(model, None, prompts(16), skip_ratio=wanted, k=k, max_new_tokens=12, progress=False)
     assert again == found
+
+
+def test_the_full_model_is_replayed_once_beside_all_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is found is what replays with the full model beside each find."""
+    kept, beside, bare = ffn_skip.replay, [], []
+
+    def replayed(model: Any, policy: Any, texts: Any, **options: Any) -> Any:
+        (beside if options else bare).append(policy)
+        found = kept(model, policy, texts, **options)
+        alone = kept(model, policy, texts)
+        assert (alone.agrees == found.agrees).all()
+        assert (alone.full_model_log_likelihood == found.full_model_log_likelihood).all()
+        return found
+
+    monkeypatch.setattr(ffn_skip, "replay", replayed)
+    calibrate_ffn_skip(model_of("gpt_neox"), None, prompts(16), max_new_tokens=8, progress=False)
+    assert len(bare) == 2  # of the texts to choose on, and of those to measure on
+    assert all(not policy.k for policy in bare)
+    assert len(beside) > 6
 
 
 def test_a_share_that_cannot_be_is_refused() -> None:
