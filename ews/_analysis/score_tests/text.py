@@ -61,7 +61,7 @@ def error_sentences(found: ScoreTests) -> tuple[str, ...]:
         return (_OSCILLATING,)
     if kind is not None:
         allowed = _ALLOWED_FOR[kind]
-        return (f"{_LOOKS}: {allowed}" if kind == "constant" and found.error_likely else allowed,)
+        return (f"{_LOOKS}, so {allowed}" if kind == "constant" and found.error_likely else allowed,)
     if not found.error_likely:
         return ()
     return (
