@@ -7,6 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from ews._kernels.arithmetic import multiply_add
 from ews._kernels.jit import kernel
 from ews._kernels.smooth import weighted_sums
 
@@ -16,7 +17,84 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _SINGULAR = 1e-12  # of the products of the sums: below it a polynomial of lower degree is fitted
+_LEFT = 0.05  # of a sum over a row without gaps, below which it is summed over what there is
 _HANDFUL = 8  # distinct values beyond which nobody counts further
+
+
+@kernel
+def _values(x: FloatArray, powers: FloatArray, sets: int, sums: FloatArray) -> None:
+    """sums[k, t] = sum over j of powers[k, j] · x[t + j], two or three sets of weights at once.
+
+    What is loaded of the row serves all sets: without that, loads take longer than products.
+    """
+    n, taps = sums.shape[1], powers.shape[1]
+    flat, tilt, bend = sums[0], sums[1], sums[sets - 1]
+    sums[:sets] = 0.0
+    p0, p1, p2 = powers[0], powers[1], powers[sets - 1]
+    j = 0
+    while j + 4 <= taps:
+        a0, a1, a2, a3 = p0[j], p0[j + 1], p0[j + 2], p0[j + 3]
+        b0, b1, b2, b3 = p1[j], p1[j + 1], p1[j + 2], p1[j + 3]
+        c0, c1, c2, c3 = p2[j], p2[j + 1], p2[j + 2], p2[j + 3]
+        y = x[j : j + n + 4]
+        for t in range(n):
+            y0, y1, y2, y3 = y[t], y[t + 1], y[t + 2], y[t + 3]
+            low, middle = multiply_add(a1, y1, multiply_add(a0, y0, flat[t])), multiply_add(b0, y0, tilt[t])
+            flat[t] = multiply_add(a3, y3, multiply_add(a2, y2, low))
+            tilt[t] = multiply_add(b3, y3, multiply_add(b2, y2, multiply_add(b1, y1, middle)))
+            if sets == 3:
+                high = multiply_add(c1, y1, multiply_add(c0, y0, bend[t]))
+                bend[t] = multiply_add(c3, y3, multiply_add(c2, y2, high))
+        j += 4
+    while j < taps:
+        for k in range(sets):
+            weight, y, out = powers[k, j], x[j : j + n], sums[k]
+            for t in range(n):
+                out[t] = multiply_add(weight, y[t], out[t])
+        j += 1
+
+
+@kernel
+def _without(places: IntArray, count: int, whole: FloatArray, backwards: FloatArray, left: int, sums: FloatArray) -> None:
+    """Sums of the weights over a row but for the places that are missing in it: these are fewer."""
+    n, taps = sums.shape[1], backwards.shape[1]
+    right = taps - 1 - left
+    for k in range(sums.shape[0]):
+        out, weights = sums[k], backwards[k]
+        out[:] = whole[k]
+        for i in range(count):
+            place = places[i]
+            first, stop = max(place - right, 0), min(place + left + 1, n)
+            part, weight = out[first:stop], weights[first - place + right :]
+            for t in range(stop - first):
+                part[t] -= weight[t]
+
+
+@kernel
+def _fits(
+    values: FloatArray, sums: FloatArray, counts: FloatArray, seen: FloatArray, x: FloatArray, degree: int,
+    residual: FloatArray,
+) -> None:  # fmt: skip
+    """What fits from the normal equations leave; without branches, so that it runs in vector registers."""
+    v0, v1, v2 = values[0], values[1], values[degree]
+    s0, s1, s2, s3, s4 = sums[0], sums[1], sums[2], sums[2 * degree - 1], sums[2 * degree]
+    for t in range(x.size):
+        flat, tilt, bend = s0[t], s1[t], s2[t]
+        above, below = v0[t], flat
+        spread = flat * bend - tilt * tilt
+        line = counts[t] >= 2.0 and spread > _SINGULAR * flat * bend
+        above = bend * v0[t] - tilt * v1[t] if line else above
+        below = spread if line else below
+        if degree == 2:
+            third, fourth = s3[t], s4[t]
+            one, two = bend * fourth - third * third, third * bend - tilt * fourth
+            three = tilt * third - bend * bend
+            spread = flat * one + tilt * two + bend * three
+            parabola = line and counts[t] >= 3.0 and spread > _SINGULAR * flat * bend * fourth
+            above = one * v0[t] + two * v1[t] + three * v2[t] if parabola else above
+            below = spread if parabola else below
+        left = x[t] - above / below
+        residual[t] = left if seen[t] > 0.0 else math.nan
 
 
 @kernel
@@ -37,11 +115,17 @@ def smooth_gaps(x: FloatArray, powers: FloatArray, left: int, degree: int, resid
         Written; NaN where nothing was observed.
     """
     n, taps = x.shape[1], powers.shape[1]
-    seen, centred, reach = np.empty(n), np.empty(n), np.empty(n + 1)
-    sums, values = np.empty((powers.shape[0], n)), np.empty((degree + 1, n))
+    seen, padded, reach, places = np.empty(n), np.zeros(n + taps + 3), np.empty(n + 1), np.empty(n, dtype=np.int64)
+    whole, sums, values = np.empty((len(powers), n)), np.empty((len(powers), n)), np.empty((degree + 1, n))
+    backwards = np.empty(powers.shape)
+    backwards[:] = powers[:, ::-1]
+    weighted_sums(np.ones(n), powers, left, whole)
+    centred, counts = padded[left : left + n], np.empty(n)
+    firsts = np.maximum(np.arange(n) - left, 0)
+    stops = np.minimum(np.arange(n) - left + taps, n)
     for i in range(x.shape[0]):
         row, out = x[i], residual[i]
-        origin = 0.0
+        origin, missing = 0.0, 0
         for t in range(n - 1, -1, -1):
             origin = row[t] if row[t] == row[t] else origin
         reach[0] = 0.0
@@ -50,26 +134,23 @@ def smooth_gaps(x: FloatArray, powers: FloatArray, left: int, degree: int, resid
             seen[t] = 1.0 if there else 0.0
             centred[t] = row[t] - origin if there else 0.0
             reach[t + 1] = reach[t] + seen[t]
-        weighted_sums(seen, powers, left, sums)
-        weighted_sums(centred, powers[: degree + 1], left, values)
+            places[missing] = t
+            missing += 0 if there else 1
+        much = 2 * missing <= n
+        if much:
+            _without(places, missing, whole, backwards, left, sums)
+            little = 0  # where little is left of a sum, little is left of its digits
+            for k in range(0, len(powers), 2):
+                part, full = sums[k], whole[k]
+                for t in range(n):
+                    little += 1 if part[t] * seen[t] < _LEFT * full[t] * seen[t] else 0
+            much = little == 0
+        if not much:
+            weighted_sums(seen, powers, left, sums)
+        _values(padded, powers, degree + 1, values)
         for t in range(n):
-            if not seen[t] > 0.0:
-                out[t] = math.nan
-                continue
-            first, stop = max(t - left, 0), min(t - left + taps, n)
-            count = reach[stop] - reach[first]
-            flat, tilt, bend = sums[0, t], sums[1, t], sums[2, t]
-            trend, spread = values[0, t] / flat, flat * bend - tilt * tilt
-            if count >= 2.0 and spread > _SINGULAR * flat * bend:
-                trend = (bend * values[0, t] - tilt * values[1, t]) / spread
-                if degree == 2:
-                    third, fourth = sums[3, t], sums[4, t]
-                    one, two = bend * fourth - third * third, third * bend - tilt * fourth
-                    three = tilt * third - bend * bend
-                    spread = flat * one + tilt * two + bend * three
-                    if count >= 3.0 and spread > _SINGULAR * flat * bend * fourth:
-                        trend = (one * values[0, t] + two * values[1, t] + three * values[2, t]) / spread
-            out[t] = centred[t] - trend
+            counts[t] = reach[stops[t]] - reach[firsts[t]]
+        _fits(values, sums, counts, seen, centred, degree, out)
 
 
 @kernel
@@ -237,34 +318,41 @@ def closed_rows(
     adjusted : ndarray of shape (rows, k)
         Written; NaN where the statistic is.
     """
-    k, n = values.shape[1], statistics.shape[2]
-    single, least = np.empty(k), np.empty(2**k)
-    for i in range(values.shape[0]):
-        used = 0
+    rows, k, n = values.shape[0], values.shape[1], statistics.shape[2]
+    these, parts, used = np.empty(rows, dtype=np.int64), np.empty(rows), np.zeros(rows, dtype=np.int64)
+    single, most = np.empty((rows, k)), np.empty((rows, k))
+    for i in range(rows):
         for one in range(k):
-            adjusted[i, one] = 0.0 if values[i, one] == values[i, one] else math.nan
-            used |= 1 << one if values[i, one] == values[i, one] else 0
-        for side in range(2):
-            part = share[i] if side else 1.0 - share[i]
-            if not part > 0.0:
-                continue
-            table = node[i] + side
-            for one in range(k):
-                if used >> one & 1:
-                    single[one] = (1.0 + _as_large(statistics[table, one], values[i, one])) / (1.0 + n)
-            for members in range(1, 2**k):
-                if members & ~used:
+            there = values[i, one] == values[i, one]
+            adjusted[i, one] = 0.0 if there else math.nan
+            used[i] |= 1 << one if there else 0
+    # A table at a time, and of it one ordered row after another: what is searched stays in the cache.
+    for table in range(statistics.shape[0]):
+        count = 0
+        for i in range(rows):
+            part = 1.0 - share[i] if node[i] == table else share[i]
+            if part > 0.0 and (node[i] == table or node[i] == table - 1):
+                these[count], parts[count] = i, part
+                count += 1
+        for one in range(k):
+            for place in range(count):
+                value = values[these[place], one]
+                if value == value:
+                    single[place, one] = (1.0 + _as_large(statistics[table, one], value)) / (1.0 + n)
+                    most[place, one] = single[place, one]
+        for members in range(1, 2**k):
+            for place in range(count):
+                if members & ~used[these[place]]:
                     continue
                 own = math.inf
                 for one in range(k):
                     if members >> one & 1:
-                        own = min(own, single[one] / weights[one])
-                least[members] = (1.0 + _as_small(smallest[table, members], own)) / (1.0 + n)
+                        own = min(own, single[place, one] / weights[one])
+                least = (1.0 + _as_small(smallest[table, members], own)) / (1.0 + n)
+                for one in range(k):
+                    if members >> one & 1:
+                        most[place, one] = max(most[place, one], least)
+        for place in range(count):
             for one in range(k):
-                if not used >> one & 1:
-                    continue
-                most = single[one]
-                for members in range(1, 2**k):
-                    if members >> one & 1 and not members & ~used:
-                        most = max(most, least[members])
-                adjusted[i, one] += part * most
+                if used[these[place]] >> one & 1:
+                    adjusted[these[place], one] += parts[place] * most[place, one]
