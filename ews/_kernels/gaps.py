@@ -55,7 +55,9 @@ def _values(x: FloatArray, powers: FloatArray, sets: int, sums: FloatArray) -> N
 
 
 @kernel
-def _without(places: IntArray, count: int, whole: FloatArray, backwards: FloatArray, left: int, sums: FloatArray) -> None:
+def _without(
+    places: IntArray, count: int, whole: FloatArray, backwards: FloatArray, left: int, sums: FloatArray
+) -> None:
     """Sums of the weights over a row but for the places that are missing in it: these are fewer."""
     n, taps = sums.shape[1], backwards.shape[1]
     right = taps - 1 - left

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from typer.testing import CliRunner
 
 import ews
 from ews import errors
-from ews._analysis.many.tabulated import Smoothing
+from ews._analysis.many.smoothing import Smoothing, scored
+from ews._analysis.score_tests.shapes import weights
+from ews._analysis.score_tests.statistics import STATISTICS
 from ews.cli.commands import app
 from ews.detrend.local_polynomial import smoother_of
 
@@ -86,7 +89,8 @@ def test_tables_wide_and_long_give_what_detect_gives() -> None:
 def test_rows_with_gaps_of_their_own_are_smoothed_as_one_of_them_is(degree: int, causal: bool) -> None:
     rows = cube(4, n=120, missing=0.3).astype(float) + 1e4
     rows[1, :50] = np.nan
-    rows[2, 40:90] = np.nan
+    rows[2, 30:95] = np.nan
+    rows[2, 60] = 1e4 + 1.0  # alone among gaps
     rows[3] = np.where(np.isnan(rows[3]), 0.0, rows[3])
     smoothing = Smoothing(120, ("local_linear", "local_quadratic")[degree - 1], 0.1, causal, None)
     found = smoothing.residual(rows)
@@ -120,6 +124,42 @@ def test_tabulated_null_keeps_its_level(phi: float, gaps: str) -> None:
     assert (found.verdict == 2).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 3000)
     assert (found.pvalue <= 0.01).mean() < 0.01 + 3.5 * np.sqrt(0.01 / 3000)
     assert (found.verdict == 2).mean() > 0.01
+
+
+@pytest.mark.parametrize("gaps", ["random", "winter"])
+def test_pooled_null_keeps_its_level_where_memory_varies_over_the_map(gaps: str) -> None:
+    rows = np.concatenate([cube(1000, n=150, missing=0.0, phi=phi, seed=9) for phi in (0.0, 0.4, 0.8)])
+    rows = rows[np.random.default_rng(2).permutation(3000)]
+    rows[np.random.default_rng(1).random(rows.shape) < 0.1] = np.nan
+    if gaps == "winter":
+        rows[:, np.arange(150) % 12 < 3] = np.nan
+    found = ews.detect_many(rows, null="pooled", n_surrogates=4000)
+    assert 0.02 < (found.verdict == 2).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 3000)
+    assert (found.pvalue <= 0.01).mean() < 0.01 + 3.5 * np.sqrt(0.01 / 3000)
+    assert np.unique(found.power).size == 1
+
+
+def test_pooled_null_is_the_surrogates_of_the_series_together() -> None:
+    rows = cube(3, n=90).astype(float)
+    found = ews.detect_many(rows, null="pooled", n_surrogates=300, seed=5)
+    smoothing = Smoothing(90, found.config.detrend, None, False, None)
+    shapes = weights(90)
+    memory = scored(smoothing, shapes, rows).memory
+    drawn = np.concatenate([ews.nulls.AR1(memory[k % 3], 1.0, 90).draw(k, 1, seed=5) for k in range(300)])
+    for k, one in enumerate(drawn):
+        one[np.isnan(rows[k % 3])] = np.nan
+    null = scored(smoothing, shapes, drawn).values
+    share = np.array([one.weight for one in STATISTICS])
+    single = (1 + (null[None] >= found.z[:, None]).sum(axis=1)) / 301
+    own = (null[None] >= null[:, None]).sum(axis=1) / 301
+    for row in range(3):  # closed testing, written out
+        least = {}
+        for size in range(1, 5):
+            for these in map(list, combinations(range(4), size)):
+                smallest = (single[row, these] / share[these]).min()
+                least[tuple(these)] = (1 + ((own[:, these] / share[these]).min(axis=1) <= smallest + 1e-12).sum()) / 301
+        closed = [max([single[row, i], *(p for s, p in least.items() if i in s)]) for i in range(4)]
+        np.testing.assert_allclose(found.adjusted[row], closed, rtol=0, atol=1e-12)
 
 
 def test_slowing_down_is_found_and_said_to_be_that() -> None:
@@ -264,6 +304,29 @@ def test_maps_on_disk_are_taken_up_again_and_no_others(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with pytest.raises(errors.ArgumentError, match="something else"):
         ews.detect_many(given, store=tmp_path / "mine", resume=True, **FAST)
+
+
+def test_a_pool_is_drawn_over_all_chunks_and_the_same_on_disk(tmp_path: Path) -> None:
+    values = cube(4, 6)
+    values[0] = np.nan  # a chunk with nothing to test
+    given = labelled(values).chunk({"lat": 1, "lon": 3})
+    options = {"null": "pooled", "n_surrogates": 199}
+    lazy = ews.detect_many(given, **options)
+    assert isinstance(lazy.p.data, da.Array)
+    found = lazy.compute()
+    assert (found.reason.isel(lat=0) == 2).all()
+    np.testing.assert_array_equal(found.p, ews.detect_many(values, time=TIMES, **options).pvalue)  # few: all are drawn
+    xr.testing.assert_equal(ews.detect_many(given, store=tmp_path / "map.zarr", **options).compute(), found)
+    where = xr.DataArray(np.arange(6) > 1, dims="lon")
+    part = ews.detect_many(given, where=where, **options).compute()
+    asked = np.broadcast_to(where, (4, 6))
+    np.testing.assert_array_equal(part.p, ews.detect_many(values, time=TIMES, where=asked, **options).pvalue)
+    panel = pd.DataFrame(values[1].T, index=TIMES)
+    np.testing.assert_array_equal(
+        ews.detect_many(panel, **options).pvalue, ews.detect_many(values[1], time=TIMES, **options).pvalue
+    )
+    with pytest.raises(errors.ArgumentError, match="null='table'"):
+        ews.detect_many(given.isel(lat=[0]), **options).compute()
 
 
 RUN = """

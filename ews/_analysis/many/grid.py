@@ -11,6 +11,7 @@ import numpy as np
 
 from ews._analysis.many.codes import FIELDS, KINDS, REASONS, TESTS, VERDICTS
 from ews._analysis.many.plan import Plan
+from ews._analysis.many.pool import PIXELS
 from ews._analysis.many.result import DetectManyConfig
 from ews._common.extras import needed
 from ews._common.false_discovery import false_discovery
@@ -21,6 +22,7 @@ from ews.errors import ArgumentError, InputTypeError, UnknownNameError, describe
 __all__ = ["dataset_of", "detect_grid"]
 
 PlanOf = Callable[[Any, int], Plan]
+_SAMPLED = 64  # chunks, at most, whose series a pool is drawn of
 BLOCK_SAMPLES = 8_000_000  # of data in memory that is written block by block
 
 
@@ -77,12 +79,13 @@ def detect_grid(
     cube = cube.chunk({along: -1})
     blocks = cube.data
     mask = None if asked is None else da.from_array(asked.values, chunks=blocks.chunks[:-1])
+    held = _pooled(tests, blocks, mask) if tests.pooled else tests
     if store is None:
-        return dataset_of(_lazy(tests, blocks, mask, da), cube, along, config)
+        return dataset_of(_lazy(held, blocks, mask, da), cube, along, config)
     from ews._analysis.many.store import write
 
-    template = dataset_of(_lazy(tests, blocks, mask, da), cube, along, config)
-    return write(template, tests, blocks, mask, config, store=store, resume=resume, progress=progress)
+    template = dataset_of(_lazy(held, blocks, mask, da), cube, along, config)
+    return write(template, tests, held, blocks, mask, config, store=store, resume=resume, progress=progress)
 
 
 def _time_of(data: Any, dim: Any) -> str:
@@ -146,7 +149,29 @@ def _in_memory(tests: Plan, values: Any, asked: Any, progress: ProgressOption) -
     return _rows(tests, rows, mask, progress).reshape(*values.shape[:-1], len(FIELDS))
 
 
-def _lazy(tests: Plan, blocks: Any, mask: Any, da: Any) -> Any:
+def _pooled(tests: Plan, blocks: Any, mask: Any) -> Any:
+    """The plan with its pool, which is drawn when the first block is tested."""
+    dask = needed("dask", "grid")
+    parts = blocks.to_delayed()
+    asked = None if mask is None else mask.to_delayed()
+    places = list(np.ndindex(*parts.shape[:-1]))
+    if len(places) > _SAMPLED:
+        places = [places[at] for at in np.linspace(0, len(places) - 1, _SAMPLED).round().astype(int)]
+    sample, plan = dask.delayed(_sample), dask.delayed(tests, traverse=False)
+    most = -(-PIXELS // len(places))
+    each = [sample(plan, parts[(*at, 0)], None if asked is None else asked[at], most) for at in places]
+    return dask.delayed(_with_pool)(plan, each)
+
+
+def _sample(tests: Plan, block: Any, mask: Any, most: int) -> Any:
+    return tests.sample(block, mask, most)
+
+
+def _with_pool(tests: Plan, samples: Any) -> Plan:
+    return tests.with_pool(samples)
+
+
+def _lazy(tests: Any, blocks: Any, mask: Any, da: Any) -> Any:
     """Fields of a dask array, (…, n), as one, (…, fields)."""
     options = {
         "dtype": np.float64,
@@ -157,8 +182,12 @@ def _lazy(tests: Plan, blocks: Any, mask: Any, da: Any) -> Any:
         "name": None,
     }
     if mask is None:
-        return da.map_blocks(tests.block, blocks, **options)
+        return da.map_blocks(_whole, blocks, tests=tests, **options)
     return da.map_blocks(_masked, blocks, mask[..., None], tests=tests, **options)
+
+
+def _whole(block: Any, tests: Plan) -> Any:
+    return tests.block(block)
 
 
 def _masked(block: Any, mask: Any, tests: Plan) -> Any:

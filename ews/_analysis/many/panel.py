@@ -93,6 +93,8 @@ def tested(panel: Panel, plan: Callable[[Any, int], Plan], *, tabulated: bool, p
         return out
     rows, times = _aligned(panel)
     tests = plan(times, rows.shape[1])
+    if tests.pooled:
+        tests = tests.with_pool([tests.sample(rows)])
     parts = in_chunks(lambda first, count: tests.block(rows[first : first + count]), total, n=rows.shape[1],
                       progress=progress)  # fmt: skip
     return np.concatenate(parts)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from ews._analysis.detect.run import detect
 from ews._analysis.many.codes import FIELDS, KINDS, REASONS, TESTS, VERDICTS
-from ews._analysis.many.tabulated import Smoothing, tabulated
+from ews._analysis.many.pool import PIXELS, Pool, pool_of
+from ews._analysis.many.smoothing import Smoothing
+from ews._analysis.many.tabulated import reasons, tabulated
 from ews.errors import ArgumentError, SeriesTooShortError, described
 from ews.results import Detection, Detections
 from ews.series import as_series
@@ -72,13 +74,41 @@ class Plan:
     smoothing: Smoothing | None  # with the tabulated null
     grid: Regular | None  # with the tabulated null
     options: Mapping[str, Any] = field(default_factory=dict)  # of ews.detect
+    pooled: bool = False  # whether the null is of surrogates of many of the series together
+    pool: Pool | None = None  # these, drawn
+
+    def sample(self, data: Any, asked: Any = None, most: int = PIXELS) -> FloatArray:
+        """Series along the last axis that can be tested, evenly spread over all of these: (up to `most`, n)."""
+        if self.grid is None:
+            raise TypeError("only what is pooled is sampled")
+        given = np.asarray(data)
+        rows, wanted = _flat(given, asked)
+        testable = np.zeros(len(rows), dtype=np.bool_)
+        for start in range(0, len(rows), _ROWS):
+            these = slice(start, start + _ROWS)
+            part = self.grid.rows(np.array(rows[these], dtype=np.float64, order="C"))
+            part[~np.isfinite(part)] = np.nan
+            testable[these] = reasons(part, None if wanted is None else wanted[these])[0] == 0
+        found = np.flatnonzero(testable)
+        if found.size > most:
+            found = found[np.linspace(0, found.size - 1, most).round().astype(np.int64)]
+        chosen = self.grid.rows(np.array(rows[found], dtype=np.float64, order="C"))
+        chosen[~np.isfinite(chosen)] = np.nan
+        return chosen
+
+    def with_pool(self, samples: Sequence[FloatArray]) -> Plan:
+        """The plan with the surrogates of these series, where it is for a pooled null."""
+        if self.smoothing is None:
+            raise TypeError("only what is pooled has a pool")
+        rows = np.concatenate(samples)
+        pool = pool_of(rows, self.smoothing, count=self.n_surrogates, seed=self.seed, alpha=self.alpha)
+        return replace(self, pool=pool)
 
     def block(self, data: Any, asked: Any = None) -> FloatArray:
         """Fields of series along the last axis, (…, n) → (…, fields); those that `asked`, (…), leaves out are none."""
         given = np.asarray(data)
         shape = given.shape[:-1]
-        rows = given.reshape(-1, given.shape[-1])
-        wanted = None if asked is None else np.broadcast_to(np.asarray(asked, dtype=np.bool_), shape).reshape(-1)
+        rows, wanted = _flat(given, asked)
         out = np.empty((rows.shape[0], len(FIELDS)))
         for start in range(0, rows.shape[0], _ROWS):
             these = slice(start, start + _ROWS)
@@ -96,6 +126,7 @@ class Plan:
                 count=self.n_surrogates,
                 seed=self.seed,
                 asked=asked,
+                pool=self.pool,
             )
         out = np.empty((rows.shape[0], len(FIELDS)))
         for i, row in enumerate(rows):
@@ -124,6 +155,14 @@ class Plan:
         if not isinstance(answer, Detection):
             raise TypeError("one series has one detection")
         return numbers_of(answer)
+
+
+def _flat(given: npt.NDArray[Any], asked: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
+    """Series as rows, and which of them are asked for."""
+    rows = given.reshape(-1, given.shape[-1])
+    if asked is None:
+        return rows, None
+    return rows, np.broadcast_to(np.asarray(asked, dtype=np.bool_), given.shape[:-1]).reshape(-1)
 
 
 def nothing(reason: str, n: int = 0) -> FloatArray:

@@ -35,9 +35,9 @@ class DetectManyConfig:
     Attributes
     ----------
     null : str
-        Null model of the surrogates, or "table".
+        Null model of the surrogates, or "table" or "pooled".
     n_surrogates : int
-        How many surrogates of each series, or of each table.
+        How many surrogates of each series, of each table, or in the pool.
     alpha : float
         Level of the test of each series.
     fdr : {"bh", "by"}
@@ -174,8 +174,12 @@ class DetectionMap(Result):
             f"{found} warn at a false discovery rate of 0.05 ({how}); at level {config.alpha:g} each, chance alone "
             f"gives up to {number_text(config.alpha * tested, 3)} warnings.",
         )
-        null = "tabulated surrogates of AR(1) noise" if config.null == "table" else f"surrogates by {config.null!r}"
-        report.section("Null", sentence(f"{null}, {config.n_surrogates:,} of each, seed {config.seed}"))
+        null = {
+            "table": "tabulated surrogates of AR(1) noise",
+            "pooled": "surrogates of AR(1) noise of series all over the map, together",
+        }.get(config.null, f"surrogates by {config.null!r}")
+        many = f"{config.n_surrogates:,}{'' if config.null == 'pooled' else ' of each'}"
+        report.section("Null", sentence(f"{null}, {many}, seed {config.seed}"))
         missing = [
             f"{int(np.count_nonzero(self.reason == code)):,} {name}"
             for code, name in enumerate(REASONS)

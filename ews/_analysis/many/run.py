@@ -14,7 +14,7 @@ from ews._analysis.many import panel
 from ews._analysis.many.codes import FIELDS
 from ews._analysis.many.plan import Plan, regular
 from ews._analysis.many.result import DetectionMap, DetectManyConfig, from_fields
-from ews._analysis.many.tabulated import Smoothing
+from ews._analysis.many.smoothing import Smoothing
 from ews._analysis.score_tests.measurement import ErrorChoice
 from ews._common import checks
 from ews._common.false_discovery import METHODS, FalseDiscoveryMethod
@@ -28,10 +28,11 @@ from ews.series import Series
 __all__ = ["detect_many"]
 
 FloatArray = npt.NDArray[np.float64]
-Null = Literal["table", "ar1", "arma", "fourier", "aaft", "iaaft", "block", "permutation"]
+Null = Literal["table", "pooled", "ar1", "arma", "fourier", "aaft", "iaaft", "block", "permutation"]
 
-_NULLS = ("table", *nulls.NAMES)
-SURROGATES = {"table": 10_000}  # else 1,000, as ews.detect draws
+TABULATED = ("table", "pooled")
+_NULLS = (*TABULATED, *nulls.NAMES)
+SURROGATES = dict.fromkeys(TABULATED, 10_000)  # else 1,000, as ews.detect draws
 
 
 @reported("testing")
@@ -84,16 +85,17 @@ def detect_many(
         Numbers or dates, or the name of a column or coordinate (default: the index or coordinate, else 0, 1, …).
     where : array_like of bool, optional
         Which series are tested, shaped as the data without time, or a DataArray of these dimensions (default: all).
-    null : {"ar1", "arma", "fourier", "aaft", "iaaft", "block", "permutation", "table"}, default "ar1"
-        Null model of the surrogates, drawn for each series as :func:`ews.detect` does; or "table" (see Notes).
+    null : {"ar1", "arma", "fourier", "aaft", "iaaft", "block", "permutation", "table", "pooled"}, default "ar1"
+        Null model of the surrogates, drawn for each series as :func:`ews.detect` does; or "table", or "pooled" (see
+        Notes).
     n_surrogates : int, optional
-        How many (default: 1,000; 10,000 in each table).
+        How many (default: 1,000; 10,000 in each table or pool).
     alpha : float, default 0.05
         Level of the test of each series, over all that it tests together.
     fdr : {"bh", "by"}, default "bh"
         How q-values are made: Benjamini & Hochberg, or Benjamini & Yekutieli (see :func:`ews.false_discovery`).
     detrend, bandwidth, causal, season, missing, transform, measurement_error : optional
-        As for :func:`ews.detect`. With ``null="table"`` what is taken out is local linear or quadratic, or None, a
+        As for :func:`ews.detect`. With these two what is taken out is local linear or quadratic, or None, a
         season is the mean of each phase of each series, what is missing stays missing, values are not transformed, and
         no measurement error is allowed for.
     seed : int, numpy.random.Generator or None, default 0
@@ -127,6 +129,13 @@ def detect_many(
     interpolates between memories. Fewer than 20 such steps, or 0.15 of them, are too few. Times have to be even but for
     gaps. It does not look for flickering, nor for modes of oscillation, and takes values as continuous; power is that
     of controls of the same tables. For series where that matters, take ``null="ar1"``.
+
+    ``null="pooled"`` draws surrogates of AR(1) noise for up to 1,000 of the series that can be tested, evenly spread
+    (of dask, over up to 64 of its chunks), each with the memory and the gaps of one of them, and holds every series
+    against all of them together. It assumes that the null of the scores is the same all over the map: then each series
+    has its level, and gaps that all share, such as winters, are those of the surrogates. Where it is not, because some
+    series have far more gaps than others, only the average over the map keeps the level. `power` is one number for the
+    map.
 
     A p-value is at least 1 / (1 + `n_surrogates`): where less than that share of a map moves, over `alpha`, no q-value
     can be small. Draw more then.
@@ -190,7 +199,7 @@ def detect_many(
     if table is not None:
         if where is not None:
             raise ArgumentError("where", where, "None for a table: leave columns or rows out instead")
-        fields = panel.tested(table, plan, tabulated=null == "table", progress=progress)
+        fields = panel.tested(table, plan, tabulated=null in TABULATED, progress=progress)
         return from_fields(fields, table.names, config)
     return _array(data, axis, time, where, plan, config, progress)
 
@@ -200,16 +209,16 @@ def _config(
     missing: Any, transform: Any, measurement_error: Any, seed: Any,
 ) -> DetectManyConfig:  # fmt: skip
     null = checks.choice("null", null, _NULLS)
-    table = null == "table"
+    table = null in TABULATED
     count = SURROGATES.get(null, 1000) if n_surrogates is None else n_surrogates
     if table:
         if transform is not None:
-            raise ArgumentError("transform", transform, "None with null='table': transform the data first")
+            raise ArgumentError("transform", transform, f"None with null={null!r}: transform the data first")
         if measurement_error not in (None, "default"):
-            raise ArgumentError("measurement_error", measurement_error, "None with null='table'; or null='ar1'")
+            raise ArgumentError("measurement_error", measurement_error, f"None with null={null!r}; or null='ar1'")
         measurement_error = None  # the tables are of red noise
         if missing not in ("default", "keep"):
-            raise ArgumentError("missing", missing, "\"keep\" with null='table'")
+            raise ArgumentError("missing", missing, f'"keep" with null={null!r}')
     return DetectManyConfig(
         null=null,
         n_surrogates=checks.whole("n_surrogates", count, least=99 if table else 0),
@@ -228,13 +237,13 @@ def _config(
 def _plan(config: DetectManyConfig, options: dict[str, Any], times: Any, n: int) -> Plan:
     """How series of `n` values at these times are tested."""
     common = {"time": times, "alpha": config.alpha, "n_surrogates": config.n_surrogates, "seed": config.seed}
-    if config.null != "table":
+    if config.null not in TABULATED:
         return Plan(**common, smoothing=None, grid=None, options=options)
     grid = regular(times, n)
     smoothing = Smoothing(grid.n, config.detrend, config.bandwidth, config.causal, config.season)
     if config.detrend is not None:
         smoothing.sd  # noqa: B018  # or refuse
-    return Plan(**common, smoothing=smoothing, grid=grid)
+    return Plan(**common, smoothing=smoothing, grid=grid, pooled=config.null == "pooled")
 
 
 def _array(
@@ -283,6 +292,8 @@ def _rows(tests: Plan, rows: Any, asked: Any, progress: ProgressOption) -> Float
         these = slice(first, first + count)
         return tests.block(rows[these], None if asked is None else asked[these])
 
+    if tests.pooled and len(rows):
+        tests = tests.with_pool([tests.sample(rows, asked)])
     parts = in_chunks(block, rows.shape[0], n=rows.shape[1], progress=progress)
     return np.concatenate(parts) if parts else np.empty((0, len(FIELDS)))
 

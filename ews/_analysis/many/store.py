@@ -28,6 +28,7 @@ _PROGRESS, _DONE = "earlywarning_progress", "done"
 def write(
     template: Any,
     tests: Plan,
+    held: Any,
     blocks: Any,
     mask: Any,
     config: DetectManyConfig,
@@ -36,7 +37,10 @@ def write(
     resume: bool,
     progress: ProgressOption,
 ) -> Any:
-    """Test blocks that are not written yet, write them, then q over all; gives the Dataset, opened lazily."""
+    """Test blocks that are not written yet, write them, then q over all; gives the Dataset, opened lazily.
+
+    `held` is the plan, or what gives it once a pool is drawn.
+    """
     xr, zarr = needed("xarray", "grid"), needed("zarr", "grid")
     path = os.fspath(store)
     chunks = blocks.chunks[:-1]
@@ -56,7 +60,7 @@ def write(
     done = marks[_DONE]
     written = np.asarray(done[...]).reshape(counts) == 1
     wanted = [place for place in np.ndindex(*counts) if not written[place]]
-    _run(blocks, mask, chunks, wanted, tests, path, progress, int(np.prod(counts)))
+    _run(blocks, mask, chunks, wanted, held, path, progress, int(np.prod(counts)))
     if not marks.attrs.get("finished"):
         group["q"][...] = false_discovery(group["p"][...], method=config.fdr)  # type: ignore[arg-type]
         marks.attrs["finished"] = True
@@ -128,14 +132,16 @@ def _run(
     mask: Any,
     chunks: Any,
     wanted: list[tuple[int, ...]],
-    tests: Plan,
+    held: Any,
     path: str,
     progress: ProgressOption,
     total: int,
 ) -> None:
     dask = needed("dask", "grid")
     each = dask.delayed(_write_block)
-    plan = dask.delayed(tests, traverse=False)
+    plan = dask.delayed(held, traverse=False) if isinstance(held, Plan) else held
+    if wanted and _client() is None:  # tasks go to it a few at a time: a pool is drawn once for all
+        (plan,) = dask.persist(plan)
     data = blocks.to_delayed()
     asked = None if mask is None else mask.to_delayed()
     tasks = []
