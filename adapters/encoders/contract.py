@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,13 +21,18 @@ if TYPE_CHECKING:
 __all__ = ["EncoderPolicy", "EncoderPromise", "ExitView", "Leave"]
 
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+
+_READABLE = (torch.float32, torch.float64)  # by numpy, without an operator of torch
 
 
 @public("adapters.encoders")
 class ExitView:
     """What an exit rule is shown after a layer, of the rows that still run.
 
-    Nothing is put together before it is asked for.
+    Nothing is put together, and nothing copied from a device, before it is asked for. Of few rows the time of a rule
+    goes into calls, and those of numpy cost a third of torch's: hence arrays on the host (`scores`, :meth:`said`,
+    :meth:`halts`) beside the tensors as the heads gave them.
 
     Parameters
     ----------
@@ -41,6 +46,8 @@ class ExitView:
         The heads' own halting probabilities, shape (rows,).
     states : sequence of Tensor
         The first token's states after 0, 1, … layers, shape (rows, width); empty where the rule needs none.
+    held : dict, optional
+        Arrays of the rows that were worked out after earlier layers.
 
     Attributes
     ----------
@@ -48,7 +55,7 @@ class ExitView:
         How many layers have run.
     """
 
-    __slots__ = ("_halting", "_said", "_states", "depth", "layers", "rows")
+    __slots__ = ("_halting", "_held", "_said", "_states", "depth", "layers", "rows")
 
     def __init__(
         self,
@@ -57,9 +64,99 @@ class ExitView:
         said: Sequence[Tensor | None],
         halting: Sequence[Tensor | None] = (),
         states: Sequence[Tensor] = (),
+        held: dict[tuple[str, int], FloatArray] | None = None,
     ) -> None:
         self.depth, self.layers, self.rows = len(said), layers, rows
         self._said, self._halting, self._states = said, halting, states
+        self._held: dict[tuple[str, int], FloatArray] = {} if held is None else held
+
+    def once(self, name: str, depth: int, work: Callable[[int], FloatArray]) -> FloatArray:
+        """What a rule works out of one layer: once, however often it is asked for while rows run.
+
+        Parameters
+        ----------
+        name : str
+            What it is called.
+        depth : int
+            After how many layers, from 1 on.
+        work : callable
+            Of the depth; gives an array whose first axis is the rows.
+
+        Returns
+        -------
+        ndarray of shape (rows, ...)
+            Of the rows that still run. It is not to be written to.
+        """
+        found = self._held.get((name, depth))
+        if found is None:
+            found = self._held[name, depth] = work(depth)
+        return found
+
+    def said(self, depth: int) -> FloatArray:
+        """What the head after a layer says, on the host.
+
+        Parameters
+        ----------
+        depth : int
+            After how many layers, from 1 on.
+
+        Returns
+        -------
+        ndarray of float64 of shape (rows, classes)
+            NaN where none was asked.
+        """
+        return self.once("said", depth, self._copied)
+
+    def felt(self, depth: int) -> FloatArray:
+        """The first token's states after a layer, on the host, for rules that need them.
+
+        Parameters
+        ----------
+        depth : int
+            After how many layers, from 0 on.
+
+        Returns
+        -------
+        ndarray of float64 of shape (rows, width)
+            The states.
+        """
+        return self.once("felt", depth, lambda place: _on_host(self._states[place]))
+
+    @property
+    def scores(self) -> FloatArray:
+        """What the newest head says, on the host, float64 of shape (rows, classes)."""
+        return self.said(self.depth)
+
+    def halts(self, depth: int) -> FloatArray:
+        """The halting probabilities of the head after a layer, on the host.
+
+        Parameters
+        ----------
+        depth : int
+            After how many layers, from 1 on.
+
+        Returns
+        -------
+        ndarray of float64 of shape (rows,)
+            NaN where none was asked.
+
+        Raises
+        ------
+        ews.errors.ArgumentError
+            If the newest head has none.
+        """
+        if not self._halting or self._halting[-1] is None:
+            given = described("heads without halting probabilities")
+            raise ArgumentError("heads", given, "heads that have them: gated or ponder")
+        return self.once("halting", depth, self._halted)
+
+    def _copied(self, depth: int) -> FloatArray:
+        found = self._said[depth - 1]
+        return np.full(self.newest.shape, np.nan) if found is None else _on_host(found)
+
+    def _halted(self, depth: int) -> FloatArray:
+        found = self._halting[depth - 1]
+        return np.full(len(self.rows), np.nan) if found is None else _on_host(found)
 
     @property
     def newest(self) -> Tensor:
@@ -86,6 +183,13 @@ class ExitView:
         return torch.stack(list(self._states), dim=1) if self._states else None
 
 
+def _on_host(values: Tensor) -> FloatArray:
+    if values.device.type != "cpu" or values.requires_grad or values.dtype not in _READABLE:
+        found: FloatArray = values.detach().to("cpu", torch.float64).numpy()
+        return found
+    return values.numpy().astype(np.float64, copy=False)
+
+
 def _stacked(each: Sequence[Tensor | None], like: Tensor) -> Tensor:
     return torch.stack([torch.full_like(like, torch.nan) if one is None else one for one in each], dim=1)
 
@@ -97,13 +201,13 @@ class Leave:
 
     Attributes
     ----------
-    rows : Tensor of bool of shape (rows,)
+    rows : ndarray or Tensor of bool of shape (rows,)
         True for rows that leave. After the last layer all do, whatever it says.
     logits : Tensor of shape (rows, classes) or None
         What rows emit if they leave; None for what the newest head says.
     """
 
-    rows: Tensor
+    rows: np.ndarray[Any, np.dtype[np.bool_]] | Tensor
     logits: Tensor | None = None
 
 

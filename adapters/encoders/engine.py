@@ -100,7 +100,7 @@ def require_fit(encoder: Runnable, policy: EncoderPolicy, heads: ExitHeads | Non
     policy.bind(encoder.depth, heads.classes)
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def run_batch(
     encoder: Runnable,
     inputs: Mapping[str, Tensor] | None,
@@ -156,6 +156,7 @@ class _Batch:
         self.depths = np.full(count, self.layers)
         self.asked = frozenset(policy.asks(self.layers))
         last = max(self.asked, default=0)
+        self._classes_alone = heads is not None and not heads.in_turn and policy.heads is None
         history = policy.history or (heads is not None and heads.in_turn)
         self.read_at = frozenset(range(1, last + 1)) if history else self.asked
         self.logits: Tensor | None = None
@@ -164,6 +165,7 @@ class _Batch:
         self._with_hidden = with_hidden
         self._said: list[Tensor | None] = []
         self._halting: list[Tensor | None] = []
+        self._held: dict[tuple[str, int], npt.NDArray[np.float64]] = {}  # by the rule, of the rows that still run
         self._carry: Tensor | None = None
         self._states = [self.batch.first] if policy.needs_states else []
         weight = None if heads is None else next(heads.parameters())
@@ -172,6 +174,10 @@ class _Batch:
         self._moves = (weight.device, weight.dtype) if weight is not None and apart else None
 
     def run(self) -> BatchResult:
+        with np.errstate(all="ignore"):  # of states that are not finite, whose rows stay
+            return self._run()
+
+    def _run(self) -> BatchResult:
         for depth in range(1, self.layers + 1):
             self.batch.advance(depth - 1)
             started = time.perf_counter()
@@ -198,8 +204,10 @@ class _Batch:
         """What the head after this layer says; the model's own classifier where there is none."""
         if self.heads is None or depth > self.heads.exits:
             return self.batch.own_logits()
-        first = self.batch.first
-        read: Reading = self.heads(depth, first if self._moves is None else first.to(*self._moves), self._carry)
+        first = self.batch.first if self._moves is None else self.batch.first.to(*self._moves)
+        if self._classes_alone:
+            return self.heads.classify(depth, first)
+        read: Reading = self.heads(depth, first, self._carry)
         self._carry = read.carry
         self._halting[-1] = read.halting
         return read.logits
@@ -208,14 +216,15 @@ class _Batch:
         """Let the rule decide; True where no row is left."""
         said = self._said[-1]
         assert said is not None  # require_fit sees to it
-        answer = self.policy.leave(ExitView(self.layers, self.rows, self._said, self._halting, self._states))
+        view = ExitView(self.layers, self.rows, self._said, self._halting, self._states, self._held)
+        answer = self.policy.leave(view)
         emitted = said if answer is None or answer.logits is None else answer.logits
         if depth == self.layers:
             self._emit(None, emitted)
             return True
         if answer is None:
             return False
-        leaving = self._mask(answer, said)
+        leaving = self._mask(answer, view)
         if not leaving.any():
             return False
         self.depths[self.places[leaving]] = depth
@@ -227,18 +236,14 @@ class _Batch:
         return False
 
     @staticmethod
-    def _mask(answer: Leave, newest: Tensor) -> npt.NDArray[np.bool_]:
-        rows = answer.rows
-        if rows.dtype != torch.bool or rows.shape != newest.shape[:1]:
-            given = described(f"a tensor of {rows.dtype} of shape {tuple(rows.shape)}")
-            raise InputTypeError("Leave.rows", given, f"torch.bool of shape ({len(newest)},)")
-        if newest.device.type != "cpu":  # in one, since the host waits for each answer of a device
-            rows = rows.to(newest.device) & torch.isfinite(newest).all(-1)
-        wanted: npt.NDArray[np.bool_] = rows.cpu().numpy()
-        if newest.device.type != "cpu" or not wanted.any():
-            return wanted
-        finite: npt.NDArray[np.bool_] = np.isfinite(newest.double().numpy()).all(axis=-1)
-        return wanted & finite
+    def _mask(answer: Leave, view: ExitView) -> npt.NDArray[np.bool_]:
+        rows, count = answer.rows, len(view.rows)
+        wanted: Any = rows.cpu().numpy() if isinstance(rows, Tensor) else rows
+        if not isinstance(wanted, np.ndarray) or wanted.dtype != np.bool_ or wanted.shape != (count,):
+            shape = described(f"{type(rows).__name__} of {getattr(rows, 'dtype', '?')}, {getattr(rows, 'shape', '?')}")
+            raise InputTypeError("Leave.rows", shape, f"bool of shape ({count},)")
+        leaving: npt.NDArray[np.bool_] = wanted
+        return leaving & np.isfinite(view.scores).all(-1) if leaving.any() else leaving
 
     def _emit(self, leaving: npt.NDArray[np.bool_] | None, logits: Tensor | None) -> None:
         """Put down what rows leave with; all that are left for None."""
@@ -268,4 +273,6 @@ class _Batch:
         for kept in (self._said, self._halting, self._states):
             held: list[Any] = kept
             held[:] = [None if each is None else each.index_select(0, index.to(each.device)) for each in held]
+        for key, array in self._held.items():
+            self._held[key] = array[staying]
         self._carry = None if self._carry is None else self._carry.index_select(0, index.to(self._carry.device))

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
@@ -75,6 +76,24 @@ class ExitHeads(nn.Module, ABC):
         Reading
             What is said.
         """
+
+    def classify(self, depth: int, first: Tensor) -> Tensor:
+        """What a head says of the classes, for rules that ask nothing else; of heads that do not read in turn.
+
+        Parameters
+        ----------
+        depth : int
+            After how many layers, from 1 on.
+        first : Tensor of shape (rows, width)
+            The first token's state there.
+
+        Returns
+        -------
+        Tensor of shape (rows, classes)
+            Logits.
+        """
+        read: Reading = self(depth, first)
+        return read.logits
 
     def over(self, firsts: Tensor) -> tuple[Tensor, Tensor | None]:
         """Read the states after all layers at once.
@@ -147,7 +166,12 @@ class LinearHeads(ExitHeads):
 
     def forward(self, depth: int, first: Tensor, carry: Tensor | None = None) -> Reading:
         """Classify a state."""
-        return Reading(self.classifiers[depth - 1](first))
+        return Reading(self.classify(depth, first))
+
+    def classify(self, depth: int, first: Tensor) -> Tensor:
+        """What the head after this layer says."""
+        classifier: Any = self.classifiers[depth - 1]
+        return linear(first, classifier.weight, classifier.bias)  # without the call of a module
 
 
 @public("adapters.encoders")
@@ -171,15 +195,21 @@ class GatedHeads(LinearHeads):
 
     def forward(self, depth: int, first: Tensor, carry: Tensor | None = None) -> Reading:
         """Classify a state, and say how open the gate is."""
-        logits = self.classifiers[depth - 1](first)
+        logits = self.classify(depth, first)
         return Reading(logits, self.gate(depth, logits))
 
     def gate(self, depth: int, logits: Tensor) -> Tensor:
         """How open a gate is, shape (rows,); the final exit is always open."""
         if depth > len(self.gates):
             return logits.new_ones(len(logits))
-        found: Tensor = self.gates[depth - 1](softmax_statistics(logits).to(logits.dtype))
-        return found.squeeze(-1).sigmoid()
+        gate: Any = self.gates[depth - 1]
+        seen = softmax_statistics(logits)
+        if torch.is_grad_enabled() or logits.device.type != "cpu":
+            return linear(seen.to(logits.dtype), gate.weight, gate.bias).squeeze(-1).sigmoid()
+        # Of few rows the time goes into calls, of which numpy's cost a third of torch's.
+        weight, bias = gate.weight.detach().double().numpy(), gate.bias.detach().double().numpy()
+        with np.errstate(over="ignore", invalid="ignore"):
+            return torch.from_numpy(1.0 / (1.0 + np.exp(-(seen.numpy() @ weight[0] + bias))))
 
     def shape(self) -> dict[str, Any]:
         """The arguments that make heads of this shape again."""
@@ -222,6 +252,8 @@ class PonderHeads(ExitHeads):
             nn.Tanh(),
             nn.Linear(hidden, 1),
         )
+        layers: list[Any] = list(self.halting)[::2]
+        self._inner, self._outer = tuple(layers[:-1]), (layers[-1],)  # in tuples, so that they are registered once
 
     def reading(self) -> list[tuple[nn.Linear, slice]]:
         """The pooler, which reads all layers."""
@@ -229,14 +261,15 @@ class PonderHeads(ExitHeads):
 
     def forward(self, depth: int, first: Tensor, carry: Tensor | None = None) -> Reading:
         """Classify a state, and say how likely it is to be left here."""
-        pooled = torch.tanh(self.pooler(first))
+        pooler, classifier = self.pooler, self.classifier
+        pooled = torch.tanh(linear(first, pooler.weight, pooler.bias))
         before = torch.zeros_like(pooled) if carry is None else carry
         halting = torch.cat((pooled, before), dim=-1)
-        for place in (0, 2, 4):  # as the sequence does, without the calls of its modules
-            layer: Any = self.halting[place]
+        for layer in self._inner:  # as the sequence does, without the calls of its modules
             halting = torch.tanh(linear(halting, layer.weight, layer.bias))
-        halting = self.halting[6](halting)
-        return Reading(self.classifier(pooled), halting.squeeze(-1).sigmoid(), pooled)
+        halting = linear(halting, self._outer[0].weight, self._outer[0].bias)
+        logits = linear(pooled, classifier.weight, classifier.bias)
+        return Reading(logits, halting.squeeze(-1).sigmoid(), pooled)
 
     def shape(self) -> dict[str, Any]:
         """The arguments that make heads of this shape again."""

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import adapters.windows
 import ews
-from adapters.windows import STATISTICS, Window, covariance_share, last, rolling
+from adapters.windows import STATISTICS, Window, covariance_share, last, last_on_host, rolling
 from ews.errors import InputTypeError, UnknownNameError, ValueRangeError, WindowError
 
 SHORTEST = {"mean": 1, "variance": 2, "trend": 2, "ac1": 3, "skewness": 3}
@@ -269,6 +269,21 @@ def test_last_is_the_end_of_rolling_in_the_order_asked_for(statistics: str | tup
     found = last(x[:, -8:], statistics=statistics)
     expected = rolling(x, window=8, statistics=statistics)
     np.testing.assert_allclose(found, torch.stack([values[:, -1] for values in expected.values()], 1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("length", [2, 3, 4, 9])
+def test_last_on_the_host_is_last(length: int) -> None:
+    x = torch.randn(40, length, generator=torch.Generator().manual_seed(length), dtype=torch.float64)
+    x[0], x[1], x[2, 0], x[3, -1], x[4, 1:] = 7.0, x[1] * 1e6 + 1e9, torch.nan, torch.inf, 1.0
+    for names in (("variance", "trend"), ("trend", "mean"), STATISTICS if length > 2 else ("mean",)):
+        given = x.numpy().copy()
+        found = last_on_host(given, statistics=names)
+        torch.testing.assert_close(
+            torch.from_numpy(found), last(x, statistics=names), rtol=1e-9, atol=1e-12, equal_nan=True
+        )
+        assert np.array_equal(given, x.numpy(), equal_nan=True)
+    with pytest.raises(WindowError):
+        last_on_host(x.numpy()[:, :1], statistics=("variance",))
 
 
 def test_the_usual_statistics() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from adapters._common.checks import read_share
 from adapters._common.publish import public
 from adapters.encoders.contract import EncoderPolicy, EncoderPromise, ExitView, Leave
-from adapters.encoders.distributions import dense_at_both_ends
+from adapters.encoders.distributions import dense_at_both_ends, largest_probability
 
 __all__ = ["ConfidenceExit"]
 
@@ -45,7 +45,7 @@ class ConfidenceExit(EncoderPolicy):
 
     def leave(self, view: ExitView) -> Leave | None:
         """Rows whose newest head is sure leave."""
-        return Leave(view.newest.softmax(-1).amax(-1) >= self.threshold)
+        return Leave(largest_probability(view.scores) >= self.threshold)
 
     def settings(self, layers: int, classes: int) -> tuple[Any, ...]:
         """From certainty, which none reaches, to the share of a class among all, dense near both."""

@@ -11,7 +11,7 @@ import numpy as np
 from adapters._common.checks import read_share
 from adapters._common.publish import public
 from adapters.encoders.contract import EncoderPolicy, EncoderPromise, ExitView, Leave
-from adapters.encoders.distributions import dense_at_both_ends
+from adapters.encoders.distributions import dense_at_both_ends, softmax_entropy
 
 __all__ = ["EntropyExit"]
 
@@ -46,8 +46,7 @@ class EntropyExit(EncoderPolicy):
 
     def leave(self, view: ExitView) -> Leave | None:
         """Rows whose newest head hesitates little leave."""
-        log = view.newest.log_softmax(-1)
-        return Leave(-(log.exp() * log).sum(-1) < self.threshold)
+        return Leave(softmax_entropy(view.scores) < self.threshold)
 
     def settings(self, layers: int, classes: int) -> tuple[Any, ...]:
         """From 0 to beyond the entropy of an even guess, dense near both."""

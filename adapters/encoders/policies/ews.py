@@ -14,7 +14,7 @@ from adapters._common.checks import read_count, read_share
 from adapters._common.publish import public
 from adapters.encoders.contract import EncoderPolicy, EncoderPromise, ExitView, Leave
 from adapters.heads.logistic import Logistic
-from adapters.windows import last
+from adapters.windows import last, last_on_host
 from ews.errors import UnknownNameError, ValueRangeError
 
 if TYPE_CHECKING:
@@ -85,19 +85,23 @@ class EWSEncoderExit(EncoderPolicy):
 
     def leave(self, view: ExitView) -> Leave | None:
         """Rows whose answer is likely enough to stand leave."""
-        if view.states is None or not self._fits:
+        if not self._fits:
             sure = view.logits[:, -self.window :].softmax(-1)
             mine = sure.gather(-1, view.newest.argmax(-1)[:, None, None].expand(-1, sure.shape[1], 1)).squeeze(-1)
             rising = last(mine, statistics="trend")[:, 0] >= 0
             return Leave((mine[:, -1] >= self.threshold) & rising)
         if view.depth not in self._fits:
             return None
-        found = trajectory_features(view.states, view.logits, window=self.window, features=self.features)
-        fit = self._fits[view.depth]
-        odds = found.numpy() @ fit.weight + fit.bias
-        with np.errstate(over="ignore"):
+        reached = range(max(1, view.depth + 1 - self.window) if self.features != "raw" else view.depth, view.depth + 1)
+        with np.errstate(all="ignore"):
+            each = [
+                view.once("signals", depth, lambda at: _signals(view.felt(at - 1), view.felt(at), view.said(at)))
+                for depth in reached
+            ]
+            fit = self._fits[view.depth]
+            odds = _features(each, self.features) @ fit.weight + fit.bias
             leaving = 1.0 / (1.0 + np.exp(-odds)) >= self.threshold  # NaN compares false
-        return Leave(torch.from_numpy(leaving)) if leaving.any() else None
+        return Leave(leaving) if leaving.any() else None
 
     def settings(self, layers: int, classes: int) -> tuple[Any, ...]:
         """Probabilities from above 1 to 0, dense near 1."""
@@ -142,24 +146,11 @@ def trajectory_features(states: Tensor, logits: Tensor, *, window: int, features
     Tensor of float64 of shape (rows, features)
         On the processor; NaN where a statistic is not defined.
     """
-    # For one row the time goes into calls, of which numpy's cost a third of torch's; of a device the answer would be
-    # waited for anyway.
     length = min(window, logits.shape[1])
+    said, felt = _exact(logits[:, -length:]), _exact(states[:, -length - 1 :])
     with np.errstate(all="ignore"):
-        said = _of_heads(_exact(logits[:, -length:]))
-        felt = _of_states(_exact(states[:, -length - 1 :]))
-        series = np.stack((*said, *felt), axis=1)
-        newest = series[..., -1]
-        if features == "raw":
-            return torch.from_numpy(np.ascontiguousarray(newest))
-        # Shorter windows have no memory and no skewness to speak of.
-        names = ("variance", "trend") if length < 4 else ("variance", "ac1", "skewness", "trend")
-        windowed = last(torch.from_numpy(series.reshape(-1, length)), statistics=names).numpy().reshape(len(series), -1)
-        odd = ~np.isfinite(windowed)
-        if odd.any():
-            windowed = np.where(odd & np.isfinite(newest).all(-1, keepdims=True), 0.0, windowed)
-    found = windowed if features == "windowed" else np.concatenate((windowed, newest), axis=1)
-    return torch.from_numpy(found)
+        each = [_signals(felt[:, place], felt[:, place + 1], said[:, place]) for place in range(length)]
+        return torch.from_numpy(_features(each, features))
 
 
 def _exact(values: Tensor) -> Array:
@@ -167,21 +158,39 @@ def _exact(values: Tensor) -> Array:
     return found
 
 
-def _of_heads(logits: Array) -> tuple[Array, Array]:
-    """Log-odds of the likeliest class, and entropy, of (rows, layers, classes)."""
-    moved = logits - logits.max(-1, keepdims=True)
+def _signals(before: Array, after: Array, said: Array) -> Array:
+    """Five signals of one layer, shape (rows, 5), of states (rows, width) around it and what its head says.
+
+    Log-odds of the likeliest class, entropy, and the first three of :data:`adapters.signals.SIGNALS`.
+    """
+    moved = said - said.max(-1, keepdims=True)
     weight = np.exp(moved)
     total = weight.sum(-1)
     log = np.log(total)  # of the likeliest class the negative log-probability
     odds = -log - np.log1p(-np.minimum(1.0 / total, 1.0 - 1e-12))
-    return odds, log - (weight * moved).sum(-1) / total
+    entropy = log - (weight * moved).sum(-1) / total
+    norm, earlier, update = _norm(after), _norm(before), after - before
+    earlier[earlier == 0.0] = np.nan
+    norm[norm == 0.0] = np.nan
+    cosine = np.einsum("rw,rw->r", after, before) / (norm * earlier)
+    return np.stack((odds, entropy, cosine, _norm(update) / earlier, np.log(norm)), axis=1)
 
 
-def _of_states(states: Array) -> tuple[Array, Array, Array]:
-    """The first three of :data:`adapters.signals.SIGNALS`, of (rows, layers + 1, width)."""
-    norms = np.sqrt(np.einsum("rlw,rlw->rl", states, states))
-    norms[norms == 0.0] = np.nan
-    later, earlier = states[:, 1:], states[:, :-1]
-    updates = later - earlier
-    cosines = np.einsum("rlw,rlw->rl", later, earlier) / (norms[:, 1:] * norms[:, :-1])
-    return cosines, np.sqrt(np.einsum("rlw,rlw->rl", updates, updates)) / norms[:, :-1], np.log(norms[:, 1:])
+def _norm(states: Array) -> Array:
+    found: Array = np.sqrt(np.einsum("rw,rw->r", states, states))
+    return found
+
+
+def _features(each: list[Array], features: str) -> Array:
+    """What is read of the signals of the newest layers, shape (rows, features)."""
+    newest, length = each[-1], len(each)
+    if features == "raw":
+        return newest
+    # Shorter windows have no memory and no skewness to speak of.
+    names = ("variance", "trend") if length < 4 else ("variance", "ac1", "skewness", "trend")
+    series = np.stack(each, axis=-1).reshape(-1, length)
+    windowed = last_on_host(series, statistics=names).reshape(len(newest), -1)
+    odd = ~np.isfinite(windowed)
+    if odd.any():
+        windowed = np.where(odd & np.isfinite(newest).all(-1, keepdims=True), 0.0, windowed)
+    return windowed if features == "windowed" else np.concatenate((windowed, newest), axis=1)

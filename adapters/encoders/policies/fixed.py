@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
+import numpy as np
 
 from adapters._common.checks import read_count, read_depth
 from adapters._common.publish import public
@@ -49,7 +49,7 @@ class FixedDepthExit(EncoderPolicy):
 
     def leave(self, view: ExitView) -> Leave | None:
         """All rows leave."""
-        return Leave(torch.ones(len(view.rows), dtype=torch.bool, device=view.logits.device))
+        return Leave(np.ones(len(view.rows), dtype=np.bool_))
 
     def settings(self, layers: int, classes: int) -> tuple[Any, ...]:
         """From all layers to one."""

@@ -10,8 +10,7 @@ import numpy as np
 from adapters._common.checks import read_share
 from adapters._common.publish import public
 from adapters.encoders.contract import EncoderPolicy, EncoderPromise, ExitView, Leave
-from adapters.encoders.distributions import dense_at_both_ends, hazards
-from ews.errors import ArgumentError, described
+from adapters.encoders.distributions import dense_at_both_ends, hazard
 
 __all__ = ["JEIPolicy"]
 
@@ -52,9 +51,11 @@ class JEIPolicy(EncoderPolicy):
 
     def leave(self, view: ExitView) -> Leave | None:
         """Rows whose hazard here reaches the threshold leave."""
-        if view.halting is None:
-            raise ArgumentError("heads", described("heads without gates"), "gated heads")
-        return Leave(hazards(view.halting)[:, -1] >= self.threshold)
+        gate = view.halts(view.depth)
+        spent = np.zeros(len(gate))
+        for depth in range(1, view.depth):
+            spent = spent + view.halts(depth)
+        return Leave(hazard(gate, spent) >= self.threshold)
 
     def settings(self, layers: int, classes: int) -> tuple[Any, ...]:
         """From above every hazard to 0."""

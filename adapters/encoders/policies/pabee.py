@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from adapters._common.checks import read_count
 from adapters._common.publish import public
@@ -50,9 +52,16 @@ class PabeePolicy(EncoderPolicy):
 
     def leave(self, view: ExitView) -> Leave | None:
         """Rows whose answer did not change over the last `patience` layers leave."""
-        answers = view.logits[:, -self.patience - 1 :].argmax(-1)
-        return Leave((answers == answers[:, -1:]).all(-1))
+        newest = view.once("answer", view.depth, _answers(view))
+        same = np.ones(len(newest), dtype=np.bool_)
+        for depth in range(view.depth - self.patience, view.depth):
+            same &= view.once("answer", depth, _answers(view)) == newest
+        return Leave(same)
 
     def settings(self, layers: int, classes: int) -> tuple[Any, ...]:
         """From the patience that never leaves to a single repetition."""
         return tuple(range(max(1, layers - 1), 0, -1))
+
+
+def _answers(view: ExitView) -> Callable[[int], np.ndarray[Any, Any]]:
+    return lambda depth: view.said(depth).argmax(-1)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 
 from adapters._common.checks import read_share
 from adapters._common.publish import public
 from adapters.encoders.contract import EncoderPolicy, EncoderPromise, ExitView, Leave
-from adapters.encoders.distributions import dense_at_both_ends, exit_cdf, exit_distribution
-from ews.errors import ArgumentError, UnknownNameError, described
+from adapters.encoders.distributions import dense_at_both_ends, exit_distribution
+from ews.errors import UnknownNameError
 
 __all__ = ["PonderPolicy"]
 
@@ -80,17 +79,25 @@ class PonderPolicy(EncoderPolicy):
 
     def leave(self, view: ExitView) -> Leave | None:
         """Rows leave by quantile or draw; the expectation is what they emit in the end."""
-        halting = view.halting
-        if halting is None:
-            raise ArgumentError("heads", described("heads without halting probabilities"), "ponder heads")
+        halts = view.halts(view.depth)
         if self.exit == "quantile":
-            return Leave(exit_cdf(halting)[:, -1] > self.q)
+            return Leave(1.0 - self._stays(view, view.depth) > self.q)
         if self.exit == "sample":
-            drawn = torch.from_numpy(self._drawn[view.rows, view.depth - 1]).to(halting.device, halting.dtype)
-            return Leave(drawn < halting[:, -1])
+            return Leave(self._drawn[view.rows, view.depth - 1] < halts)
+        halting = view.halting
+        assert halting is not None
         weights = exit_distribution(halting).unsqueeze(-1)
         mixed = (weights * view.logits.softmax(-1)).sum(1).log()
-        return Leave(torch.ones(len(halting), dtype=torch.bool, device=halting.device), mixed)
+        return Leave(np.ones(len(halts), dtype=np.bool_), mixed)
+
+    def _stays(self, view: ExitView, depth: int) -> Any:
+        """Probability of not having left after a layer, ∏ (1 − λ): one less what `exit_cdf` gives."""
+
+        def product(at: int) -> Any:
+            here = 1.0 - view.halts(at)
+            return here if at == 1 else self._stays(view, at - 1) * here
+
+        return view.once("stays", depth, product)
 
     def settings(self, layers: int, classes: int) -> tuple[Any, ...]:
         """Quantiles from 1, which none is above, to 0."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from adapters._common.checks import read_share
 from adapters._common.publish import public
@@ -56,7 +55,7 @@ class RandomDepthExit(EncoderPolicy):
     def leave(self, view: ExitView) -> Leave | None:
         """Rows whose draw for this layer is below the rate leave."""
         found = self._drawn[view.rows, view.depth - 1] < self.rate
-        return Leave(torch.from_numpy(found)) if found.any() else None
+        return Leave(found) if found.any() else None
 
     def settings(self, layers: int, classes: int) -> tuple[Any, ...]:
         """Rates from 0 to 1."""

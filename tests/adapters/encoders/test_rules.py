@@ -16,7 +16,9 @@ from adapters.encoders import (
     EntropyExit,
     EWSEncoderExit,
     ExitHeads,
+    ExitView,
     JEIPolicy,
+    Leave,
     PabeePolicy,
     PonderPolicy,
     encoder_policy_named,
@@ -28,6 +30,8 @@ from adapters.encoders.distributions import (
     exit_distribution,
     gated_distribution,
     hazards,
+    largest_probability,
+    softmax_entropy,
     softmax_statistics,
 )
 from adapters.encoders.heads import Reading
@@ -36,7 +40,7 @@ from adapters.encoders.run import run_batches
 from adapters.encoders.states import FirstTokenStates
 from adapters.signals import signals
 from adapters.windows import last
-from ews.errors import ArgumentError, UnknownNameError
+from ews.errors import ArgumentError, InputTypeError, UnknownNameError
 
 
 class Said(ExitHeads):
@@ -149,7 +153,8 @@ def test_distributions() -> None:
         slow_hazards.append(danger)
     assert torch.allclose(gated, torch.tensor(slow, dtype=torch.float64), atol=1e-12)
     assert torch.allclose(gated.sum(-1), torch.ones(50, dtype=torch.float64))
-    assert torch.allclose(hazards(halting), torch.tensor(slow_hazards, dtype=torch.float64), atol=1e-9)
+    assert np.allclose(hazards(halting.numpy()), slow_hazards, atol=1e-9)
+    assert np.allclose(exit_cdf(halting.numpy()), exit_cdf(halting).numpy(), atol=1e-15)
 
 
 def test_statistics_of_a_softmax_are_detached() -> None:
@@ -160,6 +165,51 @@ def test_statistics_of_a_softmax_are_detached() -> None:
         ordered, square = np.sort(row)[::-1], row**2 / (row**2).sum()
         wanted = [ordered[0], -(row * np.log(row)).sum(), ordered[0] - ordered[1], -(square * np.log(square)).sum()]
         assert np.allclose(mine, wanted, atol=1e-6)
+
+
+def test_one_row_is_worked_out_as_many_are() -> None:
+    logits = 6.0 * torch.randn(200, 5, generator=torch.Generator().manual_seed(1))
+    logits[:3, 0] += 1e4
+    logits[3] = 0.0
+    singly = torch.cat([softmax_statistics(row[None]) for row in logits])
+    torch.testing.assert_close(singly, softmax_statistics(logits), rtol=1e-12, atol=1e-14)
+    log = logits.double().log_softmax(-1)
+    assert np.allclose(largest_probability(logits.double().numpy()), log.exp().amax(-1).numpy(), rtol=1e-12)
+    entropy = -(log.exp() * log).sum(-1)
+    assert np.allclose(softmax_entropy(logits.double().numpy()), entropy.numpy(), rtol=1e-9, atol=1e-12)
+    for odd in (torch.nan, torch.inf, -torch.inf):  # nothing is sure of them, alone or not
+        spoiled = logits[:2].clone()
+        spoiled[0, 1] = odd
+        for found in (softmax_statistics(spoiled)[0], softmax_statistics(spoiled[:1])[0]):
+            assert found.isnan().any()
+
+
+def test_rules_that_read_no_gates_cost_none() -> None:
+    heads = heads_named("gated", width=6, classes=3, exits=5, seed=1)
+    asked: list[int] = []
+    gate = heads.gate
+    heads.gate = lambda depth, logits: asked.append(depth) or gate(depth, logits)  # type: ignore[method-assign]
+    states = torch.randn(4, 6, 6, generator=torch.Generator().manual_seed(0))
+    kept = FirstTokenStates(states)
+    for policy, wanted in ((ConfidenceExit(threshold=2.0), []), (JEIPolicy(threshold=2.0), [1, 2, 3, 4, 5])):
+        asked.clear()
+        run_batches(kept, [(np.arange(4), None)], 4, policy=policy, heads=heads)
+        assert asked == wanted
+
+
+def test_answers_of_another_shape_or_type_are_refused() -> None:
+    class Wrong(ConfidenceExit):
+        def leave(self, view: ExitView) -> Leave | None:
+            return Leave(self.said)  # type: ignore[attr-defined]
+
+    for said in (np.ones(2, dtype=np.bool_), torch.ones(4), np.ones(4), [True] * 4, np.ones((4, 1), dtype=np.bool_)):
+        rule = Wrong()
+        rule.said = said  # type: ignore[attr-defined]
+        with pytest.raises(InputTypeError, match=r"Leave\.rows"):
+            under(rule, answers("aaa", "aab", "aba", "bbb"))
+    for fine in (np.ones(4, dtype=np.bool_), torch.ones(4, dtype=torch.bool)):
+        rule.said = fine  # type: ignore[attr-defined]
+        assert under(rule, answers("aaa", "aab", "aba", "bbb")).report.depths.tolist() == [1] * 4
 
 
 def test_entropy_and_confidence() -> None:
