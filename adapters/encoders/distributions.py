@@ -164,7 +164,8 @@ def softmax_statistics(logits: Tensor) -> Tensor:
     Returns
     -------
     Tensor of shape (..., 4)
-        In float64: greatest probability, entropy, distance of the two greatest, and entropy of the renormalised squares.
+        Greatest probability, entropy, distance of the two greatest, and entropy of the renormalised squares, in
+        float64.
 
     Examples
     --------
