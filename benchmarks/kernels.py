@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-import numba
 import numpy as np
 import pandas as pd
 
@@ -15,7 +14,6 @@ from ews._kernels import moments
 from ews._kernels.autoregression import draw_ar1
 from ews._kernels.kendall import kendall_rows
 from ews._kernels.moments import rolling_moments
-from ews._kernels.outwards import scan_left, scan_right
 from ews._kernels.random import fill_normal, new_state
 from ews._kernels.smooth import smooth_reflect
 
@@ -68,31 +66,33 @@ def against_pandas(n: int, window: int) -> None:
     print(f"  {'pandas':24}{times['pandas'] / n * 1e9:8.2f} ns/sample, {ratio:.1f} x")
 
 
-@numba.njit
-def _stages(upto: int, repeats: int, x: np.ndarray, start: np.ndarray, middle: np.ndarray, work: np.ndarray) -> None:
-    count, first = moments._BLOCK, 16
-    for _ in range(repeats):
-        scan_left(x, first, count + 1, x[0], 1, 4, start, work, moments._LEFT, moments._LATER)
-        scan_right(x, 400, count + 1, x[0], 1, 4, start, work, moments._RIGHT, moments._EARLIER)
-        if upto > 0:
-            moments._finish(middle, 0.0, 500, count, work)
-        if upto > 1:
-            moments._finish_high(middle, 500, count, work)
-        if upto > 2:
-            moments._finish_pairs(middle, 499, count, work)
-
-
 def stages() -> None:
-    """What the steps of a block of outputs add to its time, all in the first-level cache."""
-    x = np.random.default_rng(1).normal(size=1000)
-    given = (x, np.zeros(5), np.full(5, 1e3), np.ones(moments._END))
-    names = ("sums outwards, left and right", "mean, variance", "skewness, kurtosis", "correlation")
-    repeats = 5000
-    times = medians({name: partial(_stages, upto, repeats, *given) for upto, name in enumerate(names)}, 31)
+    """What each statistic adds to the time of a pass, all within the second-level cache, beside writing them."""
+    n, window = 12_000, 500
+    x = np.random.default_rng(1).normal(size=(1, n))
+    passes = {
+        "mean, variance": (1,),
+        "skewness": (1, 2),
+        "kurtosis": (1, 2, 3),
+        "correlation": (1, 2, 3, 4),
+    }
+    out = {name: moments.statistics_array(len(codes), 1, n) for name, codes in passes.items()}
+    cases: dict[str, Callable[[], object]] = {
+        name: partial(_repeat, 40, partial(rolling_moments, x, window, 1, np.array(codes), out[name]))
+        for name, codes in passes.items()
+    }
+    times = medians({**cases, "writing four": partial(_repeat, 40, partial(out["correlation"].fill, 1.0))}, 31)
+    written = times.pop("writing four")
     before = 0.0
     for name, seconds in times.items():
-        print(f"  {name:32}{(seconds - before) / repeats / moments._BLOCK * 1e9:8.2f} ns/sample")
+        print(f"  {name:32}{(seconds - before) / 40 / n * 1e9:8.2f} ns/sample more")
         before = seconds
+    print(f"  {'writing four':32}{written / 40 / n * 1e9:8.2f} ns/sample")
+
+
+def _repeat(times: int, call: Callable[[], object]) -> None:
+    for _ in range(times):
+        call()
 
 
 def rows() -> None:

@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import lower_builtin, type_callable
 
-__all__ = ["inverse_root", "multiply_add"]
+__all__ = ["inverse_root", "inverse_root_of", "multiply_add"]
 
 
 def multiply_add(a: float, b: float, c: float) -> float:
@@ -25,7 +25,11 @@ def multiply_add(a: float, b: float, c: float) -> float:
 
 @type_callable(multiply_add)  # type: ignore[untyped-decorator]
 def _type(context: Any) -> Callable[[Any, Any, Any], Any]:
-    return lambda a, b, c: types.float64(types.float64, types.float64, types.float64)
+    def typer(a: Any, b: Any, c: Any) -> Any:
+        numbers = all(isinstance(each, types.Number) for each in (a, b, c))
+        return types.float64(types.float64, types.float64, types.float64) if numbers else None
+
+    return typer
 
 
 @lower_builtin(multiply_add, types.float64, types.float64, types.float64)  # type: ignore[untyped-decorator]
@@ -48,25 +52,34 @@ def _type_inverse_root(context: Any) -> Callable[[Any], Any]:
 
 @lower_builtin(inverse_root, types.float64)  # type: ignore[untyped-decorator]
 def _lower_inverse_root(context: Any, builder: Any, of: Any, arguments: Any) -> Any:
+    double = arguments[0].type
+    return inverse_root_of(
+        builder,
+        arguments[0],
+        double,
+        ir.IntType(64),
+        lambda value: ir.Constant(double, value),
+        lambda x, y, z: _lower(context, builder, of, (x, y, z)),
+    )
+
+
+def inverse_root_of(
+    builder: Any, a: Any, double: Any, word: Any, number: Callable[[float], Any], add_product: Callable[..., Any]
+) -> Any:
     """Halve and negate the exponent for a first guess (Moroz et al. 2018, Computation 6, 22), then refine it thrice.
 
     A root and a division take some 25 cycles of the one unit that does them; this takes 7 of units that idle.
     """
-    (a,) = arguments
-    double, word = a.type, ir.IntType(64)
 
-    def number(value: float) -> Any:
-        return ir.Constant(double, value)
+    def whole(value: int) -> Any:
+        return ir.Constant(word, [value] * word.count if isinstance(word, ir.VectorType) else value)
 
-    def multiply_add_of(x: Any, y: Any, z: Any) -> Any:
-        return _lower(context, builder, of, (x, y, z))
-
-    half = builder.lshr(builder.bitcast(a, word), ir.Constant(word, 1))
-    guess = builder.bitcast(builder.sub(ir.Constant(word, 0x5FE6ED2102DCBFDA), half), double)  # within 3.5 %
+    half = builder.lshr(builder.bitcast(a, word), whole(1))
+    guess = builder.bitcast(builder.sub(whole(0x5FE6ED2102DCBFDA), half), double)  # within 3.5 %
     square = builder.fmul(builder.fmul(a, number(-0.5)), guess)
-    root = builder.fmul(guess, multiply_add_of(square, guess, number(1.50087895511633457)))  # within 0.1 %
+    root = builder.fmul(guess, add_product(square, guess, number(1.50087895511633457)))  # within 0.1 %
     for series in (number(0.375), None):  # with e = 1 − a r², 1 / sqrt(a) = r (1 + e/2 + 3/8 e² + …)
-        short = multiply_add_of(builder.fneg(builder.fmul(a, root)), root, number(1.0))
-        factor = multiply_add_of(series, short, number(0.5)) if series else number(0.5)
-        root = multiply_add_of(builder.fmul(root, short), factor, root)
+        short = add_product(builder.fneg(builder.fmul(a, root)), root, number(1.0))
+        factor = add_product(series, short, number(0.5)) if series else number(0.5)
+        root = add_product(builder.fmul(root, short), factor, root)
     return root

@@ -2,8 +2,9 @@
 
 Reference: Knight (1966), J. Am. Stat. Assoc. 61, 436.
 
-Values are sorted as whole numbers of the same order: blocks of a few by counting, all against all, in vector registers
-and without a branch, then by merging runs from both ends at once.
+Rows of a few hundred values are not sorted at all: their pairs are compared, each with each, as whole numbers of 32
+bits. Longer ones are sorted as whole numbers of the same order: blocks of a few by counting, all against all, in vector
+registers and without a branch, then by merging runs from both ends at once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._kernels.jit import kernel
+from ews._kernels.pair_counts import WIDTH, falling_pairs
 
 __all__ = ["kendall_pair", "kendall_rows"]
 
@@ -22,6 +24,9 @@ IntArray = npt.NDArray[np.int64]
 
 _BLOCK = 32  # values sorted by counting before merging starts
 _LAST = 2**63 - 1  # above the key of every number: fills the last block
+_FEW = 1024  # values whose pairs are compared, each with each, sooner than they are sorted
+_MOST = 2**31 - 32  # largest key of 32 bits
+_FAR = 1e300  # differences of what lies beyond may overflow
 
 
 @kernel
@@ -138,6 +143,35 @@ def _falling_and_tied(
 
 
 @kernel
+def _order_of(bits: int) -> int:
+    """The bits of a number as an integer of the same order, and back."""
+    return bits ^ ((bits >> 63) & _LAST)
+
+
+@kernel
+def _falling_of_few(values: FloatArray, bits: IntArray, small: npt.NDArray[np.int32], count: int) -> int:
+    """How many pairs of a few values fall; −1 where two of them share a key of 32 bits, and may be equal.
+
+    `bits` is the memory of `values`. Keys are places between the lowest value and the highest.
+    """
+    low, high = _LAST, -_LAST
+    for k in range(count):
+        key = _order_of(bits[k])
+        low, high = min(low, key), max(high, key)
+    ends = np.empty(2)
+    ends.view(np.int64)[0], ends.view(np.int64)[1] = _order_of(low), _order_of(high)
+    if not (ends[0] > -_FAR and ends[1] < _FAR and ends[1] - ends[0] > 1.0 / _FAR):
+        return -1
+    lowest, scale = ends[0], _MOST / (ends[1] - ends[0])
+    for k in range(count):
+        small[k] = np.int32((values[k] - lowest) * scale)
+    size = (count + WIDTH - 1) // WIDTH * WIDTH
+    for k in range(count, size):
+        small[k] = _MOST + 1 + k - count  # what fills the last vector rises
+    return falling_pairs(small, size)
+
+
+@kernel
 def _tied_pairs(keys: IntArray) -> int:
     """Number of pairs of equal keys in a sorted array."""
     neighbours = 0
@@ -169,6 +203,7 @@ def kendall_rows(y: FloatArray, out: FloatArray) -> None:
     keys = kept.view(np.int64)
     spare = np.empty(n + _BLOCK, dtype=np.int64)
     rank = np.empty(2 * _BLOCK, dtype=np.int64)
+    small = np.empty(_FEW + WIDTH, dtype=np.int32)
     for row in range(rows):
         count = 0
         for t in range(n):
@@ -176,7 +211,11 @@ def kendall_rows(y: FloatArray, out: FloatArray) -> None:
             kept[count] = value
             count += 0 if math.isnan(value) else 1
         pairs = count * (count - 1) // 2
-        falling, tied = _falling_and_tied(kept, keys, spare, rank, count)
+        falling, tied = -1, 0
+        if 2 <= count <= _FEW:
+            falling = _falling_of_few(kept, keys, small, count)
+        if falling < 0:
+            falling, tied = _falling_and_tied(kept, keys, spare, rank, count)
         untied = pairs - tied
         if untied <= 0:
             out[row] = np.nan

@@ -97,13 +97,14 @@ def read_rows(x: Any, axis: int = -1, *, argument: str = "x", dim: Any = None) -
     if array.ndim == 0:
         raise InputTypeError(argument, described("a single number"), "a series: at least one dimension")
     along = 0 if frame or polar else _read_axis(axis, array.ndim) if named is None else list(x.dims).index(named)
-    moved = np.moveaxis(array, along, -1)
+    last = along == array.ndim - 1
+    moved = array if last else np.moveaxis(array, along, -1)
     if moved.shape[-1] == 0:
         raise SeriesTooShortError(argument, described("an empty series"), "at least one observation")
     shape = moved.shape
 
     def restore(rows: FloatArray) -> Any:
-        values = np.moveaxis(rows.reshape(shape), -1, along)
+        values = rows.reshape(shape) if last else np.moveaxis(rows.reshape(shape), -1, along)
         if pandas is not None and isinstance(x, pandas.Series):
             return pandas.Series(values, index=x.index, name=x.name)
         if pandas is not None and isinstance(x, pandas.DataFrame):

@@ -129,7 +129,7 @@ class Windows:
 def _rolling(rows: FloatArray, window: int, min_count: int, lag: int, codes: list[int]) -> FloatArray:
     from ews._kernels import moments
 
-    out = np.empty((len(codes), *rows.shape))
+    out = moments.statistics_array(len(codes), *rows.shape)
     which = np.array(codes, dtype=np.int64)
     threads = min(thread_count(), rows.shape[0]) if rows.size >= _WORTH_THREADS else 1
 

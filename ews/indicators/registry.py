@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -209,7 +210,8 @@ def get(name: str) -> Indicator:
     'down'
     """
     _load()
-    return _registry[checks.choice("indicators", name, names())]
+    known = _registry.get(name) if type(name) is str else None
+    return known or _registry[checks.choice("indicators", name, names())]
 
 
 def names() -> tuple[str, ...]:
@@ -230,6 +232,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_registry, key=_place))  # sorting keeps the order within a family
 
 
+@cache
 def _load() -> None:
     """Import the families, each of which registers its indicators."""
     for family in _FAMILIES:

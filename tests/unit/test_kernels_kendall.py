@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import pytest
 import scipy.stats
 
 from ews._kernels.kendall import kendall_pair, kendall_rows
+from ews._kernels.pair_counts import falling_pairs
 from tests.reference import naive
 
 
@@ -70,3 +72,42 @@ def test_pairs_without_variation_are_nan() -> None:
     assert np.isnan(kendall_pair(np.ones(5), np.arange(5.0)))
     assert np.isnan(kendall_pair(np.arange(5.0), np.ones(5)))
     assert np.isnan(kendall_pair(np.ones(1), np.ones(1)))
+
+
+def _awkward(n: int) -> dict[str, np.ndarray]:
+    """Rows whose places between the lowest and the highest value do not tell all of them apart, or do not exist."""
+    rng = np.random.default_rng(n)
+    x = rng.normal(size=n)
+    return {
+        "one far out": np.where(np.arange(n) == n // 2, 1e12, x),
+        "beyond all differences": rng.uniform(-1.0, 1.0, n) * 1.7e308,
+        "beneath all differences": x * 1e-310,
+        "infinite": np.where(np.arange(n) == 3, np.inf, x),
+        "two equal": np.where(np.arange(n) == n - 1, x[0], x),
+        "whole numbers": rng.integers(-5, 5, n).astype(float),
+        "both zeros": np.where(rng.random(n) < 0.5, 0.0, -0.0) + np.where(rng.random(n) < 0.3, x, 0.0),
+        "neighbouring numbers": 1.0 + np.spacing(1.0) * rng.integers(0, 2 * n, n),
+        "falling": -np.arange(n) * 0.1,
+        "one level": np.full(n, 0.3),
+    }
+
+
+@pytest.mark.parametrize("n", [4, 16, 17, 63, 129, 1030])
+@pytest.mark.parametrize("name", _awkward(9))
+def test_keys_of_few_bits_never_decide_what_they_do_not_tell_apart(n: int, name: str) -> None:
+    row = _awkward(n)[name]
+    expected = naive.kendall_tau_b(np.arange(n), np.unique(row, return_inverse=True)[1])
+    np.testing.assert_allclose(_tau(row), [expected], rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("size", [16, 32, 48, 160, 512])
+def test_counted_pairs_equal_their_plain_twin(size: int) -> None:
+    compiled = numba.njit(lambda keys, size: falling_pairs(keys, size))
+    rng = np.random.default_rng(size)
+    for _ in range(20):
+        keys = rng.permutation(np.linspace(0, 2**31 - 1, size).astype(np.int32))
+        assert compiled(keys, size) == falling_pairs(keys, size) >= 0
+        i, j = rng.choice(size, 2, replace=False)
+        keys[i] = keys[j]
+        assert compiled(keys, size) == falling_pairs(keys, size) == -1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ews
-from ews._kernels.moments import rolling_moments, rolling_moments_gappy
+from ews._kernels.moments import rolling_moments, rolling_moments_gappy, statistics_array
 from tests.reference import naive
 
 ALL = (0, 1, 2, 3, 4)
@@ -62,6 +62,45 @@ def test_rows_are_the_same_on_any_number_of_threads(threads: int, monkeypatch: p
     monkeypatch.setenv("EWS_NUM_THREADS", str(threads))
     found = ews.rolling(rows, window=300, indicators=("variance", "ac1"))
     np.testing.assert_array_equal([found["variance"], found["ac1"]], _moments(rows, 300, which=(1, 4)))
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("lag", [1, 2])
+def test_statistics_are_the_same_wherever_they_are_written(lag: int) -> None:
+    """Long answers go past the cache where lines of it allow: none, some or all."""
+    which, x = np.array(ALL), np.random.default_rng(4).normal(size=(1, 150_001))
+    whole = statistics_array(len(ALL), 1, x.size)
+    memory = np.full(len(ALL) * x.size + 9, -1.0)
+    odd = memory[-(memory.ctypes.data // 8) % 8 + 1 :][: len(ALL) * x.size].reshape(len(ALL), 1, -1)
+    for out in (whole, odd):
+        rolling_moments(x, 301, lag, which, out)
+    np.testing.assert_array_equal(whole, odd)
+    np.testing.assert_array_equal(whole, np.concatenate([_moments(x[0], 301, lag, (code,)) for code in ALL]))
+    assert memory[-1] == -1.0
+
+
+@pytest.mark.parametrize("window", [12, 60, 93, 100])
+@pytest.mark.parametrize("lag", [1, 5])
+def test_many_rows_with_gaps_and_levels_equal_each_by_itself(window: int, lag: int) -> None:
+    """More rows than lanes, in which those that need mending share tiles with those that do not."""
+    rows = np.random.default_rng(7).normal(size=(11, 100))
+    rows[2] = 3.0
+    rows[3, 20:90] = -1.5
+    rows[5, [0, 50]] = np.nan, np.inf
+    rows[6] = np.nan
+    rows[8, 99] = -np.inf
+    rows[9] *= 1e-200
+    together = _moments(rows, window, lag)
+    for row, values in enumerate(rows):
+        np.testing.assert_array_equal(together[:, row], _moments(values, window, lag)[:, 0])
+        for t in range(window - 1, 100):
+            inside = values[t - window + 1 : t + 1]
+            if not np.isfinite(inside).all():
+                assert np.isnan(together[:, row, t]).all()
+            elif (inside == inside[0]).all():
+                np.testing.assert_array_equal(together[:, row, t], [inside[0], 0.0, np.nan, np.nan, np.nan])
+            elif row != 9:
+                assert np.isclose(together[1, row, t], inside.var(ddof=1), rtol=1e-12)
 
 
 @pytest.mark.parametrize("window", [5, 33, 120])
