@@ -9,17 +9,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
+import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.extending import lower_builtin, type_callable
 
 __all__ = ["inverse_root", "inverse_root_of", "multiply_add"]
 
+FloatArray = npt.NDArray[np.float64]
 
-def multiply_add(a: float, b: float, c: float) -> float:
-    """a · b + c (in plain Python: with two roundings)."""
+
+@overload
+def multiply_add(a: float, b: float, c: float) -> float: ...
+@overload
+def multiply_add(a: FloatArray | float, b: FloatArray | float, c: FloatArray) -> FloatArray: ...
+def multiply_add(a: Any, b: Any, c: Any) -> Any:
+    """a · b + c of numbers or of lanes (in plain Python: with two roundings)."""
     return a * b + c
 
 

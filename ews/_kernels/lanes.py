@@ -135,7 +135,7 @@ _LANES = _Lanes()
 _FLOATS, _INTS = types.Array(types.float64, 1, "C"), types.Array(types.int64, 1, "C")
 
 
-@register_model(_Lanes)  # type: ignore[untyped-decorator]
+@register_model(_Lanes)
 class _Model(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, _VECTOR)
@@ -211,7 +211,7 @@ def _compile(function: Any, result: Any, *kinds: Any) -> Callable[[Lower], Lower
             typer.__signature__ = inspect.Signature(names)  # type: ignore[attr-defined]
         return typer
 
-    return lambda lower: lower_builtin(function, *kinds)(lower)  # type: ignore[no-any-return]
+    return lambda lower: lower_builtin(function, *kinds)(lower)
 
 
 def _arithmetic(function: Any, emit: Callable[..., Any]) -> None:
