@@ -75,9 +75,9 @@ class Bench(collapse.Bench):
             drawn = self._openings(ROWS * TUNING[name])[place * ROWS : (place + 1) * ROWS]
             seed = collapse.SEED + 1000 + place
         else:
-            collapse.SEED = SEED + 1000 * (500 if kind == "skipped" else place)
+            collapse.SEED = SEED + 1000 * {"healthy": place, "fitting": 600 + place, "skipped": 500, "tried": 700}[kind]
             drawn, seed = self._openings(ROWS), collapse.SEED + 1
-        if kind == "skipped":
+        if kind in ("skipped", "tried"):
             policy = Recorded(self.setting.start, **list(self.setting.cases.values())[place])
         else:
             policy = Recorded(10**9, depth=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ews._common import checks
 from ews._common.plain import plain
 from ews._common.times import as_times
+from ews._monitor import saved_parts as parts
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
 
 __all__ = ["Clock"]
@@ -78,25 +79,13 @@ class Clock:
     @classmethod
     def from_dict(cls, saved: Any) -> Clock:
         """From what :meth:`to_dict` gave."""
-        if not isinstance(saved, dict) or set(saved) != {"timed", "newest"}:
-            raise ArgumentError("clock", saved, "what Monitor.to_dict gave")
+        kept = parts.parts(saved, ("timed", "newest"), "a clock")
         clock = cls()
-        clock.timed = None if saved["timed"] is None else checks.flag("clock.timed", saved["timed"])
-        newest = saved["newest"]
+        clock.timed = None if kept["timed"] is None else checks.flag("clock.timed", kept["timed"])
         if clock.timed:
-            clock.newest = _instant(newest) if isinstance(newest, str) else checks.number("clock.newest", newest)
-        elif newest is not None:
-            raise ArgumentError("clock.newest", newest, "None, where observations have no times")
+            clock.newest = parts.instant("clock.newest", kept["newest"])
+            if isinstance(clock.newest, float) and not math.isfinite(clock.newest):
+                raise parts.unusable("clock.newest", kept["newest"])
+        elif kept["newest"] is not None:
+            raise parts.unusable("clock.newest", kept["newest"])
         return clock
-
-
-def _instant(text: str) -> Any:
-    """A date that is written out: numpy reads "now" and "NaT" as well."""
-    found: Any
-    try:
-        found = np.datetime64(text, "ns")
-    except ValueError:
-        found = np.datetime64("NaT", "ns")
-    if np.isnat(found) or not re.match(r"-?\d", text):
-        raise ArgumentError("clock.newest", text, "what Monitor.to_dict gave")
-    return found

@@ -15,7 +15,8 @@ from ews._common.progress import ProgressOption, reported
 from ews._common.publish import public
 from ews._common.seeds import resolve_seed
 from ews._common.times import as_times
-from ews._common.transforms import NAMES, Transform, name_of, transformed
+from ews._common.transforms import Transform, name_of, transformed
+from ews._monitor import saved_parts as parts
 from ews._monitor import saving
 from ews._monitor.calibration import calibrated, calibrated_on_runs, levels_from, signed
 from ews._monitor.engine import MEASURES, Engine
@@ -464,29 +465,24 @@ class IndicatorMonitor:
         """
         given: Any = saved
         if not isinstance(given, dict) or given.get("monitor") != _FORMAT:
-            raise InputTypeError("saved", described(f"a {type(saved).__name__} of another kind"), "what to_dict gave")
-        fields = {"monitor", "config", "calibration", "engine", "state", "watched", "timed"}
-        if fields != set(saved) or not isinstance(saved["config"], dict):
-            raise ArgumentError(
-                "saved", described("a dictionary that lacks a part, or has others"), "what to_dict gave"
-            )
-        config = {"transform": None, **saved["config"]}  # version 0.1 had none
-        if set(config) != set(MonitorConfig.__dataclass_fields__):
-            raise ArgumentError("saved", described("a configuration of other fields"), "what to_dict gave")
-        name = config.pop("transform")
-        if name is not None and name not in NAMES and name_of(transform) != name:
-            given = "no function" if transform is None else name_of(transform)
-            raise ArgumentError("transform", described(str(given)), f"{name}, the function that this monitor had")
-        monitor = cls(**config, transform=name if name in NAMES else transform if name is not None else None)
-        if saved["calibration"] is not None:
-            monitor._calibration = saving.loaded_calibration(saved["calibration"], monitor._config)
-        saving.read_engine(monitor._engine, saved["engine"])
-        if saved["state"] is not None:
-            monitor._state = saving.loaded_state(saved["state"], monitor._config)
-        monitor._watched = checks.whole("watched", saved["watched"], least=0)
-        if not isinstance(saved["timed"], bool):
-            raise ArgumentError("timed", saved["timed"], "what to_dict gave")
-        monitor._timed = saved["timed"]
+            raise parts.of_another_kind(given)
+        kept = parts.parts(
+            given, ("monitor", "config", "calibration", "engine", "state", "watched", "timed"), "a monitor"
+        )
+        if not isinstance(kept["config"], dict):
+            raise parts.unusable("config", kept["config"])
+        config = {"transform": None, **kept["config"]}  # version 0.1 had none
+        config = parts.parts(config, MonitorConfig.__dataclass_fields__, "a configuration")
+        monitor = cls(**{**config, "transform": parts.transform(config["transform"], transform)})
+        if kept["calibration"] is not None:
+            monitor._calibration = saving.loaded_calibration(kept["calibration"], monitor._config)
+        saving.read_engine(monitor._engine, kept["engine"])
+        if kept["state"] is not None:
+            monitor._state = saving.loaded_state(kept["state"], monitor._config)
+        monitor._watched = parts.count("watched", kept["watched"])
+        if not isinstance(kept["timed"], bool):
+            raise parts.unusable("timed", kept["timed"])
+        monitor._timed = kept["timed"]
         return monitor
 
     def __repr__(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import warnings
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -12,9 +13,10 @@ import numpy.typing as npt
 
 from ews._common import checks
 from ews._common.publish import public
-from ews._common.transforms import NAMES, Transform, name_of, transformed
+from ews._common.transforms import Transform, name_of, transformed
 from ews._kernels import sequential_step as step
-from ews._monitor import keeping
+from ews._monitor import saved_parts as parts
+from ews._monitor import saving
 from ews._monitor.clock import Clock
 from ews._monitor.indicator_monitor import IndicatorMonitor
 from ews._monitor.learning import learned
@@ -34,6 +36,16 @@ _OVERSHOOT = 1.03
 _SHORTEST, _LONGEST = 20, 1_000_000  # references
 _AT_ONCE = 65_536  # values whose evidence is held whole
 _FEW = 64  # values that are taken in one by one rather than compiled
+
+
+def _former(options: dict[str, Any]) -> IndicatorMonitor:
+    """The monitor of indicators, which was called Monitor."""
+    warnings.warn(
+        "ews.Monitor with these options is now ews.IndicatorMonitor, and will be refused in a later release",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return IndicatorMonitor(**options)
 
 
 def _without_self(method: Callable[..., None]) -> inspect.Signature:
@@ -128,7 +140,7 @@ class Monitor:
     def __new__(cls, **options: Any) -> Any:
         """Make the monitor, or the former one where its options are given."""
         if IndicatorMonitor.has_options(options):
-            return keeping.former(options)
+            return _former(options)
         return super().__new__(cls)
 
     def __init__(
@@ -314,7 +326,7 @@ class Monitor:
         >>> again.update(3.0) == monitor.update(3.0)
         True
         """
-        return keeping.saved(
+        return saving.saved_monitor(
             self._config, self._names, self._state, self._learning, self._apart, self._seen, self._clock.to_dict()
         )
 
@@ -344,14 +356,10 @@ class Monitor:
         See :meth:`to_dict`.
         """
         given: Any = saved
-        if isinstance(given, Mapping) and given.get("monitor") == keeping.FORMER:
+        if isinstance(given, Mapping) and given.get("monitor") == saving.FORMER:
             return IndicatorMonitor.from_dict(dict(given), transform=transform)
-        kept = keeping.read(saved)
-        name = kept.config["transform"]
-        if name is not None and name not in NAMES and name_of(transform) != name:
-            given = "no function" if transform is None else str(name_of(transform))
-            raise ArgumentError("transform", described(given), f"{name}, the function that this monitor had")
-        monitor = cls(**{**kept.config, "transform": name if name in NAMES or name is None else transform})
+        kept = saving.read_monitor(saved)
+        monitor = cls(**{**kept.config, "transform": parts.transform(kept.config["transform"], transform)})
         monitor._names, monitor._state, monitor._learning = kept.names, kept.state, kept.learning
         monitor._apart, monitor._seen = kept.apart, kept.seen
         monitor._clock = Clock.from_dict(kept.clock)

@@ -30,6 +30,9 @@ __all__ = [
 
 _OPERATORS = ("!=", ">=", "<=", "==", "=", ">", "<")
 _MANY = 12
+_TITLE = 50  # rows in which a heading is looked for that was not taken for one
+_WIDE = 5  # columns called times that make a table which lies on its side
+_YEAR = re.compile(r"[A-Za-z]{0,3}[._]?(1[6-9]|20)[0-9]{2}")
 
 
 def listed(argument: str, given: Any) -> tuple[str, ...]:
@@ -52,6 +55,10 @@ def column(grid: Grid, argument: str, name: str) -> int:
     """The place of a column; a name that stands twice is refused."""
     places = [place for place, one in enumerate(grid.names) if one == name]
     if not places:
+        line = _heading_below(grid, name)
+        if line is not None:
+            where = f"{'row' if grid.typed else 'line'} {line}, which holds it, is the heading"
+            raise ArgumentError(argument, name, f"{_quoted(grid.names)}; or {option('skip', line - 1)}, if {where}")
         raise UnknownNameError(argument, name, dict.fromkeys(grid.names))
     if len(places) > 1:
         where = " and ".join(str(place + 1) for place in places)
@@ -61,6 +68,18 @@ def column(grid: Grid, argument: str, name: str) -> int:
             "a name that one column has: rename the others",
         )
     return places[0]
+
+
+def _heading_below(grid: Grid, name: str) -> int | None:
+    """The line of a heading with that name, below what was taken for the heading."""
+    for row in range(min(len(grid), _TITLE)):
+        if any(one[row] == name for one in grid.columns):
+            return grid.lines[row]
+    for said in grid.left_out:
+        found = re.fullmatch(r"(?:row|line) (\d+) below the heading, without a number: '(.*)'", said)
+        if found is not None and name in found[2].split(", "):
+            return int(found[1])
+    return None
 
 
 def columns(grid: Grid, argument: str, names: Sequence[str]) -> list[int]:
@@ -125,8 +144,11 @@ def _only(grid: Grid, time: Sequence[int], taken: Sequence[int], missing: Codes)
     numeric = [place for place in others if is_numeric(grid.columns[place], missing)]
     names = [grid.names[place] for place in others]
     if not numeric:
-        given = described("a file without a column of numbers" if names else "a file without another column")
-        raise InputTypeError("value", given, f"numbers in {_quoted(names)}" if names else "a column of values")
+        if not names:
+            raise InputTypeError("value", described("a file without another column"), "a column of values")
+        held = [_held(grid, place, missing) for place in others if _odd(grid, place, missing) is not None]
+        given = described("; ".join(("a file without a column of numbers", *held[:3])))
+        raise InputTypeError("value", given, f"numbers alone in {_quoted(names)}: units belong into the heading")
     likely = [place for place in numeric if not _timely(grid, place, alone=len(others) == 1)]
     if len(numeric) == 1 and not likely:
         name = grid.names[numeric[0]]
@@ -142,7 +164,10 @@ def _only(grid: Grid, time: Sequence[int], taken: Sequence[int], missing: Codes)
     shown = [grid.names[place] for place in (likely or numeric)]
     shown = [name for name in shown if not called_time(name)] or shown
     allowed = f"one or more of {_quoted([grid.names[place] for place in numeric])} (as in {option('value', shown[0])})"
-    if not time:
+    if len(numeric) >= _WIDE and all(has_date(name) or _YEAR.fullmatch(name) for name in shown):
+        called = f"the columns {_quoted(shown[:3])}, … are called times, so turn the table"
+        allowed = f"a row for each time: {called}; or {allowed}"
+    elif not time:
         allowed += ", and time=… for the column of times"
     held = [_held(grid, place, missing) for place in numeric if _odd(grid, place, missing) is not None]
     given = "".join(("no column, and the file has several", *(f"; {one}" for one in held[:3])))

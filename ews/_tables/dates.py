@@ -52,6 +52,7 @@ _MONTHS = {
     for names in (calendar.month_name, calendar.month_abbr) for number, name in enumerate(names) if name
 } | {"sept": 9}  # fmt: skip
 _ALLOWED = "numbers, or dates such as 2015-06-01"
+_OTHER_LANGUAGE = "months are read in English: put their numbers, as in 2015-03"
 
 
 class Times(NamedTuple):
@@ -133,8 +134,7 @@ def _one(grid: Grid, place: int, how: Notation, missing: Codes, remarks: list[st
         written = from_text(np.array(cells, dtype=object))
         if written is not None:
             return Times(pd.Series(written.astype("datetime64[ns]")), name, f"dates written as {cells[0]}")
-        hint = f"{_ALLOWED}, alike in all rows; {option('date_format', _format_of(cells))} names another notation"
-        raise InputTypeError("time", error.given, hint) from None
+        raise InputTypeError("time", error.given, f"{_ALLOWED}, alike in all rows; {_way(cells)}") from None
     return Times(found, name, "numbers")
 
 
@@ -170,11 +170,13 @@ def _dashed(found: re.Match[str]) -> str:
 def _refuse_seasons(grid: Grid, place: int) -> None:
     """Refuse 2001/02, 2002/03, …: winters that look like months."""
     cells = grid.columns[place]
-    parts = [re.fullmatch(r"([0-9]{4})[-/]([0-9]{2})", cell) for cell in cells]
-    if len(cells) > 1 and all(one and (int(one[1]) + 1) % 100 == int(one[2]) for one in parts):
-        given = described(f"{cells[0]!r}, {cells[1]!r}, …, which may be months, or years that begin in another month")
+    parts = [re.fullmatch(r"([0-9]{4}) ?([-/–]) ?([0-9]{2}|[0-9]{4})", cell) for cell in cells]
+    if len(cells) > 1 and all(one and (int(one[1]) + 1 - int(one[3])) % 100 == 0 for one in parts):
+        said = f"{cells[0]!r}, {cells[1]!r}, …, which "
+        if any(one and (len(one[3]) == 4 or one[2] == "–") for one in parts):
+            raise ValueRangeError("time", described(f"{said}are two years each"), "one year in a cell, as in 2001")
         allowed = f"one year, or {option('date_format', f'%Y{cells[0][4]}%m')} if they are months"
-        raise ValueRangeError("time", given, allowed)
+        raise ValueRangeError("time", described(f"{said}may be months, or years that begin in another month"), allowed)
 
 
 def _iso(grid: Grid, place: int, cells: Sequence[str]) -> Any:
@@ -289,6 +291,21 @@ def _worded(grid: Grid, place: int) -> tuple[Any, str] | None:
     raise ValueRangeError("time", given, f"{_ALLOWED}, or the format, as in {option('date_format', shape)}")
 
 
+def _way(cells: Sequence[str]) -> str:
+    """What can be done about cells that are neither numbers nor dates."""
+    if any(re.search(r"\b(BCE?|v\. ?Chr)\b", cell, re.IGNORECASE) for cell in cells):
+        return "years before the first are negative numbers"
+    if any(map(_has_words, cells)):
+        return _OTHER_LANGUAGE
+    return f"{option('date_format', _format_of(cells))} names another notation"
+
+
+def _has_words(cell: str) -> bool:
+    """Whether a cell has a word in it that is no month of ours."""
+    words = re.findall(r"[^\W\d_]{2,}", cell)
+    return any(len(word) > 2 or word.upper().strip("IVX") == "" for word in words if word[:3].lower() not in _MONTHS)
+
+
 def _format_of(cells: Sequence[str], otherwise: str = "%d/%m/%Y") -> str:
     """The first notation that every cell fits."""
     for shape in _FORMATS:
@@ -322,7 +339,10 @@ def _refuse_none(grid: Grid, place: int, values: Any) -> None:
     more = f" and {bad.size - 1} more like it" if bad.size > 1 else ""
     row = int(bad[0])
     given = described(f"{cells[row]!r} in {grid.place(name, row)}{more} ({grid.line(row)})")
-    raise InputTypeError("time", given, f"{_ALLOWED} (ISO dates), alike in all rows, from {FIRST_YEAR} to {LAST_YEAR}")
+    words = f"; {_OTHER_LANGUAGE}" if _has_words(cells[row]) else ""
+    raise InputTypeError(
+        "time", given, f"{_ALLOWED} (ISO dates), alike in all rows, from {FIRST_YEAR} to {LAST_YEAR}{words}"
+    )
 
 
 # ---- several columns ------------------------------------------------------------------------------------------------
@@ -332,6 +352,9 @@ _ROLES = {
     "month": r"m|mo|mon|month|months|monat|mois|mese|mes|mm",
     "doy": r"doy|yday|jday|julian|julian ?day|day ?of ?(the )?year|yearday|jd|dayofyear|\w* ?doy",
     "day": r"d|dd|day|dom|tag|jour|day ?of ?(the )?month|mday",
+    "week": (
+        r"(iso ?|epi ?)?(w|wk|ww|week|weeks|kw|woche|kalenderwoche|semaine|semana|settimana)( ?(no|nr|number|of year))?"
+    ),
     "quarter": r"q|qtr|quarter|quartal",
     "hour": r"h|hh|hr|hour|hours|stunde",
     "minute": r"min|minute|minutes|mi",
@@ -339,7 +362,8 @@ _ROLES = {
     "clock": r"time|clock|uhrzeit|zeit|hora|hour|heure|ora",
 }
 _SETS = (
-    ("year", "month"), ("year", "quarter"), ("year", "doy"), ("year", "month", "day"), ("year", "doy", "hour"),
+    ("year", "month"), ("year", "quarter"), ("year", "week"), ("year", "doy"), ("year", "month", "day"),
+    ("year", "doy", "hour"),
     ("year", "month", "day", "hour"), ("year", "month", "day", "hour", "minute"), ("year", "doy", "hour", "minute"),
 )  # fmt: skip
 
@@ -384,15 +408,18 @@ def _roles(names: Sequence[str], columns: Sequence[Any]) -> tuple[str, ...]:
             fitting.append((sure, roles))
     if not fitting:
         allowed = (
-            "year and month; year and quarter; year and day of year; year, month and day (and hour, minute); date and "
-            "time of day"
+            "year and month; year and quarter; year and week; year and day of year; year, month and day (and hour, "
+            "minute); date and time of day"
         )
         raise ArgumentError("time", described(f"the columns {', '.join(map(repr, names))}"), f"so named: {allowed}")
     return max(fitting)[1]
 
 
 def _holds(role: str, low: float, high: float) -> bool:
-    bounds = {"month": (1, 12), "quarter": (1, 4), "day": (1, 31), "doy": (0, 367), "hour": (0, 24), "minute": (0, 60)}
+    bounds = {
+        "month": (1, 12), "quarter": (1, 4), "week": (1, 53), "day": (1, 31), "doy": (0, 367), "hour": (0, 24),
+        "minute": (0, 60),
+    }  # fmt: skip
     least, most = bounds.get(role, (-np.inf, np.inf))
     return bool(least <= low and high <= most)
 
@@ -425,6 +452,8 @@ def _combined(parts: dict[str, Any]) -> Any:
                 f"years from {FIRST_YEAR} to {LAST_YEAR}, or year and month",
             )
         return pd.Series(year + (month - 1) / 12)
+    if "week" in parts:
+        return _weeks(year, parts["week"])
     day = parts.get("day", np.ones_like(year))
     start = pd.Series(
         pd.to_datetime(
@@ -442,6 +471,19 @@ def _combined(parts: dict[str, Any]) -> Any:
         if unit in parts:
             start = start + pd.to_timedelta(parts[unit], unit="h" if unit == "hour" else "min")
     return start.dt.round("ms")
+
+
+def _weeks(year: Any, week: Any) -> Any:
+    """The Mondays of weeks of ISO 8601."""
+    import pandas as pd
+
+    cells = pd.Series([f"{one:.0f}-{number:.0f}-1" for one, number in zip(year, week, strict=True)], dtype=object)
+    found = pd.to_datetime(cells, format="%G-%V-%u", errors="coerce")
+    if found.isna().any():
+        row = int(found.isna().to_numpy().argmax())
+        given = described(f"year {year[row]:g}, week {week[row]:g} in row {row + 1}")
+        raise ValueRangeError("time", given, "weeks that the year has, after ISO 8601")
+    return found
 
 
 def _date_and_clock(grid: Grid, places: Sequence[int]) -> Times | None:

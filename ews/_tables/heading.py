@@ -206,7 +206,10 @@ def _refuse_longer(row: Row, count: int, heading: Row, separator: str | None, ty
         ways = "decimal commas in quotation marks or between other separators, "
     else:
         ways = "sep=… for what separates cells, "
-    allowed = f"as many cells as the heading names: {ways}skip=… for lines above the heading, or a name for each column"
+    names = "or a name for each column"
+    if row.width() == count + 1:
+        names += ", the first too where it holds the names of rows, as R writes them"
+    allowed = f"as many cells as the heading names: {ways}skip=… for lines above the heading, {names}"
     raise ArgumentError("path", given, allowed)
 
 

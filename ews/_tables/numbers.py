@@ -124,11 +124,11 @@ def notation(grid: Grid, *, decimal: str | None, thousands: str | None, missing:
     A cell such as ``1,5`` or ``1.234,5`` tells; ``1,001`` does not. A column in which no cell tells is read as the
     other columns of the file are, if they agree. What cannot be told is refused only where the column is used.
     """
-    if decimal is None and grid.typed:
-        decimal = "."
     if decimal is not None:
         return Notation(dict.fromkeys(range(len(grid.names)), Marks(decimal, thousands)), {})
     found = {place: _evidence(cells, missing) for place, cells in enumerate(grid.columns)}
+    if grid.typed:
+        return _typed(grid, found, thousands)
     pooled = {sign for one in found.values() if one is not None and len(one.decimal) == 1 for sign in one.decimal}
     either = {sign for one in found.values() if one is not None for sign in one.either}
     columns, unclear, usual = {}, {}, set()
@@ -143,6 +143,18 @@ def notation(grid: Grid, *, decimal: str | None, thousands: str | None, missing:
         else:
             columns[place] = Marks(next(iter(pooled)) if len(pooled) == 1 else ".", thousands)
     return Notation(columns, unclear, frozenset(usual))
+
+
+def _typed(grid: Grid, found: Mapping[int, _Evidence | None], thousands: str | None) -> Notation:
+    """The notation of a sheet: numbers have a point there, and text in the place of numbers what was typed."""
+    columns, unclear = {}, {}
+    for place, one in found.items():
+        pointed = one is None or "." in one.decimal or "." in one.either
+        if one is not None and not pointed and not one.decimal and one.either:
+            unclear[place] = _contradiction(grid, place, one)
+        else:
+            columns[place] = Marks("." if pointed or not one or not one.decimal else ",", thousands)
+    return Notation(columns, unclear)
 
 
 def _decided(one: _Evidence | None, pooled: set[str], either: set[str], separator: str | None) -> str | None:

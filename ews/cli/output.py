@@ -100,10 +100,10 @@ def in_options(message: str) -> str:
     """A message of the library in the words of the command line: ``missing="drop"`` becomes ``--missing drop``."""
     from inspect import signature
 
-    from ews import benchmark, detect, detect_many, read_table
+    from ews import Monitor, benchmark, detect, detect_many, read_table
 
     arguments = dict.fromkeys(
-        name for one in (detect, benchmark, read_table, detect_many) for name in signature(one).parameters
+        name for one in (detect, benchmark, read_table, detect_many, Monitor) for name in signature(one).parameters
     )
     names = "|".join(name for name in arguments if name not in ("series", "data"))
     message = re.sub(rf"^({names}):", lambda found: f"{_option(found[1])}:", message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time as clock
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import typer
 
 from ews.cli.files import write_file
-from ews.cli.lines import Batch, LineReader, arriving
+from ews.cli.lines import Batch, LineReader, Notes, arriving
 from ews.cli.output import note
 from ews.errors import ArgumentError, described
 
@@ -32,10 +32,12 @@ def run(
     follow: bool,
     state: Path | None,
     as_json: bool,
+    how: Mapping[str, Any] | None = None,
     wait: Callable[[], bool] | None = None,
 ) -> None:
-    """Read lines, print alarms, and keep the monitor where that was asked for."""
-    reader = LineReader(time=time, values=values, note=note)
+    """Read lines, print alarms, and keep the monitor where that was asked for; `how` they are read is LineReader's."""
+    notes = Notes(note)
+    reader = LineReader(time=time, values=values, notes=notes, **(how or {}))
     monitor = _begin(reader, options, state)
     piped = str(file) == "-"
     stream: IO[bytes] = sys.stdin.buffer if piped else file.open("rb")
@@ -50,7 +52,9 @@ def run(
                 reader.values,
                 timed=time is not None or reader.time is not None,
                 as_json=as_json,
+                notes=notes,
             )
+        reader.finish()
     except KeyboardInterrupt:
         pass
     finally:
@@ -62,7 +66,10 @@ def run(
     seen = monitor.to_dict()["seen"]
     waiting = [name for name, one in zip(monitor.names, monitor.to_dict()["learning"], strict=True) if one is not None]
     more = f"; not learned yet: {', '.join(waiting)[:80]}" if waiting else ""
-    note(f"{seen} observations of {len(monitor.names)} series, {alarms} alarm(s) in those of this run{more}")
+    note(
+        f"{seen} observations of {len(monitor.names)} series, {alarms} alarm(s) in those of this run{more}"
+        f"{notes.summary()}"
+    )
 
 
 def _begin(reader: LineReader, options: dict[str, Any], state: Path | None) -> Any:
@@ -96,7 +103,7 @@ def _skip(stream: IO[bytes], file: Path, reader: LineReader) -> None:
     stream.seek(reader.offset)
 
 
-def _take(monitor: Any, batch: Batch, names: list[str], *, timed: bool, as_json: bool) -> int:
+def _take(monitor: Any, batch: Batch, names: list[str], *, timed: bool, as_json: bool, notes: Notes) -> int:
     """Give the monitor what arrived, print its alarms, and say how many there were."""
     times: Any = None
     if timed and batch.times:
@@ -106,7 +113,10 @@ def _take(monitor: Any, batch: Batch, names: list[str], *, timed: bool, as_json:
         for place in range(len(times)):
             if newest is not None and not times[place] > newest:
                 later[place] = False
-                note(f"line {batch.lines[place]}: its time is not later than the one before: left out")
+                notes.take(
+                    "lines left out whose time is not later than the one before",
+                    f"line {batch.lines[place]}: its time is not later than the one before: left out",
+                )
             else:
                 newest = times[place]
         times = times[later]

@@ -136,8 +136,19 @@ def test_lines_that_cannot_be_read_are_said_and_do_no_harm() -> None:
         ("a,a\n1,2\n", [], "no two alike"),
         ("a,b\n1,2\n", ["--tests", "memory"], "tests"),
         ("a,b\n1,2\n", ["--reference", "3"], "reference"),
-        ("a,b\n1,2\n", ["--average-run-length", "nan"], "average_run_length"),
+        ("a,b\n1,2\n", ["--average-run-length", "nan"], "--average-run-length: got nan"),
         ('{"a": "x"}\n', [], "no column of values"),
+        ("a,b\nx,y\n", [], "no column of values"),
+        ("year,day,a\n1,2,3\n", ["--time", "day"], "'year' may hold times"),
+        ("1\t2\n3\t4\n", [], "--time 1 --value 2"),
+        ("t;a\n1;1,001\n", ["--time", "t"], "--decimal ,"),
+        ("t,a\n1,2\n", ["--time", "t", "--decimal", ";"], "'.' or ','"),
+        ("t,a\n1,2\n", ["--time", "t", "--date-format", "dd"], "such as '%d/%m/%Y'"),
+        ("Lake, north\nt,a\n1,2\n", ["--time", "t"], "--skip 1 if that is a title"),
+        ("t,a\n01.02.2001,2\n", ["--time", "t"], "--date-format %d.%m.%Y"),
+        ("t,a\n" + "1 May,2\n" * 20 + "5,1\n", ["--time", "t"], "in line 21, and no time before"),
+        ("PK\x03\x04\n", [], "no text in UTF-8"),
+        ("t\0,a\0\n", [], "no text in UTF-8"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(lines: str, options: list[str], said: str) -> None:
@@ -146,6 +157,43 @@ def test_what_cannot_be_meant_is_refused(lines: str, options: list[str], said: s
     assert said in found.stderr
     assert "Traceback" not in found.stderr
     assert found.stdout == ""
+
+
+def test_notations_of_other_places_give_the_same_alarms() -> None:
+    x = record().round(4)
+    days = np.datetime64("2001-01-01") + np.arange(len(x))
+    plain = "day,lake,river\n" + "".join(f"{day},{a},{b}\n" for day, (a, b) in zip(days, x.tolist(), strict=True))
+    expected = watch("-", *FAST, "--time", "day", lines=plain).stdout
+    assert expected
+    comma = [
+        ";".join((str(day), *(str(value).replace(".", ",") for value in row)))
+        for day, row in zip(days, x.tolist(), strict=True)
+    ]
+    written = [";".join((f"{line[8:10]}.{line[5:7]}.{line[:4]}", line[11:])) for line in comma]
+    blank = [line.replace(";", " ") for line in comma]
+    told = ["--date-format", "%d.%m.%Y"]
+    for lines, options in [
+        (["day;lake;river", *comma], []),
+        (["\ufeffsep=;", "day;lake;river", *comma], ["--decimal", ","]),
+        (["day;lake;river", *written], told),
+        (["Lakes;2001", "", "day;lake;river", *written], [*told, "--skip", "1"]),
+        (["day lake river", *blank], ["--sep", "space"]),
+        (["day;lake;river", *comma[:200], "1999-01-01;-9999;<1", *comma[200:]], ["--na", "-9999", "--na", "<*"]),
+    ]:
+        found = watch("-", *FAST, "--time", "day", *options, lines="\n".join(lines) + "\n")
+        assert found.stdout == expected, (lines[:3], found.output[:300])
+
+
+def test_a_code_for_missing_values_is_no_value_and_notes_of_a_kind_are_counted() -> None:
+    lines = "t,a\n" + "".join(f"{t},{-9999 if t % 7 == 3 else t % 5}\n" for t in range(100)) + "0,1\n" * 30
+    found = watch("-", "--time", "t", "--reference", "50", "--na", "-9999.0", lines=lines)
+    assert found.exit_code == 0
+    assert found.stdout == ""
+    assert found.stderr.count("not later") == 6
+    assert "30 lines left out whose time is not later" in found.stderr
+    assert "100 observations" in found.stderr
+    coded = watch("-", "--time", "t", "--reference", "50", lines=lines.replace("-9999", ""))
+    assert coded.stderr == found.stderr
 
 
 def test_states_of_other_options_or_kinds_are_refused(tmp_path: Path) -> None:

@@ -391,10 +391,13 @@ def test_what_was_saved_is_looked_at() -> None:
     saved = monitor.to_dict()
     state = [list(row) for row in saved["state"]]
     state[0][step.POWER] = -1.0
-    for part, value in {
-        "config": {}, "names": ["a", "a"], "state": state, "learning": [None], "apart": [-1.0, 0.0], "seen": -1,
-        "clock": {"timed": True, "newest": "now"}, "monitor": 3,
-    }.items():  # fmt: skip
+    gap = [[None, *row[1:]] for row in saved["state"]]
+    for part, value in [
+        ("config", {}), ("config", None), ("names", ["a", "a"]), ("state", state), ("state", gap), ("learning", [None]),
+        ("learning", [[[1.0], [1.0, 2.0]]]), ("learning", [[[None], [1.0]]]), ("apart", [-1.0, 0.0]), ("apart", [None]),
+        ("seen", -1), ("seen", True), ("clock", None), ("clock", {"timed": True, "newest": "now"}),
+        ("clock", {"timed": True, "newest": None}), ("clock", {"timed": True, "newest": "inf"}), ("monitor", 3),
+    ]:  # fmt: skip
         with pytest.raises(ArgumentError):
             ews.Monitor.from_dict({**saved, part: value})
     for value in (None, {}, {**saved, "more": 1}, {key: saved[key] for key in list(saved)[1:]}):

@@ -498,7 +498,7 @@ def test_times_that_can_be_read_in_one_way(cells, first):
         (["2001/02", "2002/03", "2003/04"], "years that begin in another month"),
         (["2001-02", "2002-03", "2003-04"], "date_format='%Y-%m'"),
         (["1990/91", "1991/92"], "years that begin"),
-        (["31 déc 1999", "1 jan 2000"], "date_format="),
+        (["31 déc 1999", "1 jan 2000"], "read in English"),
         (["Fri 31 Dec 1999", "Sat 1 Jan 2000"], "date_format='%a %d %b %Y'"),
         (["12:00", "13:00"], "numbers, or dates"),
     ],
@@ -921,3 +921,59 @@ def test_any_cells_are_read_or_refused_in_words(rows, separator, options):
         return
     assert table.notes
     assert all(one.dtype == np.float64 for one in table.values())
+
+
+# ---- what people of other places write ------------------------------------------------------------------------------
+
+
+def test_a_year_and_a_week_are_a_week_and_no_day_of_the_year():
+    rows = "".join(f"{2001 + i // 52};{i % 52 + 1};{one}\n" for i, one in enumerate(TWENTY * 4))
+    for names in ("Jahr;KW", "year;week", "année;semaine", "yr;wk no.", "YYYY;ISO week"):
+        found = times(f"{names};Wert\n{rows}", time=names.split(";"), value="Wert")
+        assert found[0] == "2001-01-01 00:00:00", names
+        assert found[51] == "2001-12-24 00:00:00"
+        assert found[52] == "2001-12-31 00:00:00"
+    assert times("year,day,x\n2001,1,3\n2001,60,4\n", time=["year", "day"], value="x")[1] == "2001-03-01 00:00:00"
+    refused("year,week,x\n2001,53,1\n2002,1,3\n", "week 53 in row 1", "ISO 8601", time=["year", "week"], value="x")
+
+
+def test_text_in_a_sheet_is_no_number_of_thousands_in_silence():
+    pytest.importorskip("openpyxl")
+
+    def sheet(cells: list[object]) -> bytes:
+        file = io.BytesIO()
+        pd.DataFrame({"year": range(1950, 1970), "x": cells}).to_excel(file, index=False)
+        return file.getvalue()
+
+    three = [f"1{one},12{one}" for one in TWENTY]
+    refused(sheet(three), "'13,123'", "decimal=','", time="year")
+    assert values(sheet(three), time="year", decimal=",")[0] == 13.123
+    assert values(sheet(three), time="year", thousands=",")[0] == 13_123
+    assert values(sheet([*three[:-1], "7,5"]), time="year")[-2:] == [18.128, 7.5]
+    assert values(sheet([*three[:-1], "1,234,567"]), time="year")[-1] == 1_234_567
+    assert values(sheet([*three[:-1], 7.5]), time="year")[0] == 13_123  # a point that the sheet itself wrote
+    assert values(sheet([one + 0.125 for one in TWENTY]), time="year")[0] == 3.125
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "said"),
+    [
+        ("month;x\nJan 1990;1\nFeb 1990;2\nMär 1990;3\nApr 1990;4\n", {"time": "month"}, "read in English"),
+        ("date,x\njanvier 1990,1\nfévrier 1990,2\n", {"time": "date"}, "read in English"),
+        ("date,x\n1.I.2001,1\n1.XII.2001,2\n", {"time": "date"}, "read in English"),
+        ("year,x\n100 BC,1\n99 BC,2\n", {"time": "year"}, "negative numbers"),
+        ("year,x\n1950-1951,1\n1951-1952,2\n", {"time": "year"}, "two years each"),
+        ("year,x\n1950–51,1\n1951–52,2\n", {"time": "year"}, "two years each"),
+        ("year,x\n1950/51,1\n1951/52,2\n", {"time": "year"}, "may be months"),
+        ("date,x\n2001-01-01,3 mg/L\n2001-01-02,4 mg/L\n", {"time": "date"}, "'3 mg/L' in row 1"),
+        ("date,x\n2001-01-01,3±1\n2001-01-02,4±1\n", {"time": "date"}, "'3±1' in row 1"),
+        ("Lake, north\nof 2001\ndate,x\n2001-01-01,3\n2001-01-02,4\n", {"time": "date"}, "skip=2, if line 3"),
+        ("Lake,7\ndate,x\n2001-01-01,3\n2001-01-02,4\n", {"value": "x"}, "skip=1, if line 2"),
+        ("site,1990,1991,1992,1993,1994\nA,1,2,3,4,5\n", {}, "turn the table"),
+        ("site,X1990,X1991,X1992,X1993,X1994\nA,1,2,3,4,5\n", {}, "turn the table"),
+        ("site,2001-01,2001-02,2001-03,2001-04,2001-05\nA,1,2,3,4,5\n", {}, "turn the table"),
+        ('"time","x"\n"1",1950,3\n"2",1951,4\n', {"time": "time"}, "as R writes them"),
+    ],
+)
+def test_the_way_out_is_named(content, options, said):
+    refused(content, said, **options)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ews.cli import reading
 from ews.cli.commands.options import DATA, OUTPUT, TEST, names, number, unless_none
 from ews.cli.output import reported_errors
 
@@ -31,7 +32,7 @@ def watch(
     ],
     time: Annotated[
         str | None,
-        typer.Option(help="Column of times: numbers or ISO dates.", show_default="none", rich_help_panel=DATA),
+        typer.Option(help="Column of times: numbers or dates.", show_default="none", rich_help_panel=DATA),
     ] = None,
     value: Annotated[
         list[str] | None,
@@ -40,6 +41,11 @@ def watch(
             rich_help_panel=DATA,
         ),
     ] = None,
+    sep: reading.Separator = None,
+    decimal: reading.Decimal = None,
+    na: reading.Missing = None,
+    skip: reading.Skip = None,
+    date_format: reading.DateFormat = None,
     follow: Annotated[
         bool,
         typer.Option("--follow", help="Wait for more at the end of the file, until Ctrl-C.", rich_help_panel=DATA),
@@ -88,4 +94,5 @@ def watch(
             "reference": reference,
             "smoothing": None if (text := unless_none(smoothing)) is None else number(text),
         }
-        run(file, time=time, values=value or [], options=options, follow=follow, state=state, as_json=json)
+        how = {"sep": sep, "decimal": decimal, "na": na or (), "skip": skip or 0, "date_format": date_format}
+        run(file, time=time, values=value or [], options=options, follow=follow, state=state, as_json=json, how=how)
