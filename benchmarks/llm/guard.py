@@ -5,14 +5,16 @@ a time; ``python -m benchmarks.llm.guard`` makes ``docs/generated/llm_guard.csv`
 gibberish are as in :mod:`benchmarks.llm.collapse`. Nothing is alarmed in the making of the texts, so that all rules are
 held against the same ones.
 
-Parts are ``tuning-0`` to ``tuning-5`` (healthy texts on which signals and allowance of the guard were chosen, too),
-``healthy-0`` and so on (others), and ``skipped-0`` and so on, by the case in which layers are left out (others again).
+Parts are ``tuning-0`` and so on (healthy texts on which signals and allowance of the guard were chosen), ``fitting-0``
+and so on (others), ``healthy-0`` and so on (others again), and ``skipped-0`` and so on, by the case in which layers are
+left out. Thresholds are made of tuning and fitting texts. False alarms are counted in healthy ones, of which nothing
+was made.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from scipy.stats import chi2
 
 from adapters.guard.calibration import default_monitors
 from adapters.guard.chart import ScoreChart
@@ -33,6 +36,7 @@ FOLDER = Path.home() / ".cache" / "earlywarning" / "guard"
 SEED = 20_261_129
 ROWS = collapse.ROWS
 TUNING = {"stories15m": 9, "smollm2-135m": 7}  # blocks of 40 openings that were drawn together
+FITTING, JUDGING = ("tuning", "fitting"), ("healthy",)
 BUDGET = 1.0  # alarms in 10,000 healthy tokens
 UNJUDGED = 32  # of the end of a healthy text it is not known whether a loop begins there
 
@@ -75,9 +79,9 @@ class Bench(collapse.Bench):
             drawn = self._openings(ROWS * TUNING[name])[place * ROWS : (place + 1) * ROWS]
             seed = collapse.SEED + 1000 + place
         else:
-            collapse.SEED = SEED + 1000 * {"healthy": place, "fitting": 600 + place, "skipped": 500, "tried": 700}[kind]
+            collapse.SEED = SEED + 1000 * {"healthy": place, "fitting": 600 + place, "skipped": 500}[kind]
             drawn, seed = self._openings(ROWS), collapse.SEED + 1
-        if kind in ("skipped", "tried"):
+        if kind == "skipped":
             policy = Recorded(self.setting.start, **list(self.setting.cases.values())[place])
         else:
             policy = Recorded(10**9, depth=1)
@@ -113,11 +117,11 @@ def first(bad: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     return np.where(bad.any(1), bad.argmax(1), -1)
 
 
-def read(model: str, kind: str, *, usual: float | None = None) -> tuple[Texts, float]:
-    """All parts of a kind, and the median perplexity at their ends; `usual` is that of healthy texts."""
-    parts = [np.load(path) for path in sorted(FOLDER.glob(f"{model}_{kind}-*.npz"))]
+def read(model: str, kinds: Iterable[str], *, usual: float | None = None) -> tuple[Texts, float]:
+    """All parts of some kinds, and the median perplexity at their ends; `usual` is that of healthy texts."""
+    parts = [np.load(path) for kind in kinds for path in sorted(FOLDER.glob(f"{model}_{kind}-*.npz"))]
     if not parts:
-        raise SystemExit(f"no part of {kind} texts of {model}: record them first")
+        raise SystemExit(f"no part of {', '.join(kinds)} texts of {model}: record them first")
     sig, loops, losses, seqs = (np.concatenate([one[name] for one in parts]) for name in parts[0].files)
     length = sig.shape[1]
     cycles = np.zeros(sig.shape[:2])
@@ -129,6 +133,12 @@ def read(model: str, kind: str, *, usual: float | None = None) -> tuple[Texts, f
     perplexity = float(np.median(np.exp(losses[:, -1])))
     bound = np.log(collapse.GIBBERISH * (perplexity if usual is None else usual))
     return Texts(signals, first(loops > collapse.LOOP), first(losses > bound)), perplexity
+
+
+def healthy_of(texts: Texts) -> Texts:
+    """Texts that do not loop, without their ends."""
+    kept = texts[texts.loop < 0]
+    return Texts({name: one[:, :-UNJUDGED] for name, one in kept.signals.items()}, kept.loop, kept.babble)
 
 
 # ---- rules: each a running statistic of shape (statistics, texts, tokens), and alarms where one is above its threshold
@@ -187,10 +197,12 @@ RULES: dict[str, Callable[[Texts, Texts], FloatArray]] = {
 
 
 def thresholds(statistics: FloatArray, tokens: int) -> FloatArray:
-    """What few healthy texts exceed: each statistic has its part of the budget; the largest where texts are too few."""
+    """What few healthy texts exceed: each statistic has its part of the budget."""
     largest = np.sort(statistics.max(axis=2), axis=1)
     share = BUDGET * tokens / 10_000 / len(largest)
-    rank = max(1, int(share * (largest.shape[1] + 1)))
+    rank = int(share * (largest.shape[1] + 1))
+    if rank < 1:
+        raise SystemExit(f"{largest.shape[1]} fitting texts, of {1 / share:.0f} that the budget asks for: record more")
     return np.asarray(largest[:, -rank])
 
 
@@ -209,51 +221,47 @@ def warned(alarm: npt.NDArray[np.int64], collapsed: npt.NDArray[np.int64]) -> tu
     return int(fell.sum()), float((lead > 0).mean()), median if np.isfinite(median) else np.nan
 
 
+def interval(count: int, tokens: int) -> str:
+    """95 % interval of a rate in 10,000 tokens (Garwood 1936), as text."""
+    low = chi2.ppf(0.025, 2 * count) / 2 if count else 0.0
+    return f"{1e4 * low / tokens:.2f} to {1e4 * chi2.ppf(0.975, 2 * count + 2) / 2 / tokens:.2f}"
+
+
 def measure(model: str) -> list[dict[str, object]]:
     """A line for each rule."""
-    parts = [read(model, kind) for kind in ("tuning", "healthy") if list(FOLDER.glob(f"{model}_{kind}-*.npz"))]
-    usual = float(np.median([perplexity for _, perplexity in parts]))
-    every = [texts for texts, _ in parts]
-    joined = Texts(
-        {name: np.concatenate([one.signals[name] for one in every]) for name in every[0].signals},
-        np.concatenate([one.loop for one in every]),
-        np.concatenate([one.babble for one in every]),
-    )
-    looped = joined.loop >= 0
-    healthy = joined[~looped]
-    cut = {name: one[:, :-UNJUDGED] for name, one in healthy.signals.items()}
-    healthy = Texts(cut, healthy.loop, healthy.babble)
+    made_of, usual = read(model, FITTING)
+    judged, _ = read(model, JUDGING, usual=usual)
+    skipped, _ = read(model, ("skipped",), usual=usual)
+    fitting, healthy, looped = healthy_of(made_of), healthy_of(judged), judged[judged.loop >= 0]
     n, tokens = healthy.signals["entropy"].shape
-    skipped, _ = read(model, "skipped", usual=usual)
     lines = []
     for rule, statistic in RULES.items():
-        false = 0
-        for held in range(4):  # four folds: what a text is held against was never made of it
-            out = np.arange(n) % 4 == held
-            inside, outside = healthy[~out], healthy[out]
-            limits = thresholds(statistic(inside, inside), tokens)
-            false += int((alarmed(statistic(outside, inside), limits) >= 0).sum())
-        limits = thresholds(statistic(healthy, healthy), tokens)
-        alarm = alarmed(statistic(skipped, healthy), limits)
+        limits = thresholds(statistic(fitting, fitting), tokens)
+        each = statistic(healthy, fitting).max(axis=2) > limits[:, None]
+        false = int(each.any(axis=0).sum())
+        print(rule, "alarms of each statistic", each.sum(axis=1), flush=True)
+        alarm = alarmed(statistic(skipped, fitting), limits)
         loops, loops_warned, loops_lead = warned(alarm, skipped.loop)
         only = np.where(skipped.loop < 0, skipped.babble, -1)
         babbles, babbles_warned, babbles_lead = warned(alarm, only)
-        own = alarmed(statistic(joined[looped], healthy), limits) if looped.any() else np.zeros(0)
+        own = alarmed(statistic(looped, fitting), limits) if len(looped.loop) else np.zeros(0)
         lines.append(
             {
                 "model": model,
                 "rule": rule,
+                "fitting texts": len(fitting.loop),
                 "healthy texts": n,
                 "healthy tokens": n * tokens,
                 "false alarms in 10,000 tokens": round(1e4 * false / (n * tokens), 2),
+                "95 % interval": interval(false, n * tokens),
                 "loops": loops,
                 "loops warned of": loops_warned,
                 "median lead, tokens": loops_lead,
                 "gibberish": babbles,
                 "gibberish warned of": babbles_warned,
                 "its median lead": babbles_lead,
-                "loops at full depth": int(looped.sum()),
-                "of them alarmed": float((own >= 0).mean()) if looped.any() else np.nan,
+                "loops at full depth": len(looped.loop),
+                "of them alarmed": float((own >= 0).mean()) if len(own) else np.nan,
             }
         )
         print(lines[-1], flush=True)
