@@ -109,7 +109,8 @@ def part(saved: Any, name: str, where: str) -> Any:
 def transform(name: Any, given: Transform) -> Transform:
     """The transform of that name; a function cannot be saved, and must be given again."""
     if name is None or name in NAMES:
-        return name
+        known: Transform = name
+        return known
     if name_of(given) != name:
         said = "no function" if given is None else str(name_of(given))
         raise ArgumentError("transform", described(said), f"{name}, the function that this monitor had")

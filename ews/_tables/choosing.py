@@ -58,7 +58,7 @@ def column(grid: Grid, argument: str, name: str) -> int:
         line = _heading_below(grid, name)
         if line is not None:
             where = f"{'row' if grid.typed else 'line'} {line}, which holds it, is the heading"
-            raise ArgumentError(argument, name, f"{_quoted(grid.names)}; or {option('skip', line - 1)}, if {where}")
+            raise ArgumentError(argument, name, f"{_quoted(grid.names)}; or skip={line - 1}, if {where}")
         raise UnknownNameError(argument, name, dict.fromkeys(grid.names))
     if len(places) > 1:
         where = " and ".join(str(place + 1) for place in places)
