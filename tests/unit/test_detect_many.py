@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 import textwrap
@@ -347,42 +348,41 @@ RUN = """
 
     if __name__ == "__main__":
         store, how = sys.argv[1:]
-        if how == "threads":
-            run(store)
-        else:
-            with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as made, Client(made) as at:
-                workers = list(at.run(os.getpid).values())
+        with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as made, Client(made) as at:
+            workers = list(at.run(os.getpid).values())
 
-                def struck(done, total):
-                    if done == 5:
-                        for one in workers[:1] if how == "worker" else (*workers, os.getpid()):
-                            os.kill(one, signal.SIGKILL)
+            def struck(done, total):
+                if done == 5:
+                    for one in workers[:1] if how == "worker" else (*workers, os.getpid()):
+                        os.kill(one, signal.SIGKILL)
 
-                run(store, struck)
+            run(store, struck)
 """
 
 
 def test_killing_a_worker_or_everything_ends_in_the_same_map(tmp_path: Path) -> None:
     script = tmp_path / "run.py"
     script.write_text(textwrap.dedent(RUN))
-
-    def run(store: str, how: str) -> int:
-        here = os.environ | {"PYTHONPATH": str(Path(ews.__file__).parents[1])}  # the one under test
-        done = subprocess.run(
-            [sys.executable, script, tmp_path / store, how], check=False, capture_output=True, text=True, env=here
+    here = os.environ | {"PYTHONPATH": str(Path(ews.__file__).parents[1])}  # the one under test
+    run = runpy.run_path(str(script))["run"]  # in this process, on threads
+    # Both clusters at once: most of the time goes into starting them.
+    struck, cut = (
+        subprocess.Popen(
+            [sys.executable, script, tmp_path / store, how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=here
         )
-        assert done.returncode in (0, -9), done.stderr
-        return done.returncode
+        for store, how in (("struck", "worker"), ("cut", "everything"))
+    )
 
     def written(store: str) -> xr.Dataset:
         return xr.open_zarr(tmp_path / store, consolidated=False).load()
 
-    assert run("whole", "threads") == 0
-    assert run("struck", "worker") == 0
-    assert run("cut", "everything") == -9
+    run(tmp_path / "whole")
     whole = written("whole")
+    for process, code in ((struck, 0), (cut, -9)):
+        said = process.communicate()[1].decode()
+        assert process.returncode == code, said
     assert not written("cut").equals(whole)
-    assert run("cut", "threads") == 0
+    run(tmp_path / "cut")
     xr.testing.assert_identical(written("struck"), whole)
     xr.testing.assert_identical(written("cut"), whole)
     assert np.isfinite(whole.q).all()
@@ -412,6 +412,14 @@ def test_result_reads_shows_and_counts() -> None:
     many = ews.detect_many(pd.DataFrame(cube(60).T, columns=[f"lake {i}" for i in range(60)]), **FAST)
     assert [len(page.axes[0].get_yticklabels()) for page in many.pages()] == [50, 10]
     assert many.plot().axes[0].get_ylim() == many.pages()[0].axes[0].get_ylim()
+    long = [f"upper reservoir of the great river, gauge {i}" for i in range(3)]
+    gone = cube(3).astype(float)
+    gone[1] = np.nan
+    axes = ews.detect_many(pd.DataFrame(gone.T, columns=long), **FAST).plot().axes[0]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert len({*names}) == 3
+    assert max(map(len, names)) <= 28
+    assert [text.get_text() for text in axes.texts if text.get_position()[1] == 1] == ["nothing observed"]
 
 
 def test_map_of_a_dataset_has_its_coordinates(tmp_path: Path) -> None:
@@ -423,9 +431,11 @@ def test_map_of_a_dataset_has_its_coordinates(tmp_path: Path) -> None:
     bottom, top = figure.axes[0].get_ylim()
     assert (left, right, bottom, top) == pytest.approx((-0.25, 3.75, 39.0, 51.0))
     assert figure.axes[0].get_ylabel() == "lat"
-    line = figure.axes[1].collections[0].get_paths()[0].vertices  # round the pixels found, where they lie
-    assert line.min(axis=0) == pytest.approx((1.25, 43.0))
-    assert line.max(axis=0) == pytest.approx((2.75, 47.0))
+    lines = np.array([path.vertices for path in figure.axes[1].collections[0].get_paths()])  # edges of the pixels found
+    assert len(lines) == 2 * (2 + 3)
+    assert lines.min(axis=(0, 1)) == pytest.approx((1.25, 43.0))
+    assert lines.max(axis=(0, 1)) == pytest.approx((2.75, 47.0))
+    assert np.abs(np.diff(lines, axis=1)).sum() == pytest.approx(2 * (1.5 + 4.0))
     figure.savefig(tmp_path / "map.png")
     with pytest.raises(errors.ArgumentError, match="two dimensions"):
         ews.map_figure(found.isel(lat=0))

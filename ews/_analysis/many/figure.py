@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ews._analysis.many.codes import VERDICTS
+from ews._analysis.many.codes import REASONS, VERDICTS
 from ews._common.figures import (
     BLUE,
     FONT,
@@ -104,6 +104,7 @@ def draw_maps(
     labels: tuple[str, str] = ("column", "row"),
 ) -> ResultFigure:
     """Three maps side by side; `extent` is left, right, bottom and top, `upwards` whether rows go up."""
+    from matplotlib.collections import LineCollection
     from matplotlib.colors import BoundaryNorm, ListedColormap, LogNorm
 
     height, width = verdict.shape
@@ -116,7 +117,7 @@ def draw_maps(
     colours = ListedColormap(_COLOURS)
     shown = panels[0].imshow(verdict, cmap=colours, norm=BoundaryNorm(np.arange(-1.5, 3.0), 4), **where)
     bar = figure.colorbar(shown, ax=panels[0], location="bottom", ticks=[-1, 0, 1, 2], fraction=0.08)
-    bar.ax.set_xticklabels(["none", *VERDICTS], rotation=35, ha="right")
+    bar.ax.set_xticklabels(["not tested", *VERDICTS], rotation=35, ha="right")
     shown = panels[1].imshow(pvalue, cmap="cividis", norm=LogNorm(1e-4, 1.0, clip=True), **where)
     bars = [bar, figure.colorbar(shown, ax=panels[1], location="bottom", fraction=0.08)]
     largest = float(np.nanmax(np.abs(drift))) if np.isfinite(drift).any() else 1.0
@@ -127,10 +128,10 @@ def draw_maps(
     if found.any() and not found.all() and min(verdict.shape) >= 2:
         left, right, bottom, top = extent or (-0.5, width - 0.5, height - 0.5, -0.5)
         first, last = (bottom, top) if upwards else (top, bottom)
-        x = left + (np.arange(width) + 0.5) * (right - left) / width
-        y = first + (np.arange(height) + 0.5) * (last - first) / height
-        for axes, colour in zip(panels[1:], ("#FFFFFF", INK), strict=True):
-            axes.contour(x, y, found.astype(float), levels=[0.5], colors=[colour], linewidths=1.0)
+        lines = _outline(found, np.linspace(left, right, width + 1), np.linspace(first, last, height + 1))
+        for axes in panels[1:]:  # white between dark lines: seen on light and on dark
+            for colour, thick in ((INK, 1.5), ("#FFFFFF", 0.6)):
+                axes.add_collection(LineCollection(lines, colors=colour, linewidths=thick), autolim=False)
     names = ("verdict", f"p (line: q = {_RATE})", "drift of lag-1 memory")
     for axes, name, letter in zip(panels, names, "abc", strict=True):
         _plain(axes)
@@ -141,6 +142,16 @@ def draw_maps(
     for one in bars:
         one.ax.tick_params(labelsize=SMALL, colors=INK)
     return figure
+
+
+def _outline(found: npt.NDArray[np.bool_], x: npt.NDArray[Any], y: npt.NDArray[Any]) -> list[Any]:
+    """Edges of pixels between those found and others, and along the rim; `x` and `y` are where pixels begin and end."""
+    padded = np.pad(found, 1)
+    rows, columns = np.nonzero(padded[1:, 1:-1] != padded[:-1, 1:-1])
+    flat = np.stack([np.stack([x[columns], y[rows]], axis=1), np.stack([x[columns + 1], y[rows]], axis=1)], axis=1)
+    rows, columns = np.nonzero(padded[1:-1, 1:] != padded[1:-1, :-1])
+    steep = np.stack([np.stack([x[columns], y[rows]], axis=1), np.stack([x[columns], y[rows + 1]], axis=1)], axis=1)
+    return [*flat, *steep]
 
 
 def _plain(axes: Axes) -> None:
@@ -175,6 +186,11 @@ def rows_figure(result: DetectionMap, first: int) -> ResultFigure:
         style(axes)
         axes.set_axisbelow(True)
         axes.hlines(rows, 0, 1, transform=axes.get_yaxis_transform(), color="#EEEEEE", lw=0.5, zorder=0)
+    reasons = result.reason.reshape(-1)[these]
+    for row in np.flatnonzero(~np.isfinite(drift)):
+        said = REASONS[int(reasons[row])]
+        left.text(0.99, row, said, transform=left.get_yaxis_transform(), fontsize=min(SMALL, 7.0), color=MUTED,
+                  ha="right", va="center", style="italic")  # fmt: skip
     left.axvline(0.0, color=MUTED, lw=0.7, zorder=1)
     right.set_xscale("log")
     right.set_xlim(7e-5, 1.5)
@@ -194,7 +210,8 @@ def rows_figure(result: DetectionMap, first: int) -> ResultFigure:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 28 else name[:27] + "…"
+    """Beginning and end of a long name: names often differ in the last part."""
+    return name if len(name) <= 28 else f"{name[:13].rstrip()}…{name[-14:].lstrip()}"
 
 
 def _title(verdict: npt.NDArray[Any]) -> str:

@@ -64,6 +64,8 @@ def detect_grid(
         raise InputTypeError("data", described(f"a {type(data).__name__}"), "a DataArray, Dataset or dask array")
     if data.dtype.kind not in "fiub":
         raise InputTypeError("data", described(f"values of type {data.dtype}"), "real numbers")
+    if data.chunks is not None and data.name == data.data.name:  # xarray takes it over: a digest, not of the data alone
+        data = data.rename(None)
     along = _time_of(data, dim)
     times = _times(data, along, time)
     tests = plan(times, data.sizes[along])
