@@ -13,7 +13,10 @@ from adapters.training.registry import systems
 __all__ = ["train"]
 
 _FITTING, _DATA = "Fitting", "Data"
-_WRITTEN = ("system.json", "parts.safetensors", "model.safetensors", "adapter_model.safetensors")
+_WRITTEN = (
+    *("system.json", "parts.safetensors", "model.safetensors", "adapter_model.safetensors"),
+    *("classifier.json", "classifier.safetensors"),
+)
 
 
 def _known() -> str:
@@ -38,8 +41,16 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint in FOLDER/checkpoints.")
     ] = False,
-    epochs: Annotated[int, typer.Option(help="Times that the data are gone through.", rich_help_panel=_FITTING)] = 1,
-    batch_size: Annotated[int, typer.Option(help="Texts in a step.", rich_help_panel=_FITTING)] = 8,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="Times that the data are gone through.", show_default="the system's", rich_help_panel=_FITTING
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(help="Texts in a step.", show_default="the system's", rich_help_panel=_FITTING),
+    ] = None,
     accumulate: Annotated[
         int, typer.Option(help="Parts that a batch goes through in, for memory.", rich_help_panel=_FITTING)
     ] = 1,
@@ -117,8 +128,8 @@ def train(
             rows = read_texts_to_continue(data, tokenizer, length=length, prompt=prompt_tokens)
         with progress_bar("training") as report:
             fit = FitSettings(
-                epochs=epochs,
-                batch_size=batch_size,
+                epochs=chosen.epochs if epochs is None else epochs,
+                batch_size=chosen.batch_size if batch_size is None else batch_size,
                 learning_rate=learning_rate,
                 seed=seed,
                 accumulate=accumulate,

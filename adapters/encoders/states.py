@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +15,10 @@ from adapters.encoders.backbones import Backbone
 from adapters.encoders.heads import ExitHeads
 from ews.errors import ArgumentError, described
 
-__all__ = ["FirstTokenStates", "first_token_states", "readings", "states_with_gradient"]
+if TYPE_CHECKING:
+    from adapters.encoders.inputs import Rows
+
+__all__ = ["FirstTokenStates", "first_token_states", "readings", "states_of_rows", "states_with_gradient"]
 
 
 @public("adapters.encoders")
@@ -128,6 +133,34 @@ def first_token_states(backbone: Backbone, batches: Iterable[Mapping[str, Tensor
     own = [each.own for each in kept]
     said = [each.float().cpu() for each in own if each is not None]
     return FirstTokenStates(states, torch.cat(said) if said else None)
+
+
+def states_of_rows(backbone: Backbone, rows: Rows, *, batch_size: int) -> FirstTokenStates:
+    """Run every layer once on rows, in batches of like length, and keep the first token's states in the rows' order.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The encoder, in evaluation mode if its states are to be the same again.
+    rows : Rows
+        What it reads.
+    batch_size : int
+        Rows in a batch.
+
+    Returns
+    -------
+    FirstTokenStates
+        On the processor.
+    """
+    order: list[int] = []
+
+    def inputs() -> Iterator[Mapping[str, Tensor]]:
+        for index, each in rows.batches(batch_size):
+            order.extend(index.tolist())
+            yield each
+
+    found = first_token_states(backbone, inputs())
+    return found.rows(torch.from_numpy(np.argsort(order)))
 
 
 def states_with_gradient(backbone: Backbone, inputs: Mapping[str, Tensor]) -> FirstTokenStates:

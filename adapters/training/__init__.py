@@ -18,7 +18,10 @@ _HOMES = {
     "register_system": "registry",
     "systems": "registry",
     "train_duo": "duo",
+    "train_jei_dnn": "jei_dnn",
     "train_layer_skip": "layer_skip",
+    "train_pabee": "pabee",
+    "train_palbert": "palbert",
     "train_skip_decode": "skip_decode",
 }
 
@@ -32,7 +35,10 @@ __all__ = [
     "register_system",
     "systems",
     "train_duo",
+    "train_jei_dnn",
     "train_layer_skip",
+    "train_pabee",
+    "train_palbert",
     "train_skip_decode",
 ]
 
@@ -49,8 +55,11 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from adapters.training.duo import load_duo, train_duo
+    from adapters.training.jei_dnn import train_jei_dnn
     from adapters.training.layer_skip import train_layer_skip
     from adapters.training.loop import History, fit_modules
+    from adapters.training.pabee import train_pabee
+    from adapters.training.palbert import train_palbert
     from adapters.training.registry import FitSettings, System, register_system, systems
     from adapters.training.skip_decode import train_skip_decode
     from adapters.training.tuning import load_tuned

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from adapters._common.checks import read_count, read_share
 from adapters.encoders.distributions import gated_distribution
 from adapters.encoders.heads import GatedHeads
-from adapters.training.encoder_heads import HeadsTask, fit_heads, weighted_mean
+from adapters.training.encoder_heads import HeadsLoss, HeadsTask, fit_heads, weighted_mean
 from adapters.training.loop import History, count_steps
 from adapters.training.pabee import cross_entropies, trained
 from adapters.training.registry import FitSettings
@@ -22,6 +22,7 @@ from ews.errors import ArgumentError, described
 
 __all__ = [
     "exit_weights",
+    "fit_inference_modules",
     "fit_jei_dnn",
     "gate_loss",
     "gate_targets",
@@ -171,7 +172,8 @@ def fit_jei_dnn(
     trade_off : float, default 0.5
         λ: what all layers cost, in nats of cross-entropy.
     warm_up : int, default 5
-        Epochs, of those of `fit`, in which there are no gates.
+        Epochs, of those of `fit`, in which there are no gates; gates that are never trained would let rows leave by
+        chance, so that it must be fewer than all.
     period : int, default 200
         Batches of a gate phase, and of an inference phase after it.
 
@@ -192,8 +194,9 @@ def fit_jei_dnn(
     read_count("warm_up", warm_up, least=0)
     read_count("period", period)
     cost = read_share("trade_off", trade_off, high=float("inf"))
-    steps = count_steps(len(task), batch_size=fit.batch_size, epochs=fit.epochs)
-    warm = min(warm_up, fit.epochs) * count_steps(len(task), batch_size=fit.batch_size, epochs=1)
+    if warm_up >= fit.epochs:
+        raise ArgumentError("warm_up", warm_up, f"fewer than the {fit.epochs} epochs, or no gate is trained")
+    warm = warm_up * count_steps(len(task), batch_size=fit.batch_size, epochs=1)
 
     def loss(logits: Tensor, halting: Tensor | None, labels: Tensor, step: int) -> Tensor:
         if step < warm:
@@ -205,13 +208,37 @@ def fit_jei_dnn(
             return gate_loss(logits, gates, labels, trade_off=cost)
         return inference_loss(logits, gates, labels)
 
+    return _fitted(task, loss, fit, {"system": "jei_dnn", "trade_off": cost, "warm_up": warm_up, "period": period})
+
+
+def fit_inference_modules(task: HeadsTask, fit: FitSettings) -> History:
+    """Train inference modules alone, as before there are gates: what thresholding is given.
+
+    Parameters
+    ----------
+    task : HeadsTask
+        On what; the encoder is frozen.
+    fit : FitSettings
+        As for :func:`fit_jei_dnn`.
+
+    Returns
+    -------
+    History
+        Course of the run.
+    """
+    return _fitted(task, lambda logits, _gates, labels, _step: warm_up_loss(logits, labels), fit, {"system": "warm_up"})
+
+
+def _fitted(task: HeadsTask, loss: HeadsLoss, fit: FitSettings, config: Mapping[str, Any]) -> History:
+    """Heads fitted as the paper does: SGD with momentum under a cosine."""
+    steps = count_steps(len(task), batch_size=fit.batch_size, epochs=fit.epochs)
     return fit_heads(
         task,
         loss,
         optimizer=lambda groups: torch.optim.SGD(groups, lr=fit.learning_rate or 0.01, momentum=0.9, weight_decay=5e-4),
         schedule=lambda made: CosineAnnealingLR(made, T_max=max(1, steps), eta_min=_SMALLEST_RATE),
         fit=fit,
-        config={"system": "jei_dnn", "trade_off": cost, "warm_up": warm_up, "period": period},
+        config=config,
     )
 
 
@@ -220,8 +247,8 @@ def train_jei_dnn(
     data: Sequence[tuple[Any, Any]],
     *,
     tokenizer: Any,
-    folder: Path,
-    fit: FitSettings,
+    folder: Path | str,
+    fit: FitSettings | None = None,
     max_length: int = 128,
     trade_off: float = 0.5,
     warm_up: int = 5,
@@ -240,6 +267,30 @@ def train_jei_dnn(
     -------
     mapping
         Plain numbers for a report.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        If an option is out of its range, or texts and labels cannot be used.
+    adapters.errors.UnsupportedModelError
+        If rows cannot leave this model early.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from adapters import training
+    >>> from transformers import BertConfig, BertModel
+    >>> config = BertConfig(
+    ...     vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=4, num_attention_heads=2
+    ... )
+    >>> def words(texts, **_):
+    ...     return {"input_ids": [[2, 10 + len(each), 3] for each in texts]}
+    >>> rows = [("short", 0), ("rather longer", 1)] * 20
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> found = training.train_jei_dnn(BertModel(config), rows, tokenizer=words, folder=folder.name)
+    >>> found["layers"]
+    4
+    >>> folder.cleanup()
     """
     options = {"trade_off": trade_off, "warm_up": warm_up, "period": period}
     return trained(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +101,8 @@ def train_pabee(
     data: Sequence[tuple[Any, Any]],
     *,
     tokenizer: Any,
-    folder: Path,
-    fit: FitSettings,
+    folder: Path | str,
+    fit: FitSettings | None = None,
     frozen: bool = True,
     max_length: int = 128,
     head_rate: float | None = None,
@@ -118,10 +117,10 @@ def train_pabee(
         What it is trained on.
     tokenizer : callable
         Of the encoder.
-    folder : Path
+    folder : path
         Where :meth:`adapters.encoders.EarlyExitClassifier.save` writes.
-    fit : FitSettings
-        How long, in what batches.
+    fit : FitSettings, optional
+        How long, in what batches (default: what is usual for the system).
     frozen : bool, default True
         Whether the encoder stays as it is.
     max_length : int, default 128
@@ -133,6 +132,30 @@ def train_pabee(
     -------
     mapping
         Plain numbers for a report.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        If an option is out of its range, or texts and labels cannot be used.
+    adapters.errors.UnsupportedModelError
+        If rows cannot leave this model early.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from adapters import training
+    >>> from transformers import BertConfig, BertModel
+    >>> config = BertConfig(
+    ...     vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=4, num_attention_heads=2
+    ... )
+    >>> def words(texts, **_):
+    ...     return {"input_ids": [[2, 10 + len(each), 3] for each in texts]}
+    >>> rows = [("short", 0), ("rather longer", 1)] * 20
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> found = training.train_pabee(BertModel(config), rows, tokenizer=words, folder=folder.name)
+    >>> found["layers"]
+    4
+    >>> folder.cleanup()
     """
     return trained(
         "pabee",
@@ -153,8 +176,8 @@ def trained(
     data: Sequence[tuple[Any, Any]],
     *,
     tokenizer: Any,
-    folder: Path,
-    fit: FitSettings,
+    folder: Path | str,
+    fit: FitSettings | None,
     frozen: bool,
     length: int,
     **options: Any,
@@ -162,11 +185,10 @@ def trained(
     """A classifier of some system, fitted and saved; plain numbers for a report."""
     from adapters.encoders.classifier import EarlyExitClassifier
 
-    made = EarlyExitClassifier(
-        model, tokenizer, system=system, frozen=frozen, max_length=length, seed=fit.seed, **options
-    )
+    seed = 0 if fit is None else fit.seed
+    made = EarlyExitClassifier(model, tokenizer, system=system, frozen=frozen, max_length=length, seed=seed, **options)
     texts, labels = [text for text, _ in data], [label for _, label in data]
-    made.fit(texts, labels, fit=replace(fit))
+    made.fit(texts, labels, fit=fit)
     made.save(folder)
     history = made.history_
     assert history is not None  # fit sets it

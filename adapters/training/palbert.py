@@ -213,8 +213,8 @@ def train_palbert(
     data: Sequence[tuple[Any, Any]],
     *,
     tokenizer: Any,
-    folder: Path,
-    fit: FitSettings,
+    folder: Path | str,
+    fit: FitSettings | None = None,
     frozen: bool = True,
     max_length: int = 128,
     prior: Prior = "geometric",
@@ -237,6 +237,30 @@ def train_palbert(
     -------
     mapping
         Plain numbers for a report.
+
+    Raises
+    ------
+    ews.errors.ArgumentError
+        If an option is out of its range, or texts and labels cannot be used.
+    adapters.errors.UnsupportedModelError
+        If rows cannot leave this model early.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from adapters import training
+    >>> from transformers import BertConfig, BertModel
+    >>> config = BertConfig(
+    ...     vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=4, num_attention_heads=2
+    ... )
+    >>> def words(texts, **_):
+    ...     return {"input_ids": [[2, 10 + len(each), 3] for each in texts]}
+    >>> rows = [("short", 0), ("rather longer", 1)] * 20
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> found = training.train_palbert(BertModel(config), rows, tokenizer=words, folder=folder.name)
+    >>> found["layers"]
+    4
+    >>> folder.cleanup()
     """
     options = {
         "prior": prior,

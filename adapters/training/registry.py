@@ -78,6 +78,8 @@ class System:
         with a model, a list of ``adapters.texts.continuations.Continuation`` (or of pairs of text and label, and
         ``tokenizer=``), the folder that it writes, :class:`FitSettings` and options of its own, and returns plain
         numbers for a report.
+    epochs, batch_size : int
+        What it is usually trained for.
     """
 
     name: str
@@ -85,6 +87,8 @@ class System:
     model: Literal["decoder", "encoder"]
     takes: Takes
     home: str
+    epochs: int = 1
+    batch_size: int = 8
 
     def function(self) -> Callable[..., Mapping[str, Any]]:
         """What trains it."""
@@ -133,6 +137,8 @@ _SYSTEMS: dict[str, System] = {
             "encoder",
             "labelled texts",
             "adapters.training.jei_dnn:train_jei_dnn",
+            epochs=15,
+            batch_size=64,
         ),
         System(
             "layer_skip",
@@ -147,6 +153,8 @@ _SYSTEMS: dict[str, System] = {
             "encoder",
             "labelled texts",
             "adapters.training.pabee:train_pabee",
+            epochs=10,
+            batch_size=32,
         ),
         System(
             "palbert",
@@ -154,6 +162,8 @@ _SYSTEMS: dict[str, System] = {
             "encoder",
             "labelled texts",
             "adapters.training.palbert:train_palbert",
+            epochs=10,
+            batch_size=32,
         ),
         System(
             "skip_decode",

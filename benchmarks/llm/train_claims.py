@@ -1,11 +1,13 @@
 """Central claims of the systems that are trained, at the size possible here: ``python -m benchmarks.llm.train_claims``.
 
 Writes ``docs/generated/llm_training_claims.csv``. The model is stories15m; the texts are stories of its own, drawn once
-for training and once, with another seed, for measuring. Minutes on one core.
+for training and once, with another seed, for measuring. Minutes on one core; what is named is measured anew, and
+rows of the others stay.
 """
 
 from __future__ import annotations
 
+import argparse
 import copy
 import csv
 import tempfile
@@ -137,11 +139,16 @@ class Table:
         print(f"{time.perf_counter() - self.began:6.0f} s  " + "  ".join(self.rows[-1].values()), flush=True)
 
     def write(self) -> None:
-        """The file, as far as there are rows."""
-        with (FOLDER / "llm_training_claims.csv").open("w", newline="", encoding="utf-8") as file:
+        """The file, as far as there are rows; claims that were not measured now keep theirs."""
+        path, now = FOLDER / "llm_training_claims.csv", {row["Claim"] for row in self.rows}
+        kept: list[dict[str, str]] = []
+        if path.exists():
+            with path.open(newline="", encoding="utf-8") as file:
+                kept = [row for row in csv.DictReader(file) if row["Claim"] not in now]
+        with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(self.rows[0]))
             writer.writeheader()
-            writer.writerows(self.rows)
+            writer.writerows(sorted(kept + self.rows, key=_order))
 
 
 def skip_decode(table: Table, model: Any, training: list[Continuation], held: list[Continuation]) -> None:
@@ -301,18 +308,38 @@ def difficulty(table: Table, model: Any, held: list[Continuation], kept: Any) ->
     table.write()
 
 
+def _order(row: dict[str, str]) -> int:
+    """Rows stand by system, and within one as they were measured."""
+    return next(place for place, words in enumerate(_OF_SYSTEM.values()) if row["Claim"].startswith(words))
+
+
+_OF_SYSTEM = {
+    "skip_decode": ("SkipDecode",),
+    "duo": ("Duo-LLM", "The oracle", "A trained router", "Difficulty"),
+    "layer_skip": ("LayerSkip",),
+}
+
+
 def _exp(value: float) -> float:
     return float(np.exp(value))
 
 
 def main() -> None:
     """Measure, and write after each system."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("systems", nargs="*", metavar="SYSTEM", help=f"of {', '.join(_OF_SYSTEM)} (default: all)")
+    names = parser.parse_args().systems or list(_OF_SYSTEM)
+    if not set(names) <= set(_OF_SYSTEM):
+        parser.error(f"systems are {', '.join(_OF_SYSTEM)}")
     model, _ = load("stories15m")
     training, held = stories(model, TRAINING, seed=0), stories(model, HELD, seed=1)
     table = Table()
-    skip_decode(table, model, training, held)
-    duo(table, model, training, held[:SEARCHED])
-    layer_skip(table, model, training, held)
+    if "skip_decode" in names:
+        skip_decode(table, model, training, held)
+    if "duo" in names:
+        duo(table, model, training, held[:SEARCHED])
+    if "layer_skip" in names:
+        layer_skip(table, model, training, held)
 
 
 if __name__ == "__main__":

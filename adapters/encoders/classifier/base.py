@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from adapters._common.checks import read_count
 from adapters.calibration.risk import RiskControl
@@ -21,7 +20,7 @@ from adapters.encoders.inputs import Rows, read_rows
 from adapters.encoders.registry import encoder_policy_named
 from adapters.encoders.report import EncoderReport
 from adapters.encoders.run import evaluating
-from adapters.encoders.states import FirstTokenStates, first_token_states
+from adapters.encoders.states import FirstTokenStates, states_of_rows
 from adapters.encoders.systems import SYSTEMS, EncoderSystem
 from adapters.encoders.uncertainty import ConformalSets
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, described
@@ -93,17 +92,8 @@ class ClassifierBase:
     def _states(self, rows: Rows) -> FirstTokenStates:
         """States of rows after all layers, in their order."""
         backbone = self._backbone()
-        order: list[int] = []
-
-        def inputs() -> Iterator[Mapping[str, torch.Tensor]]:
-            for index, each in rows.batches(self.batch_size):
-                order.extend(index.tolist())
-                yield each
-
         with evaluating(backbone.model):
-            found = first_token_states(backbone, inputs())
-        back = torch.from_numpy(np.argsort(order))
-        found = found.rows(back)
+            found = states_of_rows(backbone, rows, batch_size=self.batch_size)
         if self.heads_ is None or backbone.device.type == "cpu":
             return found
         moved = None if found.own is None else found.own.to(backbone.device)

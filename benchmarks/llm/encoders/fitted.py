@@ -5,12 +5,10 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoTokenizer
@@ -19,9 +17,10 @@ from transformers.utils import logging
 from adapters.encoders import ExitHeads, heads_named
 from adapters.encoders.backbones import Backbone, backbone_of
 from adapters.encoders.inputs import Rows, read_rows
-from adapters.encoders.states import FirstTokenStates, first_token_states
+from adapters.encoders.states import FirstTokenStates, states_of_rows
 from adapters.encoders.systems import SYSTEMS
 from adapters.training.encoder_heads import HeadsTask
+from adapters.training.jei_dnn import fit_inference_modules
 from adapters.training.pabee import fit_pabee
 from adapters.training.registry import FitSettings
 from benchmarks.llm.encoders.tasks import Sizes, task
@@ -89,7 +88,7 @@ def fitted_of(case: Case) -> Fitted:
     kept = made.kept["pabee"]
     made.kept.update(jei_dnn=kept, jei_warm=kept, shared=kept)
     made.heads["jei_dnn"] = _fit(made, "jei_dnn", trade_off=0.1)
-    made.heads["jei_warm"] = _fit(made, "jei_dnn", trade_off=0.1, warm_up=10**6)  # no gates: what thresholding is given
+    made.heads["jei_warm"] = _fit(made, "jei_dnn", fit_inference_modules)
     made.heads["shared"] = _shared(made)
     return made
 
@@ -110,14 +109,7 @@ def _states(made: Fitted, folder: Path, backbone: Backbone) -> list[FirstTokenSt
 
 
 def _in_order(rows: Rows, backbone: Backbone) -> FirstTokenStates:
-    order: list[int] = []
-
-    def inputs() -> Iterator[Any]:
-        for index, each in rows.batches(32):
-            order.extend(index.tolist())
-            yield each
-
-    return first_token_states(backbone, inputs()).rows(torch.from_numpy(np.argsort(order)))
+    return states_of_rows(backbone, rows, batch_size=32)
 
 
 def _new(made: Fitted, kind: str) -> ExitHeads:
@@ -126,12 +118,12 @@ def _new(made: Fitted, kind: str) -> ExitHeads:
     return heads_named(kind, seed=made.case.seed, width=held.width, classes=classes, exits=held.depth)
 
 
-def _fit(made: Fitted, name: str, **options: Any) -> ExitHeads:
-    """Heads of a system, trained on states that are at hand."""
+def _fit(made: Fitted, name: str, function: Any = None, **options: Any) -> ExitHeads:
+    """Heads of a system, trained on states that are at hand, by the system's function or another."""
     system, heads = SYSTEMS[name], _new(made, SYSTEMS[name].heads)
     given = HeadsTask(heads, torch.from_numpy(made.truth[0]), kept=made.kept["pabee"][0])
     fit = FitSettings(epochs=system.epochs, batch_size=system.batch_size, seed=made.case.seed)
-    system.function()(given, fit, **options)
+    (function or system.function())(given, fit, **options)
     return heads.requires_grad_(False).eval()
 
 

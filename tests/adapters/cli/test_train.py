@@ -13,13 +13,14 @@ import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, BertConfig, BertModel, PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
 from adapters import SkipDecodePolicy
 from adapters.cli import app
 from adapters.cli.loading import load_model, load_policy
 from adapters.cli.training_data import read_labelled, read_texts_to_continue
+from adapters.encoders import EarlyExitClassifier
 from adapters.training.loop import fit_modules
 from adapters.training.registry import FitSettings, System, register_system, system_named, systems
 from adapters.training.skip_decode import train_skip_decode
@@ -34,10 +35,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model of random weights with a tokenizer of 100 words."""
     path = tmp_path_factory.mktemp("model")
     TINY["llama"](layers=6).save_pretrained(path)
+    hundred_words().save_pretrained(path)
+    return path
+
+
+def hundred_words() -> Any:
     words = Tokenizer(WordLevel({"[UNK]": 0, **{f"w{number}": number for number in range(1, 101)}}, unk_token="[UNK]"))
     words.pre_tokenizer = WhitespaceSplit()
-    PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]").save_pretrained(path)
-    return path
+    return PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]")
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +144,30 @@ def test_a_system_of_labelled_texts_gets_them(folder: Path, tmp_path: Path) -> N
     with pytest.raises(ArgumentError, match="taken"):
         register_system(System("counting", "Another", "decoder", "texts", "nowhere:train"))
     assert system_named("counting").own_options() == {"times": 2}
+
+
+@pytest.mark.parametrize("system", ["pabee", "palbert", "jei_dnn"])
+def test_an_encoder_gets_exits_for_as_long_as_its_system_takes(system: str, tmp_path: Path) -> None:
+    folder, out = tmp_path / "model", tmp_path / "out"
+    config = BertConfig(
+        vocab_size=101, hidden_size=16, intermediate_size=24, num_hidden_layers=3, num_attention_heads=2, pad_token_id=0
+    )
+    BertModel(config).save_pretrained(folder)
+    hundred_words().save_pretrained(folder)
+    table = tmp_path / "rows.tsv"
+    table.write_text("text\tlabel\n" + "".join(f"w{4 + row % 2} w9\t{'ab'[row % 2]}\n" for row in range(40)))
+    found = json.loads(run("train", system, folder, table, "--out", out, "--json").stdout)
+    usual = system_named(system)
+    assert found["steps"] == usual.epochs * -(-40 // usual.batch_size) > usual.epochs - 1 >= 9
+    assert found["layers"] == 3
+    model, tokenizer = load_model(str(folder), kind="encoder")
+    made = EarlyExitClassifier.load(out, model, tokenizer)
+    assert made.system == system
+    assert set(made.predict(["w4 w9", "w5 w9"])) <= {"a", "b"}
+    said = run("train", system, folder, table, "--out", out, status=2).stderr  # nothing is written over unasked
+    assert "--force" in said
+    other = run("train", system, folder, table, "--out", tmp_path / "o", "--option", "head_rat=1", status=2)
+    assert "head_rat" in other.stderr
 
 
 def count(model: Any, data: Any, *, folder: Path, fit: FitSettings, tokenizer: Any = None, times: int = 2) -> Any:

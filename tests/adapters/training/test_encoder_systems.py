@@ -20,6 +20,7 @@ from adapters.encoders.systems import SYSTEMS
 from adapters.training.encoder_heads import HeadsTask
 from adapters.training.jei_dnn import (
     exit_weights,
+    fit_inference_modules,
     fit_jei_dnn,
     gate_loss,
     gate_targets,
@@ -194,7 +195,13 @@ def test_phases_train_one_thing_each() -> None:
 
     def moved(epochs: int, warm_up: int, period: int) -> set[str]:
         made.heads.load_state_dict(before)
-        fit_jei_dnn(made, FitSettings(epochs=epochs, batch_size=120), warm_up=warm_up, period=period)
+        fit = FitSettings(epochs=epochs, batch_size=120)
+        if warm_up < epochs:
+            fit_jei_dnn(made, fit, warm_up=warm_up, period=period)
+        else:
+            with pytest.raises(ArgumentError, match="no gate is trained"):
+                fit_jei_dnn(made, fit, warm_up=warm_up, period=period)
+            fit_inference_modules(made, fit)
         after = made.heads.state_dict()
         return {name.split(".")[0] for name, each in before.items() if not torch.allclose(each, after[name], atol=1e-6)}
 
@@ -234,7 +241,7 @@ def test_training_finds_what_is_there(kind: str, own: bool) -> None:
 
 @pytest.mark.parametrize("kind", FITS)
 def test_killed_and_resumed_gives_the_same_weights(kind: str, tmp_path: Any) -> None:
-    fit = FitSettings(epochs=4, batch_size=32, seed=5)
+    fit = FitSettings(epochs=6, batch_size=32, seed=5)
     whole = task(kind)
     FITS[kind](whole, fit)
 
@@ -316,6 +323,7 @@ def test_heads_of_a_short_tuning_learn_more_at_a_rate_of_their_own() -> None:
 def test_known_to_the_registry(name: str) -> None:
     system = system_named(name)
     assert (system.model, system.takes) == ("encoder", "labelled texts")
+    assert (system.epochs, system.batch_size) == (SYSTEMS[name].epochs, SYSTEMS[name].batch_size)
     assert callable(system.function())
     system.require_options({"max_length": 32})
 
