@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from adapters.encoders.contract import EncoderPolicy
+from adapters.encoders.registry import encoder_policy_named
+
 __all__ = ["SYSTEMS", "EncoderSystem"]
 
 
@@ -40,6 +43,14 @@ class EncoderSystem:
     batch_size: int = 32
     needs_frozen: bool = False
     shape: Mapping[str, Any] = field(default_factory=dict)
+
+    def rule(self, layers: int) -> EncoderPolicy:
+        """The rule that goes with them, for an encoder of so many layers.
+
+        A patience of 6 was published for 12 layers; where there are fewer it is half of them, or no row would leave.
+        """
+        options = {"patience": max(1, min(6, layers // 2))} if self.policy == "pabee" else {}
+        return encoder_policy_named(self.policy, **options)
 
     def function(self) -> Callable[..., Any]:
         """What trains it."""

@@ -53,15 +53,15 @@ class ClassifierBase:
             raise InputTypeError("frozen", frozen, "True or False")
         if SYSTEMS[system].needs_frozen and not frozen:
             raise ArgumentError("frozen", False, f"True with system={system!r}, which trains nothing of the encoder")
-        backbone_of(model)
+        backbone = backbone_of(model)
         self.model, self.tokenizer = model, tokenizer
         self.system, self.frozen = system, frozen
         self.max_length = read_count("max_length", max_length)
         self.batch_size = read_count("batch_size", batch_size)
         self.seed = seed
         self.training = dict(training or {})
-        named = self._system.policy if policy is None else policy
-        self.policy: EncoderPolicy = encoder_policy_named(named) if isinstance(named, str) else named
+        given = self._system.rule(backbone.depth) if policy is None else policy
+        self.policy: EncoderPolicy = encoder_policy_named(given) if isinstance(given, str) else given
         if not isinstance(self.policy, EncoderPolicy):
             raise InputTypeError("policy", policy, "an exit rule of encoders, or its name")
         self.classes_: list[Any] = []

@@ -30,7 +30,8 @@ class EarlyExitClassifier(Fits, Calibrates):
     system : {"pabee", "palbert", "jei_dnn"}, default "pabee"
         Heads and their training: a linear head after each layer; one head and learned halting; linear heads and gates.
     policy : EncoderPolicy or str, optional
-        When rows leave (default: the system's own rule).
+        When rows leave (default: the system's own rule; PABEE's patience is then 6, or half of the layers if that is
+        less).
     frozen : bool, default True
         Whether only heads are trained, on states that are worked out once.
     max_length : int, default 128

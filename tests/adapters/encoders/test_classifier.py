@@ -118,6 +118,14 @@ def test_own_classifier_of_the_model_is_the_last_exit() -> None:
         EarlyExitClassifier(model, tokenizer).fit(texts, ["a", "b"] * 30)
 
 
+@pytest.mark.parametrize(("layers", "patience"), [(1, 1), (2, 1), (6, 3), (12, 6), (24, 6)])
+def test_patience_suits_the_layers_unless_it_is_given(layers: int, patience: int) -> None:
+    made = EarlyExitClassifier(encoder("bert", layers=layers, classify=False), tokenizer)
+    assert made.policy.patience == patience  # type: ignore[attr-defined]
+    given = EarlyExitClassifier(encoder("bert", layers=layers, classify=False), tokenizer, policy="pabee")
+    assert given.policy.patience == 6  # type: ignore[attr-defined]
+
+
 def test_encoder_trained_too_is_a_copy(tmp_path: Path) -> None:
     texts, labels = said(80)
     model = encoder("mpnet", layers=3, classify=False)

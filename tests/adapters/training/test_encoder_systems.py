@@ -319,6 +319,31 @@ def test_heads_of_a_short_tuning_learn_more_at_a_rate_of_their_own() -> None:
     assert shallow(0.02) < 0.6 * math.log(CLASSES)
 
 
+@pytest.mark.parametrize("kind", ["linear", "ponder"])
+def test_killed_and_resumed_gives_the_same_encoder_too(kind: str, tmp_path: Any) -> None:
+    fit = FitSettings(epochs=2, batch_size=12, seed=5)
+
+    def trained(settings: FitSettings) -> dict[str, Tensor]:
+        made: Any = tuning_task(kind)
+        made.backbone.model.train()  # with its dropout, whose draws go on where they stopped
+        FITS[kind](made, settings)
+        return {name: each.clone() for name, each in made.modules().state_dict().items()}
+
+    class Killed(Exception):
+        pass
+
+    def kill(done: int, _total: int) -> None:
+        if done == 5:
+            raise Killed
+
+    whole, kept = trained(fit), replace(fit, directory=tmp_path, checkpoint_every=2)
+    with pytest.raises(Killed):
+        trained(replace(kept, progress=kill))
+    again = trained(replace(kept, resume=True))
+    assert whole.keys() == again.keys()
+    assert all(torch.equal(each, again[name]) for name, each in whole.items())
+
+
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_known_to_the_registry(name: str) -> None:
     system = system_named(name)
