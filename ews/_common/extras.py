@@ -7,7 +7,7 @@ from typing import Any
 
 from ews.errors import MissingExtraError
 
-__all__ = ["needed"]
+__all__ = ["importable", "needed"]
 
 
 def needed(module: str, extra: str) -> Any:
@@ -35,3 +35,12 @@ def needed(module: str, extra: str) -> Any:
     except ImportError as error:
         package = module.partition(".")[0]
         raise MissingExtraError(f"this needs {package}: pip install 'earlywarning[{extra}]'") from error
+
+
+def importable(module: str) -> bool:
+    """Whether a module can be imported, which it then is."""
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        return False
+    return True

@@ -16,6 +16,7 @@ from ews.errors import ArgumentError, UnknownNameError, described
 __all__ = ["run"]
 
 _RATE = 0.05
+_NETCDF = ("h5netcdf", "netCDF4")  # what xarray reads netCDF 4 with
 
 
 def run(
@@ -56,8 +57,14 @@ def run(
 @contextmanager
 def _opened(xr: Any, file: Path) -> Iterator[Any]:
     """The data set in a folder of zarr or a netCDF file, lazily."""
+    from ews._common.extras import importable, needed
+
     if not file.exists():
         raise ArgumentError("FILE", described(f"{file}, which is not there"), "a folder of zarr, or a netCDF file")
+    if file.is_dir():
+        needed("zarr", "grid")
+    elif not any(map(importable, _NETCDF)):
+        needed("h5netcdf", "grid")
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Failed to open Zarr store with consolidated metadata", RuntimeWarning)

@@ -127,6 +127,22 @@ def test_tabulated_null_keeps_its_level(phi: float, gaps: str) -> None:
     assert (found.verdict == 2).mean() > 0.01
 
 
+@pytest.mark.parametrize("gaps", ["none", "random", "winter", "ragged"])
+def test_null_is_nearly_that_of_the_surrogates_of_each_series_alone(gaps: str) -> None:
+    rows = np.concatenate([cube(6, n=150, missing=0.0, phi=phi, seed=3 + int(10 * phi)) for phi in (0.2, 0.5, 0.8)])
+    if gaps == "random":
+        rows[np.random.default_rng(3).random(rows.shape) < 0.1] = np.nan
+    if gaps == "winter":
+        rows[:, np.arange(150) % 12 < 3] = np.nan
+    if gaps == "ragged":
+        rows[np.arange(150) < np.random.default_rng(1).integers(0, 60, 18)[:, None]] = np.nan
+    alone = [ews.detect_many(row[None], null="pooled", n_surrogates=1999).pvalue[0] for row in rows]
+    for null in ("table", "pooled"):
+        apart = np.abs(ews.detect_many(rows, null=null, n_surrogates=4000).pvalue - alone)
+        assert apart.max() < 0.1
+        assert apart.mean() < 0.035
+
+
 @pytest.mark.parametrize("gaps", ["random", "winter"])
 def test_pooled_null_keeps_its_level_where_memory_varies_over_the_map(gaps: str) -> None:
     rows = np.concatenate([cube(1000, n=150, missing=0.0, phi=phi, seed=9) for phi in (0.0, 0.4, 0.8)])
@@ -396,10 +412,37 @@ def test_without_the_extra_the_error_names_it(module: str, monkeypatch: pytest.M
         ews.detect_many(given, store=tmp_path / "map.zarr", **FAST)
 
 
+@pytest.mark.parametrize(
+    ("modules", "file", "options"),
+    [
+        (["xarray"], "ndvi.nc", []),
+        (["dask.array"], "ndvi.nc", []),
+        (["zarr"], "ndvi.nc", []),
+        (["zarr"], "ndvi.zarr", []),
+        (["h5netcdf", "netCDF4"], "ndvi.nc", []),
+        (["distributed"], "ndvi.nc", ["--scheduler", "tcp://127.0.0.1:1"]),
+    ],
+)
+def test_the_command_names_the_extra_too(
+    modules: list[str], file: str, options: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given = labelled(cube(2, 2)).to_dataset()
+    given.to_netcdf(tmp_path / "ndvi.nc", engine="h5netcdf")
+    given.to_zarr(tmp_path / "ndvi.zarr", consolidated=False)
+    for module in modules:
+        monkeypatch.setitem(sys.modules, module, None)
+    done = CliRunner().invoke(app, ["map", str(tmp_path / file), "--out", str(tmp_path / "out.zarr"), *options])
+    assert done.exit_code == 2
+    assert "pip install 'earlywarning[grid]'" in " ".join(done.output.split())
+    assert not (tmp_path / "out.zarr").exists()
+
+
 def test_nothing_of_the_grid_is_loaded_unless_asked_for() -> None:
     code = (
-        "import sys, numpy as np, ews; ews.detect_many(np.random.default_rng(1).random((2, 60)), null='table', "
-        "n_surrogates=99); print(sorted({'dask', 'distributed', 'xarray', 'zarr'} & set(sys.modules)))"
+        "import sys, numpy as np, pandas as pd, ews; x = np.random.default_rng(1).random((2, 60)); "
+        "[ews.detect_many(one, null=null, n_surrogates=99) for one in (x, pd.DataFrame(x.T)) "
+        "for null in ('table', 'pooled')]; ews.map_figure; "
+        "print(sorted({'dask', 'distributed', 'xarray', 'zarr'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
@@ -431,7 +474,7 @@ def test_map_of_a_dataset_has_its_coordinates(tmp_path: Path) -> None:
     bottom, top = figure.axes[0].get_ylim()
     assert (left, right, bottom, top) == pytest.approx((-0.25, 3.75, 39.0, 51.0))
     assert figure.axes[0].get_ylabel() == "lat"
-    lines = np.array([path.vertices for path in figure.axes[1].collections[0].get_paths()])  # edges of the pixels found
+    lines = np.array([path.vertices for path in figure.axes[1].collections[0].get_paths()])  # edges of pixels found
     assert len(lines) == 2 * (2 + 3)
     assert lines.min(axis=(0, 1)) == pytest.approx((1.25, 43.0))
     assert lines.max(axis=(0, 1)) == pytest.approx((2.75, 47.0))

@@ -189,7 +189,7 @@ def rows_figure(result: DetectionMap, first: int) -> ResultFigure:
     reasons = result.reason.reshape(-1)[these]
     for row in np.flatnonzero(~np.isfinite(drift)):
         said = REASONS[int(reasons[row])]
-        left.text(0.99, row, said, transform=left.get_yaxis_transform(), fontsize=min(SMALL, 7.0), color=MUTED,
+        left.text(0.99, float(row), said, transform=left.get_yaxis_transform(), fontsize=min(SMALL, 7.0), color=MUTED,
                   ha="right", va="center", style="italic")  # fmt: skip
     left.axvline(0.0, color=MUTED, lw=0.7, zorder=1)
     right.set_xscale("log")

@@ -68,7 +68,7 @@ def pool_of(rows: FloatArray, smoothing: Smoothing, *, count: int, seed: int, al
         numbers = np.arange(first, first + size)
         made = np.empty((size, n))
         for place, number in enumerate(numbers):
-            made[place] = nulls.AR1(float(memory[number % len(rows)]), 1.0, n).draw(number, 1, seed=seed)[0]
+            made[place] = nulls.AR1(float(memory[number % len(rows)]), 1.0, n).draw(int(number), 1, seed=seed)[0]
         made[lacking[numbers % len(rows)]] = np.nan
         return scored(smoothing, shapes, made).values
 

@@ -127,8 +127,9 @@ def detect_many(
     ``null="table"`` draws surrogates of AR(1) noise once, for 13 memories and for as many missing values as leave
     shares of 1, 0.9, 0.8, 0.65, 0.5, 0.35 or 0.2 of the steps from one time to the next (the nearest serves), and
     interpolates between memories. Fewer than 20 such steps, or 0.15 of them, are too few. Times have to be even but for
-    gaps. It does not look for flickering, nor for modes of oscillation, and takes values as continuous; power is that
-    of controls of the same tables. For series where that matters, take ``null="ar1"``.
+    gaps, and only observations that follow each other are scored, where :func:`ews.detect` scores across gaps. It does
+    not look for flickering, measurement error or modes of oscillation, and takes values as continuous; power is that of
+    controls of the same tables. For series where that matters, take ``null="ar1"``.
 
     ``null="pooled"`` draws surrogates of AR(1) noise for up to 1,000 of the series that can be tested, evenly spread
     (of dask, over up to 64 of its chunks), each with the memory and the gaps of one of them, and holds every series

@@ -18,7 +18,7 @@ from ews._analysis.many.result import DetectManyConfig
 from ews._common.extras import needed
 from ews._common.false_discovery import false_discovery
 from ews._common.progress import ProgressOption
-from ews.errors import ArgumentError, described
+from ews.errors import ArgumentError, MissingExtraError, described
 
 __all__ = ["write"]
 
@@ -42,6 +42,8 @@ def write(
     `held` is the plan, or what gives it once a pool is drawn.
     """
     xr, zarr = needed("xarray", "grid"), needed("zarr", "grid")
+    if not hasattr(zarr.Group, "create_array"):
+        raise MissingExtraError(f"this needs zarr 3, not {zarr.__version__}: pip install 'earlywarning[grid]'")
     path = os.fspath(store)
     chunks = blocks.chunks[:-1]
     identity = _identity(template, tests, blocks, mask)

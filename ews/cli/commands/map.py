@@ -48,7 +48,7 @@ def map_(
     null: Annotated[
         str,
         typer.Option(
-            help="table: surrogates drawn once for all; or the null of each series' own, as in ews detect (slow).",
+            help="table: surrogates drawn once for all; pooled: of pixels all over the map; or a null of ews detect.",
             rich_help_panel=TEST,
         ),
     ] = "table",
