@@ -93,7 +93,9 @@ def encode(
     rule.begin(0 if given is None else len(given))
     found = run_batch(backbone, inputs, policy=rule, heads=heads, with_hidden=True)
     report = EncoderReport(backbone.depth, found.depths, time.perf_counter() - started, found.deciding)
-    return EncoderOutput(found.logits, found.hidden, report)
+    # Copies: those of inference mode could take no part in a graph, such as that of a student that learns from them.
+    logits = None if found.logits is None else found.logits.clone()
+    return EncoderOutput(logits, None if found.hidden is None else found.hidden.clone(), report)
 
 
 def run_batches(

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 
 from adapters.encoders import ConfidenceExit, NeverLeave, heads_named  # noqa: E402
 from adapters.encoders.states import FirstTokenStates  # noqa: E402
+from benchmarks.llm.encoders.digest import write_digests  # noqa: E402
 from benchmarks.llm.encoders.numbers import interval, metric_of  # noqa: E402
 from benchmarks.llm.encoders.rules import Curve, replayed  # noqa: E402
 from benchmarks.llm.encoders.tasks import Sizes, task  # noqa: E402
@@ -85,3 +86,23 @@ def test_scores_with_intervals() -> None:
     value, low, high = interval("sst2", truth, truth, np.zeros(200, dtype=int))
     assert value == 0.5
     assert 0.4 < low < 0.5 < high < 0.6
+
+
+def test_digest_counts_how_often_a_claim_held(tmp_path: Path) -> None:
+    columns = "claim,model,task,encoder,measure,holds"
+    rows = [f"a over b,m,{task_name},frozen,{measure},{holds}" for task_name, measure, holds in (
+        ("cola", "mcc", "yes"), ("rte", "accuracy", "yes"), ("rte", "accuracy", "yes"), ("rte", "ece", "no"),
+        ("sst2", "accuracy", "no"), ("trec", "accuracy", "not shown"),
+    )]  # fmt: skip
+    (tmp_path / "llm_encoders_claims.csv").write_text("\n".join((columns, *rows)) + "\n")
+    numbers = "mean_depth,layers,theoretical_speed_up,speed_up_1,share_1,speed_up_32,share_32"
+    (tmp_path / "llm_encoders.csv").write_text(
+        f"rule,system,{numbers}\nfixed,pabee,3,6,2,1.9,0.95,2,1\nfixed,pabee,2,6,3,,,,\n"
+    )
+    write_digests(tmp_path)
+    said = [line.split(",") for line in (tmp_path / "llm_encoders_verdicts.csv").read_text().splitlines()[1:]]
+    assert said[0][:2] == ["a over b", "frozen"]
+    text = (tmp_path / "llm_encoders_verdicts.csv").read_text()
+    assert '"accuracy, of CoLA MCC",3,1,1,"cola (m), rte (m)",sst2 (m)' in text
+    assert "ece,0,0,1,,rte (m)" in text
+    assert (tmp_path / "llm_encoders_times.csv").read_text().splitlines()[1:] == ["fixed,pabee,3,6,2,1.9,0.95,2,1"]

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from benchmarks.llm.encoders.claims import CLAIMS, claims_of
+from benchmarks.llm.encoders.digest import write_digests
 from benchmarks.llm.encoders.fitted import Case, Fitted, fitted_of
 from benchmarks.llm.encoders.rules import Curve, curves_of
 from benchmarks.llm.encoders.table import BUDGETS, COLUMNS, rows_of
@@ -82,6 +83,7 @@ def main() -> None:
             claims = claims_of(made, curves)
             merge(FOLDER / "llm_encoders.csv", COLUMNS, rows)
             merge(FOLDER / "llm_encoders_claims.csv", CLAIMS, claims)
+            write_digests(FOLDER)
             for row in claims:
                 print({name: each for name, each in row.items() if name not in _CASE}, flush=True)
 

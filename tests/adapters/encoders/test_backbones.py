@@ -129,6 +129,15 @@ def test_inputs_that_mean_nothing_here_are_refused() -> None:
         encode(model, input_ids=[[1, 2]])  # type: ignore[arg-type]
 
 
+def test_what_comes_out_can_be_learned_from() -> None:
+    found = encode(encoder("bert"), **batch("bert"))
+    weight = torch.ones((), requires_grad=True)
+    (weight * found.logits).sum().backward()
+    (weight * found.last_hidden_state).sum().backward()
+    assert weight.grad is not None
+    assert torch.isfinite(weight.grad)
+
+
 def test_an_exception_on_the_way_leaves_the_model_as_it_was() -> None:
     model, inputs = encoder("bert"), batch("bert")
     before = encode(model, **inputs).logits
