@@ -142,6 +142,26 @@ def test_gaps_repeats_and_rounding_are_taken_as_they_are(kind: Any) -> None:
         assert found.memory.shape == found.residual.shape
 
 
+@pytest.mark.parametrize("kind", ["default", *KINDS])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_few_pairs_at_uneven_times_have_a_null_all_the_same(kind: Any, sign: float) -> None:
+    # Of few neighbours a step apart, all of them far out, the autocorrelation passes 1, or −1.
+    generator = np.random.default_rng(11)
+    for _ in range(4):
+        time = np.arange(90.0) + generator.uniform(-0.3, 0.3, 90)
+        values = AR1AtTimes(0.95, 0.3, time).draw(0, 1, seed=int(generator.integers(99)))[0]
+        values[::2] += 0.3 * generator.standard_normal(values[::2].size)
+        values *= np.where(np.arange(90) % 2, sign, 1.0)
+        found = ews.score_tests(values, time=time, n_surrogates=99, measurement_error=kind)
+        assert np.isfinite([one.adjusted for one in found.tests]).all()
+    pairs = np.full((1, 40), np.nan)
+    pairs[0, [3, 4, 5, 20, 21, 22, 35, 36, 37]] = [5.0, 5.1 * sign, 5.0, -5.0, -5.0 * sign, -5.2, 4.9, 5.0 * sign, 5.1]
+    pairs[0, [0, 9, 11, 13, 15, 26, 28, 30, 32]] = 0.1
+    for at in (np.arange(40.0), np.arange(40.0) * 1.01):
+        null = fitted_with_error(pairs, at, observed=lambda rows: rows, left=lambda rows: rows, seed=1)
+        assert np.isfinite(null.draw(0, 2, seed=1)).all()
+
+
 def test_detect_carries_it_and_its_controls_have_it() -> None:
     x = red(150)[0] + noise(150)[0]
     found = {kind: ews.detect(x, n_surrogates=199, measurement_error=kind) for kind in (None, *KINDS)}

@@ -145,13 +145,15 @@ def fitted_with_error(
     """
     unit = float(np.nanmax(np.abs(residual), initial=0.0)) or 1.0  # squares of which neither vanish nor overflow
     wanted, power = _moments(residual, unit)
-    start, size = wanted.copy(), unit * math.sqrt(power)
+    # Between whole steps an alternation is not defined. Of few pairs an autocorrelation may pass 1.
+    least = -_LARGEST_COEFFICIENT if np.array_equal(positions, np.round(positions)) else 0.0
+    start, size = np.clip(wanted, least, _LARGEST_COEFFICIENT), unit * math.sqrt(power)
     rows = int(np.clip(_SAMPLES // positions.size, _FEWEST_ROWS, _ROWS))
     for _ in range(_STEPS):
         # The same numbers each time, so that the steps settle.
         drawn = _of_moments(start, size, positions).draw(0, rows, seed=seed)
         found, spread = _moments(left(observed(drawn)), unit)
-        start = np.clip(start + (wanted - found), -_LARGEST_COEFFICIENT, _LARGEST_COEFFICIENT)
+        start = np.clip(start + (wanted - found), least, _LARGEST_COEFFICIENT)
         size *= math.sqrt(power / spread) if spread > 0.0 else 1.0
     return _of_moments(start, size, positions)
 
