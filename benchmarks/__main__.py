@@ -8,15 +8,19 @@ Writes ``docs/generated/speed*.csv`` and ``speed.json``. Exits with 1 where a go
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from benchmarks import machine, score_tests, startup, writing
+from benchmarks import machine, score_tests, speed_figure, startup, writing
 from benchmarks.comparisons import COMPARISONS, ENDS, Comparison, noise
+from benchmarks.memory import peak as memory_of
+from benchmarks.side_by_side import CURVES, PACKAGES, STATISTICS, WINDOW, along, beside
 from benchmarks.timing import Timing, interleaved
 from ews._common.threads import thread_count
 
@@ -64,8 +68,7 @@ def compare(comparison: Comparison, n: int) -> Measured:
         "Goal": _goal(comparison, met=in_time and fast_enough),
         "Largest difference": f"{difference:.0e}",
     }
-    details = {f"{who}, {what}": value for who, time in times.items() for what, value in asdict(time).items()}
-    return Measured(row, in_time and fast_enough and difference <= comparison.tolerance, details)
+    return Measured(row, in_time and fast_enough and difference <= comparison.tolerance, _details(times))
 
 
 def above_writing(
@@ -76,6 +79,53 @@ def above_writing(
     ratio = ours.median / written.median if threaded else ours.processor / written.processor
     shown = f"{ratio:.2f} × ({_milliseconds(ours.median)} ms beside {_milliseconds(written.median)} ms)"
     return _waited(what, shown, f"{most:g} ×", ratio <= most)
+
+
+def side_by_side(statistic: str, n: int) -> Measured:
+    """Every package that has a statistic; processor time, which other work on the machine changes least."""
+    times = beside(statistic, n, WINDOW, SECONDS)
+    row = {"Statistic": statistic, "Samples": f"{n:,}"}
+    for package in PACKAGES:
+        row[package] = _milliseconds(times[package].processor) if package in times else "–"
+    return Measured(row, True, _details(times))
+
+
+def scaling(curve: str, size: int) -> Measured:
+    """One size along a curve."""
+    times, samples = along(curve, size, SECONDS / 2)
+    # Threads do not show in processor time.
+    shown = {name: time.median if "thread" in name else time.processor for name, time in times.items()}
+    text = ", ".join(f"{name} {1e9 * seconds / samples:.3g}" for name, seconds in shown.items())
+    row = {"Along": curve, "Size": f"{size:,}", "Nanoseconds a sample": text}
+    return Measured(row, True, _details(times) | {"samples": samples})
+
+
+def peaks(statistic: str, n: int) -> Measured:
+    """The memory that each package takes for a statistic, its results included."""
+    row = {"Statistic": statistic, "Samples": f"{n:,}"}
+    details = {}
+    for package in PACKAGES:
+        taken = memory_of(statistic, package, n) if importlib.util.find_spec(package) else None
+        row[package] = "–" if taken is None else f"{taken / 1e6:.0f}"
+        details |= {} if taken is None else {f"{package}, bytes": taken}
+    return Measured(row, True, details)
+
+
+def _details(times: Mapping[str, Timing]) -> dict[str, float]:
+    return {f"{who}, {what}": value for who, time in times.items() for what, value in asdict(time).items()}
+
+
+def figure(lines: list[dict[str, Any]]) -> None:
+    """The curves, from what the JSON holds of them."""
+    curves: dict[str, list[tuple[int, dict[str, float]]]] = {}
+    for line in lines:
+        point = {}
+        for key, value in line.items():
+            package, _, what = key.rpartition(", ")
+            if what == ("median" if "thread" in package else "processor"):
+                point[package] = 1e9 * value / line["samples"]
+        curves.setdefault(line["Along"], []).append((int(line["Size"].replace(",", "")), point))
+    speed_figure.draw(curves, FOLDER / "speed_scaling.png")
 
 
 def imports() -> Measured:
@@ -213,6 +263,9 @@ def main() -> int:
                 threaded=True,
             ),
         ],
+        "speed_side_by_side": [partial(side_by_side, each, n) for each in STATISTICS for n in (1_000, 10_000, 100_000)],
+        "speed_scaling": [partial(scaling, curve, size) for curve, sizes in CURVES.items() for size in sizes],
+        "speed_memory": [partial(peaks, each, 1_000_000) for each in STATISTICS],
         "speed_startup": [
             imports,
             first_detect,
@@ -233,6 +286,8 @@ def main() -> int:
     before = json.loads(written.read_text(encoding="utf-8")) if written.exists() and len(done) < len(tables) else {}
     text = json.dumps({**before, "machine": described, **rows}, indent=1, ensure_ascii=False)
     written.write_text(text + "\n", encoding="utf-8")
+    if "speed_scaling" in done:
+        figure(rows["speed_scaling"])
     with (FOLDER / "speed_machine.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(described.items())
     missed = sum(not each.kept for lines in done.values() for each in lines)

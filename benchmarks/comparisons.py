@@ -144,27 +144,57 @@ def bottleneck_variance(x: FloatArray, *, window: int) -> Results:
     return {"variance": bottleneck.move_var(x, window, ddof=1)}
 
 
-def numbagg_variance(x: FloatArray, *, window: int) -> Results:
-    """The one of the four that numbagg has in this form."""
+def numbagg_rolling(x: FloatArray, *, window: int, indicators: tuple[str, ...]) -> Results:
+    """The two of the four that numbagg has in this form."""
     import numbagg
 
-    return {"variance": numbagg.move_var(x, window=window)}
+    ways: dict[str, Callable[[], FloatArray]] = {
+        "variance": lambda: numbagg.move_var(x, window=window),
+        "ac1": lambda: np.append(np.nan, numbagg.move_corr(x[1:], x[:-1], window=window - 1)),
+    }
+    return {name: ways[name]() for name in indicators}
 
 
-def screamer_rolling(x: FloatArray, *, window: int) -> Results:
+def screamer_rolling(x: FloatArray, *, window: int, indicators: tuple[str, ...] = FOUR) -> Results:
     """One pass for each, as pandas; the correlation is one of two series, so that it gets the pairs."""
     import screamer
 
-    ways = {"variance": screamer.RollingVar, "skewness": screamer.RollingSkew, "kurtosis": screamer.RollingKurt}
-    found = {name: way(window)(x) for name, way in ways.items()}
-    return {**found, "ac1": np.append(np.nan, screamer.RollingCorr(window - 1)(x[1:], x[:-1]))}
+    ways: dict[str, Callable[[], FloatArray]] = {
+        "variance": lambda: screamer.RollingVar(window)(x),
+        "skewness": lambda: screamer.RollingSkew(window)(x),
+        "kurtosis": lambda: screamer.RollingKurt(window)(x),
+        "ac1": lambda: np.append(np.nan, screamer.RollingCorr(window - 1)(x[1:], x[:-1])),
+    }
+    return {name: ways[name]() for name in indicators}
 
 
-def polars_variance(x: FloatArray, *, window: int) -> Results:
-    """Of the four, polars has the variance in this form."""
+def polars_rolling(x: FloatArray, *, window: int, indicators: tuple[str, ...]) -> Results:
+    """One pass for each; higher moments without their bias, so that they are those of the others."""
     import polars as pl
 
-    return {"variance": pl.Series(x).rolling_var(window).to_numpy()}
+    series = pl.Series("x", x)
+    frame = series.to_frame()
+    ways: dict[str, Callable[[], FloatArray]] = {
+        "variance": lambda: series.rolling_var(window).to_numpy(),
+        "skewness": lambda: series.rolling_skew(window, bias=False).to_numpy(),
+        "kurtosis": lambda: series.rolling_kurtosis(window, bias=False).to_numpy(),
+        "ac1": lambda: (
+            frame.select(pl.rolling_corr("x", pl.col("x").shift(1), window_size=window - 1)).to_series().to_numpy()
+        ),
+    }
+    return {name: ways[name]() for name in indicators}
+
+
+def ewstools_rolling(x: FloatArray, *, window: int, indicators: tuple[str, ...]) -> Results:
+    """A TimeSeries of the series as it is, and its methods one after the other."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pandas 3, at what ewstools calls
+        import ewstools
+
+        series = ewstools.TimeSeries(x)
+        for name in indicators:
+            getattr(series, _EWSTOOLS[name][0])(rolling_window=window)
+    return {name: series.ews[_EWSTOOLS[name][1]].to_numpy() for name in indicators}
 
 
 # ---- trend -----------------------------------------------------------------------------------------------------------
@@ -337,8 +367,8 @@ COMPARISONS: tuple[Comparison, ...] = (
     *(_screamer(window) for window in (50, 500, 5_000)),
     *(_rolling((name,), 500, ENDS, None) for name in FOUR),
     _variance("bottleneck", bottleneck_variance, 500, 1.5),
-    _variance("numbagg", numbagg_variance, 500),
-    _variance("polars", polars_variance, 500),
+    _variance("numbagg", partial(numbagg_rolling, indicators=("variance",)), 500),
+    _variance("polars", partial(polars_rolling, indicators=("variance",)), 500),
     _kendall("scipy", "stats.kendalltau", scipy_kendall, (500,), 30.0),
     _kendall("scipy", "stats.kendalltau", scipy_kendall, (1_000_000,), 6.0),
     _kendall("pymannkendall", "original_test", pymannkendall_kendall, (500,), None),

@@ -23,6 +23,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _BLOCK = 32  # values sorted by counting before merging starts
+_CHUNK = 2**15  # values that are sorted within the second-level cache
 _LAST = 2**63 - 1  # above the key of every number: fills the last block
 _FEW = 1024  # values whose pairs are compared, each with each, sooner than they are sorted
 _MOST = 2**31 - 32  # largest key of 32 bits
@@ -30,11 +31,11 @@ _FAR = 1e300  # differences of what lies beyond may overflow
 
 
 @kernel
-def _to_keys(values: FloatArray, keys: IntArray, count: int) -> None:
-    """Turn `count` numbers into integers of the same order, in the same memory."""
-    for k in range(count):
+def _to_keys(values: FloatArray, keys: IntArray, first: int, last: int) -> None:
+    """Turn numbers into integers of the same order, in the same memory."""
+    for k in range(first, last):
         values[k] += 0.0  # −0 and 0 are equal
-    for k in range(count):
+    for k in range(first, last):
         bits = keys[k]
         keys[k] = bits ^ ((bits >> 63) & _LAST)  # below 0, a larger magnitude comes first
 
@@ -91,6 +92,34 @@ def _merge_equal(source: IntArray, target: IntArray, width: int) -> int:
 
 
 @kernel
+def _merge_two(source: IntArray, target: IntArray, width: int) -> int:
+    """:func:`_merge_equal` of two pairs of runs in a row: each has the steps that the other waits for."""
+    far = 2 * width
+    i, j, p, q = 0, width, width - 1, far - 1
+    r, s, u, v = far, far + width, far + width - 1, 2 * far - 1
+    before = 0
+    for k in range(width):
+        a, b, c, d = source[np.uint64(i)], source[np.uint64(j)], source[np.uint64(p)], source[np.uint64(q)]
+        e, f, g, h = source[np.uint64(r)], source[np.uint64(s)], source[np.uint64(u)], source[np.uint64(v)]
+        before += j + q + s + v
+        passes, stays = int(b < a), int(c <= d)
+        others, remain = int(f < e), int(g <= h)
+        target[np.uint64(k)] = min(a, b)
+        target[np.uint64(far - 1 - k)] = max(c, d)
+        target[np.uint64(far + k)] = min(e, f)
+        target[np.uint64(2 * far - 1 - k)] = max(g, h)
+        i += 1 - passes
+        j += passes
+        p -= 1 - stays
+        q -= stays
+        r += 1 - others
+        s += others
+        u -= 1 - remain
+        v -= remain
+    return before - width * (4 * far - 2) - width * (width + 1) + (j - width) + (s - far - width)
+
+
+@kernel
 def _merge(source: IntArray, target: IntArray, middle: int) -> int:
     """Merge the sorted runs source[:middle] and source[middle:] into `target`; return the inversions between them."""
     stop = target.size
@@ -114,6 +143,22 @@ def _merge(source: IntArray, target: IntArray, middle: int) -> int:
 
 
 @kernel
+def _merge_pass(source: IntArray, target: IntArray, first: int, last: int, width: int) -> int:
+    """Merge neighbouring runs of `width` keys from source[first:last] into `target`; return their inversions."""
+    falling = 0
+    whole = (last - first) // (4 * width) * 4 * width
+    for start in range(first, first + whole, 4 * width):
+        falling += _merge_two(source[start : start + 4 * width], target[start : start + 4 * width], width)
+    for start in range(first + whole, last, 2 * width):
+        stop = min(start + 2 * width, last)
+        if stop - start == 2 * width:
+            falling += _merge_equal(source[start:stop], target[start:stop], width)
+        else:
+            falling += _merge(source[start:stop], target[start:stop], min(width, stop - start))
+    return falling
+
+
+@kernel
 def _falling_and_tied(
     values: FloatArray, keys: IntArray, spare: IntArray, rank: IntArray, count: int
 ) -> tuple[int, int]:
@@ -121,22 +166,23 @@ def _falling_and_tied(
 
     `keys` is the memory of `values`, which is overwritten; it and `spare` have room for whole blocks.
     """
-    _to_keys(values, keys, count)
     size = (count + _BLOCK - 1) // _BLOCK * _BLOCK
-    for k in range(count, size):
-        keys[k] = _LAST
-    falling = 0
-    for start in range(0, size, _BLOCK):
-        falling += _sort_block(keys[start : start + _BLOCK], spare[start : start + _BLOCK], rank)
-    source, target = spare, keys
-    width = _BLOCK
+    falling, width, source, target = 0, _BLOCK, spare, keys
+    for first in range(0, size, _CHUNK):
+        last = min(first + _CHUNK, size)
+        _to_keys(values, keys, first, min(last, count))
+        for k in range(count, last):
+            keys[k] = _LAST
+        for start in range(first, last, _BLOCK):
+            falling += _sort_block(keys[start : start + _BLOCK], spare[start : start + _BLOCK], rank)
+        source, target = spare, keys
+        width = _BLOCK
+        while width < min(_CHUNK, size):
+            falling += _merge_pass(source, target, first, last, width)
+            source, target = target, source
+            width *= 2
     while width < size:
-        for start in range(0, size, 2 * width):
-            stop = min(start + 2 * width, size)
-            if stop - start == 2 * width:
-                falling += _merge_equal(source[start:stop], target[start:stop], width)
-            else:
-                falling += _merge(source[start:stop], target[start:stop], min(width, stop - start))
+        falling += _merge_pass(source, target, 0, size, width)
         source, target = target, source
         width *= 2
     return falling, _tied_pairs(source[:count])
@@ -188,20 +234,11 @@ def _tied_pairs(keys: IntArray) -> int:
 
 
 @kernel
-def kendall_rows(y: FloatArray, out: FloatArray) -> None:
-    """Kendall's tau-b of each row against its time index.
-
-    Parameters
-    ----------
-    y : ndarray of shape (rows, n)
-        Values; NaN are left out.
-    out : ndarray of shape (rows,)
-        Written: tau-b, NaN where fewer than two values are left or all are equal.
-    """
+def _rows(y: FloatArray, work: FloatArray, out: FloatArray) -> None:
+    """:func:`kendall_rows` in `work`, of two rows in whole blocks."""
     rows, n = y.shape
-    kept = np.empty(n + _BLOCK)
-    keys = kept.view(np.int64)
-    spare = np.empty(n + _BLOCK, dtype=np.int64)
+    kept = work[: n + _BLOCK]
+    keys, spare = kept.view(np.int64), work[n + _BLOCK :].view(np.int64)
     rank = np.empty(2 * _BLOCK, dtype=np.int64)
     small = np.empty(_FEW + WIDTH, dtype=np.int32)
     for row in range(rows):
@@ -222,6 +259,20 @@ def kendall_rows(y: FloatArray, out: FloatArray) -> None:
         else:  # no ties in time: tau-b = (concordant − discordant) / sqrt(pairs · untied pairs)
             # One root of the product: perfect order is then exactly 1, and nothing lies beyond.
             out[row] = (untied - 2 * falling) / math.sqrt(float(pairs) * float(untied))
+
+
+def kendall_rows(y: FloatArray, out: FloatArray) -> None:
+    """Kendall's tau-b of each row against its time index.
+
+    Parameters
+    ----------
+    y : ndarray of shape (rows, n)
+        Values; NaN are left out.
+    out : ndarray of shape (rows,)
+        Written: tau-b, NaN where fewer than two values are left or all are equal.
+    """
+    # NumPy's memory comes in large pages where it is much, compiled code's in small ones that take as long as a sort.
+    _rows(y, np.empty(2 * (y.shape[1] + _BLOCK)), out)
 
 
 def kendall_pair(x: FloatArray, y: FloatArray) -> float:
