@@ -23,7 +23,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _CORRELATION = 4
-_LONG = 500_000  # numbers to write: they would drive each other out of the cache
+_LONG = 200_000  # numbers to write: they would drive each other out of the cache
 
 
 @kernel

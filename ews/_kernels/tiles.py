@@ -180,7 +180,7 @@ def tiled_moments(powers: int, paired: bool) -> Callable[..., int]:
     ) -> int:
         blocks = (tile + BLOCK - 1) // BLOCK
         samples, sums = _work_array(BLOCK * LANES), _work_array((BLOCK + 1) * _STEP)
-        kept = _work_array(blocks * _STEP)
+        kept, before = _work_array(blocks * _STEP), _work_array(tile * LANES)
         base, to = np.empty(LANES, dtype=np.int64), np.empty(LANES, dtype=np.int64)
         middle = window - 1 - tile
         size = float(window)
@@ -231,11 +231,11 @@ def tiled_moments(powers: int, paired: bool) -> Callable[..., int]:
                 store(kept, at + _FOURTH, s4)
                 store(kept, at + _PRODUCT, product)
                 store(kept, at + _SPREAD, ahead)
+                here = min(BLOCK, tile - block * BLOCK)
+                to_lanes(x, base, block * BLOCK, here, before[block * BLOCK * LANES :])
                 if block > 0:
-                    here = min(BLOCK, tile - block * BLOCK)
-                    to_lanes(x, base, block * BLOCK, here, samples)
-                    for j in range(here - 1, -1, -1):
-                        d = load(samples, j * LANES) - anchor
+                    for j in range(block * BLOCK + here - 1, block * BLOCK - 1, -1):
+                        d = load(before, j * LANES) - anchor
                         square = d * d
                         s1, s2 = s1 + d, s2 + square
                         if powers > 2:
@@ -259,11 +259,10 @@ def tiled_moments(powers: int, paired: bool) -> Callable[..., int]:
                 product, ahead = load(kept, at + _PRODUCT), load(kept, at + _SPREAD)
                 store(sums, here * _STEP, s1)
                 store(sums, here * _STEP + _SECOND, s2)
-                to_lanes(x, base, block * BLOCK, here, samples)
                 for j in range(here - 1, -1, -1):
                     # What the next tiles read for the first time, a line for each step here.
                     expect(x, base[0] + window - 1 + (tile + block * BLOCK + j) * LANES)
-                    d = load(samples, j * LANES) - anchor
+                    d = load(before, (block * BLOCK + j) * LANES) - anchor
                     square = d * d
                     s1, s2 = s1 + d, s2 + square
                     at = j * _STEP
