@@ -95,8 +95,9 @@ def _fits(
             parabola = line and counts[t] >= 3.0 and spread > _SINGULAR * flat * bend * fourth
             above = one * v0[t] + two * v1[t] + three * v2[t] if parabola else above
             below = spread if parabola else below
-        left = x[t] - above / below
-        residual[t] = left if seen[t] > 0.0 else math.nan
+        there = seen[t] > 0.0  # else nothing may be in reach
+        left = x[t] - above / (below if there else 1.0)
+        residual[t] = left if there else math.nan
 
 
 @kernel
