@@ -35,6 +35,8 @@ from ews._common.words import alarm_text, number_text, p_clause, trend_symbol, t
 from ews.summary import counts, in_order, statistic_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.gridspec import GridSpec
@@ -172,7 +174,7 @@ def detections_figure(detections: Detections) -> Figure:
         right.tick_params(labelbottom=last)
         if last:
             right.set_xlabel(f"trend of the indicator ({trend_symbol(detection.config.trend)})", fontsize=FONT)
-            _forest_legend(figure, detection)
+            _forest_legend(figure, [one for _, one in rows])
     if forest is not None and rows[0][1].config.trend != "theil_sen":
         forest.set_xlim(-1.05, 1.05)
     return figure
@@ -211,7 +213,7 @@ def _many_figure(detections: Detections, rows: list[tuple[str, Detection]]) -> F
     more = f" ({left} more, with larger q, are in the table)" if left > 0 else ""
     text = f"trend of the indicator ({trend_symbol(kept[0][1].config.trend)}){more}"
     panels[len(panels) // 2].set_xlabel(text, fontsize=FONT)
-    _forest_legend(figure, kept[0][1], lines=False)
+    _forest_legend(figure, [detection for _, detection in kept], lines=False)
     return figure
 
 
@@ -418,14 +420,15 @@ def _draw_trend_line(axes: Axes, detection: Detection, name: str, place: int, ma
     )  # fmt: skip
 
 
-def _forest_legend(figure: Figure, detection: Detection, *, lines: bool = True) -> None:
-    level = f"{100 * (1 - detection.config.alpha):g} % interval"
+def _forest_legend(figure: Figure, detections: Sequence[Detection], *, lines: bool = True) -> None:
+    level = f"{100 * (1 - detections[0].config.alpha):g} % interval"
+    intervals = any(np.isfinite(ends).all() for one in detections for ends in one.tau_interval.values())
     marker: dict[str, Any] = {"marker": "o", "ms": 5, "ls": "none", "markeredgecolor": BLUE}
     handles = [
         Line2D([], [], color=INK, lw=0.7, label="series"),
         Line2D([], [], color=VERMILLION, lw=1.6, dashes=(5, 1.5), label="trend taken out"),
         Patch(facecolor=BAND, label="95 % of surrogates"),
-        Line2D([], [], color=BLUE, lw=1.3, label=level),
+        *([Line2D([], [], color=BLUE, lw=1.3, label=level)] if intervals else []),
         Line2D([], [], markerfacecolor=BLUE, label="significant in alarm direction", **marker),
         Line2D([], [], markerfacecolor="white", label="not", **marker),
     ]

@@ -9,11 +9,13 @@ import sys
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import style
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+import ews
 from ews import plot
 from ews._common.figures import time_axis
 from ews.results import Detections
@@ -242,3 +244,14 @@ def test_a_time_axis_of_dates_is_drawn_without_a_warning(count, unit):
     axes.plot(series.time, series.values)
     time_axis(axes, series)
     axes.figure.draw_without_rendering()
+
+
+@pytest.mark.parametrize("count", [2, 30])
+def test_legend_of_a_table_names_what_is_drawn(count):
+    columns = {f"lake {k}": ews.nulls.AR1(0.5, 1.0, 60).draw(k, 1, seed=1)[0] for k in range(count)}
+    for method, intervals in (("score", False), ("kendall", True)):
+        found = ews.detect(pd.DataFrame(columns), n_surrogates=99, method=method)
+        drawn = any(np.isfinite(ends).all() for one in found.values() for ends in one.tau_interval.values())
+        labels = [text.get_text() for text in found.plot().legends[0].get_texts()]
+        assert drawn == intervals
+        assert ("95 % interval" in labels) == drawn
