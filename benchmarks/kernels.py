@@ -10,12 +10,12 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from ews._kernels import moments
 from ews._kernels.autoregression import draw_ar1
 from ews._kernels.kendall import kendall_rows
 from ews._kernels.moments import rolling_moments
 from ews._kernels.random import fill_normal, new_state
 from ews._kernels.smooth import smooth_reflect
+from ews._kernels.tiles import place_tiles, tiled_moments
 
 REPEATS = 7
 
@@ -68,20 +68,24 @@ def against_pandas(n: int, window: int) -> None:
 
 def stages() -> None:
     """What each statistic adds to the time of a pass, all within the second-level cache, beside writing them."""
-    n, window = 12_000, 500
-    x = np.random.default_rng(1).normal(size=(1, n))
+    n, window = 24_000, 500
+    x, where = np.random.default_rng(1).normal(size=n), np.zeros(1, dtype=np.int64)
+    tile, count = place_tiles(n, window)
+    out, starts = np.empty(4 * n), np.arange(4) * n
+    unsafe = np.empty((count * tile, 2), dtype=np.int64)
     passes = {
-        "mean, variance": (1,),
-        "skewness": (1, 2),
-        "kurtosis": (1, 2, 3),
-        "correlation": (1, 2, 3, 4),
+        "mean, variance": (2, False, (1,)),
+        "skewness": (3, False, (1, 2)),
+        "kurtosis": (4, False, (1, 2, 3)),
+        "correlation": (4, True, (1, 2, 3, 4)),
     }
-    out = {name: moments.statistics_array(len(codes), 1, n) for name, codes in passes.items()}
-    cases: dict[str, Callable[[], object]] = {
-        name: partial(_repeat, 40, partial(rolling_moments, x, window, 1, np.array(codes), out[name]))
-        for name, codes in passes.items()
-    }
-    times = medians({**cases, "writing four": partial(_repeat, 40, partial(out["correlation"].fill, 1.0))}, 31)
+    cases: dict[str, Callable[[], object]] = {}
+    for name, (powers, paired, codes) in passes.items():
+        to = (np.array(codes), starts[: len(codes)], where, n, -1, unsafe, out)
+        run = partial(tiled_moments(powers, paired), x, 1, n, n, window, tile, count, *to)
+        cases[name] = partial(_repeat, 40, run)
+    cases["writing four"] = partial(_repeat, 40, partial(out.fill, 1.0))
+    times = medians(cases, 31)
     written = times.pop("writing four")
     before = 0.0
     for name, seconds in times.items():

@@ -156,6 +156,7 @@ def register(indicator: Indicator) -> Indicator:
     if indicator.name in _registry:
         raise ValueError(f"an indicator named {indicator.name!r} is registered already")
     _registry[indicator.name] = indicator
+    _in_order.cache_clear()
     return indicator
 
 
@@ -183,6 +184,7 @@ def unregister(name: str) -> None:
     """
     get(name)
     del _registry[name]
+    _in_order.cache_clear()
 
 
 def get(name: str) -> Indicator:
@@ -229,7 +231,13 @@ def names() -> tuple[str, ...]:
     ('mean', 'variance', 'std')
     """
     _load()
-    return tuple(sorted(_registry, key=_place))  # sorting keeps the order within a family
+    return _in_order()
+
+
+@cache
+def _in_order() -> tuple[str, ...]:
+    """The names until the registry changes; sorting keeps the order within a family."""
+    return tuple(sorted(_registry, key=_place))
 
 
 @cache
