@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ews
-from ews._kernels.moments import rolling_moments, rolling_moments_gappy, statistics_array
+from ews._kernels.moments import _each_by_itself, rolling_moments, rolling_moments_gappy, statistics_array
 from tests.reference import naive
 
 ALL = (0, 1, 2, 3, 4)
@@ -101,6 +101,31 @@ def test_many_rows_with_gaps_and_levels_equal_each_by_itself(window: int, lag: i
                 np.testing.assert_array_equal(together[:, row, t], [inside[0], 0.0, np.nan, np.nan, np.nan])
             elif row != 9:
                 assert np.isclose(together[1, row, t], inside.var(ddof=1), rtol=1e-12)
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("seed", range(150))
+def test_any_shape_equals_each_window_by_itself(seed: int) -> None:
+    """Rows with a gap, a level, an infinity or another scale among others, any window and lag."""
+    rng = np.random.default_rng(seed)
+    n, rows = int(rng.choice([9, 10, 17, 40, 100, 257, 800])), int(rng.choice([1, 2, 7, 8, 9, 20]))
+    window = int(rng.integers(2, n + 3))
+    lag = min(int(rng.choice([1, 1, 2, 5, max(1, window // 2), window - 1])), window - 1)
+    x = rng.normal(size=(rows, n)).cumsum(1) * 10.0 ** rng.integers(-5, 5) + rng.choice([0.0, 1e3, -1e6])
+    for row in x:
+        place, kind = int(rng.integers(n)), int(rng.integers(6))
+        if kind == 0:
+            row[place] = rng.choice([np.nan, np.inf, -np.inf])
+        elif kind == 1:
+            row[place : place + int(rng.integers(1, n + 1))] = row[place]
+        elif kind == 2:
+            row *= rng.choice([1e-200, 1e180])
+    expected = np.empty((len(ALL), rows, n))
+    _each_by_itself(x, 0, rows, window, lag, np.array(ALL), np.array(ALL), expected)
+    found = _moments(x, window, lag)
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+    np.testing.assert_allclose(found[:2], expected[:2], rtol=1e-9)
+    np.testing.assert_allclose(found[2:], expected[2:], rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("window", [5, 33, 120])
