@@ -116,11 +116,8 @@ def test_records_as_they_come_keep_the_level_and_most_of_the_power() -> None:
     rates = table("sampling_false_alarms").set_index("record")["warning"]
     # Averages of ever fewer noisy repeats have an error that grows, of which a little is left in their surrogates.
     fewer = "AR(1) 0.5, averages of 8 falling to 1 noisy repeats"
-    # A block that was filled in: 0.065 of 400 records, which have a standard error of 0.011.
-    filled = "AR(1) 0.5, 60% missing in one block"
-    assert (rates.drop([fewer, filled]) <= 0.06).all()
-    assert rates[fewer] <= 0.08
-    assert (rates[filled] <= 0.07).all()
+    assert (rates.drop(fewer) <= 0.06).all()
+    assert rates[fewer] <= 0.065
     assert (table("sampling_oscillating")["warning"] <= 0.06).all()
     power = table("sampling_power").pivot(index="bifurcation", columns="times", values="warning")
     assert (power.drop(columns="even").min(axis=1) >= 0.9 * power["even"]).all()
