@@ -265,9 +265,15 @@ def measure(name: str) -> list[dict[str, object]]:
 
 
 def main(names: list[str]) -> None:
-    """Write docs/generated/llm_collapse.csv."""
-    lines = [each for name in names or MODELS for each in measure(name)]
-    tables.write("llm_collapse", pd.DataFrame(lines).round(3))
+    """Write docs/generated/llm_collapse.csv; lines of models that were not asked for stay."""
+    named = names or list(MODELS)
+    lines = pd.DataFrame([each for name in named for each in measure(name)]).round(3)
+    path = tables.FOLDER / "llm_collapse.csv"
+    if path.exists():
+        kept = pd.read_csv(path)
+        lines = pd.concat([lines, kept[~kept["model"].isin(named)]])
+    place = {name: place for place, name in enumerate(MODELS)}
+    tables.write("llm_collapse", lines.sort_values("model", key=lambda one: one.map(place), kind="stable"))
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ a time; ``python -m benchmarks.llm.guard`` makes ``docs/generated/llm_guard.csv`
 gibberish are as in :mod:`benchmarks.llm.collapse`. Nothing is alarmed in the making of the texts, so that all rules are
 held against the same ones.
 
-Parts are ``tuning-0`` and so on (healthy texts on which signals and allowance of the guard were chosen), ``fitting-0``
-and so on (others), ``healthy-0`` and so on (others again), and ``skipped-0`` and so on, by the case in which layers are
-left out. Thresholds are made of tuning and fitting texts. False alarms are counted in healthy ones, of which nothing
-was made.
+Parts are ``tuning-0`` and so on (healthy texts on which the guard's signals were chosen), ``fitting-0`` and so on
+(others), ``healthy-0`` and so on (others again); ``skipped-0`` and so on, by the case in which layers are left out, and
+``tried-0`` and so on (the same on other openings, to try statistics on). Thresholds are made of tuning and fitting
+texts. False alarms are counted in healthy ones, and loops in skipped ones, of which nothing was made.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ ROWS = collapse.ROWS
 TUNING = {"stories15m": 9, "smollm2-135m": 7}  # blocks of 40 openings that were drawn together
 FITTING, JUDGING = ("tuning", "fitting"), ("healthy",)
 BUDGET = 1.0  # alarms in 10,000 healthy tokens
+FOLDS = 10
 UNJUDGED = 32  # of the end of a healthy text it is not known whether a loop begins there
 
 FloatArray = npt.NDArray[np.float64]
@@ -79,9 +80,9 @@ class Bench(collapse.Bench):
             drawn = self._openings(ROWS * TUNING[name])[place * ROWS : (place + 1) * ROWS]
             seed = collapse.SEED + 1000 + place
         else:
-            collapse.SEED = SEED + 1000 * {"healthy": place, "fitting": 600 + place, "skipped": 500}[kind]
+            collapse.SEED = SEED + 1000 * {"healthy": place, "fitting": 600 + place, "skipped": 500, "tried": 700}[kind]
             drawn, seed = self._openings(ROWS), collapse.SEED + 1
-        if kind == "skipped":
+        if kind in ("skipped", "tried"):
             policy = Recorded(self.setting.start, **list(self.setting.cases.values())[place])
         else:
             policy = Recorded(10**9, depth=1)
@@ -188,7 +189,8 @@ def plain_cusum(texts: Texts, healthy: Texts) -> FloatArray:
     return np.stack([cusum(z - 0.5), cusum(-z - 0.5)])
 
 
-RULES: dict[str, Callable[[Texts, Texts], FloatArray]] = {
+Rule = Callable[[Texts, Texts], FloatArray]
+RULES: dict[str, Rule] = {
     "adapters.Guarded": guard,
     "count of repeated 4-grams": counter,
     "mean entropy": entropy_threshold,
@@ -227,6 +229,23 @@ def interval(count: int, tokens: int) -> str:
     return f"{1e4 * low / tokens:.2f} to {1e4 * chi2.ppf(0.975, 2 * count + 2) / 2 / tokens:.2f}"
 
 
+def joined(one: Texts, other: Texts) -> Texts:
+    """Both."""
+    signals = {name: np.concatenate([one.signals[name], other.signals[name]]) for name in one.signals}
+    return Texts(signals, np.concatenate([one.loop, other.loop]), np.concatenate([one.babble, other.babble]))
+
+
+def by_folds(statistic: Rule, texts: Texts, tokens: int) -> int:
+    """False alarms where each fold of all healthy texts is held against thresholds of the others."""
+    fold = np.arange(len(texts.loop)) * FOLDS // len(texts.loop)
+    count = 0
+    for held in range(FOLDS):
+        inside, outside = texts[fold != held], texts[fold == held]
+        limits = thresholds(statistic(inside, inside), tokens)
+        count += int((alarmed(statistic(outside, inside), limits) >= 0).sum())
+    return count
+
+
 def measure(model: str) -> list[dict[str, object]]:
     """A line for each rule."""
     made_of, usual = read(model, FITTING)
@@ -234,6 +253,7 @@ def measure(model: str) -> list[dict[str, object]]:
     skipped, _ = read(model, ("skipped",), usual=usual)
     fitting, healthy, looped = healthy_of(made_of), healthy_of(judged), judged[judged.loop >= 0]
     n, tokens = healthy.signals["entropy"].shape
+    both = joined(fitting, healthy)
     lines = []
     for rule, statistic in RULES.items():
         limits = thresholds(statistic(fitting, fitting), tokens)
@@ -254,6 +274,9 @@ def measure(model: str) -> list[dict[str, object]]:
                 "healthy tokens": n * tokens,
                 "false alarms in 10,000 tokens": round(1e4 * false / (n * tokens), 2),
                 "95 % interval": interval(false, n * tokens),
+                "by folds of all healthy texts": round(
+                    1e4 * by_folds(statistic, both, tokens) / (len(both.loop) * tokens), 2
+                ),
                 "loops": loops,
                 "loops warned of": loops_warned,
                 "median lead, tokens": loops_lead,
