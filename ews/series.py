@@ -540,12 +540,22 @@ def _cut(values: FloatArray, time: Any, until: Any, notes: list[str], times: Tim
     keep = time <= limit
     if not keep.any():
         raise ValueRangeError("until", until, f"a time from {shown(time[0])} to {shown(time[-1])}")
-    if not keep.all():
-        last = (
-            f"{limit:.6g}" if isinstance(limit, float) and times.form != "ages" else str(until)
-        )  # 1886.54, not 1886.5446918421496
+    # 1886.54, not 1886.5446918421496
+    last = f"{limit:.6g}" if isinstance(limit, float) and times.form != "ages" else str(until)
+    if keep.all():
+        distinct = np.unique(time)
+        # There was room for another observation; an endless limit asks for no cut.
+        beyond = distinct.size > 1 and distinct[-1] + (distinct[-1] - distinct[-2]) <= limit
+        if beyond and not (isinstance(limit, float) and np.isinf(limit)):
+            notes.append(f"nothing lies after {last}: the record ends at {_end(distinct[-1], times)}, and was not cut")
+    else:
         notes.append(f"cut after {last}: {int(keep.sum())} of {keep.size} observations used")
     return values[keep], time[keep]
+
+
+def _end(newest: Any, times: Times) -> str:
+    """The newest time as it was given: ages are held as negative numbers."""
+    return f"{-newest:.6g}" if times.form == "ages" else shown(newest)
 
 
 def _merge_duplicates(values: FloatArray, time: Any, duplicates: str, notes: list[str]) -> tuple[FloatArray, Any]:

@@ -83,6 +83,8 @@ def _variable(data: Any, name: str | None) -> Any:
         if name not in data.data_vars:
             raise UnknownNameError("--var", name, known)
         return data[name]
+    timed = [one for one in known if _dimension(data[one]) is not None]
+    known = timed if len(timed) == 1 else known  # a mask has no time
     if len(known) != 1:
         listed = ", ".join(map(repr, known)) or "none"
         raise ArgumentError("--var", described(f"nothing, of the variables {listed}"), "the name of one")

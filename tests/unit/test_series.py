@@ -214,7 +214,25 @@ def test_time_in_no_order_is_sorted_and_said() -> None:
 def test_until_a_number(until: Any, kept: int) -> None:
     found = as_series(VALUES, until=until)
     np.testing.assert_array_equal(found.values, VALUES[:kept])
-    assert found.notes == (() if kept == 8 else (f"cut after {float(until):g}: {kept} of 8 observations used",))
+    if until == 1e9:
+        assert found.notes == ("nothing lies after 1e+09: the record ends at 7, and was not cut",)
+    else:
+        assert found.notes == (() if kept == 8 else (f"cut after {float(until):g}: {kept} of 8 observations used",))
+
+
+@pytest.mark.parametrize(
+    ("time", "until", "end"),
+    [
+        (DAYS, "2001-03-08", None), (DAYS, "2001-03-08 12:00", None), (DAYS, "2001-03-09", "2001-03-08"),
+        (DAYS, "2005", "2001-03-08"), (DAYS, dt.date(2005, 1, 1), "2001-03-08"),
+        (ews.Ages(np.arange(8)[::-1]), -5, "0"), (ews.Ages(np.arange(8)[::-1]), 0, None),
+        (np.arange(8) * 0.5, 3.9, None), (np.arange(8) * 0.5, 4, "3.5"),
+    ],
+)  # fmt: skip
+def test_a_limit_behind_the_end_is_said_to_cut_nothing(time: Any, until: Any, end: str | None) -> None:
+    said = [note for note in as_series(VALUES, time=time, until=until).notes if "nothing lies after" in note]
+    assert bool(said) == (end is not None)
+    assert end is None or f"ends at {end}, and was not cut" in said[0]
 
 
 @pytest.mark.parametrize(
