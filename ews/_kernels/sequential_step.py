@@ -20,13 +20,14 @@ MEAN, COEFFICIENT, POWER, CENTRE = 5, 6, 7, 8  # what is learned; POWER is the v
 COUNT, INFORMATION = 9, 10  # what it rests on: observations, and the information on the coefficient
 # In this order: memory towards +1 and towards −1, level up and down, noise up and down.
 TESTS = 6
-BETS = (0.03, 0.07, 0.15)  # shares of the evidence that are staked; small ones see slow drifts, large ones quick ones
+BETS = (0.05, 0.12, 0.3)  # shares of the evidence that are staked; small ones see slow drifts, large ones quick ones
 EVIDENCE = 11
 RISES = EVIDENCE + TESTS * len(BETS)  # likelihood of the drift since its likeliest start, by test
 AGES = RISES + TESTS  # time since that start
 SIZE = AGES + TESTS
 
 CLIP = 2.0  # residuals count no further out, in standard deviations
+_FAR = 4.0  # standard deviations
 _KEPT = 0.9205373  # mean square of standard normal noise that is cut there
 _WIDEST = 1.25  # weight of a residual after a long gap
 _EDGE = 0.995  # largest coefficient
@@ -95,6 +96,8 @@ def advance(state: Any, value: float, gap: float, smoothing: float, shares: Any,
     left = math.sqrt(1.0 - carried * carried)
     residual, earlier = x - mean, state[LAST] - mean
     held = max(-CLIP, min(CLIP, earlier / spread))
+    if abs(earlier) > _FAR * spread:
+        held = 0.0  # what follows an outlier tells nothing of memory
     raw = max(-CLIP, min(CLIP, (residual - carried * earlier) / (spread * left)))
     u = raw - state[CENTRE]
     weight = slope / left

@@ -62,7 +62,7 @@ def by_definition(x: np.ndarray, reference: int) -> tuple[np.ndarray, np.ndarray
     phi = float(np.clip(near[1:] @ near[:-1] / (near[:-1] @ near[:-1]), -0.9, 0.97))
     variance, count, mean, centre = 1.0 - phi**2, 8.0, 0.0, 0.0
     information, kept = 8.0 / (1.0 - phi**2), 0.9205373
-    stakes = np.array([0.03, 0.07, 0.15])
+    stakes = np.array([0.05, 0.12, 0.3])
     rising, falling = np.zeros(3), np.zeros(3)
     coefficients, evidence = np.full(x.size, np.nan), np.full((x.size, 2), np.nan)
     for t in range(1, x.size):
@@ -73,11 +73,12 @@ def by_definition(x: np.ndarray, reference: int) -> tuple[np.ndarray, np.ndarray
         spread = math.sqrt(variance / (1.0 - unbiased**2))
         earlier, now = y[t - 1] - mean, y[t] - mean
         innovation = float(np.clip((now - unbiased * earlier) / math.sqrt(variance), -cut, cut))
-        held = float(np.clip(earlier / spread, -cut, cut))
+        held = float(np.clip(earlier / spread, -cut, cut)) if abs(earlier) <= 4.0 * spread else 0.0
         lever, u = held / math.sqrt(1.0 - unbiased**2), innovation - centre
         score = held * u / kept / math.sqrt(1.0 + lever**2 / information)
         if t >= reference:
-            rising, falling = (1.0 + rising) * (1.0 + stakes * score), (1.0 + falling) * (1.0 - stakes * score)
+            rising = (1.0 + rising) * np.maximum(1.0 + stakes * score, 0.02)
+            falling = (1.0 + falling) * np.maximum(1.0 - stakes * score, 0.02)
             evidence[t] = rising.mean() / 2.0, falling.mean() / 2.0
         count += 1.0
         information += lever**2
@@ -90,6 +91,7 @@ def by_definition(x: np.ndarray, reference: int) -> tuple[np.ndarray, np.ndarray
 
 def test_evidence_is_what_the_definitions_say() -> None:
     x = red(900, coefficient=0.6, seed=3)[:, 0] * 7.0 + 40.0
+    x[[60, 300, 301, 640]] += 70.0, -70.0, 200.0, 50.0  # outliers
     found = ews.Monitor(reference=150, smoothing=None, average_run_length=1e9).update_many(x)
     coefficient, evidence = by_definition(x, 150)
     np.testing.assert_allclose(found.coefficient[150:, 0], coefficient[150:], rtol=1e-9)
