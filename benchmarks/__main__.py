@@ -12,7 +12,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -76,14 +76,16 @@ def above_writing(
 ) -> Measured:
     """Rolling statistics in units of the time that NumPy takes to write as many numbers."""
     ours, written = timed(SECONDS)
+    used = f"{_milliseconds(ours.processor)} ms of processor time beside {_milliseconds(written.processor)} ms"
+    waited = f"{_milliseconds(ours.median)} ms beside {_milliseconds(written.median)} ms, {used}"
     ratio = ours.median / written.median if threaded else ours.processor / written.processor
-    shown = f"{ratio:.2f} × ({_milliseconds(ours.median)} ms beside {_milliseconds(written.median)} ms)"
-    return _waited(what, shown, f"{most:g} ×", ratio <= most)
+    measured = _waited(what, f"{ratio:.2f} × ({waited if threaded else used})", f"{most:g} ×", ratio <= most)
+    return replace(measured, details=_details({"ours": ours, "numpy": written}))
 
 
 def side_by_side(statistic: str, n: int) -> Measured:
     """Every package that has a statistic; processor time, which other work on the machine changes least."""
-    times = beside(statistic, n, WINDOW, SECONDS)
+    times = beside(statistic, n, WINDOW, SECONDS / 3)
     row = {"Statistic": statistic, "Samples": f"{n:,}"}
     for package in PACKAGES:
         row[package] = _milliseconds(times[package].processor) if package in times else "–"
@@ -92,12 +94,17 @@ def side_by_side(statistic: str, n: int) -> Measured:
 
 def scaling(curve: str, size: int) -> Measured:
     """One size along a curve."""
-    times, samples = along(curve, size, SECONDS / 2)
-    # Threads do not show in processor time.
-    shown = {name: time.median if "thread" in name else time.processor for name, time in times.items()}
-    text = ", ".join(f"{name} {1e9 * seconds / samples:.3g}" for name, seconds in shown.items())
-    row = {"Along": curve, "Size": f"{size:,}", "Nanoseconds a sample": text}
-    return Measured(row, True, _details(times) | {"samples": samples})
+    times, samples = along(curve, size, SECONDS / 3)
+    details = _details(times) | {"samples": samples}
+    text = ", ".join(f"{name} {spent:.3g}" for name, spent in a_sample(curve, details).items())
+    return Measured({"Along": curve, "Size": f"{size:,}", "Nanoseconds a sample": text}, True, details)
+
+
+def a_sample(curve: str, details: Mapping[str, Any]) -> dict[str, float]:
+    """Nanoseconds a sample of each package: processor time, or where threads share the work the shortest wall time."""
+    what = "lowest" if "series" in curve else "processor"
+    named = {key.rpartition(", ")[0]: value for key, value in details.items() if key.endswith(f", {what}")}
+    return {package: 1e9 * seconds / details["samples"] for package, seconds in named.items()}
 
 
 def peaks(statistic: str, n: int) -> Measured:
@@ -119,12 +126,8 @@ def figure(lines: list[dict[str, Any]]) -> None:
     """The curves, from what the JSON holds of them."""
     curves: dict[str, list[tuple[int, dict[str, float]]]] = {}
     for line in lines:
-        point = {}
-        for key, value in line.items():
-            package, _, what = key.rpartition(", ")
-            if what == ("median" if "thread" in package else "processor"):
-                point[package] = 1e9 * value / line["samples"]
-        curves.setdefault(line["Along"], []).append((int(line["Size"].replace(",", "")), point))
+        point = int(line["Size"].replace(",", "")), a_sample(line["Along"], line)
+        curves.setdefault(line["Along"], []).append(point)
     speed_figure.draw(curves, FOLDER / "speed_scaling.png")
 
 
@@ -265,7 +268,7 @@ def main() -> int:
         ],
         "speed_side_by_side": [partial(side_by_side, each, n) for each in STATISTICS for n in (1_000, 10_000, 100_000)],
         "speed_scaling": [partial(scaling, curve, size) for curve, sizes in CURVES.items() for size in sizes],
-        "speed_memory": [partial(peaks, each, 1_000_000) for each in STATISTICS],
+        "speed_memory": [partial(peaks, each, 1_000_000) for each in ("variance", "AC1", *list(STATISTICS)[-2:])],
         "speed_startup": [
             imports,
             first_detect,

@@ -29,13 +29,14 @@ from benchmarks.comparisons import (
 )
 from benchmarks.timing import Timing, interleaved
 
-__all__ = ["CURVES", "PACKAGES", "STATISTICS", "along", "beside"]
+__all__ = ["CURVES", "LONGEST", "PACKAGES", "STATISTICS", "along", "beside"]
 
 FloatArray = npt.NDArray[np.float64]
 Way = Callable[[FloatArray, int], Mapping[str, Any]]
 
 PACKAGES = ("ews", "pandas", "polars", "bottleneck", "numbagg", "screamer", "ewstools", "scipy", "pymannkendall")
 FEWEST = 7  # calls of each that a median is taken over
+PAUSE = 0.003  # seconds between packages
 WINDOW = 500
 _ALL = "variance, skewness, kurtosis, AC1"
 
@@ -67,7 +68,7 @@ STATISTICS: Mapping[str, Mapping[str, Way]] = {
     },
 }
 # What takes a second and more: all pairs in an array of n², and one Python call a window.
-_LONGEST = {
+LONGEST = {
     ("pymannkendall", "Kendall's τ-b with time"): 1_000,
     ("ewstools", "AC1"): 10_000,
     ("ewstools", _ALL): 10_000,
@@ -89,7 +90,7 @@ def beside(
         package: STATISTICS[statistic][package]
         for package in packages
         if package in STATISTICS[statistic]
-        and n <= _LONGEST.get((package, statistic), n)
+        and n <= LONGEST.get((package, statistic), n)
         and importlib.util.find_spec(package) is not None
     }
     ours = ways["ews"](x, window)
@@ -97,7 +98,9 @@ def beside(
         for name, values in way(x, window).items():
             if not np.allclose(values, ours[name], rtol=1e-8, atol=1e-8, equal_nan=True):
                 raise ValueError(f"{package} and ews give another {name}")
-    return interleaved({name: partial(way, x, window) for name, way in ways.items()}, seconds=seconds, fewest=FEWEST)
+    return interleaved(
+        {name: partial(way, x, window) for name, way in ways.items()}, seconds=seconds, fewest=FEWEST, pause=PAUSE
+    )
 
 
 def _panel(series: int, seconds: float) -> dict[str, Timing]:
@@ -111,7 +114,7 @@ def _panel(series: int, seconds: float) -> dict[str, Timing]:
     cases["NumPy, writing alone"] = lambda: [np.full(rows.shape, 1.0) for _ in FOUR]
     if series <= 100:
         cases["pandas, without AC1"] = lambda: [getattr(frame.rolling(250), way)() for way in ("var", "skew", "kurt")]
-    return interleaved(cases, seconds=seconds, fewest=FEWEST)
+    return interleaved(cases, seconds=seconds, fewest=FEWEST, pause=PAUSE)
 
 
 def _threads() -> list[int]:

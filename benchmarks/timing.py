@@ -35,7 +35,12 @@ class Timing:
 
 
 def interleaved(
-    cases: Mapping[str, Callable[[], object]], *, seconds: float, fewest: int = 5, most: int = 51
+    cases: Mapping[str, Callable[[], object]],
+    *,
+    seconds: float,
+    fewest: int = 5,
+    most: int = 51,
+    pause: float = 0.0,
 ) -> dict[str, Timing]:
     """Median wall time of each case, called in turn: A B A B …
 
@@ -47,6 +52,9 @@ def interleaved(
         Time to spend; it sets the number of turns.
     fewest, most : int
         Bounds of the number of turns.
+    pause : float, default 0.0
+        Seconds of sleep before a case's calls, in which threads that the last one left spinning fall asleep: their
+        processor time would be counted with this one's.
 
     Returns
     -------
@@ -63,6 +71,7 @@ def interleaved(
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in cases}
     for _ in range(turns):
         for name, case in cases.items():
+            time.sleep(pause)
             taken[name] += [_seconds(case) for _ in range(calls[name])]
     return {name: _timing(each) for name, each in taken.items()}
 

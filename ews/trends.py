@@ -197,7 +197,8 @@ def rows(values: FloatArray, *, method: TrendMethod = "kendall") -> FloatArray:
     >>> ews.trends.rows(np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]))
     array([ 1., -1.])
     """
-    method = checks.choice("trend", method, METHODS)
+    if type(method) is not str or method != "kendall":  # a short row takes no longer than a look at all names
+        method = checks.choice("trend", method, METHODS)
     table = _table(values)
     out = np.empty(table.shape[0])
     if method == "kendall":
@@ -215,6 +216,8 @@ def rows(values: FloatArray, *, method: TrendMethod = "kendall") -> FloatArray:
 
 def _table(values: Any) -> FloatArray:
     """Rows of numbers."""
+    if type(values) is np.ndarray and values.dtype == np.float64 and values.ndim == 2 and values.flags.c_contiguous:
+        return values
     given = checks.array("values", values, "numbers, of shape (rows, n)")
     if given.ndim != 2 or given.dtype.kind not in "iufb":
         what = described(f"an array of shape {given.shape} and type {given.dtype}")
