@@ -92,6 +92,7 @@ def pareto(
     new_tokens: int = 48,
     repeats: int = 3,
     stepwise: Collection[str] = (),
+    clock: Callable[[], float] = time.perf_counter,
     progress: Callable[[int, int], object] | None = None,
 ) -> list[ParetoRow]:
     """Compare policies with the full model, and with each other.
@@ -118,6 +119,9 @@ def pareto(
     stepwise : collection of str, optional
         Settings whose agreement is measured by decoding token by token, which takes longer than a replay. That of
         policies that go by the step (:attr:`adapters.Policy.goes_by_step`) is anyway.
+    clock : callable, default time.perf_counter
+        What tells the time, in seconds. On a processor that others use ``time.process_time``, with one thread
+        (``torch.set_num_threads(1)``), leaves out what the machine gave to them.
     progress : callable, optional
         Called with how much is done, and how much there is.
 
@@ -150,13 +154,13 @@ def pareto(
         advance()
     runs = {name: _Runs(np.zeros((repeats, len(prompts)))) for name in settings}
     for name in settings:  # what is made on first use is made here
-        _decode(model, policies.get(name), prompts[0], min(new_tokens, 8))
+        _decode(model, policies.get(name), prompts[0], min(new_tokens, 8), clock)
     for repeat in range(repeats):
         for place, prompt in enumerate(prompts):
             turn = (repeat * len(prompts) + place) % len(settings)
             for name in settings[turn:] + settings[:turn]:
                 plugged = policies.get(name)
-                written, seconds = _decode(model, plugged, prompt, new_tokens)
+                written, seconds = _decode(model, plugged, prompt, new_tokens, clock)
                 runs[name].seconds[repeat, place] = seconds
                 runs[name].written[place] = written
                 if plugged is not None:
@@ -240,8 +244,8 @@ def pareto_table(rows: Sequence[ParetoRow]) -> str:
 class _Clock(StoppingCriteria):
     """Sees when the first token is there; stops nothing."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.device, self.started = device, 0.0
+    def __init__(self, device: torch.device, seconds: Callable[[], float]) -> None:
+        self.device, self.seconds, self.started = device, seconds, 0.0
 
     def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:  # noqa: ARG002 (as it is called)
         if not self.started:
@@ -252,7 +256,7 @@ class _Clock(StoppingCriteria):
         """When all that was asked of the device is done."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-        return time.perf_counter()
+        return self.seconds()
 
 
 @dataclass(slots=True)
@@ -277,10 +281,12 @@ def _generate(model: Any, ids: Tensor, new_tokens: int, **options: Any) -> Any:
     )
 
 
-def _decode(model: Any, policy: Policy | None, prompt: Sequence[int], new_tokens: int) -> tuple[list[int], float]:
+def _decode(
+    model: Any, policy: Policy | None, prompt: Sequence[int], new_tokens: int, seconds: Callable[[], float]
+) -> tuple[list[int], float]:
     """Tokens written after a prompt, and the seconds from the first to the last."""
     ids = torch.tensor([list(prompt)], device=model.device)
-    clock = _Clock(ids.device)
+    clock = _Clock(ids.device, seconds)
     options: dict[str, Any] = {} if policy is None else {"custom_generate": policy}
     found = _generate(
         model,
@@ -290,8 +296,8 @@ def _decode(model: Any, policy: Policy | None, prompt: Sequence[int], new_tokens
         stopping_criteria=StoppingCriteriaList([clock]),
         **options,
     )
-    seconds = clock.now() - clock.started
-    return found[0, ids.shape[1] :].tolist(), seconds
+    took = clock.now() - clock.started
+    return found[0, ids.shape[1] :].tolist(), took
 
 
 def _row(

@@ -136,7 +136,13 @@ class Measured:
 
 @torch.no_grad()
 def measure_costs(
-    family: Family, head: ShortListHead, tokens: IntArray, *, window: int, features: FeatureSet = "both"
+    family: Family,
+    head: ShortListHead,
+    tokens: IntArray,
+    *,
+    window: int,
+    features: FeatureSet = "both",
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Measured:
     """Time one token's way through a model, and what a policy would add to it.
 
@@ -154,6 +160,8 @@ def measure_costs(
         Layers in the exit classifier's window.
     features : {"windowed", "raw", "both"}, default "both"
         What the classifier sees.
+    clock : callable, default time.perf_counter
+        What tells the time, in seconds.
 
     Returns
     -------
@@ -192,9 +200,9 @@ def measure_costs(
         if repeat >= _LEAST and time.perf_counter() - begin > _SECONDS:
             break
         for name, run in timed.items():
-            started = _now(family)
+            started = _now(family, clock)
             run()
-            seconds[name].append(_now(family) - started)
+            seconds[name].append(_now(family, clock) - started)
     found = {name: float(np.median(each)) for name, each in seconds.items()}
     layer = found["one"] / family.depth
     costs = Costs(
@@ -241,8 +249,8 @@ class _Step:
         return states
 
 
-def _now(family: Family) -> float:
+def _now(family: Family, clock: Callable[[], float]) -> float:
     """When all that was asked of the device is done."""
     if torch.device(family.model.device).type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter()
+    return clock()

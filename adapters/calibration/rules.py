@@ -13,12 +13,12 @@ from adapters.calibration.costs import Costs
 from adapters.calibration.table import ExitTable
 from adapters.heads.logistic import Logistic
 
-__all__ = ["DepthRule", "SkipRule", "Rule", "choose_rules", "losses_of"]
+__all__ = ["TOLERANCES", "DepthRule", "SkipRule", "Rule", "choose_rules", "losses_of"]
 
 FloatArray = npt.NDArray[np.float64]
 
 # Probability of a wrong token that a prediction may leave, from conservative to aggressive.
-_TOLERANCES = np.geomspace(5e-4, 0.6, 40)
+TOLERANCES = np.geomspace(5e-4, 0.6, 40)
 _CLASSIFIER_QUANTILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 _SWEEPS = 2
 
@@ -175,7 +175,9 @@ class Rule:
         return cls(float(found["tolerance"]), tuple(exits), skips)
 
 
-def choose_rules(table: ExitTable, costs: Costs, layers: int) -> list[Rule]:
+def choose_rules(
+    table: ExitTable, costs: Costs, layers: int, *, tolerances: Sequence[float] | FloatArray = TOLERANCES
+) -> list[Rule]:
     """One rule for each tolerance, with the classifiers that save most on these tokens.
 
     At each depth a logistic regression turns the confidence of a prediction into the probability that it is right, and
@@ -191,6 +193,8 @@ def choose_rules(table: ExitTable, costs: Costs, layers: int) -> list[Rule]:
         What layers, heads and predictions cost.
     layers : int
         Of the model.
+    tolerances : sequence of float, optional
+        Probabilities of a wrong token that a prediction may leave, rising.
 
     Returns
     -------
@@ -203,8 +207,8 @@ def choose_rules(table: ExitTable, costs: Costs, layers: int) -> list[Rule]:
     scores = [classifier.score(table.features[:, at]) for at, classifier in enumerate(classifiers)]
     rules: list[Rule] = []
     seen: set[bytes] = set()  # a rule that does what an earlier one did is not tested again
-    for tolerance in _TOLERANCES:
-        limits = [_confidence_for(fit, tolerance) for fit in sure]
+    for tolerance in tolerances:
+        limits = [_confidence_for(fit, float(tolerance)) for fit in sure]
         chosen: list[DepthRule | None] = [None] * count
         best = costs.full_model(layers)
         for _ in range(_SWEEPS):

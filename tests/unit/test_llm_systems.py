@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 
 from adapters.calibration.costs import Costs
+from adapters.calibration.rules import DepthRule
+from adapters.calibration.table import ExitTable
 from benchmarks.llm.systems import tables
 from benchmarks.llm.systems.account import BUDGETS, Account, Use, within
-from benchmarks.llm.systems.contenders import CONTROL, EWS, SYSTEMS
+from benchmarks.llm.systems.contenders import CONTROL, EWS, SYSTEMS, _decided_by_classifiers
 from benchmarks.llm.systems.pages import said_of
 from benchmarks.llm.systems.statistics import (
     calibration_error,
@@ -50,6 +53,20 @@ def test_full_model_costs_itself() -> None:
 )
 def test_what_is_left_out_is_not_paid(use: Use, cache: str, layers: float) -> None:
     assert ACCOUNT.share(use, cache) == pytest.approx(layers / 15)
+
+
+def test_what_no_policy_spares_is_paid_by_all() -> None:
+    found = {"costs": asdict(replace(ACCOUNT.costs, measured=True)), "layer_seconds": 0.002, "projection": 0.1}
+    timed = Account.measured(found, layers=10, token_seconds=0.04)  # twenty layers, of which fifteen are model
+    assert timed.other == pytest.approx(5.0)
+    assert timed.share(Use(10, 10, 1), "exact") == pytest.approx(1.0)
+    assert timed.share(Use(6, 6, 0, predictions=1), "monotone") == pytest.approx((6 + 1 + 5) / 20)
+    assert Account.measured(found, layers=10, token_seconds=0.01).other == 0.0
+    one = {"choice": {"policy": "ews"}, "cache": "monotone", "layers": 6.0, "ffn_blocks": 6.0, "heads": 0.0}
+    one |= {"predictions": 1.0, "classifiers": 0.0}
+    assert tables.theory_of_times(one, timed) == pytest.approx(0.6)
+    assert tables.theory_of_times(one, None) is None
+    assert tables.theory_of_times({**one, "choice": {"policy": "folder"}}, timed) is None
 
 
 @pytest.mark.parametrize("target", [0.3, 0.55, 0.99])
@@ -189,6 +206,15 @@ def test_verdict_is_computed(ews: list[int] | None, fixed: list[int] | None, say
     assert len(controls) == len(BUDGETS)
 
 
+def test_what_was_not_measured_is_not_called_worse() -> None:
+    found = tables.verdicts(judged(ews=[1, 2] * 8), {})
+    assert {row["System"] for row in found if row["EWS against the"] != "control"} == {"not measured"}
+    assert {row["EWS is"] for row in found} == {"–"}
+    assert not any("better" in sentence for sentence in said_of(found))
+    fitting = tables.verdicts(judged(ews=[1, 2] * 8, control=None, fixed=None), {})
+    assert {row["EWS is"] for row in fitting if row["System"] in ("none fits", CONTROL)} == {"better"}
+
+
 KEPT = sorted(FOLDER.glob("llm_systems_*.json"))
 
 
@@ -216,6 +242,26 @@ def test_committed_tables_are_what_their_numbers_say(path: Path) -> None:
     page = (FOLDER / "llm_systems.inc").read_text(encoding="utf-8")
     assert f"llm_systems_verdicts_{model}.csv" in page
     assert all(sentence in page for sentence in said_of(read(f"llm_systems_verdicts_{model}.csv")))
+
+
+def test_a_classifier_alone_lets_those_leave_that_it_thinks_right_and_the_last_look_takes_the_rest() -> None:
+    random = np.random.default_rng(0)
+    features = random.normal(size=(400, 3, 2))
+    right = features[:, :, 0] + 0.3 * random.normal(size=(400, 3)) > 0
+    right[:, 2] = True
+    table = ExitTable(np.repeat(np.arange(20), 20), (4, 6, 8), features, np.full((400, 3), 0.01), right)
+    last = DepthRule(8, None, -np.inf, 0.0)
+    rules = _decided_by_classifiers(table, 8, last)
+    assert {tuple(each.depth for each in rule.exits) for rule in rules} == {(4, 8), (6, 8), (4, 6, 8)}
+    of_one = [rule for rule in rules if len(rule.exits) == 2 and rule.exits[0].depth == 4]
+    outcomes = [rule.outcome(table) for rule in of_one]
+    left = [float((columns == 0).mean()) for columns, *_ in outcomes]
+    assert left == sorted(left, reverse=True)
+    assert left[0] > left[-1] > 0
+    assert all((columns >= 0).all() for columns, *_ in outcomes)  # nobody reads the full head
+    agrees = [float(told.mean()) for _, told, *_ in outcomes]
+    assert agrees[-1] > 0.97 > agrees[0]
+    assert all((predictions == 1).all() for *_, predictions in outcomes)  # one each, wherever it leaves
 
 
 def test_there_are_tables() -> None:

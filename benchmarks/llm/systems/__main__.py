@@ -14,7 +14,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,12 @@ from adapters.training.registry import FitSettings
 from benchmarks import machine
 from benchmarks.llm.models import load
 from benchmarks.llm.record import recording_folder
-from benchmarks.llm.systems.account import BUDGETS
+from benchmarks.llm.systems.account import BUDGETS, Account
 from benchmarks.llm.systems.contenders import SYSTEMS, Choice
 from benchmarks.llm.systems.drawing import draw
 from benchmarks.llm.systems.judging import Judge
 from benchmarks.llm.systems.pages import write_page
-from benchmarks.llm.systems.tables import rows, task_rows, verdicts, write
+from benchmarks.llm.systems.tables import cost_rows, rows, task_rows, theory_of_times, verdicts, write
 from benchmarks.llm.systems.tasks import TASKS, answers, scored
 from benchmarks.llm.systems.workbench import Workbench
 
@@ -72,13 +72,13 @@ class Kept:
         self.path(what).write_text(json.dumps(found) + "\n", encoding="utf-8")
 
 
-def judge(bench: Workbench, kept: Kept, systems: Sequence[str]) -> None:
-    """Find and judge systems at every budget."""
+def judge(bench: Workbench, kept: Kept, systems: Sequence[str], budgets: Sequence[float]) -> None:
+    """Find and judge systems within budgets."""
     judge_ = Judge(bench)
     known = {json.dumps(each["choice"], sort_keys=True): each for each in places(kept).values() if "choice" in each}
     kept.made("judge never", lambda: judge_.judged(Choice("", "never")))
     for system in systems:
-        for budget in BUDGETS:
+        for budget in budgets:
 
             def measure(find: Any = SYSTEMS[system], budget: float = budget) -> Any:
                 with torch.no_grad():
@@ -92,6 +92,11 @@ def judge(bench: Workbench, kept: Kept, systems: Sequence[str]) -> None:
 
             started = time.perf_counter()
             found = kept.made(f"judge {system} {budget:g}", measure)
+            if "reason" not in found and len(found["sizes"]) != len(bench.judged):
+                raise SystemExit(
+                    f"{system} at {budget:g} was judged on {len(found['sizes'])} texts, not {len(bench.judged)}: "
+                    "--texts as then, or --again"
+                )
             if "reason" in found:
                 print(f"{bench.name} {budget:g} {system}: {found['reason']}", flush=True)
                 continue
@@ -139,9 +144,9 @@ def _policies(bench: Workbench, kept: Kept, budget: float, *, side_by_side: bool
     return found | {"never": Choice("", "never").make(bench)}
 
 
-def score(bench: Workbench, kept: Kept, budgets: Sequence[float]) -> None:
-    """Answer the tasks with the full model, and with every setting of some budgets."""
-    if bench.tokenizer is None:
+def score(bench: Workbench, kept: Kept, systems: Sequence[str], budgets: Sequence[float]) -> None:
+    """Answer the tasks with the full model, and with settings of some budgets."""
+    if bench.reader is None:
         print(f"{bench.name}: no tokenizer, and so no tasks", flush=True)
         return
     full = kept.made("tasks full", lambda: [answers(bench, task, None) for task in TASKS])
@@ -160,6 +165,8 @@ def score(bench: Workbench, kept: Kept, budgets: Sequence[float]) -> None:
     known: dict[str, Any] = {}  # the same setting may be that of several systems
     for budget in budgets:
         for system, policy in _policies(bench, kept, budget, side_by_side=True).items():
+            if system not in (*systems, "never"):
+                continue
             said = json.dumps(judged.get((system, budget), {}).get("choice"), sort_keys=True)
 
             def measure(policy: Policy = policy, said: str = said) -> Any:
@@ -173,15 +180,26 @@ def score(bench: Workbench, kept: Kept, budgets: Sequence[float]) -> None:
             print(f"{bench.name} {budget:g} {system}: {line}", flush=True)
 
 
-def clock(bench: Workbench, kept: Kept, *, prompts: int, tokens: int, repeats: int) -> None:
-    """Time every setting, all of a budget in turn with plain ``generate``."""
-    for budget in BUDGETS:
+def clock(
+    bench: Workbench,
+    kept: Kept,
+    systems: Sequence[str],
+    budgets: Sequence[float],
+    *,
+    prompts: int,
+    tokens: int,
+    repeats: int,
+    processor: bool,
+) -> None:
+    """Time settings, all of a budget in turn with plain ``generate``; and what layers, heads and predictions take."""
+    tells = time.process_time if processor else time.perf_counter
+    for budget in budgets:
         what = f"time {budget:g}"
         before = None if kept.again else kept.get(what)
         known = [] if before is None else before["rows"]
         timed = {row["setting"] for row in known}
-        wanted = _policies(bench, kept, budget)
-        known = [row for row in known if row["setting"] in {DENSE, *wanted}]
+        wanted = {name: each for name, each in _policies(bench, kept, budget).items() if name in (*systems, "never")}
+        known = [row for row in known if row["setting"] in {DENSE, "never", *SYSTEMS}]
         new = {system: policy for system, policy in wanted.items() if system not in timed}
         if new:  # what came since is timed in turn with plain generate, too: shares of its time can be compared
             found = pareto(
@@ -190,12 +208,17 @@ def clock(bench: Workbench, kept: Kept, *, prompts: int, tokens: int, repeats: i
                 prompts=bench.timed(prompts),
                 new_tokens=tokens,
                 repeats=repeats,
+                clock=tells,
                 progress=lambda done, total, budget=budget: print(f"\r{budget:g} {done}/{total}", end="", flush=True),
             )
             print()
             machine_ = {**machine.describe(), "threads": str(torch.get_num_threads()), "busy": str(machine.busy())}
+            machine_["clock"] = "processor time" if processor else "time"
             known += [row.to_dict() for row in found if row.setting not in timed]
-            kept.put(what, {"machine": machine_ if before is None else before["machine"], "rows": known})
+            costs = bench.costs(tells) if before is None else before.get("costs")
+            kept.put(
+                what, {"machine": machine_ if before is None else before["machine"], "rows": known, "costs": costs}
+            )
         for row in known:
             print(
                 f"{bench.name} {budget:g} {row['setting']}: time {row['time_share']:.3f} "
@@ -204,16 +227,27 @@ def clock(bench: Workbench, kept: Kept, *, prompts: int, tokens: int, repeats: i
             )
 
 
-def tables(name: str, kept: Kept, layers: int, dtype: str) -> None:
+def tables(name: str, kept: Kept, weighed: Account, dtype: str) -> None:
     """Write what is there."""
+    layers = weighed.layers
     judged, never = places(kept), kept.get("judge never")
     timed: dict[tuple[str, float], Any] = {}
-    machines = {}
+    machines: dict[str, Any] = {}
+    accounts = {"by bytes": weighed}
     for budget in BUDGETS:
         of_budget = kept.get(f"time {budget:g}")
         if of_budget is not None:
             machines[f"{budget:g}"] = of_budget["machine"]
-            timed |= {(row["setting"], budget): row for row in of_budget["rows"]}
+            dense = next(row for row in of_budget["rows"] if row["setting"] == DENSE)
+            account = None
+            if of_budget.get("costs") is not None:
+                account = Account.measured(
+                    of_budget["costs"], layers=layers, token_seconds=1 / dense["tokens_per_second"]
+                )
+                accounts[f"by time, beside the settings of {budget:g}"] = account
+            for row in of_budget["rows"]:
+                one = never if row["setting"] == "never" else judged.get((row["setting"], budget))
+                timed[row["setting"], budget] = {**row, "theory_of_times": theory_of_times(one, account)}
     if ("never", BUDGETS[0]) in timed:
         timed["never", 0.0] = timed["never", BUDGETS[0]]
     scores = {("dense", 0.0): kept.get("tasks dense 0")}
@@ -225,6 +259,7 @@ def tables(name: str, kept: Kept, layers: int, dtype: str) -> None:
         f"llm_systems_{name}": rows(never, judged, timed, means, layers),
         f"llm_systems_verdicts_{name}": verdicts(judged, timed),
         f"llm_systems_tasks_{name}": task_rows(scores),
+        f"llm_systems_costs_{name}": cost_rows(accounts),
     }
     for stem, found in lines.items():
         if found:
@@ -236,6 +271,7 @@ def tables(name: str, kept: Kept, layers: int, dtype: str) -> None:
         "budgets": BUDGETS,
         "GPU": "not measured",
         "machine": machines or "not timed",
+        "accounts": {title: asdict(each) for title, each in accounts.items()},
         "layers": layers,
         "never": never,
         "tasks": [{"system": system, "budget": budget, "scores": each} for (system, budget), each in scores.items()],
@@ -257,18 +293,29 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="measure anew what is there")
     parser.add_argument("--texts", type=int, default=32, help="texts that are judged")
     parser.add_argument("--task-budgets", type=float, nargs="*", default=[BUDGETS[1]], help="at which tasks are asked")
+    parser.add_argument(
+        "--budgets",
+        type=float,
+        nargs="*",
+        default=list(BUDGETS),
+        choices=BUDGETS,
+        help="at which all is judged and timed",
+    )
     parser.add_argument("--prompts", type=int, default=3, help="prompts that are timed")
     parser.add_argument("--tokens", type=int, default=32, help="tokens after each of these")
     parser.add_argument("--repeats", type=int, default=3, help="how often everything is timed")
-    parser.add_argument("--systems", nargs="*", default=list(SYSTEMS), choices=list(SYSTEMS), help="that are judged")
+    parser.add_argument(
+        "--systems", nargs="*", default=list(SYSTEMS), choices=list(SYSTEMS), help="that are judged, asked and timed"
+    )
     parser.add_argument("--train-duo", action="store_true", help="train Duo-LLM first")
     parser.add_argument("--duo", type=Path, nargs="*", default=[], help="folders of Duo-LLM trained beside the model")
+    parser.add_argument("--processor-time", action="store_true", help="of one thread, on a machine that others use")
     parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument("--threads", type=int, default=0)
     chosen = parser.parse_args()
     torch.set_grad_enabled(False)
-    if chosen.threads:
-        torch.set_num_threads(chosen.threads)
+    if chosen.threads or chosen.processor_time:
+        torch.set_num_threads(1 if chosen.processor_time else chosen.threads)
     stages = [stage for stage in STAGES if getattr(chosen, stage)] or list(STAGES)
     for name in chosen.models:
         kept = Kept(name, again=chosen.again)
@@ -277,13 +324,22 @@ def main() -> None:
         if chosen.train_duo:
             learn_duo(bench, kept)
         if "judge" in stages:
-            judge(bench, kept, chosen.systems)
+            judge(bench, kept, chosen.systems, chosen.budgets)
         if "tasks" in stages:
-            score(bench, kept, chosen.task_budgets)
+            score(bench, kept, chosen.systems, chosen.task_budgets)
         if "time" in stages:
-            clock(bench, kept, prompts=chosen.prompts, tokens=chosen.tokens, repeats=chosen.repeats)
+            clock(
+                bench,
+                kept,
+                chosen.systems,
+                chosen.budgets,
+                prompts=chosen.prompts,
+                tokens=chosen.tokens,
+                repeats=chosen.repeats,
+                processor=chosen.processor_time,
+            )
         if "tables" in stages:
-            tables(name, kept, bench.family.depth, chosen.dtype)
+            tables(name, kept, bench.account, chosen.dtype)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from adapters.calibration.costs import Costs
 from adapters.families import Family
@@ -53,12 +54,15 @@ class Account:
         Keys and values of one layer from an earlier state.
     short : bool
         Every head is the short-listed one.
+    other : float
+        What a token costs beside: the loop of ``generate``, which no policy spares.
     """
 
     costs: Costs
     layers: int
     projection: float
     short: bool = False
+    other: float = 0.0
 
     @classmethod
     def of(cls, family: Family, head: ShortListHead) -> Account:
@@ -69,10 +73,32 @@ class Account:
         projected = sum(each.numel() for name, each in middle.named_parameters() if any(word in name for word in _KEYS))
         return cls(costs, family.depth, projected / layer)
 
+    @classmethod
+    def measured(cls, found: Mapping[str, Any], *, layers: int, token_seconds: float) -> Account:
+        """From times.
+
+        Parameters
+        ----------
+        found : mapping
+            Of :class:`adapters.calibration.costs.Measured`, as plain numbers.
+        layers : int
+            Of the model.
+        token_seconds : float
+            What plain ``generate`` takes for a token on the same machine: what is neither layers nor head is `other`.
+
+        Returns
+        -------
+        Account
+            In layers, which are times.
+        """
+        costs = Costs(**found["costs"])
+        other = max(token_seconds / found["layer_seconds"] - costs.full_model(layers), 0.0)
+        return cls(costs, layers, found["projection"], other=other)
+
     @property
     def full(self) -> float:
         """A token through the full model."""
-        return self.costs.full_model(self.layers)
+        return self.costs.full_model(self.layers) + self.other
 
     def share(self, use: Use, cache: str) -> float:
         """Cost of a token, of the full model's."""
@@ -85,6 +111,7 @@ class Account:
             - costs.ffn * feeds
             + filled * missing
             + (costs.prediction if self.short else costs.head) * use.heads
+            + self.other
         )
         return (spent + costs.prediction * use.predictions + costs.classifier * use.classifiers) / self.full
 

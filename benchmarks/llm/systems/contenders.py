@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from adapters.calibration.rules import DepthRule, Rule, choose_rules
+from adapters.calibration.rules import TOLERANCES, DepthRule, Rule, choose_rules
+from adapters.calibration.table import ExitTable
 from adapters.cli.loading import load_policy
 from adapters.decoding.contract import Policy
+from adapters.heads.logistic import Logistic
 from adapters.policies.ews import EWSExitPolicy
 from adapters.policies.ffn_skip import FFNSkipPolicy
 from adapters.policies.registry import policy_named
@@ -23,6 +26,10 @@ from ews.errors import EWSError
 __all__ = ["CONTROL", "CONTROLS", "EWS", "SHORT", "SYSTEMS", "Choice", "rule_use", "small_blocks"]
 
 _WARMUP = 0.1  # of FFN-SkipLLM, as published
+_BOLD = tuple(np.linspace(0.62, 0.98, 19))  # further than calibration would look for a risk
+_RIGHT = tuple(np.linspace(0.05, 0.975, 38))  # probabilities from which a classifier lets a token leave
+_COPYING = 5  # rules that copy states, each with other depths, of which that is measured
+_RULE_TEXTS = 8  # on which it is measured what copied states do
 _FFN_TEXTS, _FFN_TOKENS = 10, 24  # on which its threshold is found
 
 _FOLDER = "folder"  # of a policy that was trained
@@ -111,30 +118,93 @@ def rule_use(rule: Rule, bench: Workbench, features: Any, part: Any) -> Use:
     return Use(mean, mean, float((columns < 0).mean()), float(predictions.mean()), float(classifiers.mean()))
 
 
+def _candidates(bench: Workbench, features: Any) -> list[tuple[Rule, str]]:
+    """Rules and caches: as calibration proposes them; for states that are copied upwards, as others copy them; with the
+    short-listed head after the last layer whatever it says, as others have it there; and with exits that a classifier
+    decides alone, as others decide by one number of the state."""
+    table, layers = bench.evidence(features, bench.recording.rule_part), bench.family.depth
+    last = DepthRule(layers, None, -np.inf, 0.0)
+    alone = _decided_by_classifiers(table, layers, last)
+    found: list[tuple[Rule, str]] = []
+    for cache, completion in (("deferred", bench.account.costs.completion), ("propagate", bench.account.projection)):
+        costs = replace(bench.account.costs, completion=completion)
+        found += [(rule, cache) for rule in choose_rules(table, costs, layers)]
+        short = replace(costs, head=costs.prediction)
+        for rule in choose_rules(table, short, layers, tolerances=(*TOLERANCES, *_BOLD)):
+            exits = (*(each for each in rule.exits if each.depth < layers), last)
+            found.append((replace(rule, exits=exits), cache))
+        found += [(rule, cache) for rule in alone]
+    return found
+
+
+def _decided_by_classifiers(table: ExitTable, layers: int, last: DepthRule) -> list[Rule]:
+    """At one depth, two or three: a token leaves where its prediction is right with some probability, unseen."""
+    inner = [at for at, depth in enumerate(table.depths) if depth < layers]
+    fitted = {at: Logistic.fit(table.features[:, at], table.correct[:, at]) for at in inner}
+    found = []
+    for count in (1, 2, 3):
+        for chosen in combinations(inner, count):
+            for right in _RIGHT:
+                odds = float(np.log(right / (1 - right)))
+                exits = tuple(DepthRule(table.depths[at], fitted[at], odds, 0.0) for at in chosen)
+                found.append(Rule(1 - right, (*exits, last)))
+    return found
+
+
 def _calibrated(features: Any, *, rules: bool) -> System:
-    """The rule that keeps within the budget with the fewest tokens that differ, on the texts that rules are for."""
+    """The rule that keeps within the budget with the fewest tokens that differ.
+
+    Both are known from what was recorded on the texts that rules are for, where states are the full model's. What it
+    costs in agreement that later tokens see copied states is measured on some of them, for the best rules that copy.
+    """
+    known: dict[str, list[tuple[Rule, str, float, float]]] = {}  # of each model: also agreement and cost
+
+    def weighed(bench: Workbench) -> list[tuple[Rule, str, float, float]]:
+        if bench.name not in known:
+            part = bench.recording.rule_part
+            table = bench.evidence(features, part)
+            tried = _candidates(bench, features) if rules else []
+            tried += [  # every token leaves at the first look that it takes
+                (Rule(1.0, (DepthRule(depth, None, -np.inf, 0.0),)), "monotone") for depth in table.depths
+            ]
+            known[bench.name] = [
+                (
+                    rule,
+                    cache,
+                    float(rule.outcome(table)[1].mean()),
+                    bench.account.share(rule_use(rule, bench, features, part), cache),
+                )
+                for rule, cache in tried
+            ]
+        return known[bench.name]
 
     def find(bench: Workbench, budget: float) -> Choice | str:
-        table = bench.evidence(features, bench.recording.rule_part)
-        known: list[tuple[Rule, str]] = []
-        if rules:
-            known += [(rule, "deferred") for rule in choose_rules(table, bench.account.costs, bench.family.depth)]
-        known += [  # every token leaves at the first look that it takes
-            (Rule(1.0, (DepthRule(depth, None, -np.inf, 0.0),)), "monotone") for depth in table.depths
-        ]
-        found = []
-        for rule, cache in known:
-            cost = bench.account.share(rule_use(rule, bench, features, bench.recording.rule_part), cache)
-            found.append((float(rule.outcome(table)[1].mean()), cost, rule, cache))
-        fits = [each for each in found if each[1] <= budget]
-        if not fits:
-            return _too_dear(min(cost for _, cost, _, _ in found))
-        _, cost, rule, cache = max(fits, key=lambda each: (each[0], -each[1]))
-        gates = sum(each.classifier is not None for each in rule.exits)
-        setting = f"looks after {', '.join(str(each.depth) for each in rule.exits)}; gates: {gates or 'none'}"
-        return Choice(setting, "ews", {"rule": rule.to_dict(), "features": features, "cache": cache}, cost)
+        best: dict[tuple[str, tuple[int, ...]], tuple[float, float, Choice]] = {}  # by cache, and depths of looks
+        for rule, cache, agrees, cost in weighed(bench):
+            depths = tuple(each.depth for each in rule.exits)
+            if cost <= budget and ((cache, depths) not in best or (agrees, -cost) > best[cache, depths][:2]):
+                gates = sum(each.classifier is not None for each in rule.exits)
+                setting = f"looks after {', '.join(map(str, depths))}; gates: {gates or 'none'}"
+                options = {"rule": rule.to_dict(), "features": features, "cache": cache}
+                best[cache, depths] = (agrees, -cost, Choice(setting, "ews", options, cost))
+        if not best:
+            return _too_dear(min(cost for *_, cost in weighed(bench)))
+        exact = [each for (cache, _), each in best.items() if cache != "propagate"]
+        copying = [each for (cache, _), each in best.items() if cache == "propagate"]
+        likely = sorted(copying, key=lambda each: each[:2], reverse=True)[:_COPYING]
+        likely = [each for each in likely if each[0] > max((other[0] for other in exact), default=0.0)]
+        found = exact + [(agrees + _drift(bench, choice), cost, choice) for agrees, cost, choice in likely]
+        return max(found, key=lambda each: each[:2])[2]
 
     return find
+
+
+def _drift(bench: Workbench, choice: Choice) -> float:
+    """By how much a rule agrees more (less, where it is negative) on states that it has changed itself."""
+    texts = bench.recording.rule_part[:_RULE_TEXTS]
+    table = bench.evidence(choice.options["features"], texts)
+    recorded = Rule.from_dict(choice.options["rule"]).outcome(table)[1].mean()
+    return float(replay(bench.model, choice.make(bench), bench.fitting[: len(texts)]).agreement - recorded)
 
 
 # ---- thresholds -----------------------------------------------------------------------------------------------------

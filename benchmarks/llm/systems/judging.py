@@ -78,6 +78,7 @@ class Judge:
             "heads": use.heads,
             "predictions": use.predictions,
             "classifiers": use.classifiers,
+            "substitutes": use.substitutes,
             "theory": bench.account.share(use, policy.cache),
             "memory": use.layers / bench.family.depth if policy.cache == "monotone" else 1.0,
             "depths": _by_position(seen, bench.judged),

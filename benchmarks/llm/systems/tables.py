@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.llm.systems.account import BUDGETS
+from benchmarks.llm.systems.account import BUDGETS, Account, Use
 from benchmarks.llm.systems.contenders import CONTROLS, EWS, SHORT, SYSTEMS
 from benchmarks.llm.systems.statistics import interval, paired_interval, standing
 
-__all__ = ["rows", "task_rows", "verdicts", "write"]
+__all__ = ["NOT_MEASURED", "cost_rows", "rows", "task_rows", "theory_of_times", "verdicts", "write"]
 
 Judged = Mapping[tuple[str, float], Mapping[str, Any]]  # of each system at each budget
 Timed = Mapping[tuple[str, float], Mapping[str, Any]]
@@ -93,9 +93,11 @@ _COLUMNS = (
     "Layers",
     "Feed-forward",
     "Theory",
+    "Theory of times",
     "Time",
     "Range",
     "Realised",
+    "Realised of times",
     "Deciding",
     "KV memory",
     "Regret",
@@ -103,6 +105,9 @@ _COLUMNS = (
     "Texts",
     "Tokens",
 )
+
+
+_CLOCKED = ("Theory of times", "Time", "Range", "Realised", "Realised of times", "Deciding")
 
 
 def _ordered(given: Mapping[str, str], absent: str = "") -> dict[str, str]:
@@ -145,10 +150,15 @@ def _row(
         "ECE": f"{one['ece']:.3f}",
         "Texts": str(len(sizes)),
         "Tokens": str(sum(sizes)),
-        **dict.fromkeys(("Time", "Range", "Realised", "Deciding"), NOT_MEASURED),
+        **dict.fromkeys(
+            ("Theory of times", "Time", "Range", "Realised", "Realised of times", "Deciding"), NOT_MEASURED
+        ),
     }
     if time is not None:
-        gain = 1 - one["theory"]
+        gain, of_times = 1 - one["theory"], time.get("theory_of_times")
+        if of_times is not None:
+            row["Theory of times"] = f"{of_times:.3f}"
+            row["Realised of times"] = f"{(1 - time['time_share']) / (1 - of_times):.2f}" if of_times < 0.98 else "–"
         row |= {
             "Time": f"{time['time_share']:.2f}",
             "Range": _said(time["time_low"], time["time_high"], 2),
@@ -156,6 +166,17 @@ def _row(
             "Deciding": f"{time['deciding_share'] + time['prediction_share']:.3f}",
         }
     return _ordered(row)
+
+
+def theory_of_times(one: Mapping[str, Any] | None, account: Account | None) -> float | None:
+    """Cost of a token by what layers, heads and predictions take here; None where that is not known."""
+    if one is None or account is None or "reason" in one:
+        return None
+    if one["choice"]["policy"] == "folder" and "substitutes" not in one:  # not counted then
+        return None
+    fields = ("layers", "ffn_blocks", "heads", "predictions", "classifiers")
+    use = Use(**{name: one[name] for name in fields}, substitutes=one.get("substitutes", 0.0))
+    return account.share(use, one["cache"])
 
 
 def _signed(against: tuple[float, float, float]) -> str:
@@ -182,7 +203,13 @@ def verdicts(judged: Judged, timed: Timed) -> list[dict[str, str]]:
             ("best other with the short head", _best(here, [each for each in others if each not in published]))
         )
         for what, system in (*compared, *(("control", each) for each in CONTROLS)):
-            row = {"Budget": f"{budget:g}", "EWS against the": what, "System": system or "none fits"}
+            asked = {name for name, at in judged if at == budget} - {EWS, *CONTROLS}
+            if what == "control":
+                asked = {system} & {name for name, at in judged if at == budget}
+            elif what.endswith("short head"):
+                asked = {name for name in asked if name.endswith(SHORT)}
+            none = "none fits" if asked else NOT_MEASURED
+            row = {"Budget": f"{budget:g}", "EWS against the": what, "System": system or none}
             if EWS not in here:
                 row |= {
                     "Agreement of EWS": "none fits",
@@ -193,9 +220,9 @@ def verdicts(judged: Judged, timed: Timed) -> list[dict[str, str]]:
             elif system not in here:
                 row |= {
                     "Agreement of EWS": f"{agreement(here[EWS]):.3f}",
-                    "Its": "none fits",
+                    "Its": none,
                     "Difference": "",
-                    "EWS is": "better",
+                    "EWS is": "better" if asked else "–",
                 }
             else:
                 own, other = agreements(here[EWS]), agreements(here[system])
@@ -249,6 +276,25 @@ def task_rows(scores: Mapping[tuple[str, float], Mapping[str, Sequence[float]]])
                     "Prompts": str(len(values)),
                 }
             )
+    return found
+
+
+def cost_rows(accounts: Mapping[str, Account]) -> list[dict[str, str]]:
+    """What the parts of a token cost, in layers: by the bytes that are read, and as timed."""
+    found = []
+    for title, account in accounts.items():
+        costs = account.costs
+        parts = {
+            "Layers": float(account.layers),
+            "Full head": costs.head,
+            "Short-listed head": costs.prediction,
+            "Classifier": costs.classifier,
+            "Feed-forward block": costs.ffn,
+            "Layer completed later": costs.completion,
+            "Keys and values projected": account.projection,
+            "Beside (generate's loop)": account.other,
+        }
+        found.append({"Costs in layers": title, **{name: f"{value:.2f}" for name, value in parts.items()}})
     return found
 
 

@@ -113,7 +113,7 @@ def scored(
     """Score of each answer."""
     known = [references for _, references in _chosen(task)]
     return [
-        task.of(bench.tokenizer.decode(own, skip_special_tokens=True), own, whole, references)
+        task.of(bench.reader.decode(own, skip_special_tokens=True), own, whole, references)
         for own, whole, references in zip(written, full, known, strict=True)
     ]
 
@@ -126,12 +126,10 @@ def _chosen(task: Task) -> list[tuple[str, list[str]]]:
 def _prompts(bench: Workbench, task: Task) -> list[list[int]]:
     found = []
     for text, _ in _chosen(task):
-        if getattr(bench.tokenizer, "chat_template", None):
+        if getattr(bench.reader, "chat_template", None):
             message = [{"role": "user", "content": text}]
-            ids = bench.tokenizer.apply_chat_template(message, add_generation_prompt=True, return_dict=True)[
-                "input_ids"
-            ]
+            ids = bench.reader.apply_chat_template(message, add_generation_prompt=True, return_dict=True)["input_ids"]
         else:
-            ids = bench.tokenizer(text)["input_ids"]
+            ids = bench.reader(text)["input_ids"]
         found.append([int(token) for token in ids])
     return found

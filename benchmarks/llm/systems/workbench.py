@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from transformers import AutoTokenizer
 
 from adapters.assessment.ffn import FFNCheck, check_ffn
 from adapters.calibration.classifiers import StateClassifiers, fit_classifiers
+from adapters.calibration.costs import measure_costs
 from adapters.calibration.exits import window_for
 from adapters.calibration.result import Calibration, CalibrationConfig, new_calibration
 from adapters.calibration.table import ExitTable, trajectories_of
@@ -23,7 +25,7 @@ from adapters.heads.exit_classifier import FeatureSet
 from adapters.policies.entropy import prediction_entropy
 from adapters.signals import SIGNALS
 from adapters.texts.continuations import Continuation
-from benchmarks.llm.models import load
+from benchmarks.llm.models import load, model_folder
 from benchmarks.llm.prompts import text_folder
 from benchmarks.llm.record import Recording, recorded, short_head
 from benchmarks.llm.systems.account import Account, Use
@@ -35,6 +37,7 @@ _FITTED = 16  # texts on which parameters are found
 _TRIED = 320  # tokens of these on which early exits are
 _LEARNED, _LEARNED_TOKENS = 40, 32  # prompts from which classifiers are, and what is written after each
 DEPTHS = (0.35, 0.5, 0.6, 0.7, 0.8, 0.9)  # of looks that cost no head, as shares of the layers
+_LLAMA_VOCABULARY = 32000
 _PROMPT, _SLICES = 32, 16  # tokens of WikiText-2 that are read before, and slices
 
 
@@ -95,6 +98,7 @@ class Workbench:
         self.head = short_head(self.family, self.recording)
         self.account = Account.of(self.family, self.head)
         self.short = False
+        self._plain: Workbench | None = None  # of the short-listed head's: the one that it was made from
         self.judged_part = self.recording.test_part[:texts]
         self.timed_part = self.recording.test_part[texts:]
 
@@ -104,6 +108,15 @@ class Workbench:
             each = self.recording.written[int(index)]
             found.append(Continuation(each.tokens[: each.prompt + TOKENS], each.prompt))
         return [each for each in found if each.decided]
+
+    @cached_property
+    def reader(self) -> Any:
+        """The tokenizer for tasks: the model's, or TinyLlama's for one that was trained with it and comes without."""
+        if self.tokenizer is not None or self.family.config.vocab_size != _LLAMA_VOCABULARY:
+            return self.tokenizer
+        found = AutoTokenizer.from_pretrained(model_folder("tinyllama-1.1b"))
+        found.chat_template = None  # it answers no chat
+        return found
 
     @cached_property
     def judged(self) -> list[Continuation]:
@@ -119,6 +132,13 @@ class Workbench:
     def learned(self) -> list[Continuation]:
         """Texts that what is learned is learned from."""
         return self._texts(self.recording.lens_part)
+
+    def costs(self, clock: Callable[[], float]) -> dict[str, Any]:
+        """What layers, heads and predictions take here, in plain numbers."""
+        text = max(self.fitting, key=lambda each: len(each.tokens))
+        window = window_for(self.family.depth)
+        found = measure_costs(self.family, self.head, text.tokens, window=window, clock=clock)
+        return asdict(found)
 
     def timed(self, count: int) -> list[list[int]]:
         """Prompts that are timed."""
@@ -184,6 +204,8 @@ class Workbench:
     @cached_property
     def classifiers(self) -> StateClassifiers:
         """Learned classifiers of CALM, from prompts that the head was fitted to."""
+        if self._plain is not None:
+            return self._plain.classifiers
         prompts = [each.tokens[: each.prompt].tolist() for each in self._texts(self.recording.lens_part[:_LEARNED])]
         depths = sorted({min(self.family.depth - 1, max(1, round(self.family.depth * share))) for share in DEPTHS})
         return fit_classifiers(self.model, None, prompts, depths=depths, max_new_tokens=_LEARNED_TOKENS, progress=False)
@@ -207,8 +229,9 @@ class Workbench:
     @cached_property
     def short_listed(self) -> Workbench:
         """The same, where all that is read is read through the short-listed head, and so paid for."""
-        _ = self._states, self.classifiers  # made once for both
+        _ = self._states  # made once for both, as classifiers are
         other = copy.copy(self)
+        other._plain = self
         other.__dict__.pop("lens", None)
         other.short, other.account = True, replace(self.account, short=True)
         return other

@@ -234,3 +234,12 @@ def test_agreement_is_of_what_is_said_after_the_last_layer(model: Any, prompts: 
     assert rows[0].perplexity == pytest.approx(decoded.full_model_perplexity, rel=1e-4)
     assert rows[1].free_agreement < 0.9
     assert front(rows, cost="layers_per_token")[0].setting == DENSE
+
+
+def test_time_is_told_by_the_clock_that_is_given(model: Any, prompts: list[list[int]]) -> None:
+    ticks = iter(range(1_000))
+    found = pareto(
+        model, {"never": NeverExitPolicy()}, prompts=prompts, new_tokens=4, repeats=2, clock=lambda: float(next(ticks))
+    )
+    assert [row.tokens_per_second for row in found] == [3.0, 3.0]  # one tick from the first token to the last
+    assert found[1].time_share == found[1].time_low == found[1].time_high == 1.0
