@@ -554,3 +554,19 @@ def test_coefficient_of_variation_and_rolling_take_cubes_too() -> None:
     xr.testing.assert_allclose(lazy.compute(), found)
     both = ews.rolling(given, window=40, indicators=("variance", "ac1"))
     xr.testing.assert_allclose(both["ac1"], ews.autocorrelation(given, window=40))
+
+
+def test_the_only_variable_with_a_time_is_meant(tmp_path: Path) -> None:
+    given = labelled(cube(2, 2)).to_dataset()
+    given["mask"] = (given["NDVI"].isel(time=0) > 0).astype(float)
+    given["water"] = given["mask"] * 2.0
+    given.to_zarr(tmp_path / "ndvi.zarr", consolidated=False)
+    common = ["--out", str(tmp_path / "out.zarr"), "--detrend", "gaussian"]  # refused, once the variable is known
+    done = CliRunner().invoke(app, ["map", str(tmp_path / "ndvi.zarr"), *common])
+    assert done.exit_code == 2
+    assert "local_linear" in done.output
+    given.drop_vars("NDVI").to_zarr(tmp_path / "masks.zarr", consolidated=False)
+    done = CliRunner().invoke(app, ["map", str(tmp_path / "masks.zarr"), *common])
+    assert done.exit_code == 2
+    assert "--var: got nothing" in done.output
+    assert "'mask'" in done.output
