@@ -22,7 +22,7 @@ MAPS, SIDE, TIMES = 200, 30, 300
 MISSING = 0.1
 REGION = slice(9, 21), slice(9, 21)  # of the map that slows down
 RATE = ALPHA = 0.05
-COMPARED = 150
+COMPARED = 100
 
 
 def noise(number: int, *, shared: bool, rising: bool) -> np.ndarray:
