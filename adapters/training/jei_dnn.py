@@ -258,10 +258,24 @@ def train_jei_dnn(
 
     Parameters
     ----------
-    model, data, tokenizer, folder, fit, max_length
-        As for :func:`adapters.training.pabee.train_pabee`.
-    trade_off, warm_up, period
-        See :func:`fit_jei_dnn`.
+    model : transformers.PreTrainedModel
+        The encoder.
+    data : sequence of (text, label)
+        What is trained on.
+    tokenizer : callable
+        Of the encoder.
+    folder : path
+        Where :meth:`adapters.encoders.EarlyExitClassifier.save` writes.
+    fit : FitSettings, optional
+        How long, in what batches (default: what is usual for the system).
+    max_length : int, default 128
+        Tokens that a text is cut to.
+    trade_off : float, default 0.5
+        λ: what all layers cost, in nats of cross-entropy.
+    warm_up : int, default 5
+        Epochs in which there are no gates; fewer than all.
+    period : int, default 200
+        Batches of a gate phase, and of an inference phase after it.
 
     Returns
     -------

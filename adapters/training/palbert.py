@@ -228,10 +228,32 @@ def train_palbert(
 
     Parameters
     ----------
-    model, data, tokenizer, folder, fit, frozen, max_length
-        As for :func:`adapters.training.pabee.train_pabee`.
-    prior, rate, beta, direction, epsilon, head_rate
-        See :func:`fit_palbert`.
+    model : transformers.PreTrainedModel
+        The encoder.
+    data : sequence of (text, label)
+        What is trained on.
+    tokenizer : callable
+        Of the encoder.
+    folder : path
+        Where :meth:`adapters.encoders.EarlyExitClassifier.save` writes.
+    fit : FitSettings, optional
+        How long, in what batches (default: what is usual for the system).
+    frozen : bool, default True
+        Whether the encoder stays as it is.
+    max_length : int, default 128
+        Tokens that a text is cut to.
+    prior : {"geometric", "normal"}, default "geometric"
+        See :func:`ponder_prior`.
+    rate : float, default 0.1
+        λ_p of the prior.
+    beta : float, default 0.5
+        Weight of the divergence from the prior (see :func:`palbert_loss`).
+    direction : {"prior to exits", "exits to prior"}, default "prior to exits"
+        Which divergence.
+    epsilon : float, default 0.05
+        See :func:`palbert_loss`.
+    head_rate : float, optional
+        Learning rate of the heads where the encoder is trained, too (default: 1e-3).
 
     Returns
     -------
