@@ -95,14 +95,24 @@ def _place(
     width: int,
     base: IntArray,
     to: IntArray,
-) -> None:
-    """Where the windows of eight tiles begin, and where their outputs go; the last tile stands in for those beyond."""
+    taken: IntArray,
+) -> int:
+    """Where the windows of eight tiles begin, and where their outputs go; the last tile stands in for those beyond.
+
+    Of the outputs of a tile the first `taken` are those of the one before it, whichever of them is worked on first: the
+    most of these are returned.
+    """
+    most = 0
     for lane in range(LANES):
         job = min(first + lane, rows * count - 1)
         row = job // count
         begin = tile_begin(job % count, n, window, tile)
         base[lane] = row * stride + begin - window + 1
         to[lane] = where[row] * width + begin
+        place = job % count
+        taken[lane] = tile_begin(place - 1, n, window, tile) + tile - begin if place > 0 else 0
+        most = max(most, taken[lane])
+    return most
 
 
 @kernel
@@ -125,17 +135,23 @@ def _write(
     to: IntArray,
     done: int,
     past_cache: int,
+    taken: IntArray,
+    shared: int,
 ) -> None:
     """Statistics of a block of each tile to where they belong, past the cache where asked for and where lines allow."""
+    own = min(max(shared - done + LANES - 1, 0) // LANES * LANES, count)  # from here on all belong to their tiles
     for k in range(slots.size):
+        for lane in range(LANES):
+            for j in range(max(taken[lane] - done, 0), own):
+                out[starts[k] + to[lane] + done + j] = sums[j * _STEP + slots[k] * LANES + lane]
         behind = 0
         for lane in range(LANES):
             behind |= past_cache + starts[k] + to[lane] + done
         if past_cache >= 0 and behind % LANES == 0:
-            for j in range(0, count, LANES):
+            for j in range(own, count, LANES):
                 stream_lanes(sums, j * _STEP + slots[k] * LANES, _STEP, out, to, starts[k] + done + j)
         else:
-            for j in range(0, count, LANES):
+            for j in range(own, count, LANES):
                 from_lanes(sums, j * _STEP + slots[k] * LANES, _STEP, out, to, starts[k] + done + j)
 
 
@@ -182,6 +198,7 @@ def tiled_moments(powers: int, paired: bool) -> Callable[..., int]:
         samples, sums = _work_array(BLOCK * LANES), _work_array((BLOCK + 1) * _STEP)
         kept, before = _work_array(blocks * _STEP), _work_array(tile * LANES)
         base, to = np.empty(LANES, dtype=np.int64), np.empty(LANES, dtype=np.int64)
+        taken = np.empty(LANES, dtype=np.int64)
         middle = window - 1 - tile
         size = float(window)
         per_n, per_n1 = splat(1.0 / size), splat(1.0 / (size - 1.0))
@@ -192,7 +209,7 @@ def tiled_moments(powers: int, paired: bool) -> Callable[..., int]:
         offset = splat(-3.0 * (size - 1.0) * (size - 1.0) / ((size - 2.0) * (size - 3.0)))
         found = 0
         for first_tile in range(0, rows * count, LANES):
-            _place(first_tile, rows, stride, n, window, tile, count, where, width, base, to)
+            shared = _place(first_tile, rows, stride, n, window, tile, count, where, width, base, to, taken)
             # The anchor, from the first sample of the middle, so that the mean of a constant is exact.
             origin = gather(x, base, tile)
             total, other = splat(0.0), splat(0.0)
@@ -339,7 +356,7 @@ def tiled_moments(powers: int, paired: bool) -> Callable[..., int]:
                         poison = poison + spread
                         store(sums, at + _PRODUCT, clipped(load(sums, at + _PRODUCT) * inverse_roots(spread)))
                 store(samples, 0, poison)
-                _write(sums, here, slots, starts, out, to, block * BLOCK, past_cache)
+                _write(sums, here, slots, starts, out, to, block * BLOCK, past_cache, taken, shared)
                 found = _note(samples, first_tile, rows * count, block, unsafe, found)
         settle()
         return found
@@ -374,12 +391,13 @@ def tiled_pairs(
     earlier, later = _work_array(BLOCK * LANES), _work_array(BLOCK * LANES)
     sums, kept = _work_array(BLOCK * _STEP), _work_array(blocks * _STEP)
     base, to = np.empty(LANES, dtype=np.int64), np.empty(LANES, dtype=np.int64)
+    taken = np.empty(LANES, dtype=np.int64)
     middle = pairs - 1 - tile
     per_pair, per_middle = splat(1.0 / pairs), splat(1.0 / middle)
-    slot = np.zeros(1, dtype=np.int64)
+    slot, later_starts = np.zeros(1, dtype=np.int64), starts + lag
     found = 0
     for first_tile in range(0, rows * count, LANES):
-        _place(first_tile, rows, stride, n - lag, pairs, tile, count, where, width, base, to)
+        shared = _place(first_tile, rows, stride, n - lag, pairs, tile, count, where, width, base, to, taken)
         origin_u, origin_v = gather(x, base, tile + lag), gather(x, base, tile)
         total_u, total_v = splat(0.0), splat(0.0)
         for done in range(0, middle, BLOCK):
@@ -450,7 +468,7 @@ def tiled_pairs(
                 both = multiply_add(-mean_u, sum_v, load(sums, at + _PRODUCT) + right)
                 store(sums, at, clipped(both * inverse_roots(spread)))
             store(later, 0, poison)
-            _write(sums, here, slot, starts, out, to, block * BLOCK + lag, past_cache)
+            _write(sums, here, slot, later_starts, out, to, block * BLOCK, past_cache, taken, shared)
             found = _note(later, first_tile, rows * count, block, unsafe, found)
     settle()
     return found

@@ -79,6 +79,23 @@ def test_statistics_are_the_same_wherever_they_are_written(lag: int) -> None:
     assert memory[-1] == -1.0
 
 
+@pytest.mark.jit
+@pytest.mark.parametrize("lag", [1, 3])
+def test_a_row_is_the_same_whatever_lies_beside_it(lag: int) -> None:
+    # Neighbouring tiles have outputs in common where the record is no whole number of them: it must not matter which
+    # tiles are worked on together.
+    generator = np.random.default_rng(6)
+    which = np.arange(5)
+    for n in (*range(20, 76), 130, 251, 500, 4500):
+        x = generator.standard_normal((11, n))
+        for window in {lag + 11, max(n // 3, lag + 11), max(n // 2, lag + 11)}:
+            together, alone = statistics_array(5, 11, n), statistics_array(5, 1, n)
+            rolling_moments(x, window, lag, which, together)
+            for row in range(11):
+                rolling_moments(x[[row]], window, lag, which, alone)
+                np.testing.assert_array_equal(together[:, row], alone[:, 0], err_msg=f"{n=} {window=} {row=}")
+
+
 @pytest.mark.parametrize("window", [12, 60, 93, 100])
 @pytest.mark.parametrize("lag", [1, 5])
 def test_many_rows_with_gaps_and_levels_equal_each_by_itself(window: int, lag: int) -> None:
