@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import importlib.metadata
 from typing import Any
 
@@ -41,6 +42,8 @@ nitpick_ignore_regex = [(r"py:.*", r"(?!ews\.|adapters\.).*")]
 
 # Only the guide's doctest directives: the examples of the docstrings are run by pytest, with a tolerance for numbers.
 doctest_test_doctest_blocks = ""
+# Lists break where a line of the guide ends.
+doctest_default_flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 doctest_global_setup = "import logging; logging.getLogger('ews').setLevel(logging.ERROR)"
 
 
