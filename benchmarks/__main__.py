@@ -268,7 +268,7 @@ def main() -> int:
         ],
         "speed_side_by_side": [partial(side_by_side, each, n) for each in STATISTICS for n in (1_000, 10_000, 100_000)],
         "speed_scaling": [partial(scaling, curve, size) for curve, sizes in CURVES.items() for size in sizes],
-        "speed_memory": [partial(peaks, each, 1_000_000) for each in ("variance",)],
+        "speed_memory": [partial(peaks, each, 1_000_000) for each in STATISTICS],
         "speed_startup": [
             imports,
             first_detect,
