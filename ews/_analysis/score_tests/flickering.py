@@ -72,9 +72,11 @@ def flickering(rows: FloatArray) -> FloatArray:
     rows = np.require(rows, np.float64, ("C", "W"))
     n = rows.shape[1]
     counts, table = np.unique(np.isfinite(rows).sum(axis=1), return_inverse=True)
-    quantile = np.arange(2 * n + 1) / (2.0 * np.maximum(counts, 1)[:, None])
+    # In place: of long records these are several times the record.
+    quantile = np.arange(2.0 * n + 1.0) / (2.0 * np.maximum(counts, 1)[:, None])
+    ndtri(np.minimum(quantile, 1.0, out=quantile), out=quantile)
     found = np.empty((rows.shape[0], 6))
-    columns.two_state_rows(rows, ndtri(np.minimum(quantile, 1.0)), table.astype(np.int64), n // 5, FEWEST, found)
+    columns.two_state_rows(rows, quantile, table.astype(np.int64), n // 5, FEWEST, found)
     persistent, states, states_scores, smooth, memory, observed = found.T
     # How much the memory slows the averaging of fourth powers.
     power = np.clip(memory, 0.0, 0.99) ** 4
