@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from benchmarks.evidence import flip_rule, tables
-from benchmarks.evidence.joint_score import NAMES, smallest, standardised
+from benchmarks.evidence.joint_score import NAMES, Standardised, smallest, standardised
 
 FLIP, VARIANCE = NAMES.index("memory towards −1"), NAMES.index("variance")
 # Those that name a bifurcation.
@@ -28,31 +28,34 @@ POOLED_LENGTH, POOLED_SERIES = 250, 40
 SEED = 20_261_128
 
 
-def product(z: np.ndarray) -> float:
+def product(of: Standardised) -> float:
     """−log10 of the product of two p: memory towards −1, and variance (Fisher)."""
-    return float(-(norm.logsf(z[FLIP]) + norm.logsf(z[VARIANCE])) / np.log(10))
+    return float(-(norm.logsf(of.z[FLIP]) + norm.logsf(of.z[VARIANCE])) / np.log(10))
 
 
-SCORES: dict[str, Callable[[np.ndarray], float]] = {
+SCORES: dict[str, Callable[[Standardised], float]] = {
     "smallest p of the four": smallest,
     "product of p, memory towards −1 and variance": product,
-    "sum of both": lambda z: float(z[FLIP] + z[VARIANCE]),
-    "memory towards −1": lambda z: float(z[FLIP]),
-    "variance": lambda z: float(z[VARIANCE]),
+    "sum of both": lambda of: float(of.z[FLIP] + of.z[VARIANCE]),
+    "memory towards −1": lambda of: float(of.z[FLIP]),
+    "variance": lambda of: float(of.z[VARIANCE]),
 }
 RULE = "sum of both"
 
 
 def line(positive: list[np.ndarray], negative: list[np.ndarray]) -> dict[str, Any]:
     """AUC of every score, and how often a positive series is named a flip."""
-    areas = {key: flip_rule.area([of(z) for z in positive], [of(z) for z in negative]) for key, of in SCORES.items()}
-    named = float(np.mean([names_flip(z) for z in positive]))
+    areas = {
+        key: flip_rule.area([rule(one) for one in positive], [rule(one) for one in negative])
+        for key, rule in SCORES.items()
+    }
+    named = float(np.mean([names_flip(one) for one in positive]))
     return {"positive": len(positive), "negative": len(negative), **areas, "named flip": named}
 
 
-def names_flip(z: np.ndarray) -> bool:
+def names_flip(of: Standardised) -> bool:
     """Whether, of the tests that name a bifurcation, memory towards −1 stands out most."""
-    return bool(max(WARNS, key=lambda i: float(z[i])) == FLIP)
+    return bool(max(WARNS, key=lambda i: float(of.z[i])) == FLIP)
 
 
 def cut(row: np.ndarray) -> list[np.ndarray]:

@@ -23,7 +23,8 @@ from benchmarks.evidence import tables
 from ews._analysis.multivariate.controls import driven
 from ews._analysis.multivariate.pipeline import MultivariatePipeline
 from ews._analysis.multivariate.run import DEFAULT_INDICATORS, resolve
-from ews._analysis.multivariate.scoring import SCORED, TESTED, MultivariateScoring
+from ews._analysis.multivariate.scoring import TESTED, MultivariateScoring
+from ews._analysis.score_tests.statistics import STATISTICS
 from ews._common.alarms import Statistic, closed_test, westfall_young
 from ews._significance.pipeline import in_chunks
 from ews.multivariate import MULTIVARIATE
@@ -286,7 +287,7 @@ def least_p(rows: np.ndarray) -> dict[str, np.ndarray]:
     statistics = [Statistic(indicator.alarm) for indicator in trends_of.indicators]
     detrended = trends_of.detrended(rows)
     taus = trends_of.tau(trends_of.measure(detrended))
-    warns = [i for i, one in enumerate(SCORED) if one.warns]
+    warns = [i for i, one in enumerate(STATISTICS) if one.warns]
     found = {name: np.ones(series) for name in ("score", "score, any", "kendall")}
     for i in range(series):
         left = scoring.left(rows[i : i + 1])

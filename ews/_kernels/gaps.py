@@ -11,7 +11,7 @@ from ews._kernels.arithmetic import multiply_add
 from ews._kernels.jit import kernel
 from ews._kernels.smooth import weighted_sums
 
-__all__ = ["closed_rows", "countable_rows", "drift_rows", "memory_rows", "smooth_gaps"]
+__all__ = ["closed_rows", "countable_rows", "drift_rows", "likeness_rows", "memory_rows", "smooth_gaps"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -185,6 +185,40 @@ def memory_rows(x: FloatArray, phi: FloatArray) -> None:
 
 
 @kernel
+def likeness_rows(x: FloatArray, rho: FloatArray) -> None:
+    """Lag-1 correlations of rows, each pair of neighbours in units of its own size.
+
+    The mean c of 2ab / (a² + b²), which of Gaussian pairs with correlation ρ is ρ / (1 + √(1 − ρ²)): ρ = 2c / (1 + c²).
+    Pairs count alike however large they are, so that noise which grows, or a few outliers, do not decide.
+
+    Parameters
+    ----------
+    x : ndarray of shape (rows, n)
+        Residuals; NaN where nothing was observed.
+    rho : ndarray of shape (rows,)
+        Written; NaN where no sample follows another.
+    """
+    for i in range(x.shape[0]):
+        row = x[i]
+        count = 0
+        for t in range(row.size):
+            count += 1 if row[t] == row[t] else 0
+        mean = 0.0
+        for t in range(row.size):
+            mean += row[t] / count if row[t] == row[t] else 0.0
+        total, pairs = 0.0, 0
+        for t in range(1, row.size):
+            a, b = row[t - 1] - mean, row[t] - mean
+            if a + b == a + b:
+                small, large = min(abs(a), abs(b)), max(abs(a), abs(b))
+                ratio = small / large if large > 0.0 else 0.0
+                total += math.copysign(2.0 * ratio / (1.0 + ratio * ratio), a) * math.copysign(1.0, b)
+                pairs += 1
+        c = total / pairs if pairs else math.nan
+        rho[i] = 2.0 * c / (1.0 + c * c)
+
+
+@kernel
 def drift_rows(x: FloatArray, shapes: FloatArray, best: IntArray, drift: FloatArray) -> None:
     """How far the lag-1 coefficient moves from the first time to the last, if it drifts by a shape.
 
@@ -315,9 +349,9 @@ def closed_rows(
     statistics : ndarray of shape (tables, k, surrogates)
         Each statistic, ascending.
     smallest : ndarray of shape (tables, 2^k, surrogates)
-        Of each set of statistics (its bits) the smallest p over its weight, ascending.
+        Of each set of statistics (its bits) the smallest p over its share, ascending.
     weights : ndarray of shape (k,)
-        Of the statistics.
+        Of the statistics: their shares of the level.
     adjusted : ndarray of shape (rows, k)
         Written; NaN where the statistic is.
     """

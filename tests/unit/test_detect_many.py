@@ -23,7 +23,7 @@ import ews
 from ews import errors
 from ews._analysis.many.smoothing import Smoothing, scored
 from ews._analysis.score_tests.shapes import weights
-from ews._analysis.score_tests.statistics import STATISTICS
+from ews._analysis.score_tests.shares import SHARES, sides_of
 from ews.cli.commands import app
 from ews.detrend.local_polynomial import smoother_of
 
@@ -166,10 +166,11 @@ def test_pooled_null_is_the_surrogates_of_the_series_together() -> None:
     for k, one in enumerate(drawn):
         one[np.isnan(rows[k % 3])] = np.nan
     null = scored(smoothing, shapes, drawn).values
-    share = np.array([one.weight for one in STATISTICS])
+    sides = sides_of(scored(smoothing, shapes, rows).likeness)
     single = (1 + (null[None] >= found.z[:, None]).sum(axis=1)) / 301
     own = (null[None] >= null[:, None]).sum(axis=1) / 301
     for row in range(3):  # closed testing, written out
+        share = SHARES[sides[row]]
         least = {}
         for size in range(1, 5):
             for these in map(list, combinations(range(4), size)):

@@ -60,7 +60,7 @@ def test_what_is_not_whole_is_drawn_anew(folder: Path, spoil: Callable[[Path], o
     spoil(files[7])
     assert found().to_dict() == first.to_dict()
     with np.load(files[7]) as again:
-        assert set(again.files) == {"values", "memory", "control_values", "control_memory"}
+        assert set(again.files) == {"values", "memory", "control_values", "control_memory", "control_likeness"}
     assert len(files[7].read_bytes()) == len(whole)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 import ews
 from ews._analysis.score_tests.sampling import RecordedNull, Sampling, sampling_of
+from ews._analysis.score_tests.shares import SHARES
 from ews._analysis.score_tests.statistics import STATISTICS, robust_residual
 from ews._common.alarms import westfall_young
 from ews._common.durations import steps_in
@@ -55,7 +56,9 @@ def warns(series: Series, *, n_surrogates: int = 99) -> bool:
     null = found.null(null="ar1", limit=2.5, seed=0)
     surrogate = found.score(residual(null.draw(0, n_surrogates, seed=0)), 2.5)[0]
     observed = found.score(residual(series.values[None]), 2.5)[0][:, 0]
-    adjusted = westfall_young(observed, surrogate, [one.tested for one in STATISTICS])[1]
+    adjusted = westfall_young(
+        observed, surrogate, [one.tested(share) for one, share in zip(STATISTICS, SHARES[2], strict=True)]
+    )[1]
     return bool(any(p <= 0.05 and one.warns for p, one in zip(adjusted, STATISTICS, strict=True)))
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ews import detrend, nulls
 from ews._analysis.score_tests.oscillation import Mode
 from ews._analysis.score_tests.sampling import RecordedNull
+from ews._analysis.score_tests.shares import OSCILLATING_SHARES, SHARES, sides_of
 from ews._analysis.score_tests.statistics import STATISTICS
 from ews._analysis.score_tests.table import rounded, surrogate_table, table_key
 from ews._analysis.score_tests.testing import Scoring
@@ -48,6 +49,7 @@ SENTENCES = {
     "hopf": "the modulus of a complex pair rises from the fitted one to 1, the recovery rate falling along a line",
 }
 CONTROLS = tuple(SENTENCES)
+_WARNS = [i for i, one in enumerate(STATISTICS) if one.warns]
 # The statistic that a control moves, by its place.
 _MOVES = {"fold": 0, "transcritical": 0, "flip": 1, "hopf": 2}
 # How many of each kind have been drawn after each stage; further stages draw of those only whose share is not yet clear
@@ -159,22 +161,33 @@ def seen(
 ) -> Seen:
     """Share of the controls of each kind that warn, held against the surrogates of the record.
 
-    The null of a score hardly depends on the memory that it is drawn with, so that one table serves all. Equal keys say
-    that tables are equal and that scoring is alike: controls of a first-order autoregression start there with the
+    The null of a score hardly depends on the memory that it is drawn with, so that one table serves all; the level is
+    shared as it would be of each control, had it been observed: what goes to a Hopf bifurcation oscillates. Equal keys
+    say that tables are equal and that scoring is alike: controls of a first-order autoregression start there with the
     coefficient that the table was drawn with, and are kept for the next record of its length and memory.
     """
     if key is not None:
         fitted = replace(fitted, coefficient=rounded(fitted.coefficient), innovation_sd=1.0)
     most = control_series(table.shape[1])
     stages = Stages(progress, most * len(CONTROLS))
-    test = ClosedTest(table, scoring.tested, alpha)
+    tests: dict[tuple[bool, int], ClosedTest] = {}
+
+    def claims(kind: str, values: FloatArray, likeness: FloatArray) -> npt.NDArray[np.bool_]:
+        found = np.zeros(values.shape[1], dtype=np.bool_)
+        oscillating, sides = kind == "hopf", sides_of(likeness)
+        for side in map(int, np.unique(sides)):
+            if (oscillating, side) not in tests:
+                shares = (OSCILLATING_SHARES if oscillating else SHARES)[side]
+                tested = [one.tested(float(share)) for one, share in zip(STATISTICS, shares, strict=True)]
+                tests[oscillating, side] = ClosedTest(table, tested, alpha)
+            these = sides == side
+            found[these] = tests[oscillating, side].claims(values[:, these])[_WARNS].any(axis=0)
+        return found
 
     def found(*kinds: str) -> dict[str, tuple[float, float]]:
-        return _shares(scoring, table, test, fitted, kinds, most=most, seed=seed, progress=stages.next())
+        return _shares(scoring, table, claims, fitted, kinds, most=most, seed=seed, progress=stages.next())
 
-    memory = SEEN.get(
-        None if key is None else (key, alpha, scoring.mode is None), lambda: found("fold", "transcritical", "flip")
-    )
+    memory = SEEN.get(None if key is None else (key, alpha), lambda: found("fold", "transcritical", "flip"))
     each = memory | found("hopf")
     if callable(progress):
         progress(most * len(CONTROLS), most * len(CONTROLS))
@@ -189,7 +202,7 @@ SEEN: Kept[dict[str, tuple[float, float]]] = Kept(256)
 def _shares(
     scoring: Scoring,
     table: FloatArray,
-    test: ClosedTest,
+    claims_of: Callable[[str, FloatArray, FloatArray], npt.NDArray[np.bool_]],
     fitted: Fitted,
     kinds: Sequence[str],
     *,
@@ -199,7 +212,6 @@ def _shares(
 ) -> dict[str, tuple[float, float]]:
     """Of each kind the share that warns, and how many times the length would be enough."""
     draws = {kind: draw_control(kind, fitted, scoring.drawn, seed=_seed_of(kind, seed)) for kind in kinds}
-    warns = [i for i, one in enumerate(STATISTICS) if one.warns]
     values = {kind: np.empty((len(STATISTICS), 0)) for kind in kinds}
     claims = {kind: np.empty(0, dtype=np.bool_) for kind in kinds}
     stages = Stages(progress, most * len(kinds))
@@ -209,11 +221,9 @@ def _shares(
         if not drawn:
             break
         found = _statistics(scoring, [draws[kind] for kind in drawn], before, count - before, stages.next())
-        claimed = test.claims(found)[warns].any(axis=0)
-        each = zip(drawn, np.hsplit(found, len(drawn)), np.split(claimed, len(drawn)), strict=True)
-        for kind, more, warned in each:
+        for kind, (*more, likeness) in zip(drawn, np.hsplit(found, len(drawn)), strict=True):
             values[kind] = np.concatenate([values[kind], more], axis=1)
-            claims[kind] = np.concatenate([claims[kind], warned])
+            claims[kind] = np.concatenate([claims[kind], claims_of(kind, np.array(more), likeness)])
         before = count
     share = {kind: float(claims[kind].mean()) for kind in kinds}
     return {
@@ -237,7 +247,7 @@ def _clear(claimed: npt.NDArray[np.bool_]) -> bool:
 def _statistics(
     scoring: Scoring, draws: Sequence[Draw], first: int, count: int, progress: ProgressOption
 ) -> FloatArray:
-    """Statistics of `count` rows of each draw from its `first` on, side by side."""
+    """Statistics of `count` rows of each draw from its `first` on, side by side; last how alike neighbours are."""
 
     def measure(start: int, rows: int) -> FloatArray:
         parts, stop = [], start + rows
@@ -246,7 +256,8 @@ def _statistics(
             taken = min(count - within, stop - start)
             parts.append(scoring.observed(draws[place](first + within, taken), first + within, place))
             start += taken
-        return scoring.statistics(parts[0] if len(parts) == 1 else np.concatenate(parts))
+        residual = scoring.residual(parts[0] if len(parts) == 1 else np.concatenate(parts))
+        return np.vstack([scoring.score(residual)[0], scoring.likeness_of(residual)])
 
     total = count * len(draws)
     return np.concatenate(in_chunks(measure, total, n=scoring.drawn, progress=progress), axis=1)

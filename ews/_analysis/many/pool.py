@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ews import nulls
 from ews._analysis.detect.controls import CONTROLS, Fitted, draw_control
 from ews._analysis.many.smoothing import Smoothing, scored
-from ews._analysis.many.table import WARNS, WEIGHTS, ordered
+from ews._analysis.many.table import WARNS, held, ordered
 from ews._analysis.score_tests.shapes import weights
 from ews._significance.pipeline import in_chunks
 from ews.errors import SeriesTooShortError, described
@@ -32,26 +32,21 @@ class Pool:
     smoothing: Smoothing
     shapes: FloatArray
     statistics: FloatArray  # (1, k, count), ascending
-    smallest: FloatArray  # (1, 2^k, count), ascending
+    smallest: FloatArray  # (sides, 1, 2^k, count), ascending
     power: float  # share of controls that warn, of the kind that is seen least
 
-    def adjusted(self, values: FloatArray, _memory: FloatArray) -> FloatArray:
+    def adjusted(self, values: FloatArray, _memory: FloatArray, likeness: FloatArray) -> FloatArray:
         """Family-wise p of each row and test, the same whatever the memory."""
-        return _held(values, self.statistics, self.smallest)
+        return _held(values, likeness, self.statistics, self.smallest)
 
     def seen(self, memory: FloatArray, _alpha: float) -> FloatArray:
         """The power, of every row."""
         return np.full(memory.shape, self.power)
 
 
-def _held(values: FloatArray, statistics: FloatArray, smallest: FloatArray) -> FloatArray:
-    from ews._kernels.gaps import closed_rows
-
-    count = len(values)
-    out = np.empty(values.shape)
-    nodes, shares = np.zeros(count, dtype=np.int64), np.zeros(count)
-    closed_rows(np.ascontiguousarray(values), nodes, shares, statistics, smallest, WEIGHTS, out)
-    return out
+def _held(values: FloatArray, likeness: FloatArray, statistics: FloatArray, smallest: FloatArray) -> FloatArray:
+    only = np.zeros(len(values), dtype=np.int64)
+    return held(values, likeness, only, np.zeros(len(values)), statistics, smallest)
 
 
 def pool_of(rows: FloatArray, smoothing: Smoothing, *, count: int, seed: int, alpha: float) -> Pool:
@@ -81,6 +76,7 @@ def pool_of(rows: FloatArray, smoothing: Smoothing, *, count: int, seed: int, al
             fitted = Fitted(float(memory[pixel]), 1.0, 0.5, math.pi / 4.0, 1.0)
             made[place] = draw_control(kind, fitted, n, seed=seed)(place, 1)[0]
         made[lacking[chosen]] = np.nan
-        p = _held(scored(smoothing, shapes, made).values, statistics[None], smallest[None])
+        have = scored(smoothing, shapes, made)
+        p = _held(have.values, have.likeness, statistics[None], smallest[:, None])
         powers.append(float(np.mean((p[:, WARNS] <= alpha).any(axis=1))))
-    return Pool(smoothing, shapes, statistics[None], smallest[None], min(powers))
+    return Pool(smoothing, shapes, statistics[None], smallest[:, None], min(powers))

@@ -116,12 +116,13 @@ class Scored:
 
     values: FloatArray  # (rows, 4)
     memory: FloatArray  # (rows,): lag-1 coefficient of the residual
+    likeness: FloatArray  # (rows,): its lag-1 correlation, each pair in units of its own size
     drift: FloatArray  # (rows,)
 
 
 def scored(smoothing: Smoothing, shapes: FloatArray, rows: FloatArray) -> Scored:
     """Statistics of rows, with the score of variance in units of what the times observed give it."""
-    from ews._kernels.gaps import drift_rows, memory_rows
+    from ews._kernels.gaps import drift_rows, likeness_rows, memory_rows
 
     count = rows.shape[0]
     left = smoothing.residual if smoothing.causal else lambda x: robust_residual(x, smoothing.residual)
@@ -135,8 +136,9 @@ def scored(smoothing: Smoothing, shapes: FloatArray, rows: FloatArray) -> Scored
     with np.errstate(divide="ignore", invalid="ignore"):
         values[_VARIANCE] = np.where(seen.all(axis=1), values[_VARIANCE], values[_VARIANCE] / length)
     tame = bounded(residual, LIMIT)
-    memory, drift = np.empty(count), np.empty(count)
+    memory, likeness, drift = np.empty(count), np.empty(count), np.empty(count)
     memory_rows(tame, memory)
+    likeness_rows(residual, likeness)
     best = np.where(np.isfinite(scores[:, 0]).all(axis=1), np.abs(scores[:, 0]).argmax(axis=1), 0)
     drift_rows(bounded(residual, LIMIT, far=5.0), shapes, best.astype(np.int64), drift)
-    return Scored(np.ascontiguousarray(values.T), memory, drift)
+    return Scored(np.ascontiguousarray(values.T), memory, likeness, drift)

@@ -16,11 +16,12 @@ from ews._analysis.many import keeping
 from ews._analysis.many.codes import TESTS
 from ews._analysis.many.smoothing import Scored, Smoothing, scored
 from ews._analysis.score_tests.shapes import weights
+from ews._analysis.score_tests.shares import SHARES, sides_of
 from ews._analysis.score_tests.statistics import STATISTICS
 from ews._common.kept import Kept
 from ews._significance.pipeline import in_chunks
 
-__all__ = ["SHARES", "WARNS", "WEIGHTS", "Tabulated", "ordered", "table_of"]
+__all__ = ["STEPS_SEEN", "WARNS", "held", "Tabulated", "ordered", "table_of"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -28,10 +29,9 @@ FloatArray = npt.NDArray[np.float64]
 # those of surrogates of each series is measured by benchmarks.evidence.maps.
 _MEMORIES = np.tanh(np.linspace(-0.9, 2.7, 13))
 # Of the steps from one time to the next, the shares that a table is drawn for: how many have both ends observed.
-SHARES = (1.0, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2)
+STEPS_SEEN = (1.0, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2)
 _POWER = 200  # controls of each kind at each memory
 WARNS = [i for i, one in enumerate(STATISTICS) if one.warns]
-WEIGHTS = np.array([one.weight for one in STATISTICS])
 _SEEDS = {"gaps": 11, "surrogates": 12, "controls": 13}
 
 
@@ -81,6 +81,7 @@ class Tabulated:
             "memory": np.concatenate([one.memory for one in parts]),
             "control_values": np.stack([one.values for one in controls]),
             "control_memory": np.stack([one.memory for one in controls]),
+            "control_likeness": np.stack([one.likeness for one in controls]),
         }
 
     @property
@@ -91,6 +92,7 @@ class Tabulated:
             "memory": (self.count,),
             "control_values": (kinds, _POWER, k),
             "control_memory": (kinds, _POWER),
+            "control_likeness": (kinds, _POWER),
         }
 
     @cached_property
@@ -110,14 +112,17 @@ class Tabulated:
 
     @cached_property
     def tables(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Mean memory of what is left, each statistic, and of each set of them the smallest p over its weight."""
+        """Mean memory of what is left, each statistic, and of each set of them the smallest p over its share.
+
+        Of the last there is one for each row of the shares, (sides, memories, 2^k, count).
+        """
         k = len(TESTS)
         memory = np.empty(_MEMORIES.size)
         statistics = np.empty((_MEMORIES.size, k, self.count))
-        smallest = np.full((_MEMORIES.size, 2**k, self.count), np.nan)
+        smallest = np.empty((len(SHARES), _MEMORIES.size, 2**k, self.count))
         for place, drawn in enumerate(self.drawn):
             memory[place] = np.nanmean(drawn["memory"])
-            statistics[place], smallest[place] = ordered(drawn["values"])
+            statistics[place], smallest[:, place] = ordered(drawn["values"])
         return np.maximum.accumulate(memory), statistics, smallest
 
     def between(self, memory: FloatArray) -> tuple[npt.NDArray[np.int64], FloatArray]:
@@ -130,14 +135,10 @@ class Tabulated:
         share = np.where(step > 0.0, (at - known[node]) / np.where(step > 0.0, step, 1.0), 0.0)
         return node.astype(np.int64), np.clip(share, 0.0, 1.0)
 
-    def adjusted(self, values: FloatArray, memory: FloatArray) -> FloatArray:
+    def adjusted(self, values: FloatArray, memory: FloatArray, likeness: FloatArray) -> FloatArray:
         """Family-wise p of each row and test."""
-        from ews._kernels.gaps import closed_rows
-
         _, statistics, smallest = self.tables
-        out = np.empty(values.shape)
-        closed_rows(np.ascontiguousarray(values), *self.between(memory), statistics, smallest, WEIGHTS, out)
-        return out
+        return held(values, likeness, *self.between(memory), statistics, smallest)
 
     def seen(self, memory: FloatArray, alpha: float) -> FloatArray:
         """Share of the controls that warn where there is this memory, of the kind that is seen least."""
@@ -152,31 +153,53 @@ class Tabulated:
         found = np.empty((_MEMORIES.size, len(CONTROLS)))
         for place, drawn in enumerate(self.drawn):
             for column, values in enumerate(drawn["control_values"]):
-                p = self.adjusted(values, drawn["control_memory"][column])
+                p = self.adjusted(values, drawn["control_memory"][column], drawn["control_likeness"][column])
                 found[place, column] = np.mean((p[:, WARNS] <= alpha).any(axis=1))
         return found
+
+
+def held(
+    values: FloatArray,
+    likeness: FloatArray,
+    node: npt.NDArray[np.int64],
+    part: FloatArray,
+    statistics: FloatArray,
+    smallest: FloatArray,
+) -> FloatArray:
+    """Family-wise p of rows, (rows, k), the level shared by how alike neighbours are; see :func:`ordered`."""
+    from ews._kernels.gaps import closed_rows
+
+    out = np.empty(values.shape)
+    sides = sides_of(likeness)
+    for side in map(int, np.unique(sides)):
+        these = np.flatnonzero(sides == side)
+        own = np.empty((these.size, values.shape[1]))
+        rows = np.ascontiguousarray(values[these])
+        closed_rows(rows, node[these], part[these], statistics, smallest[side], SHARES[side], own)
+        out[these] = own
+    return out
 
 
 def ordered(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Of surrogates, (count, k), each statistic ascending, (k, count), and the same of the smallest p of each set.
 
-    Sets go by their bits, (2^k, count), and the smallest p is that over its weight; a statistic that is not defined
-    counts as the largest.
+    Sets go by their bits, (sides, 2^k, count), and the smallest p is that over its share of the level, which depends on
+    whether neighbours are alike; a statistic that is not defined counts as the largest.
     """
     count, k = values.shape
     known = np.where(np.isnan(values), np.inf, values).T
     statistics = np.sort(known, axis=1)
     rank = [count - np.searchsorted(statistics[i], known[i], side="left") for i in range(k)]
-    own = np.array(rank) / (1.0 + count) / WEIGHTS[:, None]
-    smallest = np.full((2**k, count), np.nan)
+    own = np.array(rank) / (1.0 + count) / SHARES[:, :, None]
+    smallest = np.full((len(SHARES), 2**k, count), np.nan)
     for members in range(1, 2**k):
         chosen = [i for i in range(k) if members >> i & 1]
-        smallest[members] = np.sort(own[chosen].min(axis=0))
+        smallest[:, members] = np.sort(own[:, chosen].min(axis=1))
     return statistics, smallest
 
 
 # Of one way of smoothing there are as many as shares of steps observed.
-TABLES: Kept[Tabulated] = Kept(2 * len(SHARES))
+TABLES: Kept[Tabulated] = Kept(2 * len(STEPS_SEEN))
 POWERS: Kept[FloatArray] = Kept(64)
 _DRAWING = Lock()  # threads that need the same tables wait for the first of them
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ews._analysis.many.codes import FIELDS, KINDS, REASONS, TESTS, VERDICTS
 from ews._analysis.many.pool import Pool
 from ews._analysis.many.smoothing import Smoothing, scored
-from ews._analysis.many.table import SHARES, WARNS, Tabulated, table_of
+from ews._analysis.many.table import STEPS_SEEN, WARNS, Tabulated, table_of
 from ews._common.alarms import SUFFICIENT_POWER
 from ews._common.values import HANDFUL
 
@@ -43,10 +43,10 @@ def tabulated(
     if pool is not None:
         found[tested] = _held(pool, rows[tested], found[tested], alpha)
         return found
-    nearest = np.argmin(np.abs(np.array(SHARES)[:, None] - share[tested][None]), axis=0)
+    nearest = np.argmin(np.abs(np.array(STEPS_SEEN)[:, None] - share[tested][None]), axis=0)
     for place in np.unique(nearest):
         these = tested[nearest == place]
-        found[these] = _held(table_of(smoothing, SHARES[place], count, seed), rows[these], found[these], alpha)
+        found[these] = _held(table_of(smoothing, STEPS_SEEN[place], count, seed), rows[these], found[these], alpha)
     return found
 
 
@@ -74,7 +74,7 @@ def _held(table: Tabulated | Pool, rows: FloatArray, found: FloatArray, alpha: f
     # Scores have no unit; a power of two costs no digits, and no square overflows or vanishes.
     unit = np.where((largest > 1e100) | (largest < 1e-100), np.frexp(largest)[1], 0)
     have = scored(table.smoothing, table.shapes, np.ldexp(rows, -unit[:, None]))
-    p = table.adjusted(have.values, have.memory)
+    p = table.adjusted(have.values, have.memory, have.likeness)
     warns = p[:, WARNS]
     own = np.where(np.isnan(warns), 1.0, warns).min(axis=1)
     seen = table.seen(have.memory, alpha)

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._analysis.multivariate.pipeline import MultivariatePipeline
-from ews._analysis.multivariate.scoring import SCORED, TESTED, MultivariateScoring
+from ews._analysis.multivariate.scoring import TESTED, MultivariateScoring
+from ews._analysis.score_tests.statistics import STATISTICS
 from ews._common.alarms import ClosedTest, Statistic, westfall_young
 from ews._common.progress import ProgressOption
 from ews._significance.controls import positive_control
@@ -77,7 +78,7 @@ def seen(
     count, n = min(_SERIES, max(50, table.shape[1])), null.n
     maps = {kind: found for kind in SENTENCES if (found := towards(null, kind)) is not None}
     stages = Stages(progress, count * len(maps))
-    warns = [i for i, one in enumerate(SCORED) if one.warns]
+    warns = [i for i, one in enumerate(STATISTICS) if one.warns]
     share, needed = {}, {}
     test = ClosedTest(table, TESTED, alpha)
     for place, (kind, coefficients) in enumerate(maps.items()):

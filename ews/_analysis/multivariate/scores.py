@@ -14,10 +14,11 @@ from ews._analysis.multivariate import controls
 from ews._analysis.multivariate.modes import Modes, modes_of, projected, radial
 from ews._analysis.multivariate.record import Record
 from ews._analysis.multivariate.result import MultivariateDetection
-from ews._analysis.multivariate.scoring import LIMIT, SCORED, TESTED, MultivariateScoring
+from ews._analysis.multivariate.scoring import LIMIT, TESTED, MultivariateScoring
 from ews._analysis.score_tests.paths import Path, memory_path, modulus_path, path, spread_path
 from ews._analysis.score_tests.result import ScoreTest, ScoreTests, ScoreTestsConfig
 from ews._analysis.score_tests.shapes import SHAPES
+from ews._analysis.score_tests.statistics import STATISTICS
 from ews._analysis.score_tests.tested import fields_of, half_width, tests_of
 from ews._analysis.score_tests.testing import FEWEST
 from ews._common.words import cautions
@@ -47,7 +48,7 @@ def answer(record: Record) -> MultivariateDetection:
     scoring = MultivariateScoring(pipeline)
     residual = scoring.residual(record.values[None])
     scored = _Scored.of(scoring, residual)
-    table = np.empty((len(SCORED), 0))
+    table = np.empty((len(TESTED), 0))
     tested, bands = untested(pipeline, record.tau, config.seed), dict[str, SurrogateBand]()
     seen = controls.Seen({}, {})
     if count:
@@ -72,7 +73,7 @@ def answer(record: Record) -> MultivariateDetection:
     least = min(seen.share.values()) if seen.share else None
     verdict = verdict_of(bool(warned), least, record.obstacles)
     needed = observations_needed(seen.needed, pipeline.n) if verdict == "inconclusive" and count else None
-    shares = [one.weight for one in SCORED]
+    shares = [one.weight for one in TESTED]
     return MultivariateDetection(
         **record.fields,
         **record.split(residual[0]),
@@ -163,7 +164,7 @@ class _Scored:
 
     def tests(self, table: FloatArray, alpha: float) -> tuple[ScoreTest, ...]:
         """The four tests against surrogates, (4, n_surrogates)."""
-        return tests_of(SCORED, TESTED, self.observed, table, self.paths(alpha), alpha)
+        return tests_of(STATISTICS, TESTED, self.observed, table, self.paths(alpha), alpha)
 
     def result(
         self, record: Record, tests: tuple[ScoreTest, ...], null_sentence: str, *, alternating: bool

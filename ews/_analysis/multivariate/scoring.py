@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +15,7 @@ from ews._analysis.score_tests.statistics import STATISTICS, bounded, robust_res
 from ews._analysis.score_tests.testing import ROUNDING
 from ews.errors import ArgumentError
 
-__all__ = ["LIMIT", "SCORED", "TESTED", "MultivariateScoring"]
+__all__ = ["LIMIT", "TESTED", "MultivariateScoring"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -25,10 +25,9 @@ LIMIT = 2.5
 LEADING = 0.5
 # Shares of the level. A mode that alternates is one of several, so that its lost stability is harder to see than in one
 # series.
-_WEIGHTS = (2.0, 1.5, 1.5, 0.75)
-SCORED = tuple(replace(one, weight=share) for one, share in zip(STATISTICS, _WEIGHTS, strict=True))
-TESTED = [one.tested for one in SCORED]
-_SLOW, _ALTERNATING, _DAMPING, _VARIANCE = range(len(SCORED))
+_SHARES = (2.0, 1.5, 1.5, 0.75)
+TESTED = [one.tested(share) for one, share in zip(STATISTICS, _SHARES, strict=True)]
+_SLOW, _ALTERNATING, _DAMPING, _VARIANCE = range(len(STATISTICS))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ews._analysis.score_tests.shapes import weights
 from ews.nulls.higher_order import AR
 
-__all__ = ["OSCILLATING_WEIGHTS", "Mode", "dominant_mode", "fitted_oscillating_null", "mode_damping", "mode_moduli"]
+__all__ = ["Mode", "dominant_mode", "fitted_oscillating_null", "mode_damping", "mode_moduli"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -33,9 +33,6 @@ _HIGHEST_NULL = 30
 _SAMPLES_PER_COEFFICIENT = 8
 # The peak whose growth is looked for is at least so wide (damping ratio): narrower, a few turns would decide.
 _NARROWEST = 0.03
-# Shares of the level, in the order of the four statistics, of a record that oscillates: its leading eigenvalues are a
-# pair, which damping asks after, and memory only where it is put to the wrong question.
-OSCILLATING_WEIGHTS = (0.5, 0.5, 3.0, 1.0)
 # Orders up to two are what the score of a drifting second coefficient is made for.
 _SECOND = 2
 

@@ -25,23 +25,19 @@ class Scored:
     row: int  # row of the kernel's output
     sign: float  # +1 for a drift upwards, −1 for one downwards
     shapes: tuple[int, ...]  # over which shapes the largest score counts
-    weight: float  # its share of the level of the joint test
     warns: bool  # whether it speaks of lost resilience; noise that grows does not
 
-    @property
-    def tested(self) -> Statistic:
-        """One-sided: only a drift in its direction counts."""
-        return Statistic(alarm="up", sides=1, weight=self.weight)
+    def tested(self, share: float) -> Statistic:
+        """One-sided, with its share of the level of a joint test: only a drift in its direction counts."""
+        return Statistic(alarm="up", sides=1, weight=share)
 
 
 _LINEAR = (SHAPES.index("linear"),)
-# Weights were chosen on simulations: most transitions come towards +1 and are hard to see, a flip is easy, and records
-# that oscillate have weights of their own.
 STATISTICS = (
-    Scored("memory towards +1", 0, 1.0, tuple(range(len(SHAPES))), 2.2, True),
-    Scored("memory towards −1", 0, -1.0, _LINEAR, 0.8, True),
-    Scored("damping", 1, 1.0, _LINEAR, 0.6, True),
-    Scored("variance", 2, 1.0, _LINEAR, 0.9, False),
+    Scored("memory towards +1", 0, 1.0, tuple(range(len(SHAPES))), True),
+    Scored("memory towards −1", 0, -1.0, _LINEAR, True),
+    Scored("damping", 1, 1.0, _LINEAR, True),
+    Scored("variance", 2, 1.0, _LINEAR, False),
 )
 
 

@@ -21,7 +21,6 @@ from ews._analysis.score_tests.measurement import (
 )
 from ews._analysis.score_tests.null import fitted_null
 from ews._analysis.score_tests.oscillation import (
-    OSCILLATING_WEIGHTS,
     Mode,
     dominant_mode,
     fitted_oscillating_null,
@@ -41,6 +40,7 @@ from ews._analysis.score_tests.result import ScoreTests, ScoreTestsConfig
 from ews._analysis.score_tests.sampling import NO_DIFFERENCES, RecordedNull, Sampling
 from ews._analysis.score_tests.scores_at import FEWEST_TRIPLES
 from ews._analysis.score_tests.shapes import SHAPES, weights
+from ews._analysis.score_tests.shares import shares_of
 from ews._analysis.score_tests.statistics import FAR, STATISTICS, bounded, largest, robust_residual, score
 from ews._analysis.score_tests.table import rounded, surrogate_table
 from ews._analysis.score_tests.tested import fields_of, half_width, tests_of
@@ -73,6 +73,7 @@ class Scoring:
     limit: float | None  # robust standard deviations to which outliers are pulled in
     sampling: Sampling | None = None  # how the record was observed, where that was not evenly, completely and finely
     mode: Mode | None = None  # by which the record oscillates, if it does
+    likeness: float = math.nan  # lag-1 correlation of its residual, which says where its eigenvalue may go
     measurement_error: ErrorChoice | None = None  # what is allowed for; "default" until the record is known
 
     def __post_init__(self) -> None:
@@ -119,17 +120,28 @@ class Scoring:
 
     @property
     def tested(self) -> list[Statistic]:
-        """How each statistic is tested: of a record that oscillates with more of the level for damping."""
-        if self.mode is None:
-            return [one.tested for one in STATISTICS]
-        return [replace(one.tested, weight=share) for one, share in zip(STATISTICS, OSCILLATING_WEIGHTS, strict=True)]
+        """How each statistic is tested: with most of the level where the record's memory points to."""
+        shares = shares_of(self.likeness, oscillating=self.mode is not None)
+        return [one.tested(float(share)) for one, share in zip(STATISTICS, shares, strict=True)]
 
-    def oscillating(self, residual: FloatArray) -> Scoring:
-        """The same for a record with this residual, (1, n), which may oscillate."""
+    def of(self, residual: FloatArray) -> Scoring:
+        """The same for a record with this residual, (1, n): how it oscillates, if it does, and what it remembers."""
+        likeness = float(self.likeness_of(residual)[0])
         if self.sampling is not None:
             sampling = self.sampling.oscillating(residual, self.reach)
-            return replace(self, sampling=sampling, mode=None if sampling.modes is None else sampling.modes.mode)
-        return replace(self, mode=dominant_mode(bounded(residual, self.reach)[0]))
+            mode = None if sampling.modes is None else sampling.modes.mode
+            return replace(self, sampling=sampling, mode=mode, likeness=likeness)
+        return replace(self, mode=dominant_mode(bounded(residual, self.reach)[0]), likeness=likeness)
+
+    def likeness_of(self, residual: FloatArray) -> FloatArray:
+        """Lag-1 correlations of residuals, (rows,), over neighbours a step apart, or all where none are."""
+        from ews._kernels.gaps import likeness_rows
+
+        likeness = np.empty(len(residual))
+        likeness_rows(np.require(self.consecutive(residual, np.nan), np.float64, "C"), likeness)
+        if np.isnan(likeness).all():  # no two are a step apart
+            likeness_rows(np.require(residual, np.float64, "C"), likeness)
+        return likeness
 
     def looks_like_error(self, residual: FloatArray) -> bool:
         """Whether a residual, (1, n), looks like measurement error on red noise; what oscillates does not tell."""
@@ -247,7 +259,7 @@ def hold(
     """Score a series and its surrogates. `choices` are the fields of the configuration that the series went through."""
     values = series.values
     residual = scoring.residual_of(values)
-    scoring = scoring.oscillating(residual)
+    scoring = scoring.of(residual)
     likely = scoring.looks_like_error(residual)
     scoring = scoring.allowing(likely, residual, null=test.null)
     observed, scores = scoring.score(residual)
