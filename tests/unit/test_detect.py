@@ -128,7 +128,7 @@ def test_without_surrogates_there_are_trends_but_no_p_values() -> None:
 def test_too_few_surrogates_cannot_warn_and_say_so() -> None:
     for method in ("score", "kendall"):
         assert "draw more" in " ".join(detect(APPROACH, method=method, n_surrogates=19).reasons)
-        assert "draw more" not in " ".join(detect(APPROACH, method=method, n_surrogates=399).reasons)
+        assert "draw more" not in " ".join(detect(APPROACH, method=method, n_surrogates=599).reasons)
     assert detect(APPROACH, method="kendall", n_surrogates=19).verdict != "warning"
 
 
