@@ -158,11 +158,11 @@ def local_quadratic(x: npt.ArrayLike, *, bandwidth: float | None = None, causal:
 
 
 def local_quadratic_bandwidth(n: int) -> float:
-    """Default bandwidth of :func:`local_quadratic`: 0.18 (n / 100)^(−1/3) of the record, at most 0.16.
+    """Default bandwidth of :func:`local_quadratic`: 0.18 (n / 100)^(−1/3) of the record, at most 0.15.
 
     Chosen on simulations with a moving mean, as that of :func:`local_linear` was: what is left of the mean has to
     shrink faster with n than an estimate of the mean itself would ask for, since a longer record sees more of it; and
-    wider than 0.16 no parabola follows a mean that runs away at the end.
+    wider than 0.15 no parabola follows a mean that runs away at the end.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def local_quadratic_bandwidth(n: int) -> float:
     >>> round(local_quadratic_bandwidth(400), 4)
     0.1134
     """
-    return float(min(0.16, 0.18 * (checks.whole("n", n, least=1) / 100) ** (-1 / 3)))
+    return float(min(0.15, 0.18 * (checks.whole("n", n, least=1) / 100) ** (-1 / 3)))
 
 
 DEGREES = {"local_linear": 1, "local_quadratic": 2}  # of the polynomial, by method

@@ -121,7 +121,7 @@ def score_tests(
     White's denominators hold under unequal variances, so that noise that grows is no drift of memory. The four are
     tested together by closed testing with min-p over joint surrogates, each p over its share of the level. Most of that
     goes where the record's own memory points to: what reaches +1 (−1) at its end had neighbours alike (unlike) for most
-    of it. Shares are 2.2 (towards +1), 0.1 (towards −1), 0.1 and 0.3 where the lag-1 correlation, each pair in units of
+    of it. Shares are 2.2 (towards +1), 0.1 (towards −1), 0.1 and 0.4 where the lag-1 correlation, each pair in units of
     its own size, is above 0.1, the first two the other way round below −0.1, and 1.1, 1.1, 0.4 and 0.8 between. Of a
     record that oscillates, by the poles of an autoregression, they are 0.3, 0.3, 2.4 and 0.6; where other modes or
     measurement noise lie beside its own, damping is that of the mode: of the record whitened by an autoregression, the

@@ -15,7 +15,7 @@ _NEITHER = 0.1
 # end of the record was positive (negative) for most of it, and so is the correlation over the whole record. Scores are
 # orthogonal to that, under noise of any size too where each pair of neighbours counts alike, so that the level is kept.
 # Chosen on simulations.
-SHARES = np.array([[0.1, 2.2, 0.1, 0.3], [1.1, 1.1, 0.4, 0.8], [2.2, 0.1, 0.1, 0.3]])
+SHARES = np.array([[0.1, 2.2, 0.1, 0.4], [1.1, 1.1, 0.4, 0.8], [2.2, 0.1, 0.1, 0.4]])
 # Of a record that oscillates the leading eigenvalues are a pair, which damping asks after.
 OSCILLATING_SHARES = np.array([[0.3, 2.0, 2.0, 0.6], [0.3, 1.0, 2.0, 0.6], [0.3, 0.3, 2.4, 0.6]])
 
