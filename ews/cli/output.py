@@ -21,6 +21,7 @@ from ews.errors import ArgumentError, EWSError, UnknownNameError, described
 
 __all__ = [
     "BAD_INPUT",
+    "OR_NONE",
     "check_outputs",
     "console",
     "in_options",
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 BAD_INPUT = 2
+# Options that may be switched off, which the library calls None.
+OR_NONE = ("detrend", "transform", "measurement_error")
 PIPED_WIDTH = 120
 _VERDICTS = {r"\bWARNING\b": "bold red", r"\bNO WARNING\b": "bold blue", r"\bINCONCLUSIVE\b": "bold yellow"}
 
@@ -84,6 +87,9 @@ def reported_errors() -> Iterator[None]:
     """Turn what is wrong with the input into one message on standard error and exit status 2."""
     try:
         yield
+    except UnknownNameError as error:
+        spelt = [*error.names, *(["none"] if error.argument in OR_NONE else [])]
+        _fail(in_options(str(UnknownNameError(error.argument, error.given, spelt))))
     except EWSError as error:
         _fail(in_options(str(error)))
     except OSError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 import shlex
 import subprocess
 import sys
@@ -244,10 +246,22 @@ def test_duplicated_times_say_what_to_do(tmp_path):
         ("--trend", "kendal", "kendall"),
         ("--detrend", "gausian", "gaussian"),
         ("--missing", "interpolated", "interpolate"),
+        ("--measurement-error", "constnat", "constant"),
+        *((option, "nonne", "none") for option in ("--measurement-error", "--detrend", "--transform")),
     ],
 )
 def test_unknown_name_suggests_the_nearest(lake, option, given, nearest):
     refused(ews("detect", lake, "--value", "chl", option, given), f"error: {option}: got", f"did you mean '{nearest}'?")
+
+
+def test_the_package_runs_as_a_module(lake):
+    done = subprocess.run(
+        [sys.executable, "-m", "ews", "detect", str(lake), "--value", "chl", *map(str, FAST)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ews("detect", lake, "--value", "chl", *FAST).stdout
 
 
 def test_outputs_are_checked_before_the_work(lake, tmp_path):

@@ -21,7 +21,7 @@ from ews.cli.commands.options import (
     names,
     unless_none,
 )
-from ews.cli.output import check_outputs, in_options, messages, progress_bar, reported_errors, show, write
+from ews.cli.output import OR_NONE, check_outputs, in_options, messages, progress_bar, reported_errors, show, write
 
 __all__ = ["EPILOG", "detect"]
 
@@ -172,7 +172,7 @@ def detect(
         check_outputs(json=json, figure=figure, html=html, inputs=[file], force=force)
         table = reading.read(file, {name: given[name] for name in reading.OPTIONS})
         options = {name: given[name] for name in _DETECT}
-        options |= {name: unless_none(given[name]) for name in ("detrend", "transform", "measurement_error")}
+        options |= {name: unless_none(given[name]) for name in OR_NONE}
         options["indicators"] = names("indicators", indicators)
         result = _detect(table, "testing", options)
         reading.note_overlooked(table)
