@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,20 +25,42 @@ class Codes:
 
     Attributes
     ----------
-    counts : dict of float to int
-        How often each finite value stands, in ascending order.
-    usual : tuple of float
-        Values that are usual codes.
-    rest : ndarray
-        The others, each once.
+    ordered : ndarray
+        The finite values, ascending.
+    usual : dict of float to int
+        Values that are usual codes, ascending, and how often each stands.
     found : tuple of float
-        Those of `usual` that lie far outside `rest`.
+        Those of `usual` that lie far outside the others.
     """
 
-    counts: dict[float, int]
-    usual: tuple[float, ...]
-    rest: FloatArray
+    ordered: FloatArray
+    usual: dict[float, int]
     found: tuple[float, ...]
+
+    @property
+    def rest(self) -> FloatArray:
+        """The values that are no usual codes, each once, ascending."""
+        unique = np.unique(self.ordered)
+        return np.asarray(unique[~np.isin(unique, list(self.usual))])
+
+    def count(self, value: float) -> int:
+        """How often a value stands."""
+        return count_in(self.ordered, value)
+
+
+def count_in(ordered: FloatArray, value: float) -> int:
+    """How often a value stands among ascending ones."""
+    return int(np.searchsorted(ordered, value, side="right") - np.searchsorted(ordered, value, side="left"))
+
+
+def ends_without(ordered: FloatArray, left_out: Collection[float]) -> tuple[float, float]:
+    """The least and the largest of ascending values that are not left out; of which there has to be one."""
+    first, last = 0, ordered.size - 1
+    while float(ordered[first]) in left_out:
+        first = int(np.searchsorted(ordered, ordered[first], side="right"))
+    while float(ordered[last]) in left_out:
+        last = int(np.searchsorted(ordered, ordered[last], side="left")) - 1
+    return float(ordered[first]), float(ordered[last])
 
 
 def is_weak(value: float) -> bool:
@@ -47,23 +70,24 @@ def is_weak(value: float) -> bool:
 
 def far_codes(values: FloatArray) -> Codes:
     """Look for usual codes far outside the other values."""
-    unique, counts = np.unique(values[np.isfinite(values)], return_counts=True)
-    times = dict(zip(unique.tolist(), counts.tolist(), strict=True))
-    usual = np.isin(unique, _CODES) | (np.abs(unique) >= _HUGE)
-    rest = unique[~usual]
+    # Sorted once and searched: a table of all values would take many times their memory.
+    ordered = np.sort(values[np.isfinite(values)])
+    low_end, high_end = np.searchsorted(ordered, -_HUGE, side="right"), np.searchsorted(ordered, _HUGE, side="left")
+    candidates = np.unique(np.concatenate([ordered[:low_end], _CODES, ordered[high_end:]]))
+    usual = {value: count for value in candidates.tolist() if (count := count_in(ordered, value))}
     found = []
-    if counts[~usual].sum() >= FEW:
-        low, high = float(rest[0]), float(rest[-1])
+    if ordered.size - sum(usual.values()) >= FEW:
+        low, high = ends_without(ordered, usual)
         spread = (high - low) or abs(high) or 1.0
-        for value in unique[usual].tolist():
+        for value, count in usual.items():
             away, alien = max(low - value, value - high) / spread, value < 0 <= low
             if is_weak(value):
-                far = (alien and away > 0.5) or (away > 3 and times[value] > 1)
+                far = (alien and away > 0.5) or (away > 3 and count > 1)
             else:
                 far = away > 1 or alien
             if far:
                 found.append(value)
-    return Codes(times, tuple(unique[usual].tolist()), rest, tuple(found))
+    return Codes(ordered, usual, tuple(found))
 
 
 def repeats_far_out(values: FloatArray) -> tuple[float, ...]:
@@ -89,11 +113,11 @@ def far_note(values: FloatArray) -> str:
     found = codes.found or repeats_far_out(values)
     if not found:
         return ""
-    count = sum(codes.counts[value] for value in found)
-    others = [value for value in codes.counts if value not in found]
+    count = sum(codes.count(value) for value in found)
+    low, high = ends_without(codes.ordered, found)
     shown = " and ".join(f"{value:g}" for value in found)
     text = (
         f"{shown} in {count} of {values.size} places, far from the other values "
-        f"({others[0]:g} to {others[-1]:g}): if that stands for a missing value"
+        f"({low:g} to {high:g}): if that stands for a missing value"
     )
     return f"CAUTION: {text}, as it usually does, put NaN there" if codes.found else f"{text}, put NaN there"

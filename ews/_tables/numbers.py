@@ -344,10 +344,10 @@ def _remedy(cell: str, marks: Marks) -> str:
 def _check_codes(grid: Grid, place: int, argument: str, values: FloatArray, missing: Codes, remarks: list[str]) -> None:
     """Refuse numbers far outside the others that are usual codes; say of any other that repeats there."""
     codes = far_codes(values)
-    times, rest, found = codes.counts, codes.rest, codes.found
+    rest, found = codes.rest, codes.found
     if found:
         cells = [grid.columns[place][int(np.flatnonzero(values == value)[0])] for value in found]
-        count = sum(times[value] for value in found)
+        count = sum(codes.count(value) for value in found)
         first = grid.numbers[int(np.flatnonzero(np.isin(values, found))[0])]
         given = (
             f"{' and '.join(cells)} in {count} cell{'s' * (count > 1)} of column {grid.names[place]!r} (the first in "
@@ -359,16 +359,16 @@ def _check_codes(grid: Grid, place: int, argument: str, values: FloatArray, miss
             raise ValueRangeError(argument, described(given), allowed)
         remarks.append(given)
     remarks += [
-        f"{value:g} stands in {times[value]} cells of column {grid.names[place]!r}, far from the others; "
+        f"{value:g} stands in {codes.count(value)} cells of column {grid.names[place]!r}, far from the others; "
         f"{option('na', f'{value:g}')} if it is a code for a missing value"
         for value in repeats_far_out(values[~np.isin(values, found)])
     ]
     # Among other values a code shows by repeating only, or by being whole.
     broken = bool((rest % 1 != 0).mean() > 0.9) if rest.size else False
     remarks += [
-        f"{value:g} stands in {times[value]} cell{'s' * (times[value] > 1)} of column {grid.names[place]!r}; "
+        f"{value:g} stands in {times} cell{'s' * (times > 1)} of column {grid.names[place]!r}; "
         f"{option('na', f'{value:g}')} if it is a code for a missing value"
-        for value in codes.usual
+        for value, times in codes.usual.items()
         if value not in found and not is_weak(value) and broken and value % 1 == 0
     ]
 

@@ -37,6 +37,9 @@ _CUT = 4.0  # standard deviations of the kernel, as for the Gaussian smoother
 _FEW_WEIGHTS = 500
 _LARGE_TABLE = 4_000_000
 _MANY_PRODUCTS = 1e9  # beyond these, the weights' sums at a record with gaps are taken by Fourier transforms
+# Longer records are transformed in segments of so many samples, or of so many times what a fit reaches: whole ones take
+# 40 times the memory of the record.
+_SEGMENT, _REACHES = 32_768, 6
 _KEPT = 5_000  # longest record whose smoother is kept for the next of its length
 
 
@@ -457,11 +460,19 @@ class _Transforms:
         return sums
 
     def _weighed(self, x: FloatArray, spectrum: npt.NDArray[np.inexact[Any]], length: int) -> FloatArray:
+        """Weighted sums of rows, in segments where a transform is shorter than these: each sees what it reaches."""
         from scipy.fft import irfft, rfft
 
-        found = rfft(x, length, axis=1)
-        found *= spectrum
-        return np.asarray(irfft(found, length, axis=1, overwrite_x=True)[:, : x.shape[1]])
+        n, reach = x.shape[1], self.fits.left
+        step = n if n + reach <= length else length - 2 * reach
+        out = np.empty(x.shape)
+        for start in range(0, n, step):
+            first, size = max(start - reach, 0), min(step, n - start)
+            found = rfft(x[:, first : start + size + reach], length, axis=1)
+            found *= spectrum
+            sums = irfft(found, length, axis=1, overwrite_x=True)
+            out[:, start : start + size] = sums[:, start - first : start - first + size]
+        return out
 
 
 def _spectra(fits: _Fits) -> tuple[int, list[FloatArray], npt.NDArray[np.complex128], int]:
@@ -471,8 +482,9 @@ def _spectra(fits: _Fits) -> tuple[int, list[FloatArray], npt.NDArray[np.complex
     n, reach = fits.observed.size, fits.left
     whole = fits.observed.all() and 2 * reach < n
     ends = reach if whole else n
-    length = next_fast_len(n + reach, real=True)
-    part = 2 * -(-next_fast_len(min(n, ends + reach) + reach, real=True) // 2)
+    length = next_fast_len(min(n + reach, max(_SEGMENT, _REACHES * reach)), real=True)
+    tilts = min(n, ends + reach) + reach
+    part = 2 * -(-next_fast_len(min(tilts, max(_SEGMENT, _REACHES * reach)), real=True) // 2)
 
     def around(weights: FloatArray, size: int) -> FloatArray:
         """Weights of later samples come before: out[t] is the sum of weights[left + d] · x[t + d]."""

@@ -94,7 +94,7 @@ def test_the_null_has_the_memory_and_the_error_of_the_record(phi: float, share: 
     at = np.arange(20_000.0)
     true = AR1WithError(phi, np.sqrt((1 - share) * (1 - phi**2)), np.sqrt(share), at)
     assert true.share == pytest.approx(share)
-    found = fitted_with_error(true.draw(0, 1, seed=2), at, observed=lambda rows: rows, left=lambda rows: rows, seed=1)
+    found = fitted_with_error(true.draw(0, 1, seed=2), at, observed=lambda rows, _: rows, left=lambda rows: rows, seed=1)
     assert found.coefficient == pytest.approx(phi, abs=0.05)
     assert found.share == pytest.approx(share, abs=0.06)
     np.testing.assert_allclose(found.draw(0, 2, seed=3).std(), 1.0, atol=0.05)
@@ -158,7 +158,7 @@ def test_few_pairs_at_uneven_times_have_a_null_all_the_same(kind: Any, sign: flo
     pairs[0, [3, 4, 5, 20, 21, 22, 35, 36, 37]] = [5.0, 5.1 * sign, 5.0, -5.0, -5.0 * sign, -5.2, 4.9, 5.0 * sign, 5.1]
     pairs[0, [0, 9, 11, 13, 15, 26, 28, 30, 32]] = 0.1
     for at in (np.arange(40.0), np.arange(40.0) * 1.01):
-        null = fitted_with_error(pairs, at, observed=lambda rows: rows, left=lambda rows: rows, seed=1)
+        null = fitted_with_error(pairs, at, observed=lambda rows, _: rows, left=lambda rows: rows, seed=1)
         assert np.isfinite(null.draw(0, 2, seed=1)).all()
 
 

@@ -115,7 +115,7 @@ def _of_scores(pipeline: Pipeline, residual: FloatArray, config: ScoreTestsConfi
     null: Null = replace(AR1.fit(residual), n=pipeline.n)
     if config.measurement_error is not None:
         at = np.arange(pipeline.n, dtype=np.float64)
-        null = fitted_with_error(residual[None], at, observed=_as_it_is, left=_as_it_is, seed=seed)
+        null = fitted_with_error(residual[None], at, observed=lambda rows, _: rows, left=_as_it_is, seed=seed)
 
     def scored(first: int, count: int) -> FloatArray:
         return scoring.statistics(null.draw(first, count, seed=seed))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ews._analysis.score_tests.scores_at import in_units
 from ews._common import checks
 from ews._kernels.score import DAMPING, MEMORY
+from ews._significance.pipeline import in_chunks
 from ews.errors import ArgumentError, described
 from ews.nulls.with_error import AR1WithError
 
@@ -115,7 +116,7 @@ def fitted_with_error(
     residual: FloatArray,
     positions: FloatArray,
     *,
-    observed: Rows,
+    observed: Callable[[FloatArray, int], FloatArray],
     left: Rows,
     seed: int,
 ) -> AR1WithError:
@@ -132,7 +133,7 @@ def fitted_with_error(
     positions : ndarray of shape (n,)
         The times of observation, in steps.
     observed : callable
-        From rows of a process at these times to what would have been observed of them.
+        From rows of a process at these times, and the number of the first, to what would have been observed of them.
     left : callable
         From rows that were observed to evenly spaced residuals, outliers pulled in; NaN where nothing was observed.
     seed : int
@@ -144,26 +145,34 @@ def fitted_with_error(
     Gouriéroux, C., Monfort, A. & Renault, E. (1993). Indirect inference. J. Appl. Econometrics 8, S85–S118.
     """
     unit = float(np.nanmax(np.abs(residual), initial=0.0)) or 1.0  # squares of which neither vanish nor overflow
-    wanted, power = _moments(residual, unit)
+    wanted, power = _mean(_moments(residual, unit))
     # Between whole steps an alternation is not defined. Of few pairs an autocorrelation may pass 1.
     least = -_LARGEST_COEFFICIENT if np.array_equal(positions, np.round(positions)) else 0.0
     start, size = np.clip(wanted, least, _LARGEST_COEFFICIENT), unit * math.sqrt(power)
     rows = int(np.clip(_SAMPLES // positions.size, _FEWEST_ROWS, _ROWS))
     for _ in range(_STEPS):
         # The same numbers each time, so that the steps settle.
-        drawn = _of_moments(start, size, positions).draw(0, rows, seed=seed)
-        found, spread = _moments(left(observed(drawn)), unit)
+        noise = _of_moments(start, size, positions)
+
+        def drawn(first: int, count: int, noise: AR1WithError = noise) -> FloatArray:
+            return _moments(left(observed(noise.draw(first, count, seed=seed), first)), unit)
+
+        found, spread = _mean(np.concatenate(in_chunks(drawn, rows, n=positions.size), axis=1))
         start = np.clip(start + (wanted - found), least, _LARGEST_COEFFICIENT)
         size *= math.sqrt(power / spread) if spread > 0.0 else 1.0
     return _of_moments(start, size, positions)
 
 
-def _moments(rows: FloatArray, unit: float) -> tuple[FloatArray, float]:
-    """Autocorrelations at lags 1 and 2, and the variance, on average over rows."""
+def _moments(rows: FloatArray, unit: float) -> FloatArray:
+    """Variance of each row, and autocovariances at lags 1 and 2, (3, rows)."""
     x = rows / unit
-    x = x - np.nanmean(x, axis=1, keepdims=True)
-    power = np.nanmean(x * x, axis=1)
-    found = np.stack([np.nanmean(x[:, lag:] * x[:, :-lag], axis=1) for lag in (1, 2)])
+    x -= np.nanmean(x, axis=1, keepdims=True)
+    return np.stack([np.nanmean(x[:, lag:] * x[:, : x.shape[1] - lag], axis=1) for lag in (0, 1, 2)])
+
+
+def _mean(moments: FloatArray) -> tuple[FloatArray, float]:
+    """Autocorrelations at lags 1 and 2, and the variance, on average over rows."""
+    power, found = moments[0], moments[1:]
     defined = power > 0.0
     if not defined.any():
         return np.zeros(2), 0.0

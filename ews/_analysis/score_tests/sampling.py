@@ -172,7 +172,7 @@ class Sampling:
         return fitted_with_error(
             left(self.values[None]),
             self.observations.positions,
-            observed=lambda rows: self.at_times(rows, seed=seed),
+            observed=lambda rows, first: self.at_times(rows, first=first, seed=seed),
             left=left,
             seed=seed,
         )

@@ -233,7 +233,7 @@ class Scoring:
 
         if null == "ar1" and self._error_in_null:
             positions = np.arange(self.pipeline.n, dtype=np.float64)
-            return fitted_with_error(own, positions, observed=lambda rows: rows, left=left, seed=seed)
+            return fitted_with_error(own, positions, observed=lambda rows, _: rows, left=left, seed=seed)
         return fitted_null(own[0], left, null=null, seed=seed)
 
 
