@@ -94,7 +94,9 @@ def test_the_null_has_the_memory_and_the_error_of_the_record(phi: float, share: 
     at = np.arange(20_000.0)
     true = AR1WithError(phi, np.sqrt((1 - share) * (1 - phi**2)), np.sqrt(share), at)
     assert true.share == pytest.approx(share)
-    found = fitted_with_error(true.draw(0, 1, seed=2), at, observed=lambda rows, _: rows, left=lambda rows: rows, seed=1)
+    found = fitted_with_error(
+        true.draw(0, 1, seed=2), at, observed=lambda rows, _: rows, left=lambda rows: rows, seed=1
+    )
     assert found.coefficient == pytest.approx(phi, abs=0.05)
     assert found.share == pytest.approx(share, abs=0.06)
     np.testing.assert_allclose(found.draw(0, 2, seed=3).std(), 1.0, atol=0.05)
