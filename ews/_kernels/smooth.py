@@ -12,7 +12,15 @@ import numpy.typing as npt
 from ews._kernels.arithmetic import multiply_add
 from ews._kernels.jit import kernel
 
-__all__ = ["TILE", "smooth_fits", "smooth_reflect", "smooth_renormalised", "smooth_tiles", "weighted_sums"]
+__all__ = [
+    "TILE",
+    "smooth_fits",
+    "smooth_mirrored",
+    "smooth_reflect",
+    "smooth_renormalised",
+    "smooth_tiles",
+    "weighted_sums",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -154,6 +162,30 @@ def smooth_fits(x: FloatArray, weights: FloatArray, left: int, counts: FloatArra
 
 
 @kernel
+def _products(rows: FloatArray, r: int, first: int, taps: int, table: FloatArray, sums: FloatArray) -> None:
+    """Sums of four rows from `r` on, over `taps` samples from `first` on, by the weights of a tile; four at a time."""
+    sums[:] = 0.0
+    a, b = rows[r, first : first + taps], rows[r + 1, first : first + taps]
+    c, d = rows[r + 2, first : first + taps], rows[r + 3, first : first + taps]
+    for j in range(0, taps, 4):
+        w = table[j * TILE : (j + 4) * TILE]
+        a0, a1, a2, a3 = a[j], a[j + 1], a[j + 2], a[j + 3]
+        b0, b1, b2, b3 = b[j], b[j + 1], b[j + 2], b[j + 3]
+        c0, c1, c2, c3 = c[j], c[j + 1], c[j + 2], c[j + 3]
+        d0, d1, d2, d3 = d[j], d[j + 1], d[j + 2], d[j + 3]
+        for i in range(TILE):
+            w0, w1, w2, w3 = w[i], w[i + TILE], w[i + 2 * TILE], w[i + 3 * TILE]
+            low = multiply_add(w1, a1, multiply_add(w0, a0, sums[i]))
+            sums[i] = multiply_add(w3, a3, multiply_add(w2, a2, low))
+            low = multiply_add(w1, b1, multiply_add(w0, b0, sums[i + TILE]))
+            sums[i + TILE] = multiply_add(w3, b3, multiply_add(w2, b2, low))
+            low = multiply_add(w1, c1, multiply_add(w0, c0, sums[i + 2 * TILE]))
+            sums[i + 2 * TILE] = multiply_add(w3, c3, multiply_add(w2, c2, low))
+            low = multiply_add(w1, d1, multiply_add(w0, d0, sums[i + 3 * TILE]))
+            sums[i + 3 * TILE] = multiply_add(w3, d3, multiply_add(w2, d2, low))
+
+
+@kernel
 def smooth_tiles(
     x: FloatArray,
     observed: npt.NDArray[np.bool_],
@@ -195,26 +227,57 @@ def smooth_tiles(
         for k in range(tiles.shape[0]):
             weights, first, taps, place, size = tiles[k, 0], tiles[k, 1], tiles[k, 2], tiles[k, 3], tiles[k, 4]
             for r in range(0, count, 4):
-                sums[:] = 0.0
-                a, b = centred[r, first : first + taps], centred[r + 1, first : first + taps]
-                c, d = centred[r + 2, first : first + taps], centred[r + 3, first : first + taps]
-                for j in range(0, taps, 4):
-                    w = table[(weights + j) * TILE : (weights + j + 4) * TILE]
-                    a0, a1, a2, a3 = a[j], a[j + 1], a[j + 2], a[j + 3]
-                    b0, b1, b2, b3 = b[j], b[j + 1], b[j + 2], b[j + 3]
-                    c0, c1, c2, c3 = c[j], c[j + 1], c[j + 2], c[j + 3]
-                    d0, d1, d2, d3 = d[j], d[j + 1], d[j + 2], d[j + 3]
-                    for i in range(TILE):
-                        w0, w1, w2, w3 = w[i], w[i + TILE], w[i + 2 * TILE], w[i + 3 * TILE]
-                        low = multiply_add(w1, a1, multiply_add(w0, a0, sums[i]))
-                        sums[i] = multiply_add(w3, a3, multiply_add(w2, a2, low))
-                        low = multiply_add(w1, b1, multiply_add(w0, b0, sums[i + TILE]))
-                        sums[i + TILE] = multiply_add(w3, b3, multiply_add(w2, b2, low))
-                        low = multiply_add(w1, c1, multiply_add(w0, c0, sums[i + 2 * TILE]))
-                        sums[i + 2 * TILE] = multiply_add(w3, c3, multiply_add(w2, c2, low))
-                        low = multiply_add(w1, d1, multiply_add(w0, d0, sums[i + 3 * TILE]))
-                        sums[i + 3 * TILE] = multiply_add(w3, d3, multiply_add(w2, d2, low))
+                _products(centred, r, first, taps, table[weights * TILE : (weights + taps) * TILE], sums)
                 for q in range(min(4, count - r)):
                     base = x[start + r + q, origin]
                     for i in range(size):
                         out[start + r + q, place + i] = base + sums[q * TILE + i]
+
+
+@kernel
+def smooth_mirrored(x: FloatArray, origin: int, even: FloatArray, odd: FloatArray, out: FloatArray) -> None:
+    """Weighted sums of rows by a matrix of weights that is the same when both ends are swapped.
+
+    What is even and what is odd about the middle of a row stay apart: half as many products as :func:`smooth_tiles`
+    takes where weights reach across the record. A row is summed in the same order whatever lies beside it.
+
+    Parameters
+    ----------
+    x : ndarray of shape (rows, n)
+        Series.
+    origin : int
+        The sample from which differences are taken. The weights of each sum must add up to 1.
+    even, odd : ndarray of shape (tiles · taps · TILE,)
+        Weights of x[j] + x[n − 1 − j] (of the middle sample alone) and of x[j] − x[n − 1 − j], for the samples of the
+        first half, a tile of them after another: of the first j for each sample in the tile, then of the second, and so
+        on, padded with zeros to multiples of 4.
+    out : ndarray of shape (rows, n)
+        Written.
+    """
+    rows, n = x.shape
+    half = (n + 1) // 2
+    taps, tiles = -(-half // 4) * 4, -(-half // TILE)
+    size = taps * TILE
+    added, taken = np.zeros((_TOGETHER, taps)), np.zeros((_TOGETHER, taps))
+    sums, differences = np.empty(4 * TILE), np.empty(4 * TILE)
+    for start in range(0, rows, _TOGETHER):
+        count = min(_TOGETHER, rows - start)
+        for r in range(count):
+            base = x[start + r, origin]
+            for t in range(n // 2):
+                low, high = x[start + r, t] - base, x[start + r, n - 1 - t] - base
+                added[r, t], taken[r, t] = low + high, low - high
+            if n % 2:
+                added[r, half - 1] = x[start + r, half - 1] - base
+        for k in range(tiles):
+            stop = min(TILE, half - k * TILE)
+            for r in range(0, count, 4):
+                _products(added, r, 0, taps, even[k * size : (k + 1) * size], sums)
+                _products(taken, r, 0, taps, odd[k * size : (k + 1) * size], differences)
+                for q in range(min(4, count - r)):
+                    base = x[start + r + q, origin]
+                    for i in range(stop):
+                        t = k * TILE + i
+                        one, other = sums[q * TILE + i], differences[q * TILE + i]
+                        out[start + r + q, t] = base + (one + other)
+                        out[start + r + q, n - 1 - t] = base + (one - other)

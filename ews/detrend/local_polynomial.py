@@ -241,7 +241,7 @@ def smoother_of(
     if causal:
         return fits.directly
     if kernel.size <= _FEW_WEIGHTS and (tiles := _tiles(fits)) is not None:
-        return tiles.smooth
+        return (_mirrored(tiles) or tiles).smooth
     return _Transforms(fits, *_spectra(fits)).smooth
 
 
@@ -416,6 +416,49 @@ def _tiles(fits: _Fits) -> _Tiles | None:
         tables.append(block.reshape(-1))
         rows += taps
     return _Tiles(fits, np.concatenate(tables), np.array(tiles, dtype=np.int64))
+
+
+@dataclass(frozen=True, eq=False)
+class _Mirrored:
+    """The same by halves of a matrix that looks alike from both ends: :func:`ews._kernels.smooth.smooth_mirrored`."""
+
+    origin: int
+    even: FloatArray
+    odd: FloatArray
+
+    def smooth(self, x: FloatArray) -> FloatArray:
+        """Trends of rows."""
+        from ews._kernels.smooth import smooth_mirrored
+
+        trend = np.empty(x.shape)
+        smooth_mirrored(np.require(x, np.float64, "C"), self.origin, self.even, self.odd, trend)
+        return trend
+
+
+def _mirrored(tiles: _Tiles) -> _Mirrored | None:
+    """The halves, of a record without gaps whose fits reach so far that they are fewer products; else None."""
+    from ews._kernels.smooth import TILE
+
+    n = tiles.fits.observed.size
+    half = (n + 1) // 2
+    taps, count = -(-half // 4) * 4, -(-half // TILE)
+    if not tiles.fits.observed.all() or 2 * count * taps >= int(tiles.tiles[:, 2].sum()):
+        return None
+    whole = np.zeros((n, n))
+    for weights, first, looked, place, size in tiles.tiles.tolist():
+        block = tiles.table[weights * TILE : (weights + looked) * TILE].reshape(looked, TILE)
+        stop = min(first + looked, n)
+        whole[place : place + size, first:stop] = block[: stop - first, :size].T
+    near, far = whole[:half, :half], whole[:half, ::-1][:, :half].copy()
+    if n % 2:  # the middle sample is its own mirror image
+        far[:, -1] = near[:, -1]
+
+    def in_tiles(matrix: FloatArray) -> FloatArray:
+        padded = np.zeros((count * TILE, taps))
+        padded[:half, :half] = matrix
+        return np.ascontiguousarray(padded.reshape(count, TILE, taps).transpose(0, 2, 1)).reshape(-1)
+
+    return _Mirrored(tiles.fits.origin, in_tiles(0.5 * (near + far)), in_tiles(0.5 * (near - far)))
 
 
 @dataclass(frozen=True, eq=False)

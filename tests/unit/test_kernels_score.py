@@ -70,7 +70,7 @@ def test_a_robust_residual_is_that_of_the_row_with_its_outliers_pulled_in() -> N
         assert np.abs(smooth(pulled[None])[0] - trend).max() < 0.02
 
 
-@pytest.mark.parametrize("n", [9, 63, 64, 65, 130, 700])
+@pytest.mark.parametrize("n", [9, 63, 64, 65, 130, 131, 700])
 @pytest.mark.parametrize("share", [1.0, 0.7])
 def test_tiles_and_transforms_weigh_as_direct_sums_do(n: int, share: float) -> None:
     rng = np.random.default_rng(n)
@@ -84,6 +84,34 @@ def test_tiles_and_transforms_weigh_as_direct_sums_do(n: int, share: float) -> N
         smooth = smoother_of(observed, sd)
         np.testing.assert_allclose(smooth(x), direct, rtol=1e-13)
         np.testing.assert_array_equal(smooth(x)[17], smooth(x[17:18])[0])
+
+
+@pytest.mark.parametrize("n", [130, 131])
+def test_a_wide_smoother_is_mirrored_and_turns_with_the_record(n: int) -> None:
+    x = np.random.default_rng(n).standard_normal((5, n)).cumsum(axis=1)
+    smooth = smoother_of(np.ones(n, dtype=np.bool_), 0.11 * n, degree=2)
+    assert type(smooth.__self__).__name__ == "_Mirrored"  # type: ignore[attr-defined]
+    np.testing.assert_allclose(smooth(x[:, ::-1]), smooth(x)[:, ::-1], rtol=0, atol=1e-13 * np.abs(x).max())
+    assert (smooth(np.full((1, n), 3.3)) == 3.3).all()
+    narrow = smoother_of(np.ones(n, dtype=np.bool_), 0.02 * n, degree=2)
+    assert type(narrow.__self__).__name__ == "_Tiles"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("share", [1.0, 0.8])
+@pytest.mark.parametrize("degree", [1, 2])
+def test_segments_of_a_long_record_are_one_transform(
+    share: float, degree: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(degree)
+    observed = rng.random(5000) < share
+    observed[0] = True
+    x = rng.standard_normal((2, 5000)).cumsum(axis=1) + 1e3
+    x[:, ~observed] = np.nan
+    whole = smoother_of(observed, 80.0, degree=degree)(x)
+    monkeypatch.setattr(sys.modules["ews.detrend.local_polynomial"], "_SEGMENT", 1000)
+    parts = smoother_of(observed, 80.0, degree=degree)
+    assert parts.__self__.length < 2000  # type: ignore[attr-defined]
+    np.testing.assert_allclose(parts(x)[:, observed], whole[:, observed], rtol=1e-12)
 
 
 def _direct(observed: np.ndarray, sd: float, x: np.ndarray) -> np.ndarray:
