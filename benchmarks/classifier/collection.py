@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
@@ -41,6 +42,17 @@ def one_round(seed: tuple[int, int], each: int) -> Collection:
     generator = np.random.default_rng(seed)
     n = int(np.exp(generator.uniform(np.log(SHORTEST), np.log(LONGEST))))
     method, bandwidth, _ = DETRENDING[generator.choice(len(DETRENDING), p=[share for *_, share in DETRENDING])]
+    plan = detrend.plan(method, n=n, bandwidth=bandwidth, causal=False)
+    found, labels = [], []
+    for label, rows in labelled(n, each, generator):
+        found.append(features(rows - plan.rows(rows)))
+        labels.append(np.full(rows.shape[0], label))
+    every = np.concatenate(labels)
+    return Collection(np.concatenate(found).astype(np.float32), every, np.full(every.size, n))
+
+
+def labelled(n: int, each: int, generator: np.random.Generator) -> Iterator[tuple[int, FloatArray]]:
+    """Series of one length, as they would be recorded, by class."""
     parts: list[tuple[int, FloatArray]] = []
     for label, kind in enumerate(systems.BIFURCATIONS, start=1):
         # Twice half a batch, so that one round has flows and maps of a kind more often.
@@ -54,16 +66,9 @@ def one_round(seed: tuple[int, int], each: int) -> Collection:
         some = rows.shape[0] // 2
         changed = nulls.changing_noise(rows[:some], generator)
         parts[index] = (0, np.concatenate([changed, rows[some:]]))
-    plan = detrend.plan(method, n=n, bandwidth=bandwidth, causal=False)
-    found, labels = [], []
     for label, rows in parts:
-        if rows.shape[0] == 0:
-            continue
-        laid = nulls.overlay(rows, generator)
-        found.append(features(laid - plan.rows(laid)))
-        labels.append(np.full(rows.shape[0], label))
-    every = np.concatenate(labels)
-    return Collection(np.concatenate(found).astype(np.float32), every, np.full(every.size, n))
+        if rows.shape[0]:
+            yield label, nulls.overlay(rows, generator)
 
 
 def collect(seed: int, rounds: int, each: int) -> Collection:

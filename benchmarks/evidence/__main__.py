@@ -33,6 +33,7 @@ ALL = (
     "flip_scores",
     "chick_heart",
     "peers",
+    "classifier_inputs",
     "verdict_power",
     "readme_figure",
 )
