@@ -200,12 +200,12 @@ def likeness_rows(x: FloatArray, rho: FloatArray) -> None:
     """
     for i in range(x.shape[0]):
         row = x[i]
-        count = 0
+        total, count = 0.0, 0
         for t in range(row.size):
-            count += 1 if row[t] == row[t] else 0
-        mean = 0.0
-        for t in range(row.size):
-            mean += row[t] / count if row[t] == row[t] else 0.0
+            there = row[t] == row[t]
+            total += row[t] if there else 0.0
+            count += 1 if there else 0
+        mean = total / max(count, 1)
         total, pairs = 0.0, 0
         for t in range(1, row.size):
             a, b = row[t - 1] - mean, row[t] - mean
