@@ -15,7 +15,7 @@ import numpy as np
 import ews
 from benchmarks.timing import interleaved
 from ews import nulls
-from ews._analysis.detect.controls import SEEN
+from ews._analysis.detect.controls import CLOSED, SEEN
 from ews._analysis.score_tests.null import fitted_null
 from ews._analysis.score_tests.shapes import weights
 from ews._analysis.score_tests.statistics import bounded, robust_residual, score
@@ -44,6 +44,7 @@ def first_answers() -> dict[str, Callable[[], object]]:
     def first() -> object:
         TABLES.clear()
         SEEN.clear()
+        CLOSED.clear()
         return later["score"]()
 
     return {**later, "score": first}

@@ -9,7 +9,7 @@ import pytest
 
 import ews
 from ews import nulls
-from ews._analysis.detect.controls import SEEN
+from ews._analysis.detect.controls import CLOSED, SEEN
 from ews._analysis.score_tests.table import TABLES, rounded, surrogate_table, table_key
 from ews._analysis.score_tests.testing import Scoring
 from ews._common.kept import Kept
@@ -40,6 +40,7 @@ def test_what_was_asked_before_changes_nothing() -> None:
     for row, one in zip(rows[::-1], later[::-1], strict=True):
         TABLES.clear()
         SEEN.clear()
+        CLOSED.clear()
         assert ews.detect(row, n_surrogates=99) == one
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -170,18 +171,20 @@ def seen(
         fitted = replace(fitted, coefficient=rounded(fitted.coefficient), innovation_sd=1.0)
     most = control_series(table.shape[1])
     stages = Stages(progress, most * len(CONTROLS))
-    tests: dict[tuple[bool, int], ClosedTest] = {}
+
+    def closed(oscillating: bool, side: int) -> ClosedTest:
+        shares = (OSCILLATING_SHARES if oscillating else SHARES)[side]
+        tested = [one.tested(float(share)) for one, share in zip(STATISTICS, shares, strict=True)]
+        return ClosedTest(table, tested, alpha)
 
     def claims(kind: str, values: FloatArray, likeness: FloatArray) -> npt.NDArray[np.bool_]:
         found = np.zeros(values.shape[1], dtype=np.bool_)
         oscillating, sides = kind == "hopf", sides_of(likeness)
         for side in map(int, np.unique(sides)):
-            if (oscillating, side) not in tests:
-                shares = (OSCILLATING_SHARES if oscillating else SHARES)[side]
-                tested = [one.tested(float(share)) for one, share in zip(STATISTICS, shares, strict=True)]
-                tests[oscillating, side] = ClosedTest(table, tested, alpha)
+            which = None if key is None else (key, alpha, oscillating, side)
+            test = CLOSED.get(which, partial(closed, oscillating, side))
             these = sides == side
-            found[these] = tests[oscillating, side].claims(values[:, these])[_WARNS].any(axis=0)
+            found[these] = test.claims(values[:, these])[_WARNS].any(axis=0)
         return found
 
     def found(*kinds: str) -> dict[str, tuple[float, float]]:
@@ -195,7 +198,8 @@ def seen(
     return Seen({kind: each[kind][0] for kind in CONTROLS}, {kind: n * each[kind][1] for kind in CONTROLS}, n)
 
 
-# What was seen of controls of memory: share and times, by kind.
+# Tests against one table, and what was seen of controls of memory: share and times, by kind.
+CLOSED: Kept[ClosedTest] = Kept(64)
 SEEN: Kept[dict[str, tuple[float, float]]] = Kept(256)
 
 
