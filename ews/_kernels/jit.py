@@ -227,4 +227,4 @@ def announce_compilation() -> None:
     folder = cache_folder()
     if folder is None or not any(folder.glob("*.nbi")):
         where = f"kept in {folder}" if folder else "not kept, because no folder is writable"
-        _log.warning("compiling numerical kernels: a few seconds, once (%s)", where)
+        _log.warning("compiling numerical kernels: up to half a minute, once (%s)", where)
