@@ -157,6 +157,17 @@ def smooth_gaps(x: FloatArray, powers: FloatArray, left: int, degree: int, resid
 
 
 @kernel
+def _mean(row: FloatArray) -> float:
+    """Mean of what was observed."""
+    total, count = 0.0, 0
+    for t in range(row.size):
+        there = row[t] == row[t]
+        total += row[t] if there else 0.0
+        count += 1 if there else 0
+    return total / max(count, 1)
+
+
+@kernel
 def memory_rows(x: FloatArray, phi: FloatArray) -> None:
     """Lag-1 coefficients of rows by least squares, over the samples that follow another.
 
@@ -169,12 +180,7 @@ def memory_rows(x: FloatArray, phi: FloatArray) -> None:
     """
     for i in range(x.shape[0]):
         row = x[i]
-        total, count = 0.0, 0
-        for t in range(row.size):
-            there = row[t] == row[t]
-            total += row[t] if there else 0.0
-            count += 1 if there else 0
-        mean = total / max(count, 1)
+        mean = _mean(row)
         product, power = 0.0, 0.0
         for t in range(1, row.size):
             one, two = row[t - 1] - mean, row[t] - mean
@@ -200,12 +206,7 @@ def likeness_rows(x: FloatArray, rho: FloatArray) -> None:
     """
     for i in range(x.shape[0]):
         row = x[i]
-        total, count = 0.0, 0
-        for t in range(row.size):
-            there = row[t] == row[t]
-            total += row[t] if there else 0.0
-            count += 1 if there else 0
-        mean = total / max(count, 1)
+        mean = _mean(row)
         total, pairs = 0.0, 0
         for t in range(1, row.size):
             a, b = row[t - 1] - mean, row[t] - mean
