@@ -16,7 +16,8 @@ import pandas as pd
 import ews
 from benchmarks.evidence import tables
 
-SERIES = 40
+SERIES = 40  # by trends of indicators
+SCORED = 1000  # by the score tests
 N = 150
 FIRST, LAST = 20.0, 150.0
 SEED = 20_261_128
@@ -50,11 +51,12 @@ def main() -> None:
                 spreads = [one.spread for one in found]  # type: ignore[union-attr]
                 line["Taylor exponent"] = np.median([one.exponent for one in spreads if one is not None])
                 line["report says so"] = np.mean([one is not None and one.matters for one in spreads])
-                answers = [ews.detect(row, seed=place) for place, row in enumerate(rows)]
-                line["warning, score tests"] = np.mean([one.verdict == "warning" for one in answers])  # type: ignore[union-attr]
-                line["variance only, score tests"] = np.mean([one.kind == "variance only" for one in answers])  # type: ignore[union-attr]
+        for scale, name in ((None, "score tests"), ("log", "score tests, log")):
+            tests = [ews.score_tests(make(kind, SEED + i), transform=scale, seed=i % 20) for i in range(SCORED)]
+            line[f"warning, {name}"] = np.mean([one.warning for one in tests])
+            line[f"variance only, {name}"] = np.mean([bool(one.kinds) and not one.warning for one in tests])
         lines.append(line)
-    scored = ["warning, score tests", "variance only, score tests"]
+    scored = [name for name in lines[0] if "score tests" in name]
     order = ["noise", "series", "Taylor exponent", "report says so", *scored, "as measured", *SCALES[1:]]
     tables.write("transforms", pd.DataFrame(lines)[order].round(3))
 
