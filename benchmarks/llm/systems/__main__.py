@@ -1,8 +1,9 @@
 """Every system on one model after the other: ``python -m benchmarks.llm.systems [model …]``.
 
-``--judge`` measures what does not depend on the clock, on any machine; ``--tasks`` scores answers; ``--time`` times,
-and wants the machine for itself; ``--tables`` writes what is there. All four in this order without any of them. What
-was measured is kept beside the recording of the model and not measured again, unless ``--again``.
+``--judge`` measures what does not depend on the clock, on any machine; ``--regret`` looks for better routes;
+``--tasks`` scores answers; ``--time`` times, and wants the machine for itself; ``--tables`` writes what is there. All
+five in this order without any of them. What was measured is kept beside the recording of the model and not measured
+again, unless ``--again``.
 
 Writes ``docs/generated/llm_systems_<model>.csv`` (every system at every budget), ``llm_systems_verdicts_<model>.csv``,
 ``llm_systems_tasks_<model>.csv``, a JSON file with the machine, and a figure.
@@ -41,7 +42,7 @@ FOLDER = Path(__file__).resolve().parents[3] / "docs" / "generated"
 DUO_SHARES = (0.6, 0.4, 0.2)  # of blocks that routers are trained to leave whole; the likeliest choice leaves more
 DUO_FIT = FitSettings(epochs=2, batch_size=8, learning_rate=3e-3)
 _IN_FITTING = "agreement_in_fitting"
-STAGES = ("judge", "tasks", "time", "tables")
+STAGES = ("judge", "regret", "tasks", "time", "tables")
 
 
 class Kept:
@@ -111,6 +112,22 @@ def judge(bench: Workbench, kept: Kept, systems: Sequence[str], budgets: Sequenc
                 f"{time.perf_counter() - started:.0f} s",
                 flush=True,
             )
+
+
+def regret(bench: Workbench, kept: Kept, systems: Sequence[str], budgets: Sequence[float]) -> None:
+    """Hold what was judged against an oracle."""
+    judge_ = Judge(bench)
+    known: dict[str, Any] = {}  # the same setting may serve two budgets
+    for (system, budget), found in places(kept).items():
+        done = "reason" in found or ("oracle" in found and not kept.again)
+        if done or system not in systems or budget not in budgets:
+            continue
+        said = json.dumps(found["choice"], sort_keys=True)
+        if said not in known:
+            known[said] = judge_.regret(Choice(**found["choice"]))
+        kept.put(f"judge {system} {budget:g}", {**found, **known[said]})
+        mean, low, high = known[said]["regret"]
+        print(f"{bench.name} {budget:g} {system}: regret {mean:.3f} ({low:.3f}–{high:.3f})", flush=True)
 
 
 def learn_duo(bench: Workbench, kept: Kept) -> None:
@@ -325,6 +342,8 @@ def main() -> None:
             learn_duo(bench, kept)
         if "judge" in stages:
             judge(bench, kept, chosen.systems, chosen.budgets)
+        if "regret" in stages:
+            regret(bench, kept, chosen.systems, chosen.budgets)
         if "tasks" in stages:
             score(bench, kept, chosen.systems, chosen.task_budgets)
         if "time" in stages:

@@ -122,7 +122,7 @@ def _candidates(bench: Workbench, features: Any) -> list[tuple[Rule, str]]:
     """Rules and caches: as calibration proposes them; for states that are copied upwards, as others copy them; with the
     short-listed head after the last layer whatever it says, as others have it there; and with exits that a classifier
     decides alone, as others decide by one number of the state."""
-    table, layers = bench.evidence(features, bench.recording.rule_part), bench.family.depth
+    table, layers = bench.evidence(features, bench.proposing), bench.family.depth
     last = DepthRule(layers, None, -np.inf, 0.0)
     alone = _decided_by_classifiers(table, layers, last)
     found: list[tuple[Rule, str]] = []
@@ -154,14 +154,16 @@ def _decided_by_classifiers(table: ExitTable, layers: int, last: DepthRule) -> l
 def _calibrated(features: Any, *, rules: bool) -> System:
     """The rule that keeps within the budget with the fewest tokens that differ.
 
-    Both are known from what was recorded on the texts that rules are for, where states are the full model's. What it
-    costs in agreement that later tokens see copied states is measured on some of them, for the best rules that copy.
+    Rules come from one half of the texts that rules are for. What they cost and how often they agree is read off the
+    other, on which no classifier was fitted: with many features the ones that fit their own texts best would be taken.
+    There, states are the full model's. What it costs in agreement that later tokens see copied states is measured on
+    some texts, for the best rules that copy.
     """
     known: dict[str, list[tuple[Rule, str, float, float]]] = {}  # of each model: also agreement and cost
 
     def weighed(bench: Workbench) -> list[tuple[Rule, str, float, float]]:
         if bench.name not in known:
-            part = bench.recording.rule_part
+            part = bench.choosing
             table = bench.evidence(features, part)
             tried = _candidates(bench, features) if rules else []
             tried += [  # every token leaves at the first look that it takes
@@ -200,11 +202,14 @@ def _calibrated(features: Any, *, rules: bool) -> System:
 
 
 def _drift(bench: Workbench, choice: Choice) -> float:
-    """By how much a rule agrees more (less, where it is negative) on states that it has changed itself."""
-    texts = bench.recording.rule_part[:_RULE_TEXTS]
-    table = bench.evidence(choice.options["features"], texts)
-    recorded = Rule.from_dict(choice.options["rule"]).outcome(table)[1].mean()
-    return float(replay(bench.model, choice.make(bench), bench.fitting[: len(texts)]).agreement - recorded)
+    """By how much a rule agrees more (less, where it is negative) on states that it has changed itself: same tokens."""
+    part = bench.choosing[:_RULE_TEXTS]
+    texts = bench.texts(part)
+    table = bench.evidence(choice.options["features"], part)
+    agrees = Rule.from_dict(choice.options["rule"]).outcome(table)[1]
+    recorded = sum(float(agrees[table.text == index][: text.decided].sum()) for index, text in texts.items())
+    changed = replay(bench.model, choice.make(bench), list(texts.values())).agreement
+    return float(changed - recorded / sum(text.decided for text in texts.values()))
 
 
 # ---- thresholds -----------------------------------------------------------------------------------------------------

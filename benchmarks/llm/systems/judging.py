@@ -27,6 +27,8 @@ __all__ = ["Judge"]
 
 _BATCH = 8
 _MOST_LAYERS = 12  # up to which an oracle looks at every route
+_EXIT_TEXTS = 8  # of a deeper model, on which it looks at every exit
+_BLOCK_TEXTS, _DRAWN = 4, 8  # and at so many routes that are drawn for each number of feed-forward blocks
 
 
 class Judge:
@@ -92,10 +94,26 @@ class Judge:
             "full_perplexity": others.full_model_perplexity,
             "ece": calibration_error(others.probability.tolist(), (others.said == follows).tolist()),
         }
-        if bench.family.depth <= _MOST_LAYERS:
-            regret = self._oracle(policy).regret(_whole(seen))
-            found["regret"] = [regret.mean, regret.low, regret.high]
         return found
+
+    def regret(self, choice: Choice) -> dict[str, Any]:
+        """How far a setting is from the best routes with as many whole blocks.
+
+        Parameters
+        ----------
+        choice : Choice
+            The setting.
+
+        Returns
+        -------
+        dict
+            "regret", its mean and interval in nats a token, and "oracle", the routes that were looked at.
+        """
+        policy = choice.make(self.bench)
+        said, texts, oracle = self._oracle(policy)
+        seen, _ = self._replay(policy, f"oracle {len(texts)}", texts)
+        regret = oracle.regret(_whole(seen))
+        return {"regret": [regret.mean, regret.low, regret.high], "oracle": said}
 
     def agreement_in_fitting(self, choice: Choice) -> float:
         """Share of tokens that are the full model's, on the texts that settings are found on.
@@ -112,15 +130,24 @@ class Judge:
         """
         return self._replay(choice.make(self.bench), "fitting", self.bench.fitting)[0].agreement
 
-    def _oracle(self, policy: Policy) -> Oracle:
-        """That of what a policy chooses among: layers, feed-forward blocks, or these and small ones of its own."""
-        small = getattr(policy, "small", None)
+    def _oracle(self, policy: Policy) -> tuple[str, list[Continuation], Oracle]:
+        """What is looked at, on which texts, and what came of it: of what a policy chooses among, where a model is
+        shallow; of a deeper one exits, or feed-forward blocks at random."""
+        bench, small = self.bench, getattr(policy, "small", None)
+        deep, blocks = bench.family.depth > _MOST_LAYERS, small is not None or policy.unit == "ffn"
+        options: dict[str, Any] = {"unit": "ffn" if blocks else "exit" if deep else "layer"}
+        texts, said = bench.judged, "all routes"
+        if deep and not blocks:
+            texts, said = texts[:_EXIT_TEXTS], "all exits"
+        elif deep:
+            texts, said = texts[:_BLOCK_TEXTS], f"{_DRAWN} routes a number of blocks, drawn"
+            options |= {"search": "sample", "samples": _DRAWN}
         if small is not None:
-            return oracle_routes(self.bench.model, self.bench.judged, unit="ffn", small=small, choices=("big", "small"))
-        unit: Any = "ffn" if policy.unit == "ffn" else "layer"
-        if unit not in self._oracles:
-            self._oracles[unit] = oracle_routes(self.bench.model, self.bench.judged, unit=unit, search="exact")
-        return self._oracles[unit]
+            options |= {"small": small, "choices": ("big", "small")}
+        said = f"{said}; {len(texts)} texts"
+        if small is not None or said not in self._oracles:
+            self._oracles[said] = oracle_routes(bench.model, texts, **options)
+        return said, texts, self._oracles[said]
 
     def _replay(self, policy: Policy, name: str, texts: list[Continuation]) -> tuple[Replay, float]:
         """A replay, and how many full heads a token ran."""

@@ -25,6 +25,7 @@ from adapters.heads.exit_classifier import FeatureSet
 from adapters.policies.entropy import prediction_entropy
 from adapters.signals import SIGNALS
 from adapters.texts.continuations import Continuation
+from adapters.texts.reading import IntArray
 from benchmarks.llm.models import load, model_folder
 from benchmarks.llm.prompts import text_folder
 from benchmarks.llm.record import Recording, recorded, short_head
@@ -102,12 +103,26 @@ class Workbench:
         self.judged_part = self.recording.test_part[:texts]
         self.timed_part = self.recording.test_part[texts:]
 
+    @property
+    def proposing(self) -> IntArray:
+        """Texts from which rules of the early-warning policy are made."""
+        return self.recording.rule_part[::2]
+
+    @property
+    def choosing(self) -> IntArray:
+        """Texts on which one of these rules is chosen."""
+        return self.recording.rule_part[1::2]
+
+    def texts(self, indices: Any) -> dict[int, Continuation]:
+        """Texts of the recording, by their index, as long as those that are judged; without those of one token."""
+        found = {}
+        for index in map(int, indices):
+            each = self.recording.written[index]
+            found[index] = Continuation(each.tokens[: each.prompt + TOKENS], each.prompt)
+        return {index: each for index, each in found.items() if each.decided}
+
     def _texts(self, indices: Any) -> list[Continuation]:
-        found = []
-        for index in indices:
-            each = self.recording.written[int(index)]
-            found.append(Continuation(each.tokens[: each.prompt + TOKENS], each.prompt))
-        return [each for each in found if each.decided]
+        return list(self.texts(indices).values())
 
     @cached_property
     def reader(self) -> Any:
