@@ -14,7 +14,7 @@ from adapters.encoders import ConfidenceExit, NeverLeave, heads_named  # noqa: E
 from adapters.encoders.states import FirstTokenStates  # noqa: E402
 from benchmarks.llm.encoders.digest import write_digests  # noqa: E402
 from benchmarks.llm.encoders.numbers import interval, metric_of  # noqa: E402
-from benchmarks.llm.encoders.rules import Curve, replayed  # noqa: E402
+from benchmarks.llm.encoders.rules import Curve, Variant, replayed  # noqa: E402
 from benchmarks.llm.encoders.tasks import Sizes, task  # noqa: E402
 
 FILES = {
@@ -65,7 +65,7 @@ def test_rule_at_a_depth_is_met_between_its_settings() -> None:
     heads = heads_named("linear", width=8, classes=2, exits=6).requires_grad_(False)
     rules = [NeverLeave(), *(ConfidenceExit(threshold=value) for value in (0.8, 0.7, 0.6, 0.5))]
     done = [replayed(kept, rule, heads) for rule in rules]
-    curve = Curve(heads, rules, done, done)
+    curve = Curve([Variant(None, rule, heads) for rule in rules], done, done)
     means = [each.report.mean_depth for each in done]
     for depth in (means[1], 0.5 * (means[1] + means[2]), 5.9):
         found = curve.at_depth(depth)

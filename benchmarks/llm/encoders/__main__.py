@@ -53,7 +53,7 @@ def add_times(made: Fitted, curves: dict[str, tuple[str, Curve]], rows: list[dic
             _, curve = curves[row["rule"]]
             place = curve.at_budget(row["budget"] * row["layers"])
             assert place is not None  # the row is there
-            row.update(times_of(made, curve.rules[place], curve.heads))
+            row.update(times_of(made, curve.variants[place].policy, curve.variants[place].heads))
         elif old is not None and old["mean_depth"] == f"{row['mean_depth']:.4g}":
             row.update({name: old[name] for name in TIMES})
 

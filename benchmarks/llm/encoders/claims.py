@@ -9,7 +9,7 @@ import numpy as np
 from adapters.encoders import PonderPolicy
 from benchmarks.llm.encoders.fitted import Fitted
 from benchmarks.llm.encoders.numbers import DRAWS, calibration_error, interval, metric_name, metric_of, probabilities
-from benchmarks.llm.encoders.rules import Curve, replayed
+from benchmarks.llm.encoders.rules import Curve, Mixed, replayed
 from benchmarks.llm.encoders.table import BUDGETS
 
 __all__ = ["CLAIMS", "claims_of"]
@@ -21,7 +21,7 @@ CLAIMS = (
 SEEDS = 20
 _PAIRS = (
     ("PALBERT over PABEE", "palbert", "pabee"),
-    ("joint gating over thresholding", "jei_dnn", "thresholding"),
+    ("turned joint gates over thresholding", "jei_threshold", "thresholding"),
     ("a head a layer over one for all layers", "pabee", "pabee_shared"),
     ("windows over the same signals without", "ews_windowed", "ews_raw"),
     ("windows beside the signals over these alone", "ews_both", "ews_raw"),
@@ -41,16 +41,39 @@ def claims_of(made: Fitted, curves: dict[str, tuple[str, Curve]]) -> list[dict[s
             found = interval(task_name, truth, one.probabilities.argmax(1), other.probabilities.argmax(1))
             depths = one.depth, other.depth
             rows.append(_row(made, claim, metric_name(task_name), (first, second), depths, found))
-            if first == "jei_dnn":
-                error = calibration_error(truth, one.probabilities, other.probabilities)
-                rows.append(_row(made, claim, "ece (less is better)", (first, second), depths, error, better=-1.0))
-    return rows + _sampling(made, curves["palbert"][1])
+            if first == "jei_threshold":
+                rows.append(_calibration(made, claim, (first, second), one, other))
+    return rows + _gating(made, curves) + _sampling(made, curves["palbert"][1])
+
+
+def _calibration(made: Fitted, claim: str, names: tuple[str, str], one: Mixed, other: Mixed) -> dict[str, Any]:
+    error = calibration_error(made.truth[2], one.probabilities, other.probabilities)
+    return _row(made, claim, "ece (less is better)", names, (one.depth, other.depth), error, better=-1.0)
+
+
+def _gating(made: Fitted, curves: dict[str, tuple[str, Curve]]) -> list[dict[str, Any]]:
+    """Joint gating as published, one model a trade-off, beside thresholding at the mean depth that each has."""
+    truth, rows, claim = made.truth[2], [], "joint gating over thresholding"
+    curve = curves["jei_dnn"][1]
+    for variant, found in list(zip(curve.variants, curve.test, strict=True))[1:]:
+        one = Mixed(probabilities(found), found.report.mean_depth)
+        other = curves["thresholding"][1].at_depth(one.depth)
+        if other is None:
+            continue
+        names = f"jei_dnn, trade-off {variant.setting:g}", "thresholding"
+        better = interval(made.case.task, truth, one.probabilities.argmax(1), other.probabilities.argmax(1))
+        depths = one.depth, other.depth
+        rows += [
+            _row(made, claim, metric_name(made.case.task), names, depths, better),
+            _calibration(made, claim, names, one, other),
+        ]
+    return rows
 
 
 def _sampling(made: Fitted, curve: Curve) -> list[dict[str, Any]]:
     """Q-exit beside sampled exits of the same heads, at the mean depth of the latter."""
     truth, task_name, kept = made.truth[2], made.case.task, made.kept["palbert"][2]
-    runs = [replayed(kept, PonderPolicy(exit="sample", seed=seed), curve.heads) for seed in range(SEEDS)]
+    runs = [replayed(kept, PonderPolicy(exit="sample", seed=seed), curve.variants[0].heads) for seed in range(SEEDS)]
     drawn = np.stack([probabilities(run).argmax(1) for run in runs])
     depth = float(np.mean([run.report.mean_depth for run in runs]))
     mixed = curve.at_depth(depth)

@@ -65,6 +65,8 @@ def _read(path: Path) -> list[dict[str, str]]:
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+    if not rows:  # nothing was timed yet
+        return
     with path.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         writer.writeheader()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,6 @@ from adapters.encoders.states import FirstTokenStates, states_of_rows
 from adapters.encoders.systems import SYSTEMS
 from adapters.training.encoder_heads import HeadsTask
 from adapters.training.jei_dnn import fit_inference_modules
-from adapters.training.pabee import fit_pabee
 from adapters.training.registry import FitSettings
 from benchmarks.llm.encoders.tasks import Sizes, task
 from benchmarks.llm.models import model_folder
@@ -29,6 +30,11 @@ from benchmarks.llm.models import model_folder
 __all__ = ["Case", "Fitted", "fitted_of"]
 
 LENGTH = 96  # tokens of a text
+STEPS = (
+    3000  # that heads on a frozen encoder are trained for: a few thousand texts in the usual epochs would be too few
+)
+TRADE_OFFS = (0.03, 0.1, 0.3, 1.0)  # of JEI-DNN, which trains gates and heads anew for each
+_WARM_UP = 1 / 3  # of JEI-DNN's epochs, as 5 of 15
 TUNED = FitSettings(epochs=3, batch_size=32, learning_rate=5e-5)  # of whatever is trained together with its encoder
 
 
@@ -52,7 +58,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Fitted:
-    """Heads by name with the states that each reads, of texts for fitting, choosing and scoring."""
+    """Heads by name with the states that each reads, of texts for fitting, choosing and scoring.
+
+    JEI-DNN has heads for each trade-off.
+    """
 
     case: Case
     backbone: Backbone
@@ -60,6 +69,7 @@ class Fitted:
     truth: list[Any]
     heads: dict[str, ExitHeads]
     kept: dict[str, list[FirstTokenStates]]
+    gated: dict[float, ExitHeads]
 
 
 def fitted_of(case: Case) -> Fitted:
@@ -78,7 +88,7 @@ def fitted_of(case: Case) -> Fitted:
     reading: dict[str, Any] = {"names": names, "pad_token": int(model.config.pad_token_id), "max_length": LENGTH}
     tokenizer = AutoTokenizer.from_pretrained(folder)
     rows = [read_rows(each.texts, tokenizer, **reading) for each in splits]
-    made = Fitted(case, backbone, rows, truth, {}, {})
+    made = Fitted(case, backbone, rows, truth, {}, {}, {})
     if case.encoder == "fine-tuned":
         for name in ("pabee", "palbert"):
             _tune(made, name)
@@ -87,9 +97,11 @@ def fitted_of(case: Case) -> Fitted:
         made.heads["pabee"], made.heads["palbert"] = _fit(made, "pabee"), _fit(made, "palbert")
     kept = made.kept["pabee"]
     made.kept.update(jei_dnn=kept, jei_warm=kept, shared=kept)
-    made.heads["jei_dnn"] = _fit(made, "jei_dnn", trade_off=0.1)
+    warm_up = round(_WARM_UP * _epochs(made, "jei_dnn"))
+    for trade_off in TRADE_OFFS:
+        made.gated[trade_off] = _fit(made, "jei_dnn", trade_off=trade_off, warm_up=warm_up)
     made.heads["jei_warm"] = _fit(made, "jei_dnn", fit_inference_modules)
-    made.heads["shared"] = _shared(made)
+    made.heads["shared"] = _fit(made, "pabee", kind="ponder")  # one classifier for all layers: what sharing alone does
     return made
 
 
@@ -118,22 +130,22 @@ def _new(made: Fitted, kind: str) -> ExitHeads:
     return heads_named(kind, seed=made.case.seed, width=held.width, classes=classes, exits=held.depth)
 
 
-def _fit(made: Fitted, name: str, function: Any = None, **options: Any) -> ExitHeads:
-    """Heads of a system, trained on states that are at hand, by the system's function or another."""
-    system, heads = SYSTEMS[name], _new(made, SYSTEMS[name].heads)
+def _fit(
+    made: Fitted, name: str, function: Callable[..., Any] | None = None, *, kind: str | None = None, **options: Any
+) -> ExitHeads:
+    """Heads of a system, or of another kind, trained on states that are at hand, by its function or another."""
+    system = SYSTEMS[name]
+    heads = _new(made, kind or system.heads)
     given = HeadsTask(heads, torch.from_numpy(made.truth[0]), kept=made.kept["pabee"][0])
-    fit = FitSettings(epochs=system.epochs, batch_size=system.batch_size, seed=made.case.seed)
+    fit = FitSettings(epochs=_epochs(made, name), batch_size=system.batch_size, seed=made.case.seed)
     (function or system.function())(given, fit, **options)
     return heads.requires_grad_(False).eval()
 
 
-def _shared(made: Fitted) -> ExitHeads:
-    """One classifier for all layers, trained as PABEE's are: what sharing alone does."""
-    heads = _new(made, "ponder")
-    given = HeadsTask(heads, torch.from_numpy(made.truth[0]), kept=made.kept["pabee"][0])
-    system = SYSTEMS["pabee"]
-    fit_pabee(given, FitSettings(epochs=system.epochs, batch_size=system.batch_size, seed=made.case.seed))
-    return heads.requires_grad_(False).eval()
+def _epochs(made: Fitted, name: str) -> int:
+    """Of heads on a frozen encoder."""
+    system = SYSTEMS[name]
+    return max(system.epochs, math.ceil(STEPS / math.ceil(len(made.truth[0]) / system.batch_size)))
 
 
 def _tune(made: Fitted, name: str) -> None:

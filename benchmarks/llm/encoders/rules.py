@@ -26,7 +26,9 @@ from adapters.encoders.states import FirstTokenStates, readings
 from benchmarks.llm.encoders.fitted import Fitted
 from benchmarks.llm.encoders.numbers import probabilities
 
-__all__ = ["Curve", "Mixed", "curves_of", "replayed", "rules_of"]
+__all__ = ["Curve", "Mixed", "Variant", "curves_of", "replayed", "variants_of"]
+
+TURNED = 0.1  # the trade-off of JEI-DNN whose threshold is turned
 
 
 def replayed(kept: FirstTokenStates, policy: EncoderPolicy, heads: ExitHeads) -> EncoderOutput:
@@ -34,26 +36,49 @@ def replayed(kept: FirstTokenStates, policy: EncoderPolicy, heads: ExitHeads) ->
     return run_batches(kept, [(np.arange(len(kept)), None)], len(kept), policy=policy, heads=heads)
 
 
-def rules_of(made: Fitted) -> dict[str, tuple[str, EncoderPolicy]]:
-    """Name → heads and rule. Those of early warnings are fitted to the first half of the texts for choosing."""
-    found: dict[str, tuple[str, EncoderPolicy]] = {
-        "pabee": ("pabee", PabeePolicy()),
-        "confidence": ("pabee", ConfidenceExit()),
-        "entropy": ("pabee", EntropyExit()),
-        "fixed": ("pabee", FixedDepthExit(depth=1)),
-        "random": ("pabee", RandomDepthExit(seed=made.case.seed)),
-        "palbert": ("palbert", PonderPolicy()),
-        "jei_dnn": ("jei_dnn", JEIPolicy()),
-        "thresholding": ("jei_warm", ConfidenceExit()),
-        "pabee_shared": ("shared", PabeePolicy()),
+@dataclass(frozen=True)
+class Variant:
+    """A rule in one setting, with the heads that it reads."""
+
+    setting: Any
+    policy: EncoderPolicy
+    heads: ExitHeads
+
+
+def variants_of(made: Fitted) -> dict[str, tuple[str, list[Variant]]]:
+    """Name → whose states are read, and the rule in each of its settings.
+
+    Those of early warnings are fitted to the first half of the texts for choosing. JEI-DNN's settings are trade-offs,
+    each with gates and heads that were trained for it, as published; and the threshold of one pair of these, which
+    spares the training.
+    """
+    found: dict[str, tuple[str, EncoderPolicy, ExitHeads]] = {
+        "pabee": ("pabee", PabeePolicy(), made.heads["pabee"]),
+        "confidence": ("pabee", ConfidenceExit(), made.heads["pabee"]),
+        "entropy": ("pabee", EntropyExit(), made.heads["pabee"]),
+        "fixed": ("pabee", FixedDepthExit(depth=1), made.heads["pabee"]),
+        "random": ("pabee", RandomDepthExit(seed=made.case.seed), made.heads["pabee"]),
+        "palbert": ("palbert", PonderPolicy(), made.heads["palbert"]),
+        "jei_threshold": ("jei_dnn", JEIPolicy(), made.gated[TURNED]),
+        "thresholding": ("jei_warm", ConfidenceExit(), made.heads["jei_warm"]),
+        "pabee_shared": ("shared", PabeePolicy(), made.heads["shared"]),
     }
     tuning = made.kept["pabee"][1]
     half = tuning.rows(torch.arange(len(tuning) // 2))
     for features in ("both", "windowed", "raw"):
         policy = EWSEncoderExit(features=features)
         policy.fit(half, *readings(made.heads["pabee"], half))
-        found[f"ews_{features}"] = ("pabee", policy)
-    return found
+        found[f"ews_{features}"] = ("pabee", policy, made.heads["pabee"])
+    layers = made.backbone.depth
+    variants = {
+        name: (
+            system,
+            [Variant(each, policy.with_setting(each), heads) for each in policy.settings(layers, heads.classes)],
+        )
+        for name, (system, policy, heads) in found.items()
+    }
+    variants["jei_dnn"] = ("jei_dnn", [Variant(each, JEIPolicy(), heads) for each, heads in made.gated.items()])
+    return variants
 
 
 @dataclass(frozen=True)
@@ -68,8 +93,7 @@ class Mixed:
 class Curve:
     """A rule at each of its settings, from the deepest to the shallowest, and never leaving before them."""
 
-    heads: ExitHeads
-    rules: list[EncoderPolicy]
+    variants: list[Variant]
     tuning: list[EncoderOutput]
     test: list[EncoderOutput]
 
@@ -99,12 +123,12 @@ class Curve:
 
 
 def curves_of(made: Fitted) -> dict[str, tuple[str, Curve]]:
-    """Name → name of the heads, and what the rule does at each of its settings."""
+    """Name → whose states are read, and what the rule does at each of its settings."""
     found: dict[str, tuple[str, Curve]] = {}
-    for name, (system, policy) in rules_of(made).items():
-        heads, (_, tuning, test) = made.heads[system], made.kept[system]
+    for name, (system, variants) in variants_of(made).items():
+        _, tuning, test = made.kept[system]
         second = tuning.rows(torch.arange(len(tuning) // 2, len(tuning)))
-        rules = [NeverLeave(), *(policy.with_setting(each) for each in policy.settings(test.depth, heads.classes))]
-        done = [[replayed(kept, rule, heads) for rule in rules] for kept in (second, test)]
-        found[name] = (system, Curve(heads, rules, *done))
+        tried = [Variant("", NeverLeave(), variants[0].heads), *variants]
+        done = [[replayed(kept, each.policy, each.heads) for each in tried] for kept in (second, test)]
+        found[name] = (system, Curve(tried, *done))
     return found

@@ -36,7 +36,7 @@ def rows_of(made: Fitted, curves: dict[str, tuple[str, Curve]]) -> list[dict[str
 def _row(made: Fitted, system: str, name: str, budget: float, curve: Curve, place: int) -> dict[str, Any]:
     case, truth = made.case, made.truth[2]
     known = made.truth[1][len(made.truth[1]) // 2 :]
-    rule, before, found = curve.rules[place], curve.tuning[place], curve.test[place]
+    before, found = curve.tuning[place], curve.test[place]
     likely = probabilities(found)
     value, low, high = interval(case.task, truth, likely.argmax(axis=1))
     sets = conformal_sets(probabilities(before), before.report.depths, known, alpha=0.1)
@@ -48,7 +48,7 @@ def _row(made: Fitted, system: str, name: str, budget: float, curve: Curve, plac
         "system": system,
         "rule": name,
         "budget": budget,
-        "setting": "" if rule.knob is None else getattr(rule, rule.knob),
+        "setting": curve.variants[place].setting,
         "metric": metric_name(case.task),
         "value": value,
         "low": low,
