@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 _SMALLEST_RATE = 2e-4  # what the cosine ends at
+_PERIOD, _PHASES = 200, 4  # batches of a phase as published, and how many phases there are at least
 
 
 def warm_up_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -159,7 +161,7 @@ def fit_jei_dnn(
     *,
     trade_off: float = 0.5,
     warm_up: int = 5,
-    period: int = 200,
+    period: int | None = None,
 ) -> History:
     """Train inference modules and gates in turn, by SGD with momentum 0.9, weight decay 5e-4 and a cosine schedule.
 
@@ -174,8 +176,9 @@ def fit_jei_dnn(
     warm_up : int, default 5
         Epochs, of those of `fit`, in which there are no gates; gates that are never trained would let rows leave by
         chance, so that it must be fewer than all.
-    period : int, default 200
-        Batches of a gate phase, and of an inference phase after it.
+    period : int, optional
+        Batches of a gate phase, and of an inference phase after it (default: 200, as published, or so many that there
+        are two of each where the training is short).
 
     Returns
     -------
@@ -192,11 +195,14 @@ def fit_jei_dnn(
     if not isinstance(task.heads, GatedHeads):
         raise ArgumentError("heads", described(f"{task.heads.kind} heads"), "gated heads")
     read_count("warm_up", warm_up, least=0)
-    read_count("period", period)
+    if period is not None:
+        read_count("period", period)
     cost = read_share("trade_off", trade_off, high=float("inf"))
     if warm_up >= fit.epochs:
         raise ArgumentError("warm_up", warm_up, f"fewer than the {fit.epochs} epochs, or no gate is trained")
     warm = warm_up * count_steps(len(task), batch_size=fit.batch_size, epochs=1)
+    gated = count_steps(len(task), batch_size=fit.batch_size, epochs=fit.epochs - warm_up)
+    turn = min(_PERIOD, math.ceil(gated / _PHASES)) if period is None else period
 
     def loss(logits: Tensor, halting: Tensor | None, labels: Tensor, step: int) -> Tensor:
         if step < warm:
@@ -204,11 +210,11 @@ def fit_jei_dnn(
         if halting is None:
             raise ArgumentError("heads", described("heads without gates"), "gated heads")
         gates = halting[:, :-1]  # the final exit has none
-        if (step - warm) // period % 2 == 0:
+        if (step - warm) // turn % 2 == 0:
             return gate_loss(logits, gates, labels, trade_off=cost)
         return inference_loss(logits, gates, labels)
 
-    return _fitted(task, loss, fit, {"system": "jei_dnn", "trade_off": cost, "warm_up": warm_up, "period": period})
+    return _fitted(task, loss, fit, {"system": "jei_dnn", "trade_off": cost, "warm_up": warm_up, "period": turn})
 
 
 def fit_inference_modules(task: HeadsTask, fit: FitSettings) -> History:
@@ -252,7 +258,7 @@ def train_jei_dnn(
     max_length: int = 128,
     trade_off: float = 0.5,
     warm_up: int = 5,
-    period: int = 200,
+    period: int | None = None,
 ) -> Mapping[str, Any]:
     """Train gates and inference modules for an encoder that stays as it is, and save them.
 
@@ -274,8 +280,9 @@ def train_jei_dnn(
         λ: what all layers cost, in nats of cross-entropy.
     warm_up : int, default 5
         Epochs in which there are no gates; fewer than all.
-    period : int, default 200
-        Batches of a gate phase, and of an inference phase after it.
+    period : int, optional
+        Batches of a gate phase, and of an inference phase after it (default: 200, as published, or so many that there
+        are two of each where the training is short).
 
     Returns
     -------

@@ -146,7 +146,7 @@ class Table:
             with path.open(newline="", encoding="utf-8") as file:
                 kept = [row for row in csv.DictReader(file) if row["Claim"] not in now]
         with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(self.rows[0]))
+            writer = csv.DictWriter(file, list(self.rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(sorted(kept + self.rows, key=_order))
 

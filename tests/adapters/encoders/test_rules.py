@@ -263,6 +263,7 @@ def test_features_over_layers_are_those_of_signals_and_windows(features: Any, de
     logits[2] += 1e4  # a shift of all classes says nothing
     states[3], logits[3] = states[3, :1], logits[3, :1]  # nothing changes
     states[4, -1] = 0.0
+    logits[4, -1, 0] = torch.nan
     found = trajectory_features(states, logits, window=4, features=features)
     log = logits.double().log_softmax(-1)
     best = log.amax(-1)
@@ -276,6 +277,9 @@ def test_features_over_layers_are_those_of_signals_and_windows(features: Any, de
     # Of a row in which nothing changes the memory and skewness of what rounding leaves mean nothing.
     means = [0, 1, 2, 4]
     torch.testing.assert_close(found[means], wanted[means], rtol=1e-6, atol=1e-9, equal_nan=True)
+    for row in means:  # one row alone is worked out in plain numbers
+        alone = trajectory_features(states[row, None], logits[row, None], window=4, features=features)
+        torch.testing.assert_close(alone[0], wanted[row], rtol=1e-6, atol=1e-9, equal_nan=True)
     if features == "raw":
         torch.testing.assert_close(found[3], wanted[3], rtol=1e-6, atol=1e-9)
 

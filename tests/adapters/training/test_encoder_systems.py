@@ -193,7 +193,7 @@ def test_phases_train_one_thing_each() -> None:
     made = replace(made, kept=FirstTokenStates(unit))
     before = {name: each.clone() for name, each in made.heads.state_dict().items()}
 
-    def moved(epochs: int, warm_up: int, period: int) -> set[str]:
+    def moved(epochs: int, warm_up: int, period: int | None) -> set[str]:
         made.heads.load_state_dict(before)
         fit = FitSettings(epochs=epochs, batch_size=120)
         if warm_up < epochs:
@@ -209,6 +209,7 @@ def test_phases_train_one_thing_each() -> None:
     assert moved(1, 0, 1) == {"gates"}
     assert moved(2, 0, 1) == {"gates", "classifiers"}
     assert moved(3, 0, 5) == {"gates"}
+    assert moved(3, 0, None) == {"gates", "classifiers"}  # a short training has its phases, too
     with pytest.raises(ArgumentError, match="gated"):
         fit_jei_dnn(task("linear"), FitSettings())
     with pytest.raises(ArgumentError, match="frozen"):
