@@ -22,6 +22,7 @@ from ews.errors import ArgumentError, ValueRangeError
 
 __all__ = ["HEAD_RATE", "HeadsTask", "fit_heads", "read_rates", "weighted_mean"]
 
+_LOOKED_AT, _AT_ONCE = 256, 32  # rows by whose states heads of an encoder that is trained begin; at once
 HEAD_RATE = 1e-3  # of heads that are drawn, on a frozen encoder or with one that is trained
 
 # Of what all heads say, shape (rows, layers, classes), their halting probabilities, labels and the step.
@@ -114,15 +115,18 @@ def fit_heads(
     """
     modules = task.modules()
     made = optimizer(_groups(task, head_rate))
+    # Heads learn from states of unit spread, or some directions would learn a thousand times as slowly as others; what
+    # that takes is part of their weights afterwards.
+    centre, spread = _usual(task.kept if task.kept is not None else _states_before(task), task.heads)
+
+    def of_unit_spread(states: FirstTokenStates) -> FirstTokenStates:
+        first, rest = states.states[:, :1], states.states[:, 1:]
+        moved = (rest - centre.to(rest)) / spread.to(rest)
+        return replace(states, states=torch.cat((first, moved), 1))
+
     data: list[Any]
-    centre, spread = (torch.zeros(()), torch.ones(()))
     if task.kept is not None:
-        # Heads learn from states of unit spread, or some directions would learn a thousand times as slowly as others;
-        # what that takes is part of their weights afterwards.
-        centre, spread = _usual(task.kept, task.heads)
-        kept = replace(
-            task.kept, states=torch.cat((task.kept.states[:, :1], (task.kept.states[:, 1:] - centre) / spread), 1)
-        )
+        kept = of_unit_spread(task.kept)
         own = [None] * len(task) if kept.own is None else list(kept.own)
         data = list(zip(kept.states, own, task.labels.tolist(), strict=True))
     else:
@@ -141,7 +145,7 @@ def fit_heads(
             states = FirstTokenStates(batch[0], batch[1])
         else:
             assert task.backbone is not None
-            states = states_with_gradient(task.backbone, batch[0])
+            states = of_unit_spread(states_with_gradient(task.backbone, batch[0]))
         return loss(*readings(task.heads, states), batch[-1], step)
 
     found = fit_modules(
@@ -154,9 +158,26 @@ def fit_heads(
         config={**dict(task.config or {}), **dict(config or {})},
         **fit.options(),
     )
-    if task.kept is not None:
-        task.heads.rescale(-centre / spread, 1.0 / spread)
+    task.heads.rescale(-centre / spread, 1.0 / spread)
     return found
+
+
+@torch.no_grad()
+def _states_before(task: HeadsTask) -> FirstTokenStates:
+    """Of some rows, as an encoder that is trained leaves them at first."""
+    assert task.backbone is not None  # a task without kept states has these
+    assert task.collate is not None
+    some = list(task.inputs or ())[:_LOOKED_AT]
+    model = task.backbone.model
+    trained = [each for each in model.modules() if each.training]
+    model.eval()
+    try:
+        batches = [task.collate(some[start : start + _AT_ONCE]) for start in range(0, len(some), _AT_ONCE)]
+        parts = [states_with_gradient(task.backbone, each).states for each in batches]
+    finally:
+        for each in trained:
+            each.training = True
+    return FirstTokenStates(torch.cat(parts).float().cpu())
 
 
 def _groups(task: HeadsTask, head_rate: float | None) -> list[dict[str, Any]]:

@@ -19,18 +19,6 @@ NAMES = {
     "qwen2.5-coder-0.5b": "Qwen2.5-Coder-0.5B-Instruct, 24 layers",
     "tinyllama-1.1b": "TinyLlama-1.1B, 22 layers",
 }
-# What keeps a model from having all rows, said where its table stands or would stand.
-LIMITS = {
-    "qwen2.5-coder-0.5b": (
-        "Sixteen texts, and few rows: one takes two to four minutes on a processor core that is shared. The "
-        "early-warning policy is set without the rules that copy states, which the smaller models have."
-    ),
-    "tinyllama-1.1b": (
-        "Not measured. Its recording alone, which everything else is fitted to and judged on, is some 20,000 tokens "
-        "through 1.1 billion weights, and each row as many again: hours on the two shared cores that there were "
-        "(``python -m benchmarks.llm.record tinyllama-1.1b``, then ``python -m benchmarks.llm.systems`` of it)."
-    ),
-}
 BEST = {
     "best other system": "other systems in agreement",
     "best other with the short head": "others that read through the same short-listed head",
@@ -84,16 +72,16 @@ def said_of(verdicts: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def section(name: str, folder: Path) -> str:
-    """One model's part; where it has no tables, why."""
-    title, limit = NAMES.get(name, name), LIMITS.get(name, "")
+    """One model's part; nothing where it has no tables."""
+    title = NAMES.get(name, name)
     if not (folder / f"llm_systems_{name}.csv").exists():
-        return "\n".join((title, '"' * len(title), "", limit, "")) if limit else ""
+        return ""
     verdicts = pd.read_csv(folder / f"llm_systems_verdicts_{name}.csv", dtype=str, keep_default_na=False)
     parts = [
         title,
         '"' * len(title),
         "",
-        " ".join(filter(None, (limit, *said_of(verdicts.to_dict("records"))))),
+        " ".join(said_of(verdicts.to_dict("records"))),
         "",
         f".. image:: ../generated/llm_systems_{name}.png",
         f"   :alt: Agreement and cost, depth by position, and realised against theoretical gain on {name}",

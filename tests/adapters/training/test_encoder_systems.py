@@ -17,6 +17,7 @@ from adapters.encoders.backbones import backbone_of
 from adapters.encoders.distributions import exit_distribution, gated_distribution
 from adapters.encoders.states import FirstTokenStates, readings, states_with_gradient
 from adapters.encoders.systems import SYSTEMS
+from adapters.training import encoder_heads
 from adapters.training.encoder_heads import HeadsTask
 from adapters.training.jei_dnn import (
     exit_weights,
@@ -229,7 +230,8 @@ def test_training_finds_what_is_there(kind: str, own: bool) -> None:
     made = task(kind, own=own)
     fit = FitSettings(epochs=60, batch_size=40, learning_rate=0.05 if kind == "gated" else 0.02, seed=3)
     history = FITS[kind](made, fit)
-    assert history.losses[-3:].mean() < history.losses[:3].mean()
+    if kind != "gated":  # whose phases have losses of different things
+        assert history.losses[-3:].mean() < history.losses[:3].mean()
     assert made.kept is not None
     with torch.no_grad():
         logits, _ = readings(made.heads, made.kept)
@@ -282,7 +284,12 @@ def tuning_task(kind: str) -> HeadsTask:
 
 
 @pytest.mark.parametrize("kind", ["linear", "ponder"])
-def test_heads_learn_at_a_rate_of_their_own_beside_an_encoder(kind: str) -> None:
+def test_heads_learn_at_a_rate_of_their_own_beside_an_encoder(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Of unit spread as they are, or the rate is hidden by what scaling does to the weights afterwards.
+    monkeypatch.setattr(
+        encoder_heads, "_usual", lambda kept, _heads: (0 * kept.states[0, 1:], 0 * kept.states[0, 1:] + 1)
+    )
+
     def moved(rate: float | None, heads_rate: float | None) -> tuple[float, float]:
         made = tuning_task(kind)
         before = {name: each.clone() for name, each in made.modules().state_dict().items()}
@@ -318,6 +325,19 @@ def test_heads_of_a_short_tuning_learn_more_at_a_rate_of_their_own() -> None:
 
     assert shallow(5e-5) > 0.95 * math.log(CLASSES)
     assert shallow(0.02) < 0.6 * math.log(CLASSES)
+
+
+def test_the_size_of_states_does_not_hold_heads_back() -> None:
+    """An encoder whose layers leave small states, as released ones do."""
+    made: Any = tuning_task("linear")
+    with torch.no_grad():
+        for layer in made.backbone.base.encoder.layer:
+            layer.output.LayerNorm.weight.mul_(0.1)
+    fit_pabee(made, FitSettings(epochs=20, batch_size=16, learning_rate=1e-9), head_rate=5e-3)
+    with torch.no_grad():
+        states = states_with_gradient(made.backbone, made.collate(list(made.inputs)))
+        lost = cross_entropies(readings(made.heads, states)[0], made.labels).mean(0)
+    assert lost.max() < 0.4 * math.log(CLASSES)
 
 
 @pytest.mark.parametrize("kind", ["linear", "ponder"])
