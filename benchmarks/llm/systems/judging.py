@@ -136,7 +136,7 @@ class Judge:
         bench, small = self.bench, getattr(policy, "small", None)
         deep, blocks = bench.family.depth > _MOST_LAYERS, small is not None or policy.unit == "ffn"
         options: dict[str, Any] = {"unit": "ffn" if blocks else "exit" if deep else "layer"}
-        texts, said = bench.judged, "all routes"
+        texts, said = bench.judged, f"all routes of {'blocks' if blocks else 'layers'}"
         if deep and not blocks:
             texts, said = texts[:_EXIT_TEXTS], "all exits"
         elif deep:
