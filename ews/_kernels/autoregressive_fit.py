@@ -7,6 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from ews._kernels.deviations import deviations
 from ews._kernels.jit import kernel
 
 __all__ = ["rolling_autoregression", "rolling_conditional_heteroskedasticity", "rolling_residual_memory"]
@@ -16,30 +17,6 @@ IntArray = npt.NDArray[np.int64]
 
 # A regressor of which the others leave less than this share of its squares is a combination of them.
 _SINGULAR = 1e-12
-
-
-@kernel
-def _deviations(x: FloatArray, start: int, state: FloatArray) -> bool:
-    """Fill `state` with the window of `x` that begins at `start`, less its mean.
-
-    False where the window has a sample that is not finite, or where nothing varies.
-    """
-    anchor = x[start]
-    total = 0.0
-    varies = False
-    for i in range(state.size):
-        value = x[start + i]
-        if not np.isfinite(value):
-            return False
-        if value != anchor:
-            varies = True
-        # Differences from a value inside the window: an offset of 1e8 costs no digits.
-        state[i] = value - anchor
-        total += state[i]
-    centre = total / state.size
-    for i in range(state.size):
-        state[i] -= centre
-    return varies
 
 
 @kernel
@@ -230,7 +207,7 @@ def rolling_conditional_heteroskedasticity(
     squares = np.empty(window)
     for row in range(rows):
         for t in range(window - 1, n):
-            if not _deviations(x[row], t - window + 1, state):
+            if not deviations(x[row], t - window + 1, state):
                 continue
             order = _fit(state, lowest, highest, products, sums, factor, trial, coefficients)
             if order < 0:
@@ -274,7 +251,7 @@ def rolling_autoregression(
     fitted = np.empty(highest + 1)
     for row in range(rows):
         for t in range(window - 1, n):
-            if not _deviations(x[row], t - window + 1, state):
+            if not deviations(x[row], t - window + 1, state):
                 continue
             order = _fit(state, lowest, highest, products, sums, factor, trial, fitted)
             if order < 0:
@@ -303,7 +280,7 @@ def rolling_residual_memory(x: FloatArray, window: int, out: FloatArray) -> None
     pairs = window - 1
     for row in range(rows):
         for t in range(window - 1, n):
-            if not _deviations(x[row], t - window + 1, state):
+            if not deviations(x[row], t - window + 1, state):
                 continue
             mean_early = -state[window - 1] / pairs  # the deviations sum to zero
             mean_late = -state[0] / pairs

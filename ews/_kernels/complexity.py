@@ -7,6 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from ews._kernels.deviations import deviations
 from ews._kernels.jit import kernel
 
 __all__ = [
@@ -19,30 +20,6 @@ __all__ = [
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-
-
-@kernel
-def _centred(x: FloatArray, start: int, state: FloatArray) -> bool:
-    """Fill `state` with the window of `x` that begins at `start`, less its mean.
-
-    False where the window has a sample that is not finite, or where nothing varies.
-    """
-    anchor = x[start]
-    total = 0.0
-    varies = False
-    for i in range(state.size):
-        value = x[start + i]
-        if not np.isfinite(value):
-            return False
-        if value != anchor:
-            varies = True
-        # Differences from a value inside the window: an offset of 1e8 costs no digits.
-        state[i] = value - anchor
-        total += state[i]
-    centre = total / state.size
-    for i in range(state.size):
-        state[i] -= centre
-    return varies
 
 
 @kernel
@@ -88,7 +65,7 @@ def rolling_fluctuation_exponent(
     state = np.empty(window)
     for row in range(rows):
         for t in range(window - 1, n):
-            if not _centred(x[row], t - window + 1, state):
+            if not deviations(x[row], t - window + 1, state):
                 continue
             whole = state[0] * state[0]
             for i in range(1, window):
@@ -160,7 +137,7 @@ def rolling_rescaled_range_exponent(
     state = np.empty(window)
     for row in range(rows):
         for t in range(window - 1, n):
-            if not _centred(x[row], t - window + 1, state):
+            if not deviations(x[row], t - window + 1, state):
                 continue
             slope = 0.0
             for scale in range(sizes.size):
@@ -209,7 +186,7 @@ def rolling_sample_entropy(x: FloatArray, window: int, dimension: int, tolerance
     highest = math.log(0.5 * templates * (templates - 1.0))
     for row in range(rows):
         for t in range(window - 1, n):
-            if not _centred(x[row], t - window + 1, state):
+            if not deviations(x[row], t - window + 1, state):
                 continue
             squares = 0.0
             for i in range(window):
