@@ -10,9 +10,8 @@ import subprocess
 import sys
 
 STEPS = (
-    ("record", "smollm2-135m"),
-    ("record", "stories15m", "tinyllama-1.1b", "--texts", "160", "--new-tokens", "48"),
-    ("record", "qwen2.5-coder-0.5b", "--texts", "160", "--new-tokens", "48"),
+    ("record", "smollm2-135m", "--texts", "400"),
+    ("record", "stories15m", "tinyllama-1.1b", "qwen2.5-coder-0.5b", "--texts", "240", "--new-tokens", "48"),
     ("auroc",),
     ("risk",),
     ("verify", "stories15m", "200"),
@@ -37,8 +36,15 @@ STEPS = (
         "--repeats",
         "3",
     ),
-    ("systems", "smollm2-135m", "stories15m", "qwen2.5-coder-0.5b", "tinyllama-1.1b"),
-    ("encoders", "minilm-l6", "mpnet-base"),
+    ("systems", "stories15m"),
+    ("systems", "smollm2-135m", "--texts", "48"),
+    ("systems", "qwen2.5-coder-0.5b", "tinyllama-1.1b", "--texts", "16"),
+    ("encoders", "minilm-l6", "--train", "2000", "--tuning", "1000", "--test", "1000"),
+    ("encoders", "mpnet-base", "--train", "1000", "--tuning", "600", "--test", "600"),
+    (
+        *("encoders", "minilm-l6", "--tuned", "--tasks", "trec", "sst2"),
+        *("--train", "2000", "--tuning", "1000", "--test", "1000"),
+    ),
 )
 
 
