@@ -17,7 +17,7 @@ from adapters.calibration.table import ExitTable
 from benchmarks.llm.systems import tables
 from benchmarks.llm.systems.account import BUDGETS, Account, Use, within
 from benchmarks.llm.systems.contenders import CONTROL, EWS, SYSTEMS, _decided_by_classifiers
-from benchmarks.llm.systems.pages import said_of
+from benchmarks.llm.systems.pages import left_out, said_of
 from benchmarks.llm.systems.statistics import (
     calibration_error,
     exact_match,
@@ -278,3 +278,13 @@ def test_every_system_has_a_row_and_what_was_not_measured_says_so() -> None:
     assert all(row["Agreement"] == "–" for row in found if row["Setting"].startswith("none fits"))
     control = next(row for row in found if row["System"] == CONTROL)
     assert control["EWS against it"].startswith("equal within the interval")
+
+
+def test_page_says_what_a_table_lacks() -> None:
+    def row(budget: str, system: str, setting: str = "not measured") -> dict[str, str]:
+        return {"Budget": budget, "System": system, "Setting": setting}
+
+    rows = [row("–", "full model", ""), row("0.9", "A"), row("0.9", "B", "none fits"), row("0.6", "A", "after 3")]
+    assert left_out(rows) == "Not measured, for want of time: A at 0.9."
+    assert left_out([*rows, row("0.6", "C"), row("0.9", "C")]).endswith("A at 0.9, C.")
+    assert left_out(rows[:1]) == ""

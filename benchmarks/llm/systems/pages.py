@@ -11,7 +11,7 @@ import pandas as pd
 from benchmarks.llm.systems.contenders import CONTROLS
 from benchmarks.llm.systems.tables import NOT_MEASURED
 
-__all__ = ["said_of", "section", "write_page"]
+__all__ = ["left_out", "said_of", "section", "write_page"]
 
 NAMES = {
     "stories15m": "stories15m, 6 layers",
@@ -71,17 +71,32 @@ def said_of(verdicts: Sequence[Mapping[str, Any]]) -> list[str]:
     return sentences
 
 
+def left_out(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A sentence on what a table lacks, from its rows; nothing where it lacks nothing."""
+    lacking: dict[str, list[str]] = {}
+    for row in rows:
+        if row["Setting"] == NOT_MEASURED:
+            lacking.setdefault(row["System"], []).append(row["Budget"])
+    budgets = {row["Budget"] for row in rows if row["Budget"] != "–"}
+    named = [
+        system if len(missing) == len(budgets) else f"{system} at {' and '.join(missing)}"
+        for system, missing in lacking.items()
+    ]
+    return f"Not measured, for want of time: {', '.join(named)}." if named else ""
+
+
 def section(name: str, folder: Path) -> str:
     """One model's part; nothing where it has no tables."""
     title = NAMES.get(name, name)
     if not (folder / f"llm_systems_{name}.csv").exists():
         return ""
     verdicts = pd.read_csv(folder / f"llm_systems_verdicts_{name}.csv", dtype=str, keep_default_na=False)
+    rows = pd.read_csv(folder / f"llm_systems_{name}.csv", dtype=str, keep_default_na=False)
     parts = [
         title,
         '"' * len(title),
         "",
-        " ".join(said_of(verdicts.to_dict("records"))),
+        " ".join(filter(None, (*said_of(verdicts.to_dict("records")), left_out(rows.to_dict("records"))))),
         "",
         f".. image:: ../generated/llm_systems_{name}.png",
         f"   :alt: Agreement and cost, depth by position, and realised against theoretical gain on {name}",
