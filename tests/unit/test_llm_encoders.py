@@ -97,7 +97,7 @@ def test_digest_counts_how_often_a_claim_held(tmp_path: Path) -> None:
     (tmp_path / "llm_encoders_claims.csv").write_text("\n".join((columns, *rows)) + "\n")
     numbers = "mean_depth,layers,theoretical_speed_up,speed_up_1,share_1,speed_up_32,share_32"
     (tmp_path / "llm_encoders.csv").write_text(
-        f"rule,system,{numbers}\nfixed,pabee,3,6,2,1.9,0.95,2,1\nfixed,pabee,2,6,3,,,,\n"
+        f"model,rule,system,{numbers}\nm,fixed,pabee,3,6,2,1.9,0.95,2,1\nm,fixed,pabee,2,6,3,,,,\n"
     )
     write_digests(tmp_path)
     said = [line.split(",") for line in (tmp_path / "llm_encoders_verdicts.csv").read_text().splitlines()[1:]]
@@ -105,4 +105,4 @@ def test_digest_counts_how_often_a_claim_held(tmp_path: Path) -> None:
     text = (tmp_path / "llm_encoders_verdicts.csv").read_text()
     assert '"accuracy, of CoLA MCC",3,1,1,"cola (m), rte (m)",sst2 (m)' in text
     assert "ece,0,0,1,,rte (m)" in text
-    assert (tmp_path / "llm_encoders_times.csv").read_text().splitlines()[1:] == ["fixed,pabee,3,6,2,1.9,0.95,2,1"]
+    assert (tmp_path / "llm_encoders_times.csv").read_text().splitlines()[1:] == ["m,fixed,pabee,3,6,2,1.9,0.95,2,1"]

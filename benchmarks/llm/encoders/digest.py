@@ -9,6 +9,7 @@ from typing import Any
 __all__ = ["write_digests"]
 
 _TIMES = {
+    "Model": "model",
     "Rule": "rule",
     "Heads": "system",
     "Mean depth": "mean_depth",
