@@ -343,7 +343,8 @@ def main() -> None:
         if "judge" in stages:
             judge(bench, kept, chosen.systems, chosen.budgets)
         if "regret" in stages:
-            regret(bench, kept, chosen.systems, chosen.budgets)
+            exact = Workbench(name, texts=chosen.texts, dtype="float32", duo=trained)  # or rounding is a part of it
+            regret(exact, kept, chosen.systems, chosen.budgets)
         if "tasks" in stages:
             score(bench, kept, chosen.systems, chosen.task_budgets)
         if "time" in stages:
