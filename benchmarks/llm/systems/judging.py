@@ -21,14 +21,14 @@ from benchmarks.llm.systems.account import Use
 from benchmarks.llm.systems.contenders import Choice, rule_use, small_blocks
 from benchmarks.llm.systems.shorthead import ShortHeadPolicy
 from benchmarks.llm.systems.statistics import calibration_error
-from benchmarks.llm.systems.workbench import Workbench
+from benchmarks.llm.systems.workbench import TOKENS, Workbench
 
 __all__ = ["Judge"]
 
 _BATCH = 8
 _MOST_LAYERS = 12  # up to which an oracle looks at every route
 _EXIT_TEXTS = 8  # of a deeper model, on which it looks at every exit
-_BLOCK_TEXTS, _DRAWN = 4, 8  # and at so many routes that are drawn for each number of feed-forward blocks
+_DRAWN_TEXTS, _DRAWN = 4, 8  # and at so many routes that are drawn for each number of feed-forward blocks or layers
 
 
 class Judge:
@@ -132,15 +132,16 @@ class Judge:
 
     def _oracle(self, policy: Policy) -> tuple[str, list[Continuation], Oracle]:
         """What is looked at, on which texts, and what came of it: of what a policy chooses among, where a model is
-        shallow; of a deeper one exits, or feed-forward blocks at random."""
+        shallow; of a deeper one exits, or where layers or feed-forward blocks are left out some of the many routes."""
         bench, small = self.bench, getattr(policy, "small", None)
         deep, blocks = bench.family.depth > _MOST_LAYERS, small is not None or policy.unit == "ffn"
-        options: dict[str, Any] = {"unit": "ffn" if blocks else "exit" if deep else "layer"}
-        texts, said = bench.judged, f"all routes of {'blocks' if blocks else 'layers'}"
-        if deep and not blocks:
-            texts, said = texts[:_EXIT_TEXTS], "all exits"
+        what = "blocks" if blocks else "layers"
+        options: dict[str, Any] = {"unit": "ffn" if blocks else "layer"}
+        texts, said = bench.judged, f"all routes of {what}"
+        if deep and not blocks and not _skips(policy, bench):
+            options, texts, said = {"unit": "exit"}, texts[:_EXIT_TEXTS], "all exits"
         elif deep:
-            texts, said = texts[:_BLOCK_TEXTS], f"{_DRAWN} routes a number of blocks, drawn"
+            texts, said = texts[:_DRAWN_TEXTS], f"{_DRAWN} routes a number of {what}, drawn"
             options |= {"search": "sample", "samples": _DRAWN}
         if small is not None:
             options |= {"small": small, "choices": ("big", "small")}
@@ -182,6 +183,15 @@ class _Counted:
             return found
 
         policy.check = counted  # type: ignore[method-assign]
+
+
+def _skips(policy: Policy, bench: Workbench) -> bool:
+    """Whether its plan leaves out layers that are not the last ones."""
+    policy.bind(bench.family)
+    policy.start(1, None)
+    found = any(policy.plan(step).skip_layers for step in (0, TOKENS - 2))
+    policy.unbind()
+    return found
 
 
 def _whole(seen: Replay) -> Replay:
