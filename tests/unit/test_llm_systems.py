@@ -1,4 +1,4 @@
-"""What the comparison of systems computes without a model: budgets, intervals, scores, and where a policy stands."""
+"""What the comparison of systems computes: budgets, intervals, scores, oracles, and where a policy stands."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ import csv
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
+from adapters import full_model_continuations
 from adapters.calibration.costs import Costs
 from adapters.calibration.rules import DepthRule
 from adapters.calibration.table import ExitTable
+from adapters.families import family_of
 from benchmarks.llm.systems import tables
 from benchmarks.llm.systems.account import BUDGETS, Account, Use, within
-from benchmarks.llm.systems.contenders import CONTROL, EWS, SYSTEMS, _decided_by_classifiers
+from benchmarks.llm.systems.contenders import CONTROL, EWS, SYSTEMS, Choice, _decided_by_classifiers
+from benchmarks.llm.systems.judging import Judge
 from benchmarks.llm.systems.pages import left_out, said_of
 from benchmarks.llm.systems.statistics import (
     calibration_error,
@@ -26,10 +32,10 @@ from benchmarks.llm.systems.statistics import (
     repetition,
     standing,
 )
+from benchmarks.llm.systems.workbench import TOKENS
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "generated"
 ACCOUNT = Account(Costs(head=5.0, prediction=1.0, classifier=0.5, ffn=0.7, completion=0.25), layers=10, projection=0.1)
-
 
 # ---- budgets ------------------------------------------------------------------------------------------------------
 
@@ -288,3 +294,43 @@ def test_page_says_what_a_table_lacks() -> None:
     assert left_out(rows) == "Not measured, for want of time: A at 0.9."
     assert left_out([*rows, row("0.6", "C"), row("0.9", "C")]).endswith("A at 0.9, C.")
     assert left_out(rows[:1]) == ""
+
+
+# ---- oracles --------------------------------------------------------------------------------------------------------
+
+
+def test_each_kind_of_policy_has_an_oracle_of_its_kind() -> None:
+    """A model of more layers than all routes of which can be looked at."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=13, num_attention_heads=2,
+        eos_token_id=None, pad_token_id=0,
+    )  # fmt: skip
+    model = LlamaForCausalLM(config).eval()
+    texts = full_model_continuations(model, [[1, 2, 3], [4, 5], [6, 7, 8], [9, 10], [11, 12]], max_new_tokens=8)
+    bench: Any = SimpleNamespace(model=model, family=family_of(model), judged=texts)
+    judge = Judge(bench)
+    found = {
+        name: judge.regret(Choice("", name, options))
+        for name, options in {
+            "never": {},
+            "fixed": {"depth": 5},
+            "skip_decode": {"length": TOKENS - 1, "max_exit": 9, "min_exit": 4},
+            "random_ffn": {"rate": 0.5},
+        }.items()
+    }
+    assert {name: each["oracle"].split(";")[0] for name, each in found.items()} == {
+        "never": "all exits",
+        "fixed": "all exits",
+        "skip_decode": "8 routes a number of layers, drawn",
+        "random_ffn": "8 routes a number of blocks, drawn",
+    }
+    for name in ("never", "fixed"):  # what they do is among what the oracle looks at
+        mean, low, high = found[name]["regret"]
+        assert 0 <= low <= mean <= high
+    config.num_hidden_layers = 4
+    shallow = LlamaForCausalLM(config).eval()
+    bench = SimpleNamespace(model=shallow, family=family_of(shallow), judged=texts)
+    judge = Judge(bench)
+    assert judge.regret(Choice("", "never"))["oracle"] == "all routes of layers; 5 texts"
+    assert judge.regret(Choice("", "random_ffn", {"rate": 0.5}))["oracle"] == "all routes of blocks; 5 texts"
