@@ -30,9 +30,8 @@ from benchmarks.llm.models import model_folder
 __all__ = ["Case", "Fitted", "fitted_of"]
 
 LENGTH = 96  # tokens of a text
-STEPS = (
-    3000  # that heads on a frozen encoder are trained for: a few thousand texts in the usual epochs would be too few
-)
+# Of heads on a frozen encoder: a few thousand texts in the usual epochs would be too few.
+STEPS = 3000
 TRADE_OFFS = (0.03, 0.1, 0.3, 1.0)  # of JEI-DNN, which trains gates and heads anew for each
 _WARM_UP = 1 / 3  # of JEI-DNN's epochs, as 5 of 15
 TUNED = FitSettings(epochs=3, batch_size=32, learning_rate=5e-5)  # of whatever is trained together with its encoder
