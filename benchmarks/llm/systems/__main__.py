@@ -88,7 +88,9 @@ def judge(bench: Workbench, kept: Kept, systems: Sequence[str], budgets: Sequenc
                     return {"reason": choice}
                 said = json.dumps(choice.to_dict(), sort_keys=True)
                 if said not in known:  # the same setting may serve two budgets
-                    known[said] = judge_.judged(choice)
+                    with torch.no_grad():
+                        fitting = judge_.agreement_in_fitting(choice)
+                    known[said] = {**judge_.judged(choice), _IN_FITTING: fitting}
                 return known[said]
 
             started = time.perf_counter()
@@ -101,10 +103,6 @@ def judge(bench: Workbench, kept: Kept, systems: Sequence[str], budgets: Sequenc
             if "reason" in found:
                 print(f"{bench.name} {budget:g} {system}: {found['reason']}", flush=True)
                 continue
-            if _IN_FITTING not in found:
-                with torch.no_grad():
-                    found[_IN_FITTING] = judge_.agreement_in_fitting(Choice(**found["choice"]))
-                kept.put(f"judge {system} {budget:g}", found)
             agreement = 1 - sum(found["differ"]) / sum(found["sizes"])
             print(
                 f"{bench.name} {budget:g} {system} ({found['choice']['setting']}): agreement {agreement:.3f}, "
