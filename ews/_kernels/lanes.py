@@ -1,12 +1,13 @@
-"""Eight numbers at a time: a type for kernels that do the same to eight independent stretches of samples.
+"""Several numbers at a time: a type for kernels that do the same to as many independent stretches of samples.
 
 A running sum is a chain in which each step waits for the one before, and no compiler breaks it up, because that would
-change the rounding. Eight chains side by side, one in each lane of a vector register, need no breaking up: each lane
-adds in the order in which it would alone. What that takes is samples that lie across, one step of all lanes after
-another: :func:`to_lanes` and :func:`from_lanes` turn blocks of eight by eight in registers.
+change the rounding. Chains side by side, one in each lane of a vector register, need no breaking up: each lane adds in
+the order in which it would alone. What that takes is samples that lie across, one step of all lanes after another:
+:func:`to_lanes` and :func:`from_lanes` turn square blocks in registers.
 
-In compiled kernels a variable of this type is LLVM's vector of eight doubles, which becomes one register of AVX-512,
-two of AVX, four of others; in plain Python it is an array of eight, and each function below its own plain twin.
+There are as many lanes as a register has: eight with AVX-512, else four (two registers each would be more than there
+are, and most of the time would go into putting them away). In compiled kernels a variable of this type is LLVM's vector
+of so many doubles; in plain Python it is an array, and each function below its own plain twin.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from ews._kernels.arithmetic import inverse_root_of, multiply_add
 
 __all__ = [
     "LANES",
+    "LINE",
     "clipped",
     "expect",
     "from_lanes",
@@ -45,7 +47,16 @@ __all__ = [
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-LANES = 8
+
+def _has_wide_registers() -> bool:
+    """Whether the processor that is compiled for has AVX-512, and with it an instruction for a first guess of roots."""
+    if config.CPU_FEATURES is not None:
+        return "+avx512f" in config.CPU_FEATURES
+    return bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
+
+
+LINE = 8  # numbers in a line of cache
+LANES = 8 if _has_wide_registers() else 4
 # Where a window's sum of squares lies outside these bounds, fourth powers may have overflowed or vanished.
 SMALL, LARGE = 1e-120, 1e120
 
@@ -59,12 +70,12 @@ def splat(value: float) -> FloatArray:
 
 
 def load(array: FloatArray, place: int) -> FloatArray:
-    """The eight numbers from array[place] on."""
+    """The numbers from array[place] on."""
     return array[place : place + LANES].copy()
 
 
 def store(array: FloatArray, place: int, values: FloatArray) -> None:
-    """Write eight numbers to array[place] and after."""
+    """Write the numbers to array[place] and after."""
     array[place : place + LANES] = values
 
 
@@ -74,18 +85,18 @@ def gather(array: FloatArray, places: IntArray, offset: int) -> FloatArray:
 
 
 def to_lanes(source: FloatArray, places: IntArray, offset: int, count: int, target: FloatArray) -> None:
-    """Lay `count` samples from each place side by side: target[8 j + lane] = source[places[lane] + offset + j].
+    """Lay `count` samples from each place side by side: target[j LANES + lane] = source[places[lane] + offset + j].
 
-    Whole blocks of eight are read and written: up to seven samples more.
+    Square blocks are read and written: up to LANES − 1 samples more.
     """
     for j in range((count + LANES - 1) // LANES * LANES):
         target[LANES * j : LANES * (j + 1)] = source[places + (offset + j)]
 
 
 def from_lanes(source: FloatArray, at: int, step: int, target: FloatArray, places: IntArray, offset: int) -> None:
-    """The way back, for eight steps: target[places[lane] + offset + j] = source[at + j step + lane], lane by lane."""
+    """The way back, for a line: target[places[lane] + offset + j] = source[at + j step + lane], lane by lane."""
     for lane in range(LANES):
-        for j in range(LANES):
+        for j in range(LINE):
             target[places[lane] + offset + j] = source[at + j * step + lane]
 
 
@@ -123,6 +134,7 @@ def inverse_roots(values: FloatArray) -> FloatArray:
 # ---- the same in vector code -----------------------------------------------------------------------------------------
 
 _DOUBLE, _WORD, _INDEX = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
+_POWER = LANES.bit_length() - 1
 _VECTOR, _WORDS = ir.VectorType(_DOUBLE, LANES), ir.VectorType(_WORD, LANES)
 
 
@@ -160,7 +172,7 @@ def _splat(builder: Any, value: Any) -> Any:
 
 def _fused(builder: Any, a: Any, b: Any, c: Any) -> Any:
     kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.fmuladd.v8f64"), [a, b, c])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f64"), [a, b, c])
 
 
 def _pointer(context: Any, builder: Any, kind: Any, array: Any) -> Any:
@@ -176,11 +188,15 @@ def _places(builder: Any, pointer: Any, offset: Any) -> list[Any]:
 
 
 def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
-    """Eight rows of eight as eight columns: 24 shuffles, each one instruction."""
+    """A square of rows as columns: as many rounds of shuffles as 2 goes into the lanes, each one instruction."""
 
     def mixed(one: int, other: int, places: list[int]) -> Any:
         return _shuffle(builder, rows[one], rows[other], places)
 
+    if LANES == 4:
+        pairs = [mixed(k // 2 * 2, k // 2 * 2 + 1, [1, 5, 3, 7] if k % 2 else [0, 4, 2, 6]) for k in range(4)]
+        halves = ([0, 1, 4, 5], [2, 3, 6, 7])
+        return [_shuffle(builder, pairs[k % 2], pairs[k % 2 + 2], halves[k // 2]) for k in range(4)]
     low, high = [0, 8, 2, 10, 4, 12, 6, 14], [1, 9, 3, 11, 5, 13, 7, 15]
     rows = [mixed(k // 2 * 2, k // 2 * 2 + 1, high if k % 2 else low) for k in range(LANES)]
     low, high = [0, 1, 4, 5, 8, 9, 12, 13], [2, 3, 6, 7, 10, 11, 14, 15]
@@ -275,12 +291,12 @@ def _lower_gather(context: Any, builder: Any, signature: Any, arguments: Any) ->
 def _lower_to_lanes(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     source, places, target = (_pointer(context, builder, signature.args[k], arguments[k]) for k in (0, 1, 4))
     starts = _places(builder, places, arguments[2])
-    blocks = builder.ashr(builder.add(arguments[3], _number(LANES - 1)), _number(3))
+    blocks = builder.ashr(builder.add(arguments[3], _number(LANES - 1)), _number(_POWER))
     with cgutils.for_range(builder, blocks) as loop:
-        first = builder.shl(loop.index, _number(3))
+        first = builder.shl(loop.index, _number(_POWER))
         rows = [builder.load(_at(builder, source, builder.add(start, first)), align=8) for start in starts]
         for j, column in enumerate(_transposed(builder, rows)):
-            place = builder.shl(builder.add(first, _number(j)), _number(3))
+            place = builder.shl(builder.add(first, _number(j)), _number(_POWER))
             builder.store(column, _at(builder, target, place), align=8)
     return context.get_dummy_value()
 
@@ -289,15 +305,19 @@ def _lower_from_lanes(past_cache: bool) -> Lower:
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         source, target, places = (_pointer(context, builder, signature.args[k], arguments[k]) for k in (0, 3, 4))
         at, step, offset = arguments[1], arguments[2], arguments[5]
-        rows = []
-        for j in range(LANES):
-            place = builder.add(at, builder.mul(step, _number(j)))
-            rows.append(builder.load(_at(builder, source, place), align=8))
-        columns = _transposed(builder, rows)
-        for place, column in zip(_places(builder, places, offset), columns, strict=True):
-            written = builder.store(column, _at(builder, target, place), align=64 if past_cache else 8)
-            if past_cache:
-                written.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(_INDEX, 1)]))
+        parts = []
+        for first in range(0, LINE, LANES):
+            rows = []
+            for j in range(first, first + LANES):
+                place = builder.add(at, builder.mul(step, _number(j)))
+                rows.append(builder.load(_at(builder, source, place), align=8))
+            parts.append(_transposed(builder, rows))
+        for place, columns in zip(_places(builder, places, offset), zip(*parts, strict=True), strict=True):
+            for k, column in enumerate(columns):
+                to = _at(builder, target, builder.add(place, _number(k * LANES)))
+                written = builder.store(column, to, align=8 * LANES if past_cache else 8)
+                if past_cache:
+                    written.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(_INDEX, 1)]))
         return context.get_dummy_value()
 
     return lower
@@ -345,17 +365,10 @@ def _lower_clipped(context: Any, builder: Any, signature: Any, arguments: Any) -
     return value
 
 
-def _has_guess() -> bool:
-    """Whether the processor that is compiled for has an instruction for a first guess."""
-    if config.CPU_FEATURES is not None:
-        return "+avx512f" in config.CPU_FEATURES
-    return bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
-
-
 @_compile(inverse_roots, _LANES, _LANES)
 def _lower_inverse_roots(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     (a,) = arguments
-    if not _has_guess():
+    if not _has_wide_registers():
         return inverse_root_of(builder, a, _VECTOR, _WORDS, _all, lambda x, y, z: _fused(builder, x, y, z))
     kind = ir.FunctionType(_VECTOR, [_VECTOR, _VECTOR, ir.IntType(8)])
     guess = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.rsqrt14.pd.512")

@@ -2,7 +2,7 @@
 
 The passes are in ``tiles.py``. What they leave to others is here: windows of extreme scale or without any variation,
 which go by the two-pass definition; rows with a NaN or an infinity, which are worked on with a neighbour in its place,
-their windows blanked; rows of fewer outputs than lanes; windows too short for a tile.
+their windows blanked; rows of fewer outputs than a line of cache; windows too short for a tile.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._kernels.jit import kernel
-from ews._kernels.lanes import LANES
+from ews._kernels.lanes import LINE
 from ews._kernels.tiles import BLOCK, SHORTEST, place_tiles, tile_begin, tiled_moments, tiled_pairs
 from ews._kernels.two_pass import correlation, moments
 
@@ -145,7 +145,7 @@ def _fill(
     behind = 0 if lag == 1 or single.size else lag  # a longer lag has passes of its own, over windows of pairs
     tile, count = place_tiles(n - behind, window - behind)
     unsafe = np.empty((rows * count * -(-tile // BLOCK), 2), dtype=np.int64)
-    past_cache = out.ctypes.data // 8 % LANES if rows * n * codes.size >= _LONG else -1
+    past_cache = out.ctypes.data // 8 % LINE if rows * n * codes.size >= _LONG else -1
     to = (starts, where, width, past_cache, unsafe, out)
     if behind:
         found = tiled_pairs(x.reshape(-1), rows, n, n, window - lag, lag, tile, count, *to)
@@ -187,12 +187,12 @@ def _at_once(
     flat = np.lib.stride_tricks.as_strided(out, ((out.shape[0] - 1) * stride + rows * n,), (8,))
     starts = places * stride
     outputs = n - window + 1
-    if outputs < LANES:  # a tile reaches beyond the end of the row
-        copy = np.empty((where.size, window - 1 + LANES))
+    if outputs < LINE:  # a tile reaches beyond the end of the row
+        copy = np.empty((where.size, window - 1 + LINE))
         _finite_copy(x, where, copy)
-        beside = np.empty((places.size, where.size, LANES))
-        offsets = np.arange(places.size) * (where.size * LANES) - (window - 1)
-        _fill(copy, window, lag, codes, offsets, where - first_row, LANES, beside.reshape(-1), finite=True)
+        beside = np.empty((places.size, where.size, LINE))
+        offsets = np.arange(places.size) * (where.size * LINE) - (window - 1)
+        _fill(copy, window, lag, codes, offsets, where - first_row, LINE, beside.reshape(-1), finite=True)
         out[places, first_row:last_row, window - 1 :] = beside[:, :, :outputs]
         bad = where
     else:
@@ -210,9 +210,9 @@ def _at_once(
 
 def statistics_array(count: int, rows: int, n: int) -> FloatArray:
     """Memory for so many statistics of each row and time, in which each statistic begins with a line of cache."""
-    each = -(-rows * n // LANES) * LANES
-    memory = np.empty(count * each + LANES)
-    memory = memory[-(memory.ctypes.data // 8) % LANES :][: count * each]
+    each = -(-rows * n // LINE) * LINE
+    memory = np.empty(count * each + LINE)
+    memory = memory[-(memory.ctypes.data // 8) % LINE :][: count * each]
     return memory.reshape(count, each)[:, : rows * n].reshape(count, rows, n)
 
 

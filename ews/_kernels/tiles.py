@@ -1,4 +1,4 @@
-"""The passes behind rolling moments: eight tiles of windows at once, one in each lane of a vector register.
+"""The passes behind rolling moments: several tiles of windows at once, one in each lane of a vector register.
 
 Neighbouring outputs share a tile, and all windows of a tile a middle part. Its mean is the tile's anchor, and powers of
 (x − anchor) are summed from the middle outwards: leftwards for what a window has before the middle, rightwards for what
@@ -23,6 +23,7 @@ from ews._kernels.arithmetic import multiply_add
 from ews._kernels.jit import kernel
 from ews._kernels.lanes import (
     LANES,
+    LINE,
     clipped,
     expect,
     from_lanes,
@@ -43,7 +44,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 BLOCK = 64  # outputs of each tile whose sums lie in the first-level cache at once
-SHORTEST = 10  # samples in a window: shorter ones have no tile of eight and a middle
+SHORTEST = 10  # samples in a window: shorter ones have no tile of a line and a middle
 
 # Rows of the work array for one step of all lanes: statistics 0 to 4 take the places of the sums they are made from.
 _FIRST, _SECOND, _THIRD, _FOURTH, _PRODUCT, _SPREAD, _STEP = (LANES * k for k in range(7))
@@ -54,13 +55,13 @@ def place_tiles(n: int, window: int) -> tuple[int, int]:
 
     Of (n, window) alone, so that a row comes out the same, bit for bit, whatever other rows it is with.
     """
-    outputs, around = n - window + 1, n - (window - 1) // LANES * LANES
-    longest = max(LANES, 3 * (window - 1) // 4 // LANES * LANES)
+    outputs, around = n - window + 1, n - (window - 1) // LINE * LINE
+    longest = max(LINE, 3 * (window - 1) // 4 // LINE * LINE)
     count = -(-around // longest)
-    if around > 4096 and count < 64:  # a single row fills all lanes
-        count = -(-count // LANES) * LANES
-    tile = -(-around // (count * LANES)) * LANES
-    tile = min(tile, outputs // LANES * LANES)
+    if around > 4096 and count < 64:  # a single row fills all lanes, however many
+        count = -(-count // 8) * 8
+    tile = -(-around // (count * LINE)) * LINE
+    tile = min(tile, outputs // LINE * LINE)
     return tile, -(-around // tile)
 
 
@@ -72,14 +73,14 @@ def tile_begin(place: int, n: int, window: int, tile: int) -> int:
     """
     if place == 0:
         return window - 1
-    return min((window - 1) // LANES * LANES + place * tile, n - tile)
+    return min((window - 1) // LINE * LINE + place * tile, n - tile)
 
 
 @kernel
 def _work_array(size: int) -> FloatArray:
     """Memory from a whole line of cache on: vector registers are loaded fastest from there."""
-    memory = np.empty(size + 8)
-    return memory[-(memory.ctypes.data // 8) % 8 :]
+    memory = np.empty(size + LINE)
+    return memory[-(memory.ctypes.data // 8) % LINE :]
 
 
 @kernel
@@ -97,7 +98,7 @@ def _place(
     to: IntArray,
     taken: IntArray,
 ) -> int:
-    """Where the windows of eight tiles begin, and where their outputs go; the last tile stands in for those beyond.
+    """Where the windows of as many tiles as there are lanes begin, and where their outputs go; the last tile stands in for those beyond.
 
     Of the outputs of a tile the first `taken` are those of the one before it, whichever of them is worked on first: the
     most of these are returned.
@@ -139,7 +140,7 @@ def _write(
     shared: int,
 ) -> None:
     """Statistics of a block of each tile to where they belong, past the cache where asked for and where lines allow."""
-    own = min(max(shared - done + LANES - 1, 0) // LANES * LANES, count)  # from here on all belong to their tiles
+    own = min(max(shared - done + LINE - 1, 0) // LINE * LINE, count)  # from here on all belong to their tiles
     for k in range(slots.size):
         for lane in range(LANES):
             for j in range(max(taken[lane] - done, 0), own):
@@ -147,11 +148,11 @@ def _write(
         behind = 0
         for lane in range(LANES):
             behind |= past_cache + starts[k] + to[lane] + done
-        if past_cache >= 0 and behind % LANES == 0:
-            for j in range(own, count, LANES):
+        if past_cache >= 0 and behind % LINE == 0:
+            for j in range(own, count, LINE):
                 stream_lanes(sums, j * _STEP + slots[k] * LANES, _STEP, out, to, starts[k] + done + j)
         else:
-            for j in range(own, count, LANES):
+            for j in range(own, count, LINE):
                 from_lanes(sums, j * _STEP + slots[k] * LANES, _STEP, out, to, starts[k] + done + j)
 
 
