@@ -30,6 +30,7 @@ from ews._kernels.arithmetic import inverse_root_of, multiply_add
 __all__ = [
     "LANES",
     "LINE",
+    "backwards",
     "clipped",
     "expect",
     "from_lanes",
@@ -39,6 +40,7 @@ __all__ = [
     "safe",
     "settle",
     "splat",
+    "spread",
     "store",
     "stream_lanes",
     "to_lanes",
@@ -77,6 +79,16 @@ def load(array: FloatArray, place: int) -> FloatArray:
 def store(array: FloatArray, place: int, values: FloatArray) -> None:
     """Write the numbers to array[place] and after."""
     array[place : place + LANES] = values
+
+
+def spread(array: FloatArray, place: int) -> FloatArray:
+    """array[place] in all lanes."""
+    return np.full(LANES, array[place])
+
+
+def backwards(values: FloatArray) -> FloatArray:
+    """The last lane first."""
+    return values[::-1].copy()
 
 
 def gather(array: FloatArray, places: IntArray, offset: int) -> FloatArray:
@@ -275,6 +287,17 @@ def _lower_store(context: Any, builder: Any, signature: Any, arguments: Any) -> 
     pointer = _pointer(context, builder, signature.args[0], arguments[0])
     builder.store(arguments[2], _at(builder, pointer, arguments[1]), align=8)
     return context.get_dummy_value()
+
+
+@_compile(spread, _LANES, _FLOATS, types.intp)
+def _lower_spread(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    pointer = _pointer(context, builder, signature.args[0], arguments[0])
+    return _splat(builder, builder.load(builder.gep(pointer, [arguments[1]])))
+
+
+@_compile(backwards, _LANES, _LANES)
+def _lower_backwards(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    return _shuffle(builder, arguments[0], arguments[0], list(range(LANES))[::-1])
 
 
 @_compile(gather, _LANES, _FLOATS, _INTS, types.intp)

@@ -1,19 +1,25 @@
-"""Convolution of many rows with one set of weights.
+"""Convolution of many rows with one set of weights, or with one for each sample.
 
-The loop over taps is outside and the loop over samples inside, so that it runs in vector registers without any change
-to the order in which a sample's terms are added.
+Samples side by side fill vector registers, without any change to the order in which a sample's terms are added.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from ews._kernels.arithmetic import multiply_add
 from ews._kernels.jit import kernel
+from ews._kernels.lanes import LANES, backwards, load, splat, spread, store
 
 __all__ = [
+    "ROWS",
     "TILE",
+    "fill_halves",
+    "fill_tiles",
     "smooth_fits",
     "smooth_mirrored",
     "smooth_reflect",
@@ -27,8 +33,9 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _BLOCK = 512  # samples of one sweep: 4 KiB of sums, which stay in the first-level cache
-TILE = 64  # neighbouring samples whose weights lie side by side
-_TOGETHER = 16  # rows for which the weights of a tile are read once
+TILE = 2 * LANES  # neighbouring samples whose weights lie side by side
+ROWS = 6  # what is summed at once: two registers of sums each, two of weights and one of a sample are 15 of 16
+_TOGETHER = 33_000  # numbers for which the weights of a tile are read once: they stay in the second-level cache
 
 
 @kernel
@@ -162,27 +169,205 @@ def smooth_fits(x: FloatArray, weights: FloatArray, left: int, counts: FloatArra
 
 
 @kernel
-def _products(rows: FloatArray, r: int, first: int, taps: int, table: FloatArray, sums: FloatArray) -> None:
-    """Sums of four rows from `r` on, over `taps` samples from `first` on, by the weights of a tile; four at a time."""
-    sums[:] = 0.0
-    a, b = rows[r, first : first + taps], rows[r + 1, first : first + taps]
-    c, d = rows[r + 2, first : first + taps], rows[r + 3, first : first + taps]
-    for j in range(0, taps, 4):
-        w = table[j * TILE : (j + 4) * TILE]
-        a0, a1, a2, a3 = a[j], a[j + 1], a[j + 2], a[j + 3]
-        b0, b1, b2, b3 = b[j], b[j + 1], b[j + 2], b[j + 3]
-        c0, c1, c2, c3 = c[j], c[j + 1], c[j + 2], c[j + 3]
-        d0, d1, d2, d3 = d[j], d[j + 1], d[j + 2], d[j + 3]
-        for i in range(TILE):
-            w0, w1, w2, w3 = w[i], w[i + TILE], w[i + 2 * TILE], w[i + 3 * TILE]
-            low = multiply_add(w1, a1, multiply_add(w0, a0, sums[i]))
-            sums[i] = multiply_add(w3, a3, multiply_add(w2, a2, low))
-            low = multiply_add(w1, b1, multiply_add(w0, b0, sums[i + TILE]))
-            sums[i + TILE] = multiply_add(w3, b3, multiply_add(w2, b2, low))
-            low = multiply_add(w1, c1, multiply_add(w0, c0, sums[i + 2 * TILE]))
-            sums[i + 2 * TILE] = multiply_add(w3, c3, multiply_add(w2, c2, low))
-            low = multiply_add(w1, d1, multiply_add(w0, d0, sums[i + 3 * TILE]))
-            sums[i + 3 * TILE] = multiply_add(w3, d3, multiply_add(w2, d2, low))
+def _fill(weights: FloatArray, left: int, counts: FloatArray, t: int, near: int, step: int, column: FloatArray) -> None:
+    """Weights in the fit at t of the samples near, near + step, …, each TILE numbers from the one before."""
+    taps, width = (column.size + TILE - 1) // TILE, weights.shape[1]
+    shift = near - t + left  # the place of the weight of the first sample, and step from there
+    low, high = (max(0, -shift), width - shift) if step > 0 else (max(0, shift - width + 1), shift + 1)
+    low, high = min(low, taps), min(high, taps)
+    for power in range(weights.shape[0]):
+        count, one = counts[power, t], weights[power]
+        for j in range(low, high):
+            column[j * TILE] += count * one[shift + step * j]
+
+
+@kernel
+def fill_tiles(
+    weights: FloatArray,
+    left: int,
+    counts: FloatArray,
+    observed: npt.NDArray[np.bool_],
+    tiles: IntArray,
+    table: FloatArray,
+) -> None:
+    """Write the table of weights that :func:`smooth_tiles` takes.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (degree + 1, taps)
+        Weights of the samples t − left …, times each power of their distance from t.
+    left : int
+        How many weights lie before t.
+    counts : ndarray of shape (degree + 1, n)
+        What sums by these weights count for in the fit at t.
+    observed, tiles
+        As :func:`smooth_tiles` takes them.
+    table : ndarray
+        Zeros, written.
+    """
+    for k in range(tiles.shape[0]):
+        at, first, taps, place = tiles[k, 0], tiles[k, 1], tiles[k, 2], tiles[k, 3]
+        block = table[at : at + taps * TILE]
+        for i in range(min(TILE, observed.size - place)):
+            t = place + i
+            _fill(weights, left, counts, t, first, 1, block[i:])
+            none = 0.0 if math.isfinite(counts[0, t]) else math.nan  # nothing in reach
+            for j in range(taps):
+                block[j * TILE + i] = block[j * TILE + i] if observed[first + j] else none
+
+
+@kernel
+def fill_halves(
+    weights: FloatArray, left: int, counts: FloatArray, even: IntArray, odd: IntArray, table: FloatArray
+) -> None:
+    """Write the table of weights that :func:`smooth_mirrored` takes.
+
+    Parameters
+    ----------
+    weights, left, counts
+        As :func:`fill_tiles` takes them.
+    even, odd
+        As :func:`smooth_mirrored` takes them.
+    table : ndarray
+        Zeros, written.
+    """
+    n = counts.shape[1]
+    for k in range(even.shape[0]):
+        first, numbers, place = even[k, 1], even[k, 2] * TILE, even[k, 3]
+        near, far = table[even[k, 0] : even[k, 0] + numbers], table[odd[k, 0] : odd[k, 0] + numbers]
+        across = odd[k, 0] != even[k, 0]
+        for i in range(min(TILE, (n + 1) // 2 - place)):
+            _fill(weights, left, counts, place + i, first, 1, near[i:])
+            if across:  # the middle sample is its own mirror image
+                _fill(weights, left, counts, place + i, n - 1 - first, -1, far[i:])
+        for j in range(numbers):
+            one, other = near[j], far[j] if across else 0.0
+            far[j] = 0.5 * (one - other)
+            near[j] = 0.5 * (one + other)
+
+
+# In the loops below arrays are handed on whole, with places in them: a slice is counted as a reference, and costs as
+# much as a few dozen products.
+
+
+@kernel
+def _sums_of_one(x: FloatArray, begin: int, taps: int, table: FloatArray, at: int, sums: FloatArray) -> None:
+    """Sums of `taps` samples of a row, from x[begin] on, by the weights of a tile."""
+    low, high = splat(0.0), splat(0.0)
+    for j in range(taps):
+        place, value = at + j * TILE, spread(x, begin + j)
+        low = multiply_add(load(table, place), value, low)
+        high = multiply_add(load(table, place + LANES), value, high)
+    store(sums, 0, low)
+    store(sums, LANES, high)
+
+
+def _sums_of_six(step: int, gap: int) -> Callable[..., None]:
+    """The same of six rows, `gap` numbers apart, whose samples are `step` apart."""
+
+    @kernel
+    def sums_of_six(x: FloatArray, begin: int, taps: int, table: FloatArray, at: int, sums: FloatArray) -> None:
+        a, b, c, d, e, f = splat(0.0), splat(0.0), splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+        u, v, w, p, q, r = splat(0.0), splat(0.0), splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+        for j in range(taps):
+            low, high, k = load(table, at + j * TILE), load(table, at + j * TILE + LANES), begin + j * step
+            one, two, three = spread(x, k), spread(x, k + gap), spread(x, k + 2 * gap)
+            a, u = multiply_add(low, one, a), multiply_add(high, one, u)
+            b, v = multiply_add(low, two, b), multiply_add(high, two, v)
+            c, w = multiply_add(low, three, c), multiply_add(high, three, w)
+            one, two, three = spread(x, k + 3 * gap), spread(x, k + 4 * gap), spread(x, k + 5 * gap)
+            d, p = multiply_add(low, one, d), multiply_add(high, one, p)
+            e, q = multiply_add(low, two, e), multiply_add(high, two, q)
+            f, r = multiply_add(low, three, f), multiply_add(high, three, r)
+        store(sums, 0, a)
+        store(sums, LANES, u)
+        store(sums, TILE, b)
+        store(sums, TILE + LANES, v)
+        store(sums, 2 * TILE, c)
+        store(sums, 2 * TILE + LANES, w)
+        store(sums, 3 * TILE, d)
+        store(sums, 3 * TILE + LANES, p)
+        store(sums, 4 * TILE, e)
+        store(sums, 4 * TILE + LANES, q)
+        store(sums, 5 * TILE, f)
+        store(sums, 5 * TILE + LANES, r)
+
+    return sums_of_six
+
+
+_sums_of_rows, _sums_of_places = _sums_of_six(ROWS, 1), _sums_of_six(1, TILE)
+
+
+@kernel
+def _sums_of_run(x: FloatArray, begin: int, taps: int, table: FloatArray, at: int, run: int, sums: FloatArray) -> None:
+    """Sums of a row alone in a run of tiles that weigh alike, in the same order as beside others."""
+    if run > 1:
+        _sums_of_places(x, begin, taps, table, at, sums)
+    else:
+        _sums_of_one(x, begin, taps, table, at, sums)
+
+
+@kernel
+def _take(
+    sums: FloatArray, many: int, x: FloatArray, origin: int, i: int, down: int, place: int, along: int, out: FloatArray
+) -> None:
+    """Write the tiles that were summed at once, each so many rows and samples from the one before."""
+    n = x.shape[1]
+    for q in range(many):
+        row, t = i + q * down, place + q * along
+        base, to = x[row, origin], row * n + t
+        if t + TILE <= n:
+            store(out, to, base + load(sums, q * TILE))
+            store(out, to + LANES, base + load(sums, q * TILE + LANES))
+        else:
+            for j in range(n - t):
+                out[to + j] = base + sums[q * TILE + j]
+
+
+@kernel
+def _take_both(
+    sums: FloatArray,
+    differences: FloatArray,
+    many: int,
+    x: FloatArray,
+    origin: int,
+    i: int,
+    down: int,
+    place: int,
+    along: int,
+    out: FloatArray,
+) -> None:
+    """The same, and their mirror images."""
+    n = x.shape[1]
+    half = (n + 1) // 2
+    for q in range(many):
+        row, t = i + q * down, place + q * along
+        base, to, last = x[row, origin], row * n + t, row * n + n - 1 - t
+        if t + TILE <= half:
+            low, high = load(sums, q * TILE), load(sums, q * TILE + LANES)
+            other, beyond = load(differences, q * TILE), load(differences, q * TILE + LANES)
+            store(out, to, base + (low + other))
+            store(out, to + LANES, base + (high + beyond))
+            store(out, last - LANES + 1, backwards(base + (low - other)))
+            store(out, last - TILE + 1, backwards(base + (high - beyond)))
+        else:
+            for j in range(half - t):
+                one, apart = sums[q * TILE + j], differences[q * TILE + j]
+                out[to + j] = base + (one + apart)
+                out[last - j] = base + (one - apart)
+
+
+@kernel
+def _together(rows: int, n: int) -> int:
+    """How many of so many rows of `n` samples are taken together: whole groups, or one where they are long."""
+    return max(1, min(rows, _TOGETHER // n // ROWS * ROWS))
+
+
+@kernel
+def _grouped(start: int, rows: int, together: int) -> tuple[int, int]:
+    """How many rows are taken together from `start` on, and how many of these in groups, not alone."""
+    count = min(together, rows - start)
+    return count, count - 1 if count % ROWS == 1 else count
 
 
 @kernel
@@ -196,8 +381,8 @@ def smooth_tiles(
 ) -> None:
     """Weighted sums of rows by a banded matrix of weights, :data:`TILE` neighbouring samples at a time.
 
-    Four rows and four weights are taken at once, so that what is loaded is used four times. A row is summed in the same
-    order whatever lies beside it.
+    Six rows are summed at once, or six tiles of a row alone that weigh alike, so that what is loaded is used by each
+    and sums stay in registers. A row is summed in the same order whatever lies beside it.
 
     Parameters
     ----------
@@ -207,39 +392,44 @@ def smooth_tiles(
         What is not observed is never looked at.
     origin : int
         A sample that is observed, from which differences are taken. The weights of each sum must add up to 1.
-    table : ndarray of shape (weights · TILE,)
-        Weights: of the first sample that a tile looks at for each sample in the tile, then of the second, and so on.
+    table : ndarray of shape (numbers,)
+        Weights of each tile: of the first sample that it looks at for each sample in the tile, then of the second, and
+        so on.
     tiles : ndarray of shape (tiles, 5), int
-        Of each tile: its first weights in the table, the first sample that it looks at and how many (a multiple of 4;
-        up to 3 may lie beyond the row, with weights 0), its first sample and how many.
+        Of each tile: where its weights begin in the table, the first sample that it looks at and how many, its first
+        sample, and how many tiles from it on are summed at once where a row lies alone: 1, or 6 that weigh alike, or 0
+        where one before has seen to it.
     out : ndarray of shape (rows, n)
         Written.
     """
     rows, n = x.shape
-    centred = np.zeros((_TOGETHER, n + 4))
-    sums = np.empty(4 * TILE)
-    for start in range(0, rows, _TOGETHER):
-        count = min(_TOGETHER, rows - start)
+    together = _together(rows, n)
+    centred, sums, flat = np.zeros((together + ROWS - 1) * n), np.empty(ROWS * TILE), out.reshape(-1)
+    for start in range(0, rows, together):
+        count, grouped = _grouped(start, rows, together)
         for r in range(count):
-            base = x[start + r, origin]
+            row, base, step = x[start + r], x[start + r, origin], ROWS if r < grouped else 1
+            to = centred[r // ROWS * ROWS * n + r % ROWS :]
             for t in range(n):
-                centred[r, t] = x[start + r, t] - base if observed[t] else 0.0
+                to[t * step] = row[t] - base if observed[t] else 0.0
         for k in range(tiles.shape[0]):
-            weights, first, taps, place, size = tiles[k, 0], tiles[k, 1], tiles[k, 2], tiles[k, 3], tiles[k, 4]
-            for r in range(0, count, 4):
-                _products(centred, r, first, taps, table[weights * TILE : (weights + taps) * TILE], sums)
-                for q in range(min(4, count - r)):
-                    base = x[start + r + q, origin]
-                    for i in range(size):
-                        out[start + r + q, place + i] = base + sums[q * TILE + i]
+            at, first, taps, place, run = tiles[k, 0], tiles[k, 1], tiles[k, 2], tiles[k, 3], tiles[k, 4]
+            for r in range(0, grouped, ROWS):
+                _sums_of_rows(centred, r * n + first * ROWS, taps, table, at, sums)
+                _take(sums, min(ROWS, grouped - r), x, origin, start + r, 1, place, 0, flat)
+            if grouped < count and run > 0:
+                _sums_of_run(centred, grouped * n + first, taps, table, at, run, sums)
+                _take(sums, run, x, origin, start + grouped, 0, place, TILE, flat)
 
 
 @kernel
-def smooth_mirrored(x: FloatArray, origin: int, even: FloatArray, odd: FloatArray, out: FloatArray) -> None:
+def smooth_mirrored(
+    x: FloatArray, origin: int, table: FloatArray, even: IntArray, odd: IntArray, out: FloatArray
+) -> None:
     """Weighted sums of rows by a matrix of weights that is the same when both ends are swapped.
 
-    What is even and what is odd about the middle of a row stay apart: half as many products as :func:`smooth_tiles`
-    takes where weights reach across the record. A row is summed in the same order whatever lies beside it.
+    What is even and what is odd about the middle of a row stay apart: fewer products than :func:`smooth_tiles` takes
+    where weights reach across the middle. A row is summed in the same order whatever lies beside it.
 
     Parameters
     ----------
@@ -247,37 +437,38 @@ def smooth_mirrored(x: FloatArray, origin: int, even: FloatArray, odd: FloatArra
         Series.
     origin : int
         The sample from which differences are taken. The weights of each sum must add up to 1.
-    even, odd : ndarray of shape (tiles · taps · TILE,)
-        Weights of x[j] + x[n − 1 − j] (of the middle sample alone) and of x[j] − x[n − 1 − j], for the samples of the
-        first half, a tile of them after another: of the first j for each sample in the tile, then of the second, and so
-        on, padded with zeros to multiples of 4.
+    table, even, odd : ndarray
+        As :func:`smooth_tiles` takes tables and tiles, of the first half: weights of x[j] + x[n − 1 − j] (of the middle
+        sample alone) and of x[j] − x[n − 1 − j]. A tile that sees nothing beyond the middle has one place for both.
     out : ndarray of shape (rows, n)
         Written.
     """
     rows, n = x.shape
-    half = (n + 1) // 2
-    taps, tiles = -(-half // 4) * 4, -(-half // TILE)
-    size = taps * TILE
-    added, taken = np.zeros((_TOGETHER, taps)), np.zeros((_TOGETHER, taps))
-    sums, differences = np.empty(4 * TILE), np.empty(4 * TILE)
-    for start in range(0, rows, _TOGETHER):
-        count = min(_TOGETHER, rows - start)
+    half, pairs = (n + 1) // 2, n // 2
+    together = _together(rows, n)
+    added, taken = np.zeros((together + ROWS - 1) * half), np.zeros((together + ROWS - 1) * half)
+    sums, differences, flat = np.empty(ROWS * TILE), np.empty(ROWS * TILE), out.reshape(-1)
+    for start in range(0, rows, together):
+        count, grouped = _grouped(start, rows, together)
         for r in range(count):
-            base = x[start + r, origin]
-            for t in range(n // 2):
-                low, high = x[start + r, t] - base, x[start + r, n - 1 - t] - base
-                added[r, t], taken[r, t] = low + high, low - high
-            if n % 2:
-                added[r, half - 1] = x[start + r, half - 1] - base
-        for k in range(tiles):
-            stop = min(TILE, half - k * TILE)
-            for r in range(0, count, 4):
-                _products(added, r, 0, taps, even[k * size : (k + 1) * size], sums)
-                _products(taken, r, 0, taps, odd[k * size : (k + 1) * size], differences)
-                for q in range(min(4, count - r)):
-                    base = x[start + r + q, origin]
-                    for i in range(stop):
-                        t = k * TILE + i
-                        one, other = sums[q * TILE + i], differences[q * TILE + i]
-                        out[start + r + q, t] = base + (one + other)
-                        out[start + r + q, n - 1 - t] = base + (one - other)
+            row, base, step = x[start + r], x[start + r, origin], ROWS if r < grouped else 1
+            place = r // ROWS * ROWS * half + r % ROWS
+            both, apart = added[place:], taken[place:]
+            for t in range(pairs):
+                low, high = row[t] - base, row[n - 1 - t] - base
+                both[t * step], apart[t * step] = low + high, low - high
+            if half > pairs:
+                both[pairs * step], apart[pairs * step] = row[pairs] - base, 0.0
+        for k in range(even.shape[0]):
+            first, taps, place, run = even[k, 1], even[k, 2], even[k, 3], even[k, 4]
+            for r in range(0, grouped, ROWS):
+                begin = r * half + first * ROWS
+                _sums_of_rows(added, begin, taps, table, even[k, 0], sums)
+                _sums_of_rows(taken, begin, taps, table, odd[k, 0], differences)
+                many = min(ROWS, grouped - r)
+                _take_both(sums, differences, many, x, origin, start + r, 1, place, 0, flat)
+            if grouped < count and run > 0:
+                begin = grouped * half + first
+                _sums_of_run(added, begin, taps, table, even[k, 0], run, sums)
+                _sums_of_run(taken, begin, taps, table, odd[k, 0], run, differences)
+                _take_both(sums, differences, run, x, origin, start + grouped, 0, place, TILE, flat)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
 from ews._common import checks
 from ews.detrend import bandwidths
@@ -32,10 +31,11 @@ __all__ = [
 ]
 
 _CUT = 4.0  # standard deviations of the kernel, as for the Gaussian smoother
-# Up to so many weights, and numbers in their table, direct sums are faster than a Fourier transform (measured for
-# records of 100 to 100 000).
-_FEW_WEIGHTS = 500
-_LARGE_TABLE = 4_000_000
+# Up to so many weights, and numbers in their table (which is then read from main memory), direct sums are faster than a
+# Fourier transform: measured for records of 200 to 100 000, with gaps and without.
+_FEW_WEIGHTS = 600
+_LARGE_TABLE = 1_000_000
+_FAR = 1 / 6  # of a record: fits that reach so far are fewer products by halves, enough to make up for a larger table
 _MANY_PRODUCTS = 1e9  # beyond these, the weights' sums at a record with gaps are taken by Fourier transforms
 # Longer records are transformed in segments of so many samples, or of so many times what a fit reaches: whole ones take
 # 40 times the memory of the record.
@@ -240,8 +240,8 @@ def smoother_of(
     fits = _Fits(observed, int(np.argmax(observed)), powers[: degree + 1].copy(), reach, counts)
     if causal:
         return fits.directly
-    if kernel.size <= _FEW_WEIGHTS and (tiles := _tiles(fits)) is not None:
-        return (_mirrored(tiles) or tiles).smooth
+    if kernel.size <= _FEW_WEIGHTS and (summed := _mirrored(fits) or _tiles(fits)) is not None:
+        return summed.smooth
     return _Transforms(fits, *_spectra(fits)).smooth
 
 
@@ -381,41 +381,43 @@ class _Tiles:
 
 def _tiles(fits: _Fits) -> _Tiles | None:
     """Weights of each tile of samples, once for all that see all their neighbours; None where they are too many."""
-    from ews._kernels.smooth import TILE
+    from ews._kernels.smooth import TILE, fill_tiles
 
-    n, reach, alike = fits.observed.size, fits.left, fits.alike
-    counts = fits.whole
-    around = reach + 2 * TILE  # further away than anything that is looked at
-    padded = np.pad(fits.weights, ((0, 0), (around, around)))
-    tables: list[FloatArray] = []
-    tiles = []
-    shared: int | None = None
-    rows = 0
-    for place in range(0, n, TILE):
-        size = min(TILE, n - place)
-        inside = size == TILE and bool(alike[place : place + TILE].all())
-        first, stop = max(place - reach, 0), min(place + size + reach, n)
-        taps = -(-(stop - first) // 4) * 4
-        if inside and shared is not None:
-            tiles.append((shared, first, taps, place, size))
-            continue
-        if (rows + taps) * TILE > _LARGE_TABLE:
-            return None
-        # Weight of each sample that is looked at for each in the tile: the distance falls along the tile.
-        start = around + first - (place + size - 1) + reach
-        block = np.zeros((taps, TILE))
-        for power, one in enumerate(padded):
-            if not inside or power % 2 == 0:
-                seen = sliding_window_view(one, size)[start : start + taps, ::-1]
-                block[:, :size] += seen * counts[power, place : place + size]
-        if not inside:
-            block[: stop - first][~fits.observed[first:stop]] = 0.0
-            block[stop - first :] = 0.0
-        tiles.append((rows, first, taps, place, size))
-        shared = rows if inside else shared
-        tables.append(block.reshape(-1))
-        rows += taps
-    return _Tiles(fits, np.concatenate(tables), np.array(tiles, dtype=np.int64))
+    n, reach = fits.observed.size, fits.left
+    place = np.arange(0, n, TILE)
+    size = np.minimum(TILE, n - place)
+    first, stop = np.maximum(place - reach, 0), np.minimum(place + size + reach, n)
+    inside = (size == TILE) & np.logical_and.reduceat(fits.alike, place)
+    at, numbers = _places((stop - first) * TILE, inside)
+    if numbers > _LARGE_TABLE:
+        return None
+    table, tiles = np.zeros(numbers), np.stack([at, first, stop - first, place, _runs(inside)], axis=1)
+    fill_tiles(fits.weights, reach, fits.whole, fits.observed, tiles[_first_of(inside)], table)
+    return _Tiles(fits, table, tiles)
+
+
+def _first_of(alike: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """All but those that are like one before."""
+    return ~alike | (np.cumsum(alike) == 1)
+
+
+def _places(sizes: npt.NDArray[np.int64], alike: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], int]:
+    """Where what takes so much begins if those alike have one place, and how much all take."""
+    own = np.where(_first_of(alike), sizes, 0)
+    places = np.cumsum(own) - own
+    places[alike] = places[np.argmax(alike)]
+    return places, int(own.sum())
+
+
+def _runs(alike: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """How many tiles from each on are summed at once where a row lies alone: those alike in sixes."""
+    from ews._kernels.smooth import ROWS
+
+    here = np.arange(alike.size)
+    begin = np.maximum.accumulate(np.where(alike, 0, here + 1))  # of the stretch of tiles alike that each is in
+    end = np.minimum.accumulate(np.where(alike, alike.size, here)[::-1])[::-1]
+    whole = alike & (here < begin + (end - begin) // ROWS * ROWS)
+    return np.where(whole, np.where((here - begin) % ROWS == 0, ROWS, 0), 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -423,42 +425,41 @@ class _Mirrored:
     """The same by halves of a matrix that looks alike from both ends: :func:`ews._kernels.smooth.smooth_mirrored`."""
 
     origin: int
-    even: FloatArray
-    odd: FloatArray
+    table: FloatArray
+    even: npt.NDArray[np.int64]
+    odd: npt.NDArray[np.int64]
 
     def smooth(self, x: FloatArray) -> FloatArray:
         """Trends of rows."""
         from ews._kernels.smooth import smooth_mirrored
 
         trend = np.empty(x.shape)
-        smooth_mirrored(np.require(x, np.float64, "C"), self.origin, self.even, self.odd, trend)
+        smooth_mirrored(np.require(x, np.float64, "C"), self.origin, self.table, self.even, self.odd, trend)
         return trend
 
 
-def _mirrored(tiles: _Tiles) -> _Mirrored | None:
+def _mirrored(fits: _Fits) -> _Mirrored | None:
     """The halves, of a record without gaps whose fits reach so far that they are fewer products; else None."""
-    from ews._kernels.smooth import TILE
+    from ews._kernels.smooth import TILE, fill_halves
 
-    n = tiles.fits.observed.size
-    half = (n + 1) // 2
-    taps, count = -(-half // 4) * 4, -(-half // TILE)
-    if not tiles.fits.observed.all() or 2 * count * taps >= int(tiles.tiles[:, 2].sum()):
+    n, reach = fits.observed.size, fits.left
+    if not fits.observed.all() or reach < _FAR * n:
         return None
-    whole = np.zeros((n, n))
-    for weights, first, looked, place, size in tiles.tiles.tolist():
-        block = tiles.table[weights * TILE : (weights + looked) * TILE].reshape(looked, TILE)
-        stop = min(first + looked, n)
-        whole[place : place + size, first:stop] = block[: stop - first, :size].T
-    near, far = whole[:half, :half], whole[:half, ::-1][:, :half].copy()
-    if n % 2:  # the middle sample is its own mirror image
-        far[:, -1] = near[:, -1]
-
-    def in_tiles(matrix: FloatArray) -> FloatArray:
-        padded = np.zeros((count * TILE, taps))
-        padded[:half, :half] = matrix
-        return np.ascontiguousarray(padded.reshape(count, TILE, taps).transpose(0, 2, 1)).reshape(-1)
-
-    return _Mirrored(tiles.fits.origin, in_tiles(0.5 * (near + far)), in_tiles(0.5 * (near - far)))
+    half = (n + 1) // 2
+    place = np.arange(0, half, TILE)
+    size = np.minimum(TILE, half - place)
+    first, stop = np.maximum(place - reach, 0), np.minimum(place + size + reach, half)
+    near = place + size - 1 + reach < n // 2
+    inside = near & np.logical_and.reduceat(fits.alike[:half], place)
+    numbers = (stop - first) * TILE
+    even, taken = _places(np.where(near, numbers, 2 * numbers), inside)
+    if taken > _LARGE_TABLE:
+        return None
+    table, own = np.zeros(taken), _first_of(inside)
+    odd, told = even + np.where(near, 0, numbers), (first, stop - first, place, _runs(inside))
+    sums, differences = np.stack([even, *told], axis=1), np.stack([odd, *told], axis=1)
+    fill_halves(fits.weights, reach, fits.whole, sums[own], differences[own], table)
+    return _Mirrored(fits.origin, table, sums, differences)
 
 
 @dataclass(frozen=True, eq=False)

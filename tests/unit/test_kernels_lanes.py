@@ -12,6 +12,7 @@ from ews._kernels.arithmetic import inverse_root, multiply_add
 from ews._kernels.lanes import (
     LANES,
     LINE,
+    backwards,
     clipped,
     expect,
     from_lanes,
@@ -21,6 +22,7 @@ from ews._kernels.lanes import (
     safe,
     settle,
     splat,
+    spread,
     store,
     stream_lanes,
     to_lanes,
@@ -43,6 +45,7 @@ def _sums(a: np.ndarray, b: np.ndarray, c: np.ndarray, out: np.ndarray) -> None:
     store(out, 6 * LANES, 3.0 - v * 0.5)
     store(out, 7 * LANES, multiply_add(0.1, v, w))
     store(out, 8 * LANES, splat(0.1) + u)
+    store(out, 9 * LANES, spread(a, 3) + backwards(v))
 
 
 def _functions(a: np.ndarray, out: np.ndarray) -> None:
@@ -54,7 +57,7 @@ def _functions(a: np.ndarray, out: np.ndarray) -> None:
 
 def test_arithmetic_equals_that_of_arrays() -> None:
     a, b, c = X[:8], X[8:16], X[16:24]
-    plain, vector = np.zeros(9 * LANES), np.zeros(9 * LANES)
+    plain, vector = np.zeros(10 * LANES), np.zeros(10 * LANES)
     _sums(a, b, c, plain)
     numba.njit(_sums)(a, b, c, vector)
     np.testing.assert_allclose(vector, plain, rtol=1e-15, atol=1e-16)

@@ -86,6 +86,24 @@ def test_tiles_and_transforms_weigh_as_direct_sums_do(n: int, share: float) -> N
         np.testing.assert_array_equal(smooth(x)[17], smooth(x[17:18])[0])
 
 
+def test_a_row_alone_is_summed_as_beside_others_between_gaps() -> None:
+    observed = np.ones(700, dtype=np.bool_)
+    observed[[0, 150, 151, 330, 605]] = False  # stretches of tiles that weigh alike, whole sixes of them or not
+    x = np.random.default_rng(3).standard_normal((7, 700)).cumsum(axis=1)
+    x[:, ~observed] = np.nan
+    smooth = smoother_of(observed, 2.6)
+    np.testing.assert_allclose(smooth(x), _direct(observed, 2.6, x), rtol=0, atol=1e-13 * np.nanmax(np.abs(x)))
+    for row, trend in zip(x, smooth(x), strict=True):
+        np.testing.assert_array_equal(smooth(row[None])[0], trend)
+
+
+def test_where_nothing_is_in_reach_there_is_no_trend() -> None:
+    observed = np.ones(60, dtype=np.bool_)
+    observed[20:45] = False
+    trend = smoother_of(observed, 1.3)(np.where(observed, 1.0, np.nan)[None])[0]
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(trend)), np.arange(25, 40))
+
+
 @pytest.mark.parametrize("n", [130, 131])
 def test_a_wide_smoother_is_mirrored_and_turns_with_the_record(n: int) -> None:
     x = np.random.default_rng(n).standard_normal((5, n)).cumsum(axis=1)
