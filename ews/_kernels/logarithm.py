@@ -7,14 +7,22 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from ews._kernels.arithmetic import multiply_add
 from ews._kernels.jit import kernel
 
 __all__ = ["logarithms"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_ROOT = int(np.float64(math.sqrt(0.5)).view(np.int64))  # bits of √½
-_DIGITS = 52  # of a double, behind which its exponent stands
+_ROOT = np.float64(math.sqrt(0.5)).view(np.uint64)
+_DIGITS = np.uint64(52)  # of a double, behind which its exponent stands
+_MANTISSA = np.uint64(2**52 - 1)
+# What makes an exponent no less than 0, and a whole number below 2⁵² the last digits of 2⁵²: few processors have
+# instructions for negative ones and for whole numbers of this size.
+_OFFSET = 1023
+_RAISED = np.uint64(_OFFSET << 52) - _ROOT
+_WHOLE = np.float64(2.0**52).view(np.uint64)
+_ZERO = 2.0**52 + _OFFSET
 _LOG2 = math.log(2.0)
 
 
@@ -31,14 +39,16 @@ def logarithms(values: FloatArray, work: FloatArray, out: FloatArray) -> None:
     work, out : ndarray of shape (n,)
         Overwritten; `out` by the logarithms.
     """
-    bits, mantissa = values.view(np.int64), work.view(np.int64)
+    bits, mantissa, power = values.view(np.uint64), work.view(np.uint64), out.view(np.uint64)
     for t in range(values.size):
-        power = (bits[t] - _ROOT) >> _DIGITS
-        mantissa[t] = bits[t] - (power << _DIGITS)
-        out[t] = np.float64(power)
+        raised = bits[t] + _RAISED
+        mantissa[t] = (raised & _MANTISSA) + _ROOT
+        power[t] = (raised >> _DIGITS) | _WHOLE
     for t in range(values.size):
         s = (work[t] - 1.0) / (work[t] + 1.0)
         z = s * s
-        tail = 1.0 / 13.0 + z * (1.0 / 15.0 + z * (1.0 / 17.0 + z * (1.0 / 19.0 + z * (1.0 / 21.0))))
-        tail = 1.0 / 3.0 + z * (1.0 / 5.0 + z * (1.0 / 7.0 + z * (1.0 / 9.0 + z * (1.0 / 11.0 + z * tail))))
-        out[t] = out[t] * _LOG2 + 2.0 * (s + s * z * tail)
+        tail = multiply_add(z, multiply_add(z, 1.0 / 21.0, 1.0 / 19.0), 1.0 / 17.0)
+        tail = multiply_add(z, multiply_add(z, multiply_add(z, tail, 1.0 / 15.0), 1.0 / 13.0), 1.0 / 11.0)
+        tail = multiply_add(z, multiply_add(z, multiply_add(z, tail, 1.0 / 9.0), 1.0 / 7.0), 1.0 / 5.0)
+        tail = multiply_add(s * z, multiply_add(z, tail, 1.0 / 3.0), s)
+        out[t] = multiply_add(out[t] - _ZERO, _LOG2, 2.0 * tail)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ews._kernels.arithmetic import multiply_add
 from ews._kernels.jit import kernel
+from ews._kernels.lanes import LANES, LINE, load, store
 from ews._kernels.logarithm import logarithms
 from ews._kernels.select import largest_size, median_size
 
@@ -25,8 +26,6 @@ _ROBUST = 1.4826  # median absolute values of Gaussian noise that make a standar
 # Rows are scaled where squares of squares would leave the range of numbers.
 _SMALL, _LARGE = 1e-70, 1e70
 
-_LANES = 32  # partial sums side by side, so that they run in vector registers
-_PRODUCTS = 15  # sums of products
 _BLOCK = 4096  # samples of a long row that are looked at together
 
 
@@ -123,110 +122,162 @@ def solve(a: FloatArray, b: FloatArray, size: int) -> bool:
 
 
 @kernel
-def _total(lanes: FloatArray, place: int) -> float:
-    """Sum number `place` over its lanes."""
-    first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
-    for lane in range(place * _LANES, (place + 1) * _LANES, 4):
-        first += lanes[lane]
-        second += lanes[lane + 1]
-        third += lanes[lane + 2]
-        fourth += lanes[lane + 3]
-    return (first + second) + (third + fourth)
+def _total(sums: FloatArray, place: int) -> float:
+    """Sum number `place` over its parts."""
+    s = sums[place * LINE : (place + 1) * LINE]
+    return np.float64(((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7])))
 
 
-# In the sweeps below a row has two zeros before it and some behind it, up to whole groups of lanes: x[t + 2] is its
-# sample t, and `seen` is 1 where a sample counts, else 0, as x is there.
+# In the sweeps below a row has two zeros before it and some behind it, up to whole lines: x[t + 2] is its sample t, and
+# `seen` is 1 where a sample counts, else 0, as x is there. Each sum is kept in as many parts as a line has numbers,
+# whatever a register holds, so that its digits are the same on all processors: with registers of half a line, one half
+# of each line is summed after the other.
 
 
 @kernel
-def _products(x: FloatArray, seen: FloatArray, w: FloatArray, lanes: FloatArray) -> None:
-    """Add all products that the regressions of memory and damping need, for one shape."""
-    for start in range(0, w.size, _LANES):
-        x0, x1, x2 = x[start + 2 : start + 2 + _LANES], x[start + 1 : start + 1 + _LANES], x[start : start + _LANES]
-        s0, s1 = seen[start + 2 : start + 2 + _LANES], seen[start + 1 : start + 1 + _LANES]
-        s2, weight = seen[start : start + _LANES], w[start : start + _LANES]
-        for i in range(_LANES):
-            one, drift = x1[i], weight[i] * x1[i]
-            pair = s0[i] * one
-            lanes[i] = multiply_add(pair, one, lanes[i])
-            lanes[i + _LANES] = multiply_add(x0[i], one, lanes[i + _LANES])
-            lanes[i + 2 * _LANES] = multiply_add(pair, drift, lanes[i + 2 * _LANES])
-            three = s0[i] * s2[i]
-            two = x2[i] * s0[i] * s1[i]
-            one *= three
-            drift *= three
-            late = weight[i] * two
-            lanes[i + 3 * _LANES] = multiply_add(one, one, lanes[i + 3 * _LANES])
-            lanes[i + 4 * _LANES] = multiply_add(one, two, lanes[i + 4 * _LANES])
-            lanes[i + 5 * _LANES] = multiply_add(two, two, lanes[i + 5 * _LANES])
-            lanes[i + 6 * _LANES] = multiply_add(drift, one, lanes[i + 6 * _LANES])
-            lanes[i + 7 * _LANES] = multiply_add(drift, two, lanes[i + 7 * _LANES])
-            lanes[i + 8 * _LANES] = multiply_add(drift, drift, lanes[i + 8 * _LANES])
-            lanes[i + 9 * _LANES] = multiply_add(late, two, lanes[i + 9 * _LANES])
-            lanes[i + 10 * _LANES] = multiply_add(late, drift, lanes[i + 10 * _LANES])
-            lanes[i + 11 * _LANES] = multiply_add(x0[i], one, lanes[i + 11 * _LANES])
-            lanes[i + 12 * _LANES] = multiply_add(x0[i], two, lanes[i + 12 * _LANES])
-            lanes[i + 13 * _LANES] = multiply_add(x0[i], drift, lanes[i + 13 * _LANES])
-            lanes[i + 14 * _LANES] = multiply_add(three, s1[i], lanes[i + 14 * _LANES])
+def _products(x: FloatArray, seen: FloatArray, size: int, sums: FloatArray) -> None:
+    """Add the products of samples that the regressions of memory and damping need."""
+    for half in range(0, LINE, LANES):
+        pair, cross = load(sums, half), load(sums, half + LINE)
+        first, mixed, second = load(sums, half + 2 * LINE), load(sums, half + 3 * LINE), load(sums, half + 4 * LINE)
+        near, far, count = load(sums, half + 5 * LINE), load(sums, half + 6 * LINE), load(sums, half + 7 * LINE)
+        for t in range(half, size, LINE):
+            x0, x1, x2 = load(x, t + 2), load(x, t + 1), load(x, t)
+            s0, s1, s2 = load(seen, t + 2), load(seen, t + 1), load(seen, t)
+            pair, cross = multiply_add(s0 * x1, x1, pair), multiply_add(x0, x1, cross)
+            three = s0 * s2
+            one, two = x1 * three, x2 * (s0 * s1)
+            first, mixed, second = (
+                multiply_add(one, one, first),
+                multiply_add(one, two, mixed),
+                multiply_add(two, two, second),
+            )
+            near, far = multiply_add(x0, one, near), multiply_add(x0, two, far)
+            count = multiply_add(three, s1, count)
+        store(sums, half, pair)
+        store(sums, half + LINE, cross)
+        store(sums, half + 2 * LINE, first)
+        store(sums, half + 3 * LINE, mixed)
+        store(sums, half + 4 * LINE, second)
+        store(sums, half + 5 * LINE, near)
+        store(sums, half + 6 * LINE, far)
+        store(sums, half + 7 * LINE, count)
 
 
 @kernel
-def _weighted_power(x: FloatArray, seen: FloatArray, w: FloatArray, lanes: FloatArray) -> None:
-    """Add w x[t − 1]² over pairs."""
-    for start in range(0, w.size, _LANES):
-        x1, s0 = x[start + 1 : start + 1 + _LANES], seen[start + 2 : start + 2 + _LANES]
-        weight = w[start : start + _LANES]
-        for i in range(_LANES):
-            lanes[i] = multiply_add(s0[i] * x1[i], weight[i] * x1[i], lanes[i])
+def _drifting(x: FloatArray, seen: FloatArray, w: FloatArray, size: int, sums: FloatArray) -> None:
+    """Add those of samples and the first shape."""
+    for half in range(0, LINE, LANES):
+        first, mixed, own = load(sums, half), load(sums, half + LINE), load(sums, half + 2 * LINE)
+        second, late, error = load(sums, half + 3 * LINE), load(sums, half + 4 * LINE), load(sums, half + 5 * LINE)
+        for t in range(half, size, LINE):
+            s0, weight = load(seen, t + 2), load(w, t)
+            one, two = load(x, t + 1) * (s0 * load(seen, t)), load(x, t) * (s0 * load(seen, t + 1))
+            drift, later = weight * one, weight * two
+            first, mixed, own = (
+                multiply_add(drift, one, first),
+                multiply_add(drift, two, mixed),
+                multiply_add(drift, drift, own),
+            )
+            second, late = multiply_add(later, two, second), multiply_add(later, drift, late)
+            error = multiply_add(load(x, t + 2), drift, error)
+        store(sums, half, first)
+        store(sums, half + LINE, mixed)
+        store(sums, half + 2 * LINE, own)
+        store(sums, half + 3 * LINE, second)
+        store(sums, half + 4 * LINE, late)
+        store(sums, half + 5 * LINE, error)
+
+
+# Three shapes at a time keep the processor busy while sums wait for the one before; the last stands in for others where
+# there are fewer.
 
 
 @kernel
-def _memory(x: FloatArray, seen: FloatArray, w: FloatArray, phi: float, middle: float, lanes: FloatArray) -> None:
-    """Add the score of a drift of the first coefficient, and its square, of what a constant one cannot take up."""
-    for start in range(0, w.size, _LANES):
-        x0, x1 = x[start + 2 : start + 2 + _LANES], x[start + 1 : start + 1 + _LANES]
-        s0, weight = seen[start + 2 : start + 2 + _LANES], w[start : start + _LANES]
-        for i in range(_LANES):
-            term = (weight[i] - middle) * x1[i] * ((x0[i] - phi * x1[i]) * s0[i])
-            lanes[i] += term
-            lanes[i + _LANES] = multiply_add(term, term, lanes[i + _LANES])
+def _powers(x: FloatArray, seen: FloatArray, w: FloatArray, size: int, k: int, sums: FloatArray) -> None:
+    """Add w x[t − 1]² over pairs, of three shapes from number k on."""
+    last = w.size // size - 1
+    second, third = min(k + 1, last), min(k + 2, last)
+    for half in range(0, LINE, LANES):
+        one, two = load(sums, k * LINE + half), load(sums, second * LINE + half)
+        three = load(sums, third * LINE + half)
+        for t in range(half, size, LINE):
+            square = load(x, t + 1)
+            square = square * square * load(seen, t + 2)
+            one = multiply_add(square, load(w, k * size + t), one)
+            two = multiply_add(square, load(w, second * size + t), two)
+            three = multiply_add(square, load(w, third * size + t), three)
+        store(sums, k * LINE + half, one)
+        store(sums, second * LINE + half, two)
+        store(sums, third * LINE + half, three)
 
 
 @kernel
-def _damping(x: FloatArray, seen: FloatArray, w: FloatArray, right: FloatArray, lanes: FloatArray) -> None:
+def _memory(
+    x: FloatArray, seen: FloatArray, w: FloatArray, size: int, k: int, phi: float, middle: FloatArray, sums: FloatArray
+) -> None:
+    """Add scores of a drift of the first coefficient, of what a constant one cannot take up, and their squares."""
+    last = w.size // size - 1
+    second, third = min(k + 1, last), min(k + 2, last)
+    a, b, c = middle[k], middle[second], middle[third]
+    for half in range(0, LINE, LANES):
+        one, two = load(sums, 2 * k * LINE + half), load(sums, 2 * second * LINE + half)
+        three, first_square = load(sums, 2 * third * LINE + half), load(sums, (2 * k + 1) * LINE + half)
+        second_square = load(sums, (2 * second + 1) * LINE + half)
+        third_square = load(sums, (2 * third + 1) * LINE + half)
+        for t in range(half, size, LINE):
+            x1 = load(x, t + 1)
+            error = x1 * (multiply_add(-phi, x1, load(x, t + 2)) * load(seen, t + 2))
+            term = (load(w, k * size + t) - a) * error
+            one, first_square = one + term, multiply_add(term, term, first_square)
+            term = (load(w, second * size + t) - b) * error
+            two, second_square = two + term, multiply_add(term, term, second_square)
+            term = (load(w, third * size + t) - c) * error
+            three, third_square = three + term, multiply_add(term, term, third_square)
+        store(sums, 2 * k * LINE + half, one)
+        store(sums, (2 * k + 1) * LINE + half, first_square)
+        store(sums, 2 * second * LINE + half, two)
+        store(sums, (2 * second + 1) * LINE + half, second_square)
+        store(sums, 2 * third * LINE + half, three)
+        store(sums, (2 * third + 1) * LINE + half, third_square)
+
+
+@kernel
+def _damping(x: FloatArray, seen: FloatArray, w: FloatArray, size: int, right: FloatArray, sums: FloatArray) -> None:
     """Add the score of a drift of the second coefficient, that of the first a nuisance, and its square."""
-    a, b, c = right[0, 0], right[0, 1], right[0, 2]
-    d, e, f = right[1, 0], right[1, 1], right[1, 2]
-    for start in range(0, w.size, _LANES):
-        x0, x1, x2 = x[start + 2 : start + 2 + _LANES], x[start + 1 : start + 1 + _LANES], x[start : start + _LANES]
-        s0, s1 = seen[start + 2 : start + 2 + _LANES], seen[start + 1 : start + 1 + _LANES]
-        s2, weight = seen[start : start + _LANES], w[start : start + _LANES]
-        for i in range(_LANES):
-            drift = weight[i] * x1[i]
-            regressor = weight[i] * x2[i] - a * x1[i] - b * x2[i] - c * drift
-            error = x0[i] - d * x1[i] - e * x2[i] - f * drift
-            term = regressor * error * (s0[i] * s1[i] * s2[i])
-            lanes[i] += term
-            lanes[i + _LANES] = multiply_add(term, term, lanes[i + _LANES])
+    a, b, c = -right[0, 0], -right[0, 1], -right[0, 2]
+    d, e, f = -right[1, 0], -right[1, 1], -right[1, 2]
+    for half in range(0, LINE, LANES):
+        score, square = load(sums, half), load(sums, half + LINE)
+        for t in range(half, size, LINE):
+            x1, x2, weight = load(x, t + 1), load(x, t), load(w, t)
+            drift, there = weight * x1, load(seen, t + 2) * load(seen, t + 1) * load(seen, t)
+            regressor = multiply_add(c, drift, multiply_add(b, x2, multiply_add(a, x1, weight * x2)))
+            error = multiply_add(f, drift, multiply_add(e, x2, multiply_add(d, x1, load(x, t + 2))))
+            term = regressor * error * there
+            score, square = score + term, multiply_add(term, term, square)
+        store(sums, half, score)
+        store(sums, half + LINE, square)
 
 
 @kernel
-def _studentised(lanes: FloatArray) -> float:
-    """A sum of scores over the root of the sum of their squares."""
-    spread = _total(lanes, 1)
-    return np.float64(_total(lanes, 0) / math.sqrt(spread)) if spread > 0.0 else math.nan
+def _studentised(sums: FloatArray, place: int) -> float:
+    """A sum of scores over the root of the sum of their squares, which is the next."""
+    spread = _total(sums, place + 1)
+    return np.float64(_total(sums, place) / math.sqrt(spread)) if spread > 0.0 else math.nan
 
 
 @kernel
-def _squares(x: FloatArray, seen: FloatArray, w: FloatArray, lanes: FloatArray) -> None:
+def _squares(x: FloatArray, seen: FloatArray, w: FloatArray, size: int, sums: FloatArray) -> None:
     """Add squares, weights and numbers of samples."""
-    for start in range(0, w.size, _LANES):
-        x0, s0 = x[start + 2 : start + 2 + _LANES], seen[start + 2 : start + 2 + _LANES]
-        weight = w[start : start + _LANES]
-        for i in range(_LANES):
-            lanes[i] = multiply_add(x0[i], x0[i], lanes[i])
-            lanes[i + _LANES] = multiply_add(weight[i], s0[i], lanes[i + _LANES])
-            lanes[i + 2 * _LANES] += s0[i]
+    for half in range(0, LINE, LANES):
+        square, weight, count = load(sums, half), load(sums, half + LINE), load(sums, half + 2 * LINE)
+        for t in range(half, size, LINE):
+            x0, s0 = load(x, t + 2), load(seen, t + 2)
+            square, weight, count = multiply_add(x0, x0, square), multiply_add(load(w, t), s0, weight), count + s0
+        store(sums, half, square)
+        store(sums, half + LINE, weight)
+        store(sums, half + 2 * LINE, count)
 
 
 @kernel
@@ -234,22 +285,23 @@ def _logarithms(
     x: FloatArray,
     seen: FloatArray,
     w: FloatArray,
+    size: int,
     mean: float,
     centre: float,
     work: FloatArray,
     logarithm: FloatArray,
-    lanes: FloatArray,
+    sums: FloatArray,
 ) -> None:
     """Add centred weights times the logarithm of squares in units of their mean."""
-    share, square, value = 1.0 / mean, work[: w.size], x[2 : 2 + w.size]
-    for t in range(w.size):
+    share, square, value = 1.0 / mean, work[:size], x[2 : 2 + size]
+    for t in range(size):
         square[t] = multiply_add(value[t] * value[t], share, _FLOOR)
-    logarithms(square, logarithm[w.size :], logarithm[: w.size])
-    for start in range(0, w.size, _LANES):
-        s0, weight = seen[start + 2 : start + 2 + _LANES], w[start : start + _LANES]
-        part = logarithm[start : start + _LANES]
-        for i in range(_LANES):
-            lanes[i] = multiply_add((weight[i] - centre) * s0[i], part[i], lanes[i])
+    logarithms(square, logarithm[size:], logarithm[:size])
+    for half in range(0, LINE, LANES):
+        total = load(sums, half)
+        for t in range(half, size, LINE):
+            total = multiply_add((load(w, t) - centre) * load(seen, t + 2), load(logarithm, t), total)
+        store(sums, half, total)
 
 
 @kernel
@@ -270,20 +322,24 @@ def _fill(row: FloatArray, start: int, unit: float, x: FloatArray, seen: FloatAr
 
 
 @kernel
-def _bound(x: FloatArray, seen: FloatArray, bound: float, most: float) -> None:
+def _bound(x: FloatArray, seen: FloatArray, bound: float, most: float, pulled: FloatArray, near: FloatArray) -> None:
     """Pull outliers in, and leave far ones out."""
     for t in range(x.size):
-        near = abs(x[t]) <= most
-        x[t] = min(max(x[t], -bound), bound) if near else 0.0
-        seen[t] = seen[t] if near else 0.0
+        value = x[t]
+        value = bound if value > bound else value
+        value = -bound if value < -bound else value
+        there = abs(x[t]) <= most
+        pulled[t] = value if there else 0.0
+        near[t] = seen[t] if there else 0.0
 
 
 @kernel
-def _cut(shapes: FloatArray, start: int, w: FloatArray) -> None:
-    """Take a block of the shapes; zeros behind it."""
-    count = min(w.shape[1], shapes.shape[1] - start)
-    w[:, :count] = shapes[:, start : start + count]
-    w[:, count:] = 0.0
+def _cut(shapes: FloatArray, start: int, size: int, w: FloatArray) -> None:
+    """Take a block of the shapes, one after another; zeros behind it."""
+    count = min(size, shapes.shape[1] - start)
+    for k in range(shapes.shape[0]):
+        w[k * size : k * size + count] = shapes[k, start : start + count]
+        w[k * size + count : (k + 1) * size] = 0.0
 
 
 @kernel
@@ -307,12 +363,12 @@ def score_rows(residual: FloatArray, shapes: FloatArray, limit: float, far: floa
         where not defined, or not asked for.
     """
     rows, n = residual.shape
-    block = min((n + _LANES - 1) // _LANES * _LANES, _BLOCK)
-    x, seen, w = np.zeros(block + 2), np.zeros(block + 2), np.zeros((shapes.shape[0], block))
-    work, square, logarithm = np.empty(n), np.empty(block), np.empty(2 * block)
-    squares, products, drift = np.empty(3 * _LANES), np.empty(_PRODUCTS * _LANES), np.empty(2 * _LANES)
-    logs, powers, memory = np.empty(_LANES), np.empty((len(shapes), _LANES)), np.empty((len(shapes), 2 * _LANES))
-    gram, right, sums, middle = np.empty((3, 3)), np.empty((2, 3)), np.empty(_PRODUCTS), np.empty(len(shapes))
+    size, many = min((n + LINE - 1) // LINE * LINE, _BLOCK), shapes.shape[0]
+    x, seen, pulled, near = np.zeros(size + 2), np.zeros(size + 2), np.zeros(size + 2), np.zeros(size + 2)
+    w, work, square, logarithm = np.zeros(many * size), np.empty(n), np.empty(size), np.empty(2 * size)
+    squares, products, drifting = np.empty(3 * LINE), np.empty(8 * LINE), np.empty(6 * LINE)
+    powers, memory, damping, logs = np.empty(many * LINE), np.empty(2 * many * LINE), np.empty(2 * LINE), np.empty(LINE)
+    gram, right, middle = np.empty((3, 3)), np.empty((2, 3)), np.empty(many)
     for i in range(rows):
         row = residual[i]
         largest, unit = largest_size(row), 1.0
@@ -320,50 +376,48 @@ def score_rows(residual: FloatArray, shapes: FloatArray, limit: float, far: floa
             unit = 2.0 ** min(max(-math.frexp(largest)[1], -1022), 1022)
         scale = _scale(row, limit, work) * unit
         bound, most = limit * scale, far * scale
-        squares[:], products[:], powers[:] = 0.0, 0.0, 0.0
-        logs[:], memory[:], drift[:] = 0.0, 0.0, 0.0
-        for start in range(0, n, block):
-            if n > block or i == 0:
-                _cut(shapes, start, w)
+        squares[:], products[:], drifting[:], powers[:] = 0.0, 0.0, 0.0, 0.0
+        memory[:], damping[:], logs[:] = 0.0, 0.0, 0.0
+        for start in range(0, n, size):
+            if n > size or i == 0:
+                _cut(shapes, start, size, w)
             _fill(row, start, unit, x, seen)
-            _squares(x, seen, w[0], squares)  # of the variance: outliers and all
-            _bound(x, seen, bound, most)
-            _products(x, seen, w[0], products)
-            for k in range(1, len(shapes)):
-                _weighted_power(x, seen, w[k], powers[k])
-        for k in range(_PRODUCTS):
-            sums[k] = _total(products, k)
-        power = sums[0]
-        phi = sums[1] / power if power > 0.0 else math.nan
-        for k in range(len(shapes)):
-            weighted = sums[2] if k == 0 else _total(powers[k], 0)
-            middle[k] = weighted / power if power > 0.0 else math.nan
-        gram[0, 0], gram[1, 0], gram[1, 1] = sums[3], sums[4], sums[5]
-        gram[2, 0], gram[2, 1], gram[2, 2] = sums[6], sums[7], sums[8]
-        right[0, 0], right[0, 1], right[0, 2] = sums[7], sums[9], sums[10]
-        right[1, 0], right[1, 1], right[1, 2] = sums[11], sums[12], sums[13]
+            _squares(x, seen, w, size, squares)  # of the variance: outliers and all
+            _bound(x, seen, bound, most, pulled, near)
+            _products(pulled, near, size, products)
+            _drifting(pulled, near, w, size, drifting)
+            for k in range(0, many, 3):
+                _powers(pulled, near, w, size, k, powers)
+        power = _total(products, 0)
+        phi = _total(products, 1) / power if power > 0.0 else math.nan
+        for k in range(many):
+            middle[k] = _total(powers, k) / power if power > 0.0 else math.nan
+        gram[0, 0], gram[1, 0], gram[1, 1] = _total(products, 2), _total(products, 3), _total(products, 4)
+        gram[2, 0], gram[2, 1], gram[2, 2] = _total(drifting, 0), _total(drifting, 1), _total(drifting, 2)
+        right[0, 0], right[0, 1], right[0, 2] = gram[2, 1], _total(drifting, 3), _total(drifting, 4)
+        right[1, 0], right[1, 1], right[1, 2] = _total(products, 5), _total(products, 6), _total(drifting, 5)
         # No fewer terms than coefficients, or they fit without error.
-        damped = sums[14] > 4.5 and solve(gram, right, 3)
+        damped = _total(products, 7) > 4.5 and solve(gram, right, 3)
         count = _total(squares, 2)
         mean, centre = 0.0, 0.0
         if count > 0.0:
             mean, centre = _total(squares, 0) / count, _total(squares, 1) / count
-        for start in range(0, n, block):
-            if n > block:
-                _cut(shapes, start, w)
-            _fill(row, start, unit, x, seen)
+        for start in range(0, n, size):
+            if n > size:
+                _cut(shapes, start, size, w)
+                _fill(row, start, unit, x, seen)
+                _bound(x, seen, bound, most, pulled, near)
             if mean > 0.0:
-                _logarithms(x, seen, w[0], mean, centre, square, logarithm, logs)
-            _bound(x, seen, bound, most)
-            for k in range(len(shapes)):
-                _memory(x, seen, w[k], phi, middle[k], memory[k])
+                _logarithms(x, seen, w, size, mean, centre, square, logarithm, logs)
+            for k in range(0, many, 3):
+                _memory(pulled, near, w, size, k, phi, middle, memory)
             if damped:
-                _damping(x, seen, w[0], right, drift)
+                _damping(pulled, near, w, size, right, damping)
         z[i] = math.nan
         if power > 0.0:
-            for k in range(len(shapes)):
-                z[i, MEMORY, k] = _studentised(memory[k])
+            for k in range(many):
+                z[i, MEMORY, k] = _studentised(memory, 2 * k)
         if damped:
-            z[i, DAMPING, 0] = -_studentised(drift)
+            z[i, DAMPING, 0] = -_studentised(damping, 0)
         if mean > 0.0:
             z[i, VARIANCE, 0] = _total(logs, 0)

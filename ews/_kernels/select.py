@@ -17,6 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 _SIZE, _INFINITY = 0x7FFFFFFFFFFFFFFF, 0x7FF0000000000000
 
 _EXPECTED = 0.85  # the median of Gaussian sizes in units of their mean
+_FEW = 24  # values that are compared with one another sooner than sorted
 _LANES = 32  # partial sums side by side, so that they run in vector registers
 
 
@@ -81,21 +82,18 @@ def median_size(x: FloatArray, work: FloatArray) -> float:
     # Only what lies near where the median of noise is expected is looked at further: the rest is counted.
     mean, reach = total / count, max(0.06, min(0.4, 2.8 / math.sqrt(count)))
     low, high = (_EXPECTED - reach) * mean, (_EXPECTED + reach) * mean
-    below, between = 0, 0
-    for t in range(x.size):
-        size = abs(x[t])
-        work[between] = size
-        between += 1 if low <= size <= high else 0
-        below += 1 if size < low else 0
+    between, below = _between(x, x.size, low, high, work)
     lower, upper = (count - 1) // 2 - below, count // 2 - below
+    if between > _FEW and lower >= 0 and upper < between:  # then among these, which lie about evenly
+        width = (high - low) / between
+        middle, reach = low + (lower + 1) * width, 1.4 * math.sqrt(between) * width
+        between, below = _between(work, between, middle - reach, middle + reach, work)
+        lower, upper = lower - below, upper - below
     if lower < 0 or upper >= between:
-        between = 0
-        for t in range(x.size):
-            size = abs(x[t])
-            if not math.isnan(size):
-                work[between] = size
-                between += 1
+        between, below = _between(x, x.size, 0.0, math.inf, work)
         lower, upper = (count - 1) // 2, count // 2
+    if between <= _FEW:
+        return _middle(work, between, lower, upper)
     middle = smallest(work, between, upper)
     if lower == upper:
         return np.float64(middle)
@@ -103,6 +101,31 @@ def median_size(x: FloatArray, work: FloatArray) -> float:
     for t in range(1, upper):
         other = max(other, work[t])
     return np.float64(0.5 * (other + middle))
+
+
+@kernel
+def _between(x: FloatArray, count: int, low: float, high: float, found: FloatArray) -> tuple[int, int]:
+    """Gather the sizes from `low` to `high` of the first `count` values: how many, and how many are smaller."""
+    between, below = 0, 0
+    for t in range(count):
+        size = abs(x[t])
+        found[between] = size
+        between += 1 if low <= size <= high else 0
+        below += 1 if size < low else 0
+    return between, below
+
+
+@kernel
+def _middle(values: FloatArray, count: int, lower: int, upper: int) -> float:
+    """Mean of two ranks of the first `count` sizes, all compared with all: nothing that has to be guessed."""
+    low, high = 0.0, 0.0
+    for i in range(count):
+        value, below = values[i], 0
+        for j in range(count):
+            below += 1 if values[j] < value else 0
+        low = max(low, value if below <= lower else 0.0)
+        high = max(high, value if below <= upper else 0.0)
+    return low if lower == upper else 0.5 * (low + high)
 
 
 @kernel
