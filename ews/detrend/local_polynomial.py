@@ -31,9 +31,10 @@ __all__ = [
 ]
 
 _CUT = 4.0  # standard deviations of the kernel, as for the Gaussian smoother
-# Up to so many weights, and numbers in their table (which is then read from main memory), direct sums are faster than a
-# Fourier transform: measured for records of 200 to 100 000, with gaps and without.
-_FEW_WEIGHTS = 600
+# Up to so many weights, or products for each transform of as many as the powers of a fit, direct sums are faster than
+# Fourier transforms; not where their table has so many numbers that it is read from main memory (measured for records
+# of 200 to 100 000, with gaps and without).
+_FEW_WEIGHTS, _FEW_PRODUCTS = 600, 600_000
 _LARGE_TABLE = 1_000_000
 _FAR = 1 / 6  # of a record: fits that reach so far are fewer products by halves, enough to make up for a larger table
 _MANY_PRODUCTS = 1e9  # beyond these, the weights' sums at a record with gaps are taken by Fourier transforms
@@ -240,7 +241,8 @@ def smoother_of(
     fits = _Fits(observed, int(np.argmax(observed)), powers[: degree + 1].copy(), reach, counts)
     if causal:
         return fits.directly
-    if kernel.size <= _FEW_WEIGHTS and (summed := _mirrored(fits) or _tiles(fits)) is not None:
+    few = kernel.size <= _FEW_WEIGHTS or n * kernel.size <= _FEW_PRODUCTS * (degree + 1)
+    if few and (summed := _mirrored(fits) or _tiles(fits)) is not None:
         return summed.smooth
     return _Transforms(fits, *_spectra(fits)).smooth
 
@@ -398,7 +400,7 @@ def _tiles(fits: _Fits) -> _Tiles | None:
 
 def _first_of(alike: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """All but those that are like one before."""
-    return ~alike | (np.cumsum(alike) == 1)
+    return np.asarray(~alike | (np.cumsum(alike) == 1))
 
 
 def _places(sizes: npt.NDArray[np.int64], alike: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], int]:
