@@ -35,7 +35,7 @@ IntArray = npt.NDArray[np.int64]
 _BLOCK = 512  # samples of one sweep: 4 KiB of sums, which stay in the first-level cache
 TILE = 2 * LANES  # neighbouring samples whose weights lie side by side
 ROWS = 6  # what is summed at once: two registers of sums each, two of weights and one of a sample are 15 of 16
-_TOGETHER = 33_000  # numbers for which the weights of a tile are read once: they stay in the second-level cache
+_TOGETHER = 9_000  # numbers for which the weights of a tile are read once: more than these gain nothing
 
 
 @kernel
@@ -360,7 +360,8 @@ def _take_both(
 @kernel
 def _together(rows: int, n: int) -> int:
     """How many of so many rows of `n` samples are taken together: whole groups, or one where they are long."""
-    return max(1, min(rows, _TOGETHER // n // ROWS * ROWS))
+    together = max(_TOGETHER // n // ROWS, 1) * ROWS
+    return min(rows, together if n * together <= 4 * _TOGETHER else 1)
 
 
 @kernel
