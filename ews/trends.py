@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -202,9 +203,7 @@ def rows(values: FloatArray, *, method: TrendMethod = "kendall") -> FloatArray:
     table = _table(values)
     out = np.empty(table.shape[0])
     if method == "kendall":
-        from ews._kernels.kendall import kendall_rows
-
-        kendall_rows(table, out)
+        _kendall_rows()(table, out)
         return out
     statistic: Callable[[FloatArray, FloatArray], float] = _spearman if method == "spearman" else _theil_sen
     position = np.arange(table.shape[1], dtype=np.float64)
@@ -212,6 +211,14 @@ def rows(values: FloatArray, *, method: TrendMethod = "kendall") -> FloatArray:
         present = np.isfinite(row)
         out[i] = statistic(position[present], row[present])
     return out
+
+
+@cache
+def _kendall_rows() -> Callable[[FloatArray, FloatArray], None]:
+    """The kernel, loaded when first used; to look for it each time takes a fifth of a row of 500."""
+    from ews._kernels.kendall import kendall_rows
+
+    return kendall_rows
 
 
 def _table(values: Any) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Kendall's tau-b by merging, against all pairs and against scipy."""
+"""Kendall's tau-b by one sort, against all pairs and against scipy."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from ews._kernels import kendall
 from ews._kernels.kendall import kendall_pair, kendall_rows
-from ews._kernels.pair_counts import falling_pairs
+from ews._kernels.tallies import TALLIES, no_tallies, ones, raise_first, raised, tally
 from tests.reference import naive
 
 
@@ -100,14 +101,57 @@ def test_keys_of_few_bits_never_decide_what_they_do_not_tell_apart(n: int, name:
     np.testing.assert_allclose(_tau(row), [expected], rtol=1e-13, atol=1e-15)
 
 
+@pytest.mark.parametrize("way", range(3))
+@pytest.mark.parametrize("n", [1, 2, 64, 65, 150])
+def test_every_way_of_sorting_says_the_same_or_leaves_it_to_the_next(way: int, n: int) -> None:
+    done = 0
+    for name, row in {**_awkward(n), "plain": np.random.default_rng(n).normal(size=n)}.items():
+        tau = np.empty(1)
+        if kendall._rows(row[None], kendall._WAYS[way](row[None]), tau):
+            done += 1
+            expected = naive.kendall_tau_b(np.arange(n), np.unique(row, return_inverse=True)[1]) if n > 1 else np.nan
+            np.testing.assert_allclose(tau, [expected], rtol=1e-13, atol=1e-15, err_msg=name)
+    assert done >= (6, 9, 11)[way]
+
+
+@pytest.mark.parametrize("way", range(3))
+def test_every_way_of_sorting_leaves_out_what_is_missing(way: int) -> None:
+    rng = np.random.default_rng(3)
+    x = np.stack([rng.normal(size=40), -np.exp(rng.normal(size=40)), np.exp(rng.normal(size=40)), np.full(40, 1.0)])
+    gaps = np.insert(x, [0, 7, 7, 30, 40], [np.nan, -np.nan, np.nan, np.nan, -np.nan], axis=1)
+    tau = np.empty(5)
+    rows = np.vstack([gaps, gaps[:1] * np.nan])
+    assert kendall._rows(rows, kendall._WAYS[way](rows), tau)
+    np.testing.assert_array_equal(tau, [*_tau(*x), np.nan])
+
+
 @pytest.mark.jit
-@pytest.mark.parametrize("size", [16, 32, 48, 160, 512])
-def test_counted_pairs_equal_their_plain_twin(size: int) -> None:
-    compiled = numba.njit(lambda keys, size: falling_pairs(keys, size))
-    rng = np.random.default_rng(size)
-    for _ in range(20):
-        keys = rng.permutation(np.linspace(0, 2**31 - 1, size).astype(np.int32))
-        assert compiled(keys, size) == falling_pairs(keys, size) >= 0
-        i, j = rng.choice(size, 2, replace=False)
-        keys[i] = keys[j]
-        assert compiled(keys, size) == falling_pairs(keys, size) == -1
+@pytest.mark.parametrize("n", [1024, 1025, 16384, 16385, 20000])
+def test_levels_of_tallies_equal_a_merge_sort(n: int) -> None:
+    x = np.random.default_rng(n).normal(size=n)
+    for row in (x, np.sort(x), -np.sort(x), np.round(x, 1), np.where(x > 2.0, np.nan, x)):
+        held = row[~np.isnan(row)]
+        expected = scipy.stats.kendalltau(np.arange(held.size), held).statistic
+        np.testing.assert_allclose(_tau(row), [expected], rtol=1e-13)
+
+
+@pytest.mark.jit
+def test_tallies_equal_their_plain_twins() -> None:
+    @numba.njit
+    def compiled(words: np.ndarray, places: np.ndarray, array: np.ndarray) -> tuple[int, int]:
+        tallies, bits, taken = no_tallies(), 0, 0
+        for word in words:
+            bits += ones(word)
+        for place in places:
+            taken = 3 * taken + tally(tallies, place)
+            tallies = raised(tallies, place)
+            raise_first(array, place, place)
+        return bits, taken
+
+    rng = np.random.default_rng(4)
+    words = rng.integers(0, 2**64, 50, dtype=np.uint64)
+    places = rng.integers(0, TALLIES, 30)
+    arrays = np.zeros((2, 2 * TALLIES), dtype=np.int32)
+    assert compiled(words, places, arrays[0]) == compiled.py_func(words, places, arrays[1])
+    np.testing.assert_array_equal(arrays[0], arrays[1])
+    assert arrays[0].any()
