@@ -308,6 +308,10 @@ def _of_numbers(time: FloatArray) -> Steps | None:
         reach = float(time[-1] - time[0])
     if not np.all(time[1:] > time[:-1]) or not np.isfinite(reach):
         return None
+    gaps = np.diff(time)
+    first = float(gaps[0])
+    if np.all(gaps == first):  # as most are: no line has to be fitted
+        return Steps("", 1, np.arange(time.size, dtype=np.int64), lambda at: time[0] + first * at)
     digits = decimals(time)
     width = 0.0 if not digits else 10.0**-digits
     position = np.arange(time.size)
@@ -315,7 +319,6 @@ def _of_numbers(time: FloatArray) -> Steps | None:
     left = time - time[0] - step * position
     if 0 < width <= step / 3 and time.size >= 6 and np.ptp(left) <= 1.05 * width:
         return Steps("", 1, position.astype(np.int64), lambda index: time[0] + step * index)
-    gaps = np.diff(time)
     median = float(np.median(gaps))
     if not median > 0 or (time[-1] - time[0]) / median > 1e9:
         return None

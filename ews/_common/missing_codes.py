@@ -74,7 +74,8 @@ def far_codes(values: FloatArray) -> Codes:
     ordered = np.sort(values[np.isfinite(values)])
     low_end, high_end = np.searchsorted(ordered, -_HUGE, side="right"), np.searchsorted(ordered, _HUGE, side="left")
     candidates = np.unique(np.concatenate([ordered[:low_end], _CODES, ordered[high_end:]]))
-    usual = {value: count for value in candidates.tolist() if (count := count_in(ordered, value))}
+    ends, starts = (np.searchsorted(ordered, candidates, side=side) for side in ("right", "left"))
+    usual = {value: count for value, count in zip(candidates.tolist(), (ends - starts).tolist(), strict=True) if count}
     found = []
     if ordered.size - sum(usual.values()) >= FEW:
         low, high = ends_without(ordered, usual)
