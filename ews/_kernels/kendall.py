@@ -278,10 +278,12 @@ def kendall_pair(x: FloatArray, y: FloatArray) -> float:
     n = x.size
     if n < 2:
         return float("nan")
-    order = np.lexsort((y, x))  # by x, ties in x by y
-    xs, ys = x[order], y[order]
-    tied_x = _pairs_in_runs(xs[1:] == xs[:-1])
-    tied_both = _pairs_in_runs((xs[1:] == xs[:-1]) & (ys[1:] == ys[:-1]))
+    ys, tied_x, tied_both = y, 0, 0
+    if not np.all(x[1:] > x[:-1]):  # times do rise, and need no sort
+        order = np.lexsort((y, x))  # by x, ties in x by y
+        xs, ys = x[order], y[order]
+        tied_x = _pairs_in_runs(xs[1:] == xs[:-1])
+        tied_both = _pairs_in_runs((xs[1:] == xs[:-1]) & (ys[1:] == ys[:-1]))
     pairs = n * (n - 1) // 2
     falling, tied_y = -1, -1
     for way in _ways(n):

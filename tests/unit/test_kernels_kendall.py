@@ -69,6 +69,12 @@ def test_pairs_equal_all_pairs(n: int, levels: int) -> None:
     np.testing.assert_allclose(kendall_pair(x, y), naive.kendall_tau_b(x, y), atol=1e-12)
 
 
+@pytest.mark.parametrize("way", [1.0, -1.0])
+def test_pairs_with_times_equal_rows(way: float) -> None:
+    y = np.round(np.random.default_rng(5).normal(size=90), 1)
+    assert kendall_pair(way * np.arange(90.0) ** 2, y) == way * _tau(y)[0]
+
+
 def test_pairs_without_variation_are_nan() -> None:
     assert np.isnan(kendall_pair(np.ones(5), np.arange(5.0)))
     assert np.isnan(kendall_pair(np.arange(5.0), np.ones(5)))
