@@ -16,18 +16,19 @@ import stat
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
 from numba.core import caching
 
 from ews.errors import KernelCacheWarning
 
-__all__ = ["announce_compilation", "cache_folder", "kernel"]
+__all__ = ["announce_compilation", "cache_folder", "kernel", "silence"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -217,6 +218,11 @@ def kernel(function: Function) -> Function:
     if hasattr(compiled, "_cache") and cache_folder() is not None:
         compiled._cache = _KernelCache(function)
     return cast(Function, compiled)
+
+
+def silence() -> AbstractContextManager[Any]:
+    """Where kernels run as plain Python, which would speak of NaN where compiled code is silent, keep it from that."""
+    return np.errstate(all="ignore") if numba.config.DISABLE_JIT else nullcontext()
 
 
 @cache

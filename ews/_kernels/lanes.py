@@ -38,6 +38,7 @@ __all__ = [
     "inverse_roots",
     "load",
     "safe",
+    "safe_product",
     "settle",
     "splat",
     "spread",
@@ -126,6 +127,12 @@ def settle() -> None:
 
 def expect(array: FloatArray, place: int) -> None:
     """Ask for array[place], which will be read soon: no result depends on it, and it need not exist."""
+
+
+def safe_product(one: FloatArray, other: FloatArray) -> FloatArray:
+    """The products; NaN where a factor is not above SMALL, or the product not below LARGE²."""
+    product = one * other
+    return np.where((one > SMALL) & (other > SMALL) & (product < LARGE**2), product, np.nan)
 
 
 def safe(values: FloatArray) -> FloatArray:
@@ -369,6 +376,16 @@ def _lower_expect(context: Any, builder: Any, signature: Any, arguments: Any) ->
     address = builder.add(builder.ptrtoint(array, _WORD), builder.shl(arguments[1], _number(3)))
     builder.call(prefetch, [builder.inttoptr(address, byte), for_reading, to_stay, data])
     return context.get_dummy_value()
+
+
+@_compile(safe_product, _LANES, _LANES, _LANES)
+def _lower_safe_product(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    product = builder.fmul(*arguments)
+    smaller = builder.select(builder.fcmp_ordered("<", *arguments), *arguments)  # of a NaN the product is one
+    good = builder.and_(
+        builder.fcmp_ordered(">", smaller, _all(SMALL)), builder.fcmp_ordered("<", product, _all(LARGE**2))
+    )
+    return builder.select(good, product, _all(np.nan))
 
 
 @_compile(safe, _LANES, _LANES)

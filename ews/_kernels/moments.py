@@ -8,13 +8,23 @@ their windows blanked; rows of fewer outputs than a line of cache; windows too s
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
-from ews._kernels.jit import kernel
+from ews._kernels.jit import kernel, silence
 from ews._kernels.lanes import LINE
-from ews._kernels.tiles import BLOCK, SHORTEST, place_tiles, tile_begin, tiled_moments, tiled_pairs
+from ews._kernels.tiles import (
+    BLOCK,
+    LONG,
+    SHORTEST,
+    place_tiles,
+    tile_begin,
+    tiled_moments,
+    tiled_pairs,
+    tiled_rows,
+)
 from ews._kernels.two_pass import correlation, moments
 
 __all__ = ["rolling_moments", "rolling_moments_gappy", "rolling_moments_of", "statistics_array"]
@@ -23,7 +33,6 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _CORRELATION = 4
-_LONG = 200_000  # numbers to write: they would drive each other out of the cache
 
 
 @kernel
@@ -124,6 +133,12 @@ def _each_by_itself(
                     out[places[k], row, t] = moments(x[row, start : t + 1], codes[k])
 
 
+@cache
+def _kind(codes: tuple[int, ...]) -> tuple[int, bool, bool]:
+    """What a pass has to sum: the highest power, products of neighbours, levels."""
+    return max(2, *(1 + code for code in codes if code != _CORRELATION), 2), _CORRELATION in codes, 0 in codes
+
+
 def _fill(
     x: FloatArray,
     window: int,
@@ -141,20 +156,37 @@ def _fill(
     Rows that turn out not to be finite are left as they are and returned; none is looked at where all are `finite`.
     """
     rows, n = x.shape
-    single = codes[codes != _CORRELATION]
-    behind = 0 if lag == 1 or single.size else lag  # a longer lag has passes of its own, over windows of pairs
+    behind = 0 if lag == 1 or (codes != _CORRELATION).any() else lag  # a longer lag has passes of its own, over pairs
     tile, count = place_tiles(n - behind, window - behind)
     unsafe = np.empty((rows * count * -(-tile // BLOCK), 2), dtype=np.int64)
-    past_cache = out.ctypes.data // 8 % LINE if rows * n * codes.size >= _LONG else -1
+    past_cache = out.ctypes.data // 8 % LINE if rows * n * codes.size >= LONG else -1
     to = (starts, where, width, past_cache, unsafe, out)
     if behind:
         found = tiled_pairs(x.reshape(-1), rows, n, n, window - lag, lag, tile, count, *to)
     else:
-        passes = tiled_moments(max(2, 1 + int(single.max(initial=0))), single.size < codes.size)
+        passes = tiled_moments(*_kind(tuple(codes.tolist())))
         found = passes(x.reshape(-1), rows, n, n, window, tile, count, codes, *to)
-    unsafe = unsafe[:found]
+    return _mended(x, unsafe[:found], (tile, count), window, lag, behind, codes, starts, where, width, out, finite)
+
+
+def _mended(
+    x: FloatArray,
+    unsafe: IntArray,
+    placed: tuple[int, int],
+    window: int,
+    lag: int,
+    behind: int,
+    codes: IntArray,
+    starts: IntArray,
+    where: IntArray,
+    width: int,
+    out: FloatArray,
+    finite: bool,
+) -> IntArray:
+    """Do what is listed by its definition, but for rows that are not finite, which are returned."""
+    tile, count = placed
     left = np.empty(0, dtype=np.int64)
-    if found and not finite:
+    if unsafe.size and not finite:
         listed = np.unique(unsafe[:, 0] // count)
         left = listed[~np.isfinite(x[listed]).all(axis=1)]
         unsafe = np.ascontiguousarray(unsafe[~np.isin(unsafe[:, 0] // count, left)])
@@ -171,61 +203,68 @@ def _at_once(
     lag: int,
     codes: IntArray,
     places: IntArray,
-    out: FloatArray,
+    memory: FloatArray,
 ) -> None:
     """Statistics that one pass computes together."""
     rows, n = x.shape
-    for place in places:
-        out[place, first_row:last_row, : window - 1] = np.nan
-    if window > n or first_row == last_row:
-        return
-    if window - (0 if lag == 1 or (codes != _CORRELATION).any() else lag) < SHORTEST:
-        _each_by_itself(x, first_row, last_row, window, lag, codes, places, out)
-        return
-    where = np.arange(first_row, last_row)
-    stride = out.strides[0] // 8
-    flat = np.lib.stride_tricks.as_strided(out, ((out.shape[0] - 1) * stride + rows * n,), (8,))
-    starts = places * stride
+    out = memory[:, : rows * n].reshape(-1, rows, n)
     outputs = n - window + 1
-    if outputs < LINE:  # a tile reaches beyond the end of the row
-        copy = np.empty((where.size, window - 1 + LINE))
-        _finite_copy(x, where, copy)
-        beside = np.empty((places.size, where.size, LINE))
-        offsets = np.arange(places.size) * (where.size * LINE) - (window - 1)
-        _fill(copy, window, lag, codes, offsets, where - first_row, LINE, beside.reshape(-1), finite=True)
-        out[places, first_row:last_row, window - 1 :] = beside[:, :, :outputs]
-        bad = where
+    tiled = window - (0 if lag == 1 or (codes != _CORRELATION).any() else lag) >= SHORTEST
+    starts, where = places * memory.shape[1], np.arange(first_row, last_row)
+    flat = memory.reshape(-1)
+    if lag == 1 and tiled and outputs >= LINE and places.size == len(memory) and first_row < last_row:
+        placed = place_tiles(n, window)
+        listed = tiled_rows(*_kind(tuple(codes.tolist())))(x, first_row, last_row, window, *placed, codes, memory)
+        part = x[first_row:last_row]
+        bad = where[_mended(part, listed, placed, window, 1, 0, codes, starts, where, n, flat, finite=False)]
     else:
+        for place in places:
+            out[place, first_row:last_row, : window - 1] = np.nan
+        if outputs < 1 or first_row == last_row:
+            return
+        if not tiled:
+            _each_by_itself(x, first_row, last_row, window, lag, codes, places, out)
+            return
+        if outputs < LINE:  # a tile reaches beyond the end of the row
+            copy = np.empty((where.size, window - 1 + LINE))
+            _finite_copy(x, where, copy)
+            beside = np.empty((places.size, where.size, LINE))
+            offsets = np.arange(places.size) * (where.size * LINE) - (window - 1)
+            _fill(copy, window, lag, codes, offsets, where - first_row, LINE, beside.reshape(-1), finite=True)
+            out[places, first_row:last_row, window - 1 :] = beside[:, :, :outputs]
+            _blank(x, where, window, places, out)
+            return
         # A long lag may pair a sample with none, so that a NaN does not show in what is computed.
         bad = where[_fill(x[first_row:last_row], window, lag, codes, starts, where, n, flat, finite=False)]
         if 2 * lag > n:
             bad = where[~np.isfinite(x[first_row:last_row]).all(axis=1)]
-        if bad.size:
-            copy = np.empty((bad.size, n))
-            _finite_copy(x, bad, copy)
-            _fill(copy, window, lag, codes, starts, bad, n, flat, finite=True)
     if bad.size:
+        copy = np.empty((bad.size, n))
+        _finite_copy(x, bad, copy)
+        _fill(copy, window, lag, codes, starts, bad, n, flat, finite=True)
         _blank(x, bad, window, places, out)
 
 
 def statistics_array(count: int, rows: int, n: int) -> FloatArray:
-    """Memory for so many statistics of each row and time, in which each statistic begins with a line of cache."""
+    """Memory for so many statistics of each row and time, a row each, which begin with a line of cache."""
     each = -(-rows * n // LINE) * LINE
     memory = np.empty(count * each + LINE)
-    memory = memory[-(memory.ctypes.data // 8) % LINE :][: count * each]
-    return memory.reshape(count, each)[:, : rows * n].reshape(count, rows, n)
+    return memory[-(memory.ctypes.data // 8) % LINE :][: count * each].reshape(count, each)
 
 
 def rolling_moments_of(
-    x: FloatArray, first_row: int, last_row: int, window: int, lag: int, which: IntArray, out: FloatArray
+    x: FloatArray, first_row: int, last_row: int, window: int, lag: int, which: IntArray, memory: FloatArray
 ) -> None:
-    """:func:`rolling_moments` of x[first_row:last_row], for threads that share the rows."""
+    """:func:`rolling_moments` of x[first_row:last_row] into a :func:`statistics_array`; threads may share the rows."""
     places = np.arange(which.size)
-    pairs = which == _CORRELATION
-    with np.errstate(all="ignore"):  # plain Python would speak of NaN where compiled code is silent
-        for together in [places] if lag == 1 else [places[~pairs], places[pairs]]:
+    with silence():
+        if lag == 1:
+            _at_once(x, first_row, last_row, window, lag, which, places, memory)
+            return
+        pairs = which == _CORRELATION
+        for together in (places[~pairs], places[pairs]):
             if together.size:
-                _at_once(x, first_row, last_row, window, lag, which[together], together, out)
+                _at_once(x, first_row, last_row, window, lag, which[together], together, memory)
 
 
 def rolling_moments(x: FloatArray, window: int, lag: int, which: IntArray, out: FloatArray) -> None:
@@ -243,10 +282,10 @@ def rolling_moments(x: FloatArray, window: int, lag: int, which: IntArray, out: 
         What to compute: 0 mean, 1 variance (ddof 1), 2 skewness (adjusted Fisher–Pearson G1), 3 kurtosis (adjusted
         excess G2), 4 Pearson correlation of x[t] and x[t − lag] over the window's window − lag pairs.
     out : ndarray of shape (which.size, rows, n)
-        Written, each statistic contiguous; NaN before the first full window and in windows that hold a NaN or an
-        infinity. A constant window has variance 0 and no skewness, kurtosis or correlation (NaN).
+        Written, C-contiguous; NaN before the first full window and in windows that hold a NaN or an infinity. A
+        constant window has variance 0 and no skewness, kurtosis or correlation (NaN).
     """
-    rolling_moments_of(x, 0, x.shape[0], window, lag, which, out)
+    rolling_moments_of(x, 0, x.shape[0], window, lag, which, out.reshape(which.size, -1))
 
 
 @kernel

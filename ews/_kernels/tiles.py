@@ -31,6 +31,7 @@ from ews._kernels.lanes import (
     inverse_roots,
     load,
     safe,
+    safe_product,
     settle,
     splat,
     store,
@@ -38,16 +39,20 @@ from ews._kernels.lanes import (
     to_lanes,
 )
 
-__all__ = ["BLOCK", "SHORTEST", "place_tiles", "tile_begin", "tiled_moments", "tiled_pairs"]
+__all__ = ["BLOCK", "LONG", "SHORTEST", "place_tiles", "tile_begin", "tiled_moments", "tiled_pairs", "tiled_rows"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 BLOCK = 64  # outputs of each tile whose sums lie in the first-level cache at once
+LONG = 200_000  # numbers to write: they would drive each other out of the cache
 SHORTEST = 10  # samples in a window: shorter ones have no tile of a line and a middle
 
 # Rows of the work array for one step of all lanes: statistics 0 to 4 take the places of the sums they are made from.
 _FIRST, _SECOND, _THIRD, _FOURTH, _PRODUCT, _SPREAD, _STEP = (LANES * k for k in range(7))
+
+
+_PAGE = 512  # numbers, tiles of which would share the same few places of the first-level cache
 
 
 def place_tiles(n: int, window: int) -> tuple[int, int]:
@@ -61,6 +66,8 @@ def place_tiles(n: int, window: int) -> tuple[int, int]:
     if around > 4096 and count < 64:  # a single row fills all lanes, however many
         count = -(-count // 8) * 8
     tile = -(-around // (count * LINE)) * LINE
+    if tile > _PAGE // 2 and min(tile % _PAGE, -tile % _PAGE) < _PAGE // 8:
+        tile -= _PAGE // 4
     tile = min(tile, outputs // LINE * LINE)
     return tile, -(-around // tile)
 
@@ -98,7 +105,7 @@ def _place(
     to: IntArray,
     taken: IntArray,
 ) -> int:
-    """Where the windows of as many tiles as there are lanes begin, and where their outputs go; the last tile stands in for those beyond.
+    """Where the windows of the next tiles begin, and their outputs go; the last tile stands in for those beyond.
 
     Of the outputs of a tile the first `taken` are those of the one before it, whichever of them is worked on first: the
     most of these are returned.
@@ -157,7 +164,7 @@ def _write(
 
 
 @cache
-def tiled_moments(powers: int, paired: bool) -> Callable[..., int]:
+def tiled_moments(powers: int, paired: bool, levels: bool) -> Callable[..., int]:
     """The kernel for sums of so many powers (2 to 4), with the lag-1 correlation or without it.
 
     Parameters
@@ -166,6 +173,8 @@ def tiled_moments(powers: int, paired: bool) -> Callable[..., int]:
         Highest power: 2 for mean and variance, 3 for skewness, 4 for kurtosis.
     paired : bool
         Whether to sum products of neighbours for the correlation.
+    levels : bool
+        Whether means are asked for.
 
     Returns
     -------
@@ -277,9 +286,10 @@ def tiled_moments(powers: int, paired: bool) -> Callable[..., int]:
                 product, ahead = load(kept, at + _PRODUCT), load(kept, at + _SPREAD)
                 store(sums, here * _STEP, s1)
                 store(sums, here * _STEP + _SECOND, s2)
+                # What the next tiles read for the first time, as much as is worked on here.
+                for j in range(0, here * LANES, LINE):
+                    expect(x, base[0] + window - 1 + (tile + block * BLOCK) * LANES + j)
                 for j in range(here - 1, -1, -1):
-                    # What the next tiles read for the first time, a line for each step here.
-                    expect(x, base[0] + window - 1 + (tile + block * BLOCK + j) * LANES)
                     d = load(before, (block * BLOCK + j) * LANES) - anchor
                     square = d * d
                     s1, s2 = s1 + d, s2 + square
@@ -309,7 +319,8 @@ def tiled_moments(powers: int, paired: bool) -> Callable[..., int]:
                     mu = sum1 * per_n
                     first = mu * sum1
                     m2 = (left2 + r2) - first
-                    store(sums, at, anchor + mu)
+                    if levels:
+                        store(sums, at, anchor + mu)
                     store(sums, at + _SECOND, m2)
                     if powers > 2:
                         r3 = multiply_add(square, d, r3)
@@ -330,10 +341,10 @@ def tiled_moments(powers: int, paired: bool) -> Callable[..., int]:
                         u1, u2 = load(sums, at + _STEP) + r1, load(sums, at + _STEP + _SECOND) + r2
                         v1, v2 = left1 + earlier1, left2 + earlier2
                         mean_u = u1 * per_n1
-                        uu = safe(multiply_add(-mean_u, u1, u2))
-                        vv = safe(multiply_add(-(v1 * per_n1), v1, v2))
+                        uu = multiply_add(-mean_u, u1, u2)
+                        vv = multiply_add(-(v1 * per_n1), v1, v2)
                         uv = multiply_add(-mean_u, v1, load(sums, at + _PRODUCT) + right)
-                        store(sums, at + _SPREAD, uu * vv)
+                        store(sums, at + _SPREAD, safe_product(uu, vv))
                         store(sums, at + _PRODUCT, uv)
                 # Statistics.
                 poison = splat(0.0)
@@ -341,7 +352,8 @@ def tiled_moments(powers: int, paired: bool) -> Callable[..., int]:
                     at = j * _STEP
                     m2 = safe(load(sums, at + _SECOND))
                     poison = poison + m2
-                    store(sums, at, load(sums, at) + (m2 - m2))
+                    if levels:
+                        store(sums, at, load(sums, at) + (m2 - m2))
                     store(sums, at + _SECOND, m2 * per_n1)
                     if powers > 2:
                         root = inverse_roots(m2)
@@ -363,6 +375,49 @@ def tiled_moments(powers: int, paired: bool) -> Callable[..., int]:
         return found
 
     return tiled
+
+
+@cache
+def tiled_rows(powers: int, paired: bool, levels: bool) -> Callable[..., IntArray]:
+    """The kernel of :func:`tiled_moments` for whole rows: one call does all, since Python around it is what costs.
+
+    Parameters
+    ----------
+    powers, paired, levels : int, bool, bool
+        As there.
+
+    Returns
+    -------
+    callable
+        A kernel of ``(x, first_row, last_row, window, tile, count, slots, memory)``: statistic slots[k] of each row,
+        NaN before the first whole window, goes to row k of `memory`, row by row. It returns the blocks that are listed.
+    """
+    tiled = tiled_moments(powers, paired, levels)
+
+    @kernel
+    def whole(
+        x: FloatArray,
+        first_row: int,
+        last_row: int,
+        window: int,
+        tile: int,
+        count: int,
+        slots: IntArray,
+        memory: FloatArray,
+    ) -> IntArray:
+        rows, n = last_row - first_row, x.shape[1]
+        unsafe = np.empty((rows * count * -(-tile // BLOCK), 2), dtype=np.int64)
+        for k in range(slots.size):
+            for row in range(first_row, last_row):
+                memory[k, row * n : row * n + window - 1] = math.nan
+        out = memory.reshape(-1)
+        starts, where = np.arange(slots.size) * memory.shape[1], np.arange(first_row, last_row)
+        behind = out.ctypes.data // 8 % LINE if rows * n * slots.size >= LONG else -1
+        part = x[first_row:last_row].reshape(-1)
+        found = tiled(part, rows, n, n, window, tile, count, slots, starts, where, n, behind, unsafe, out)
+        return unsafe[:found]
+
+    return whole
 
 
 @kernel
@@ -462,9 +517,9 @@ def tiled_pairs(
                 at = j * _STEP
                 sum_u, sum_v = load(sums, at) + r1, load(sums, at + _THIRD) + q1
                 mean_u = sum_u * per_pair
-                uu = safe(multiply_add(-mean_u, sum_u, load(sums, at + _SECOND) + r2))
-                vv = safe(multiply_add(-(sum_v * per_pair), sum_v, load(sums, at + _FOURTH) + q2))
-                spread = uu * vv
+                uu = multiply_add(-mean_u, sum_u, load(sums, at + _SECOND) + r2)
+                vv = multiply_add(-(sum_v * per_pair), sum_v, load(sums, at + _FOURTH) + q2)
+                spread = safe_product(uu, vv)
                 poison = poison + spread
                 both = multiply_add(-mean_u, sum_v, load(sums, at + _PRODUCT) + right)
                 store(sums, at, clipped(both * inverse_roots(spread)))

@@ -105,6 +105,8 @@ def read_rows(x: Any, axis: int = -1, *, argument: str = "x", dim: Any = None) -
 
     def restore(rows: FloatArray) -> Any:
         values = rows.reshape(shape) if last else np.moveaxis(rows.reshape(shape), -1, along)
+        if type(x) is np.ndarray:
+            return values
         if pandas is not None and isinstance(x, pandas.Series):
             return pandas.Series(values, index=x.index, name=x.name)
         if pandas is not None and isinstance(x, pandas.DataFrame):
@@ -122,6 +124,8 @@ def read_rows(x: Any, axis: int = -1, *, argument: str = "x", dim: Any = None) -
 
 def _dimension(x: Any, dim: Any, argument: str) -> Any:
     """The dimension of time of a DataArray of several; None where an axis says which it is."""
+    if dim is None and type(x) is np.ndarray:
+        return None
     labelled = hasattr(x, "dims") and hasattr(x, "coords")
     if dim is None:
         several = labelled and not hasattr(x, "data_vars") and x.ndim > 1
@@ -167,6 +171,8 @@ def _as_real(x: Any, argument: str) -> FloatArray:
         kinds = {"c": "complex numbers", "U": "strings", "S": "bytes", "M": "dates", "m": "time differences"}
         given = kinds.get(array.dtype.kind, f"values of type {array.dtype}")
         raise InputTypeError(argument, described(given), allowed)
+    if array.dtype == np.float64:
+        return array
     with np.errstate(over="ignore"):  # a longer float beyond this range is infinite
         return array.astype(np.float64, copy=False)
 

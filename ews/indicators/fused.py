@@ -46,7 +46,7 @@ class Windows:
         Fisher–Pearson, excess), "acf1", "acf2", … (Pearson correlation inside the window).
     """
 
-    __slots__ = ("_moments", "min_count", "raw", "residual", "step", "window")
+    __slots__ = ("_complete", "_moments", "min_count", "raw", "residual", "step", "window")
 
     def __init__(
         self,
@@ -58,13 +58,13 @@ class Windows:
         min_count: int | None = None,
         moments: Sequence[str] = (),
     ) -> None:
-        # The kernels are compiled for arrays that may be written to, though they never write to these.
-        self.residual = np.require(residual, np.float64, ("C", "W"))
-        self.raw = self.residual if raw is None or raw is residual else np.require(raw, np.float64, ("C", "W"))
+        self.residual = _rows(residual)
+        self.raw = self.residual if raw is None or raw is residual else _rows(raw)
         self.window = window
         self.step = step
         self.min_count = window if min_count is None else min_count
         self._moments: dict[str, FloatArray] = {}
+        self._complete: bool | None = None
         self._compute(tuple(dict.fromkeys(moments)))
 
     def moment(self, name: str) -> FloatArray:
@@ -99,7 +99,9 @@ class Windows:
     @property
     def complete(self) -> bool:
         """Whether every sample is finite."""
-        return bool(np.isfinite(self.residual).all())
+        if self._complete is None:
+            self._complete = bool(np.isfinite(self.residual).all())
+        return self._complete
 
     def count(self) -> npt.NDArray[np.int64]:
         """Number of finite samples in each window; at the start, in the part of it that exists.
@@ -126,24 +128,29 @@ class Windows:
             self._moments.update(zip(labels, values, strict=True))
 
 
+def _rows(given: FloatArray) -> FloatArray:
+    """As the kernels are compiled for: in one piece, and such as may be written to, though they never do."""
+    flags = given.flags
+    ready = flags.c_contiguous and flags.writeable and given.dtype == np.float64
+    return given if ready else np.require(given, np.float64, ("C", "W"))
+
+
 def _rolling(rows: FloatArray, window: int, min_count: int, lag: int, codes: list[int]) -> FloatArray:
     from ews._kernels import moments
 
-    out = moments.statistics_array(len(codes), *rows.shape)
+    memory = moments.statistics_array(len(codes), *rows.shape)
+    out = memory[:, : rows.size].reshape(len(codes), *rows.shape)
     which = np.array(codes, dtype=np.int64)
-    threads = min(thread_count(), rows.shape[0]) if rows.size >= _WORTH_THREADS else 1
-
-    def work(first: int, last: int) -> None:
-        # Compiled, 0/0 is NaN without a word; the plain twin of a kernel would warn.
-        with np.errstate(all="ignore"):
-            moments.rolling_moments_of(rows, first, last, window, lag, which, out)
-
     if min_count < window:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):  # compiled, 0/0 is NaN without a word; the plain twin would warn
             moments.rolling_moments_gappy(rows, window, min_count, lag, which, out)
-    elif threads == 1:
-        work(0, rows.shape[0])
+    elif rows.size < _WORTH_THREADS or (threads := min(thread_count(), rows.shape[0])) == 1:
+        moments.rolling_moments_of(rows, 0, rows.shape[0], window, lag, which, memory)
     else:
+
+        def work(first: int, last: int) -> None:
+            moments.rolling_moments_of(rows, first, last, window, lag, which, memory)
+
         edges = np.linspace(0, rows.shape[0], 4 * threads + 1).astype(int).tolist()  # so that none waits long
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(work, edges[:-1], edges[1:]))
