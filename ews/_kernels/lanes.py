@@ -36,6 +36,7 @@ __all__ = [
     "from_lanes",
     "gather",
     "inverse_roots",
+    "least",
     "load",
     "safe",
     "safe_product",
@@ -127,6 +128,11 @@ def settle() -> None:
 
 def expect(array: FloatArray, place: int) -> None:
     """Ask for array[place], which will be read soon: no result depends on it, and it need not exist."""
+
+
+def least(one: FloatArray, other: FloatArray) -> FloatArray:
+    """The smaller of each two; `other` where either is NaN."""
+    return np.where(one < other, one, other)
 
 
 def safe_product(one: FloatArray, other: FloatArray) -> FloatArray:
@@ -376,6 +382,11 @@ def _lower_expect(context: Any, builder: Any, signature: Any, arguments: Any) ->
     address = builder.add(builder.ptrtoint(array, _WORD), builder.shl(arguments[1], _number(3)))
     builder.call(prefetch, [builder.inttoptr(address, byte), for_reading, to_stay, data])
     return context.get_dummy_value()
+
+
+@_compile(least, _LANES, _LANES, _LANES)
+def _lower_least(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    return builder.select(builder.fcmp_ordered("<", *arguments), *arguments)
 
 
 @_compile(safe_product, _LANES, _LANES, _LANES)

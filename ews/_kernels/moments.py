@@ -1,6 +1,7 @@
 """Mean, variance, skewness, kurtosis and lag-k correlation of every window of many rows, in one O(N) pass.
 
-The passes are in ``tiles.py``. What they leave to others is here: windows of extreme scale or without any variation,
+The passes are in ``slides.py`` for long rows, and in ``tiles.py`` for others and for what the former cannot do. What
+both leave to others is here: windows of extreme scale or without any variation,
 which go by the two-pass definition; rows with a NaN or an infinity, which are worked on with a neighbour in its place,
 their windows blanked; rows of fewer outputs than a line of cache; windows too short for a tile.
 """
@@ -15,16 +16,10 @@ import numpy.typing as npt
 
 from ews._kernels.jit import kernel, silence
 from ews._kernels.lanes import LINE
-from ews._kernels.tiles import (
-    BLOCK,
-    LONG,
-    SHORTEST,
-    place_tiles,
-    tile_begin,
-    tiled_moments,
-    tiled_pairs,
-    tiled_rows,
-)
+from ews._kernels.sharing import LONG, place_tiles, tile_begin, whole_rows
+from ews._kernels.slides import BLOCK as SLIDE
+from ews._kernels.slides import given_up, longest_slide, slides, sliding_moments
+from ews._kernels.tiles import BLOCK, SHORTEST, longest_tile, tiled_moments, tiled_pairs
 from ews._kernels.two_pass import correlation, moments
 
 __all__ = ["rolling_moments", "rolling_moments_gappy", "rolling_moments_of", "statistics_array"]
@@ -157,7 +152,7 @@ def _fill(
     """
     rows, n = x.shape
     behind = 0 if lag == 1 or (codes != _CORRELATION).any() else lag  # a longer lag has passes of its own, over pairs
-    tile, count = place_tiles(n - behind, window - behind)
+    tile, count = place_tiles(n - behind, window - behind, longest_tile(window - behind))
     unsafe = np.empty((rows * count * -(-tile // BLOCK), 2), dtype=np.int64)
     past_cache = out.ctypes.data // 8 % LINE if rows * n * codes.size >= LONG else -1
     to = (starts, where, width, past_cache, unsafe, out)
@@ -195,6 +190,60 @@ def _mended(
     return left
 
 
+def _summed(x: FloatArray, first_row: int, last_row: int, window: int, codes: IntArray, memory: FloatArray) -> IntArray:
+    """Statistics of rows as they are, each window summed by itself; the rows that turn out not to be finite."""
+    n = x.shape[1]
+    placed = place_tiles(n, window, longest_tile(window))
+    passes = whole_rows(tiled_moments(*_kind(tuple(codes.tolist()))), BLOCK)
+    _, listed = passes(x, first_row, last_row, window, *placed, codes, memory)
+    if not listed.size:
+        return listed[:, 0]
+    starts, where = np.arange(len(memory)) * memory.shape[1], np.arange(first_row, last_row)
+    to = (starts, where, n, memory.reshape(-1))
+    return _mended(x[first_row:last_row], listed, placed, window, 1, 0, codes, *to, finite=False)
+
+
+def _slid(x: FloatArray, first_row: int, last_row: int, window: int, codes: IntArray, memory: FloatArray) -> IntArray:
+    """The same by sums that slide, and by :func:`_summed` where these lose digits."""
+    n = x.shape[1]
+    tile, count = place_tiles(n, window, longest_slide(window))
+    passes = whole_rows(sliding_moments(*_kind(tuple(codes.tolist()))[:2]), SLIDE)
+    found, listed = passes(x, first_row, last_row, window, tile, count, codes, memory)
+    if not found:
+        return listed[:, 0]
+    if found < 0:
+        return _summed(x, first_row, last_row, window, codes, memory)
+    x = x[first_row:last_row]
+    row = listed[:, 0] // count
+    left = np.unique(row)
+    left = left[~np.isfinite(x[left]).all(axis=1)]
+    listed = listed[~np.isin(row, left)]
+    starts, where = np.arange(len(memory)) * memory.shape[1], np.arange(first_row, last_row)
+    flat = memory.reshape(-1)
+    stretches = _stretches(listed, n, window, tile, count)
+    whole = np.flatnonzero(given_up(listed, stretches, len(x), n, window, tile, count))
+    if whole.size:
+        _fill(x[whole], window, 1, codes, starts, where[whole], n, flat, finite=True)
+    for k, begin, end in stretches[~np.isin(stretches[:, 0], whole)].tolist():
+        at = starts + (where[k] * n + begin - window + 1)
+        part = x[k : k + 1, begin - window + 1 : end]
+        _fill(part, window, 1, codes, at, np.zeros(1, dtype=np.int64), n, flat, finite=True)
+    return left
+
+
+def _stretches(blocks: IntArray, n: int, window: int, tile: int, count: int) -> IntArray:
+    """The outputs of (tile, block) as (row, first, end), neighbours together."""
+    found: list[list[int]] = []
+    for job, block in blocks[np.lexsort((blocks[:, 1], blocks[:, 0]))].tolist():
+        row, start = job // count, tile_begin(job % count, n, window, tile)
+        begin, end = start + block * SLIDE, min(start + (block + 1) * SLIDE, start + tile)
+        if found and found[-1][0] == row and begin <= found[-1][2]:
+            found[-1][2] = max(end, found[-1][2])
+        else:
+            found.append([row, begin, end])
+    return np.array(found, dtype=np.int64).reshape(-1, 3)
+
+
 def _at_once(
     x: FloatArray,
     first_row: int,
@@ -213,10 +262,8 @@ def _at_once(
     starts, where = places * memory.shape[1], np.arange(first_row, last_row)
     flat = memory.reshape(-1)
     if lag == 1 and tiled and outputs >= LINE and places.size == len(memory) and first_row < last_row:
-        placed = place_tiles(n, window)
-        listed = tiled_rows(*_kind(tuple(codes.tolist())))(x, first_row, last_row, window, *placed, codes, memory)
-        part = x[first_row:last_row]
-        bad = where[_mended(part, listed, placed, window, 1, 0, codes, starts, where, n, flat, finite=False)]
+        rows_of = (x, first_row, last_row, window, codes, memory)
+        bad = where[_slid(*rows_of) if slides(n, window) and 0 not in codes else _summed(*rows_of)]
     else:
         for place in places:
             out[place, first_row:last_row, : window - 1] = np.nan

@@ -26,7 +26,6 @@ from ews._kernels.lanes import (
     LINE,
     clipped,
     expect,
-    from_lanes,
     gather,
     inverse_roots,
     load,
@@ -35,132 +34,25 @@ from ews._kernels.lanes import (
     settle,
     splat,
     store,
-    stream_lanes,
     to_lanes,
 )
+from ews._kernels.sharing import STEP, note, place_lanes, work_array, write
 
-__all__ = ["BLOCK", "LONG", "SHORTEST", "place_tiles", "tile_begin", "tiled_moments", "tiled_pairs", "tiled_rows"]
+__all__ = ["BLOCK", "SHORTEST", "longest_tile", "tiled_moments", "tiled_pairs"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 BLOCK = 64  # outputs of each tile whose sums lie in the first-level cache at once
-LONG = 200_000  # numbers to write: they would drive each other out of the cache
 SHORTEST = 10  # samples in a window: shorter ones have no tile of a line and a middle
 
-# Rows of the work array for one step of all lanes: statistics 0 to 4 take the places of the sums they are made from.
-_FIRST, _SECOND, _THIRD, _FOURTH, _PRODUCT, _SPREAD, _STEP = (LANES * k for k in range(7))
+# Places in a work array, within the numbers of one step.
+_SECOND, _THIRD, _FOURTH, _PRODUCT, _SPREAD = (LANES * k for k in range(1, 6))
 
 
-_PAGE = 512  # numbers, tiles of which would share the same few places of the first-level cache
-
-
-def place_tiles(n: int, window: int) -> tuple[int, int]:
-    """How long tiles are, and how many there are in a row; see :func:`tile_begin`.
-
-    Of (n, window) alone, so that a row comes out the same, bit for bit, whatever other rows it is with.
-    """
-    outputs, around = n - window + 1, n - (window - 1) // LINE * LINE
-    longest = max(LINE, 3 * (window - 1) // 4 // LINE * LINE)
-    count = -(-around // longest)
-    if around > 4096 and count < 64:  # a single row fills all lanes, however many
-        count = -(-count // 8) * 8
-    tile = -(-around // (count * LINE)) * LINE
-    if tile > _PAGE // 2 and min(tile % _PAGE, -tile % _PAGE) < _PAGE // 8:
-        tile -= _PAGE // 4
-    tile = min(tile, outputs // LINE * LINE)
-    return tile, -(-around // tile)
-
-
-@kernel
-def tile_begin(place: int, n: int, window: int, tile: int) -> int:
-    """The first output of a tile: the first and the last meet the ends, those between begin at whole lines of cache.
-
-    All are of one length, so that neighbours may overlap there.
-    """
-    if place == 0:
-        return window - 1
-    return min((window - 1) // LINE * LINE + place * tile, n - tile)
-
-
-@kernel
-def _work_array(size: int) -> FloatArray:
-    """Memory from a whole line of cache on: vector registers are loaded fastest from there."""
-    memory = np.empty(size + LINE)
-    return memory[-(memory.ctypes.data // 8) % LINE :]
-
-
-@kernel
-def _place(
-    first: int,
-    rows: int,
-    stride: int,
-    n: int,
-    window: int,
-    tile: int,
-    count: int,
-    where: IntArray,
-    width: int,
-    base: IntArray,
-    to: IntArray,
-    taken: IntArray,
-) -> int:
-    """Where the windows of the next tiles begin, and their outputs go; the last tile stands in for those beyond.
-
-    Of the outputs of a tile the first `taken` are those of the one before it, whichever of them is worked on first: the
-    most of these are returned.
-    """
-    most = 0
-    for lane in range(LANES):
-        job = min(first + lane, rows * count - 1)
-        row = job // count
-        begin = tile_begin(job % count, n, window, tile)
-        base[lane] = row * stride + begin - window + 1
-        to[lane] = where[row] * width + begin
-        place = job % count
-        taken[lane] = tile_begin(place - 1, n, window, tile) + tile - begin if place > 0 else 0
-        most = max(most, taken[lane])
-    return most
-
-
-@kernel
-def _note(poison: FloatArray, first: int, jobs: int, block: int, unsafe: IntArray, found: int) -> int:
-    """Add the tiles that hold a NaN in this block to the list (tile, block)."""
-    for lane in range(LANES):
-        if math.isnan(poison[lane]) and first + lane < jobs:
-            unsafe[found, 0], unsafe[found, 1] = first + lane, block
-            found += 1
-    return found
-
-
-@kernel
-def _write(
-    sums: FloatArray,
-    count: int,
-    slots: IntArray,
-    starts: IntArray,
-    out: FloatArray,
-    to: IntArray,
-    done: int,
-    past_cache: int,
-    taken: IntArray,
-    shared: int,
-) -> None:
-    """Statistics of a block of each tile to where they belong, past the cache where asked for and where lines allow."""
-    own = min(max(shared - done + LINE - 1, 0) // LINE * LINE, count)  # from here on all belong to their tiles
-    for k in range(slots.size):
-        for lane in range(LANES):
-            for j in range(max(taken[lane] - done, 0), own):
-                out[starts[k] + to[lane] + done + j] = sums[j * _STEP + slots[k] * LANES + lane]
-        behind = 0
-        for lane in range(LANES):
-            behind |= past_cache + starts[k] + to[lane] + done
-        if past_cache >= 0 and behind % LINE == 0:
-            for j in range(own, count, LINE):
-                stream_lanes(sums, j * _STEP + slots[k] * LANES, _STEP, out, to, starts[k] + done + j)
-        else:
-            for j in range(own, count, LINE):
-                from_lanes(sums, j * _STEP + slots[k] * LANES, _STEP, out, to, starts[k] + done + j)
+def longest_tile(window: int) -> int:
+    """So many outputs that their windows share a quarter of a window, or a little less of a short one."""
+    return 3 * (window - 1) // 4
 
 
 @cache
@@ -205,8 +97,8 @@ def tiled_moments(powers: int, paired: bool, levels: bool) -> Callable[..., int]
         out: FloatArray,
     ) -> int:
         blocks = (tile + BLOCK - 1) // BLOCK
-        samples, sums = _work_array(BLOCK * LANES), _work_array((BLOCK + 1) * _STEP)
-        kept, before = _work_array(blocks * _STEP), _work_array(tile * LANES)
+        samples, sums = work_array(BLOCK * LANES), work_array((BLOCK + 1) * STEP)
+        kept, before = work_array(blocks * STEP), work_array(tile * LANES)
         base, to = np.empty(LANES, dtype=np.int64), np.empty(LANES, dtype=np.int64)
         taken = np.empty(LANES, dtype=np.int64)
         middle = window - 1 - tile
@@ -219,7 +111,7 @@ def tiled_moments(powers: int, paired: bool, levels: bool) -> Callable[..., int]
         offset = splat(-3.0 * (size - 1.0) * (size - 1.0) / ((size - 2.0) * (size - 3.0)))
         found = 0
         for first_tile in range(0, rows * count, LANES):
-            shared = _place(first_tile, rows, stride, n, window, tile, count, where, width, base, to, taken)
+            shared = place_lanes(first_tile, rows, stride, n, window, tile, count, where, width, base, to, taken)
             # The anchor, from the first sample of the middle, so that the mean of a constant is exact.
             origin = gather(x, base, tile)
             total, other = splat(0.0), splat(0.0)
@@ -251,7 +143,7 @@ def tiled_moments(powers: int, paired: bool, levels: bool) -> Callable[..., int]
             # What each block has on its right, up to the end of the middle: from the inside out.
             ahead = origin - anchor
             for block in range(blocks - 1, -1, -1):
-                at = block * _STEP
+                at = block * STEP
                 store(kept, at, s1)
                 store(kept, at + _SECOND, s2)
                 store(kept, at + _THIRD, s3)
@@ -276,7 +168,7 @@ def tiled_moments(powers: int, paired: bool, levels: bool) -> Callable[..., int]
             for block in range(blocks):
                 here = min(BLOCK, tile - block * BLOCK)
                 # Leftwards: the sums of each window up to the end of the middle.
-                at = block * _STEP
+                at = block * STEP
                 s1, s2, s3, s4 = (
                     load(kept, at),
                     load(kept, at + _SECOND),
@@ -284,8 +176,8 @@ def tiled_moments(powers: int, paired: bool, levels: bool) -> Callable[..., int]
                     load(kept, at + _FOURTH),
                 )
                 product, ahead = load(kept, at + _PRODUCT), load(kept, at + _SPREAD)
-                store(sums, here * _STEP, s1)
-                store(sums, here * _STEP + _SECOND, s2)
+                store(sums, here * STEP, s1)
+                store(sums, here * STEP + _SECOND, s2)
                 # What the next tiles read for the first time, as much as is worked on here.
                 for j in range(0, here * LANES, LINE):
                     expect(x, base[0] + window - 1 + (tile + block * BLOCK) * LANES + j)
@@ -293,7 +185,7 @@ def tiled_moments(powers: int, paired: bool, levels: bool) -> Callable[..., int]
                     d = load(before, (block * BLOCK + j) * LANES) - anchor
                     square = d * d
                     s1, s2 = s1 + d, s2 + square
-                    at = j * _STEP
+                    at = j * STEP
                     store(sums, at, s1)
                     store(sums, at + _SECOND, s2)
                     if powers > 2:
@@ -313,7 +205,7 @@ def tiled_moments(powers: int, paired: bool, levels: bool) -> Callable[..., int]
                     square = d * d
                     earlier1, earlier2 = r1, r2
                     r1, r2 = r1 + d, r2 + square
-                    at = j * _STEP
+                    at = j * STEP
                     left1, left2 = load(sums, at), load(sums, at + _SECOND)
                     sum1 = left1 + r1
                     mu = sum1 * per_n
@@ -338,7 +230,7 @@ def tiled_moments(powers: int, paired: bool, levels: bool) -> Callable[..., int]
                         right = multiply_add(d, last, right)
                         last = d
                         # The later members of the pairs, and the earlier ones.
-                        u1, u2 = load(sums, at + _STEP) + r1, load(sums, at + _STEP + _SECOND) + r2
+                        u1, u2 = load(sums, at + STEP) + r1, load(sums, at + STEP + _SECOND) + r2
                         v1, v2 = left1 + earlier1, left2 + earlier2
                         mean_u = u1 * per_n1
                         uu = multiply_add(-mean_u, u1, u2)
@@ -349,7 +241,7 @@ def tiled_moments(powers: int, paired: bool, levels: bool) -> Callable[..., int]
                 # Statistics.
                 poison = splat(0.0)
                 for j in range(here):
-                    at = j * _STEP
+                    at = j * STEP
                     m2 = safe(load(sums, at + _SECOND))
                     poison = poison + m2
                     if levels:
@@ -364,60 +256,17 @@ def tiled_moments(powers: int, paired: bool, levels: bool) -> Callable[..., int]
                             store(sums, at + _FOURTH, multiply_add(scaled, per_m2 * per_m2, offset))
                 if paired:
                     for j in range(here):
-                        at = j * _STEP
+                        at = j * STEP
                         spread = load(sums, at + _SPREAD)
                         poison = poison + spread
                         store(sums, at + _PRODUCT, clipped(load(sums, at + _PRODUCT) * inverse_roots(spread)))
                 store(samples, 0, poison)
-                _write(sums, here, slots, starts, out, to, block * BLOCK, past_cache, taken, shared)
-                found = _note(samples, first_tile, rows * count, block, unsafe, found)
+                write(sums, here, slots, starts, out, to, block * BLOCK, past_cache, taken, shared)
+                found = note(samples, first_tile, rows * count, block, unsafe, found)
         settle()
         return found
 
     return tiled
-
-
-@cache
-def tiled_rows(powers: int, paired: bool, levels: bool) -> Callable[..., IntArray]:
-    """The kernel of :func:`tiled_moments` for whole rows: one call does all, since Python around it is what costs.
-
-    Parameters
-    ----------
-    powers, paired, levels : int, bool, bool
-        As there.
-
-    Returns
-    -------
-    callable
-        A kernel of ``(x, first_row, last_row, window, tile, count, slots, memory)``: statistic slots[k] of each row,
-        NaN before the first whole window, goes to row k of `memory`, row by row. It returns the blocks that are listed.
-    """
-    tiled = tiled_moments(powers, paired, levels)
-
-    @kernel
-    def whole(
-        x: FloatArray,
-        first_row: int,
-        last_row: int,
-        window: int,
-        tile: int,
-        count: int,
-        slots: IntArray,
-        memory: FloatArray,
-    ) -> IntArray:
-        rows, n = last_row - first_row, x.shape[1]
-        unsafe = np.empty((rows * count * -(-tile // BLOCK), 2), dtype=np.int64)
-        for k in range(slots.size):
-            for row in range(first_row, last_row):
-                memory[k, row * n : row * n + window - 1] = math.nan
-        out = memory.reshape(-1)
-        starts, where = np.arange(slots.size) * memory.shape[1], np.arange(first_row, last_row)
-        behind = out.ctypes.data // 8 % LINE if rows * n * slots.size >= LONG else -1
-        part = x[first_row:last_row].reshape(-1)
-        found = tiled(part, rows, n, n, window, tile, count, slots, starts, where, n, behind, unsafe, out)
-        return unsafe[:found]
-
-    return whole
 
 
 @kernel
@@ -444,8 +293,8 @@ def tiled_pairs(
     """
     pairs = window
     blocks = (tile + BLOCK - 1) // BLOCK
-    earlier, later = _work_array(BLOCK * LANES), _work_array(BLOCK * LANES)
-    sums, kept = _work_array(BLOCK * _STEP), _work_array(blocks * _STEP)
+    earlier, later = work_array(BLOCK * LANES), work_array(BLOCK * LANES)
+    sums, kept = work_array(BLOCK * STEP), work_array(blocks * STEP)
     base, to = np.empty(LANES, dtype=np.int64), np.empty(LANES, dtype=np.int64)
     taken = np.empty(LANES, dtype=np.int64)
     middle = pairs - 1 - tile
@@ -453,7 +302,7 @@ def tiled_pairs(
     slot, later_starts = np.zeros(1, dtype=np.int64), starts + lag
     found = 0
     for first_tile in range(0, rows * count, LANES):
-        shared = _place(first_tile, rows, stride, n - lag, pairs, tile, count, where, width, base, to, taken)
+        shared = place_lanes(first_tile, rows, stride, n - lag, pairs, tile, count, where, width, base, to, taken)
         origin_u, origin_v = gather(x, base, tile + lag), gather(x, base, tile)
         total_u, total_v = splat(0.0), splat(0.0)
         for done in range(0, middle, BLOCK):
@@ -475,7 +324,7 @@ def tiled_pairs(
                 u1, v1, u2, v2 = u1 + u, v1 + v, multiply_add(u, u, u2), multiply_add(v, v, v2)
                 uv = multiply_add(u, v, uv)
         for block in range(blocks - 1, -1, -1):
-            at = block * _STEP
+            at = block * STEP
             store(kept, at, u1)
             store(kept, at + _SECOND, u2)
             store(kept, at + _THIRD, v1)
@@ -491,7 +340,7 @@ def tiled_pairs(
                     uv = multiply_add(u, v, uv)
         r1, r2, q1, q2, right = splat(0.0), splat(0.0), splat(0.0), splat(0.0), splat(0.0)
         for block in range(blocks):
-            at = block * _STEP
+            at = block * STEP
             u1, u2, v1, v2 = load(kept, at), load(kept, at + _SECOND), load(kept, at + _THIRD), load(kept, at + _FOURTH)
             uv = load(kept, at + _PRODUCT)
             here = min(BLOCK, tile - block * BLOCK)
@@ -501,7 +350,7 @@ def tiled_pairs(
                 u, v = load(later, j * LANES) - anchor_u, load(earlier, j * LANES) - anchor_v
                 u1, v1, u2, v2 = u1 + u, v1 + v, multiply_add(u, u, u2), multiply_add(v, v, v2)
                 uv = multiply_add(u, v, uv)
-                at = j * _STEP
+                at = j * STEP
                 store(sums, at, u1)
                 store(sums, at + _SECOND, u2)
                 store(sums, at + _THIRD, v1)
@@ -514,7 +363,7 @@ def tiled_pairs(
                 u, v = load(later, j * LANES) - anchor_u, load(earlier, j * LANES) - anchor_v
                 r1, q1, r2, q2 = r1 + u, q1 + v, multiply_add(u, u, r2), multiply_add(v, v, q2)
                 right = multiply_add(u, v, right)
-                at = j * _STEP
+                at = j * STEP
                 sum_u, sum_v = load(sums, at) + r1, load(sums, at + _THIRD) + q1
                 mean_u = sum_u * per_pair
                 uu = multiply_add(-mean_u, sum_u, load(sums, at + _SECOND) + r2)
@@ -524,7 +373,7 @@ def tiled_pairs(
                 both = multiply_add(-mean_u, sum_v, load(sums, at + _PRODUCT) + right)
                 store(sums, at, clipped(both * inverse_roots(spread)))
             store(later, 0, poison)
-            _write(sums, here, slot, later_starts, out, to, block * BLOCK, past_cache, taken, shared)
-            found = _note(later, first_tile, rows * count, block, unsafe, found)
+            write(sums, here, slot, later_starts, out, to, block * BLOCK, past_cache, taken, shared)
+            found = note(later, first_tile, rows * count, block, unsafe, found)
     settle()
     return found

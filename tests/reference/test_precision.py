@@ -59,6 +59,27 @@ SERIES = {
 }
 
 
+def _spikes(n: int) -> np.ndarray:
+    """One in each tile of sums that slide, of every size up to where a kurtosis has no digits left."""
+    x = _noise(n)
+    x[100::400] = 10.0 ** np.arange(1, 16)[: x[100::400].size]
+    return x
+
+
+def _calm(n: int) -> np.ndarray:
+    """Noise that dies away within a few hundred samples, and comes back."""
+    return _noise(n) * (1e-9 + np.abs(np.sin(np.arange(n) / 300.0)) ** 7)
+
+
+LONG_SERIES = {
+    "spikes": _spikes,
+    "calm": _calm,
+    "walk": lambda n: _noise(n).cumsum(),
+    "heavy tails": lambda n: np.random.default_rng(5).standard_t(2, n),
+    "waves on an offset": lambda n: 1e6 + 30.0 * np.sin(np.arange(n) / 40.0) + _noise(n),
+}
+
+
 def _measured(x: np.ndarray, window: int, lag: int) -> np.ndarray:
     out = np.empty((4, 1, x.size))
     rolling_moments(x[None, :], window, lag, np.array([VARIANCE, SKEWNESS, KURTOSIS, CORRELATION]), out)
@@ -92,6 +113,13 @@ def test_short_and_middling_windows(name: str, window: int) -> None:
 @pytest.mark.parametrize("window", [37, 700, 1501, 2000])
 def test_long_windows(name: str, window: int) -> None:
     _check(SERIES[name](2000), window, 1)
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("name", [*SERIES, *LONG_SERIES])
+@pytest.mark.parametrize("window", [37, 200])
+def test_long_rows_whose_sums_slide(name: str, window: int) -> None:
+    _check((SERIES | LONG_SERIES)[name](5000), window, 1)
 
 
 @pytest.mark.parametrize("name", ["noise", "step", "spike", "plateau"])

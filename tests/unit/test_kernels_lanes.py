@@ -18,8 +18,10 @@ from ews._kernels.lanes import (
     from_lanes,
     gather,
     inverse_roots,
+    least,
     load,
     safe,
+    safe_product,
     settle,
     splat,
     spread,
@@ -51,8 +53,10 @@ def _sums(a: np.ndarray, b: np.ndarray, c: np.ndarray, out: np.ndarray) -> None:
 def _functions(a: np.ndarray, out: np.ndarray) -> None:
     for k in range(0, a.size, LANES):
         u = load(a, k)
-        store(out, 2 * k, safe(u))
-        store(out, 2 * k + LANES, clipped(u))
+        store(out, 4 * k, safe(u))
+        store(out, 4 * k + LANES, clipped(u))
+        store(out, 4 * k + 2 * LANES, safe_product(u, load(a, 0)))
+        store(out, 4 * k + 3 * LANES, least(u, load(a, 0)))
 
 
 def test_arithmetic_equals_that_of_arrays() -> None:
@@ -74,8 +78,9 @@ def test_arithmetic_equals_that_of_arrays() -> None:
     ],
 )
 def test_bounds_hold_for_numbers_of_all_kinds(values: np.ndarray) -> None:
-    plain, vector = np.zeros(16), np.zeros(16)
-    _functions(np.array(values), plain)
+    plain, vector = np.zeros(32), np.zeros(32)
+    with np.errstate(all="ignore"):
+        _functions(np.array(values), plain)
     numba.njit(_functions)(np.array(values), vector)
     np.testing.assert_array_equal(vector, plain)
 

@@ -13,6 +13,8 @@ from ews._kernels.moments import (
     rolling_moments_of,
     statistics_array,
 )
+from ews._kernels.sharing import place_tiles
+from ews._kernels.slides import BLOCK, longest_slide, slides, sliding_moments
 from tests.reference import naive
 
 ALL = (0, 1, 2, 3, 4)
@@ -101,6 +103,59 @@ def test_a_row_is_the_same_whatever_lies_beside_it(lag: int) -> None:
             for row in range(11):
                 rolling_moments(x[[row]], window, lag, which, alone)
                 np.testing.assert_array_equal(together[:, row], alone[:, 0], err_msg=f"{n=} {window=} {row=}")
+
+
+def _messy_rows(n: int) -> np.ndarray:
+    """What slides, what slides but for a few stretches, and what is given up."""
+    rng = np.random.default_rng(8)
+    rows = rng.normal(size=(9, n))
+    rows[1, n // 2 :] += 1e8
+    rows[2, [n // 3, n // 2]] = 1e9, -1e9
+    rows[3] = rows[3].cumsum()
+    rows[4, n // 4 : n // 3] = 7.0
+    rows[5, [n // 5, -1]] = np.nan
+    rows[6, n // 2] = np.inf
+    rows[7] = rng.standard_t(2, n)
+    rows[8] = rows[0]
+    return rows
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("window", [60, 250])
+@pytest.mark.parametrize("which", [(1,), (1, 2, 3, 4)])
+def test_long_rows_are_the_same_whatever_lies_beside_them(window: int, which: tuple[int, ...]) -> None:
+    rows = _messy_rows(9000)
+    together = _moments(rows, window, which=which)
+    expected = np.empty((len(which), *rows.shape))
+    _each_by_itself(rows, 0, len(rows), window, 1, np.array(which), np.arange(len(which)), expected)
+    np.testing.assert_array_equal(np.isnan(together), np.isnan(expected))
+    np.testing.assert_allclose(together, expected, rtol=1e-10, atol=1e-10)
+    np.testing.assert_array_equal(together[:, 0], together[:, 8])
+    for row, values in enumerate(rows):
+        np.testing.assert_array_equal(together[:, row], _moments(values, window, which=which)[:, 0])
+
+
+@pytest.mark.jit
+def test_sums_slide_as_long_as_they_keep_their_digits() -> None:
+    n, window = 40_000, 250
+    tile, count = place_tiles(n, window, longest_slide(window))
+    blocks = -(-tile // BLOCK)
+    listed, out = np.empty((9 * count * blocks, 2), dtype=np.int64), np.empty(4 * 9 * n)
+
+    def lost(rows: np.ndarray) -> int:
+        where = np.arange(len(rows))
+        to = (np.array([1, 2, 3, 4]), np.arange(4) * rows.size, where, n, -1, listed, out)
+        return int(sliding_moments(4, True)(rows.reshape(-1), len(rows), n, n, window, tile, count, *to))
+
+    rows = _messy_rows(n)
+    assert slides(n, window)
+    assert not slides(n, 20)
+    assert not slides(4000, window)
+    assert [lost(rows[[k]]) for k in (0, 3, 7)] == [0, -1, -1]
+    for k in (1, 2, 4, 6):
+        assert 0 < lost(rows[[k]]) < count * blocks // 2
+    # Several rows are judged when all are done, each by itself.
+    assert lost(rows[[3, 7]]) > 0
 
 
 @pytest.mark.parametrize("window", [12, 60, 93, 100])
