@@ -164,6 +164,12 @@ def _fill(
     return _mended(x, unsafe[:found], (tile, count), window, lag, behind, codes, starts, where, width, out, finite)
 
 
+def _not_finite(x: FloatArray, rows: IntArray) -> IntArray:
+    """Those of some rows that are not finite, in order."""
+    listed: IntArray = np.unique(rows)
+    return listed[~np.isfinite(x[listed]).all(axis=1)]
+
+
 def _mended(
     x: FloatArray,
     unsafe: IntArray,
@@ -182,41 +188,46 @@ def _mended(
     tile, count = placed
     left = np.empty(0, dtype=np.int64)
     if unsafe.size and not finite:
-        listed = np.unique(unsafe[:, 0] // count)
-        left = listed[~np.isfinite(x[listed]).all(axis=1)]
+        left = _not_finite(x, unsafe[:, 0] // count)
         unsafe = np.ascontiguousarray(unsafe[~np.isin(unsafe[:, 0] // count, left)])
     if unsafe.size:
         _mend(x, unsafe, tile, count, window, lag, behind, codes, starts, where, width, out)
     return left
 
 
-def _summed(x: FloatArray, first_row: int, last_row: int, window: int, codes: IntArray, memory: FloatArray) -> IntArray:
-    """Statistics of rows as they are, each window summed by itself; the rows that turn out not to be finite."""
+def _summed(
+    x: FloatArray, first_row: int, last_row: int, window: int, codes: IntArray, memory: FloatArray
+) -> IntArray | None:
+    """Statistics of rows as they are, each window summed by itself; the rows that turn out not to be finite.
+
+    None where there was nothing to look at: all are finite.
+    """
     n = x.shape[1]
     placed = place_tiles(n, window, longest_tile(window))
     passes = whole_rows(tiled_moments(*_kind(tuple(codes.tolist()))), BLOCK)
-    _, listed = passes(x, first_row, last_row, window, *placed, codes, memory)
-    if not listed.size:
-        return listed[:, 0]
+    found, listed = passes(x, first_row, last_row, window, *placed, codes, memory)
+    if not found:
+        return None
     starts, where = np.arange(len(memory)) * memory.shape[1], np.arange(first_row, last_row)
     to = (starts, where, n, memory.reshape(-1))
     return _mended(x[first_row:last_row], listed, placed, window, 1, 0, codes, *to, finite=False)
 
 
-def _slid(x: FloatArray, first_row: int, last_row: int, window: int, codes: IntArray, memory: FloatArray) -> IntArray:
+def _slid(
+    x: FloatArray, first_row: int, last_row: int, window: int, codes: IntArray, memory: FloatArray
+) -> IntArray | None:
     """The same by sums that slide, and by :func:`_summed` where these lose digits."""
     n = x.shape[1]
     tile, count = place_tiles(n, window, longest_slide(window))
     passes = whole_rows(sliding_moments(*_kind(tuple(codes.tolist()))[:2]), SLIDE)
     found, listed = passes(x, first_row, last_row, window, tile, count, codes, memory)
     if not found:
-        return listed[:, 0]
+        return None
     if found < 0:
         return _summed(x, first_row, last_row, window, codes, memory)
     x = x[first_row:last_row]
     row = listed[:, 0] // count
-    left = np.unique(row)
-    left = left[~np.isfinite(x[left]).all(axis=1)]
+    left = _not_finite(x, row)
     listed = listed[~np.isin(row, left)]
     starts, where = np.arange(len(memory)) * memory.shape[1], np.arange(first_row, last_row)
     flat = memory.reshape(-1)
@@ -253,8 +264,8 @@ def _at_once(
     codes: IntArray,
     places: IntArray,
     memory: FloatArray,
-) -> None:
-    """Statistics that one pass computes together."""
+) -> bool:
+    """Statistics that one pass computes together; whether it has seen that all samples are finite."""
     rows, n = x.shape
     out = memory[:, : rows * n].reshape(-1, rows, n)
     outputs = n - window + 1
@@ -263,15 +274,18 @@ def _at_once(
     flat = memory.reshape(-1)
     if lag == 1 and tiled and outputs >= LINE and places.size == len(memory) and first_row < last_row:
         rows_of = (x, first_row, last_row, window, codes, memory)
-        bad = where[_slid(*rows_of) if slides(n, window) and 0 not in codes else _summed(*rows_of)]
+        bad = _slid(*rows_of) if slides(n, window) and 0 not in codes else _summed(*rows_of)
+        if bad is None:
+            return True
+        bad = where[bad]
     else:
         for place in places:
             out[place, first_row:last_row, : window - 1] = np.nan
         if outputs < 1 or first_row == last_row:
-            return
+            return False
         if not tiled:
             _each_by_itself(x, first_row, last_row, window, lag, codes, places, out)
-            return
+            return False
         if outputs < LINE:  # a tile reaches beyond the end of the row
             copy = np.empty((where.size, window - 1 + LINE))
             _finite_copy(x, where, copy)
@@ -280,7 +294,7 @@ def _at_once(
             _fill(copy, window, lag, codes, offsets, where - first_row, LINE, beside.reshape(-1), finite=True)
             out[places, first_row:last_row, window - 1 :] = beside[:, :, :outputs]
             _blank(x, where, window, places, out)
-            return
+            return False
         # A long lag may pair a sample with none, so that a NaN does not show in what is computed.
         bad = where[_fill(x[first_row:last_row], window, lag, codes, starts, where, n, flat, finite=False)]
         if 2 * lag > n:
@@ -290,6 +304,7 @@ def _at_once(
         _finite_copy(x, bad, copy)
         _fill(copy, window, lag, codes, starts, bad, n, flat, finite=True)
         _blank(x, bad, window, places, out)
+    return False
 
 
 def statistics_array(count: int, rows: int, n: int) -> FloatArray:
@@ -301,17 +316,20 @@ def statistics_array(count: int, rows: int, n: int) -> FloatArray:
 
 def rolling_moments_of(
     x: FloatArray, first_row: int, last_row: int, window: int, lag: int, which: IntArray, memory: FloatArray
-) -> None:
-    """:func:`rolling_moments` of x[first_row:last_row] into a :func:`statistics_array`; threads may share the rows."""
+) -> bool:
+    """:func:`rolling_moments` of x[first_row:last_row] into a :func:`statistics_array`; threads may share the rows.
+
+    It returns whether it has seen, by the way, that all samples are finite.
+    """
     places = np.arange(which.size)
     with silence():
         if lag == 1:
-            _at_once(x, first_row, last_row, window, lag, which, places, memory)
-            return
+            return _at_once(x, first_row, last_row, window, lag, which, places, memory)
         pairs = which == _CORRELATION
         for together in (places[~pairs], places[pairs]):
             if together.size:
                 _at_once(x, first_row, last_row, window, lag, which[together], together, memory)
+    return False
 
 
 def rolling_moments(x: FloatArray, window: int, lag: int, which: IntArray, out: FloatArray) -> None:

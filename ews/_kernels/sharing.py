@@ -134,7 +134,7 @@ def write(
 
 
 @cache
-def whole_rows(passes: Callable[..., int], block: int) -> Callable[..., IntArray]:
+def whole_rows(passes: Callable[..., int], block: int) -> Callable[..., tuple[int, IntArray]]:
     """One call that does all for rows as they are, since Python around a kernel costs more than many of its samples.
 
     Parameters

@@ -44,8 +44,8 @@ IntArray = npt.NDArray[np.int64]
 BLOCK = 32  # outputs of each tile between two looks at its digits
 _FEWEST = BLOCK + 1  # samples in a window: what enters during a block is still there at its end
 _LONG = 4096  # outputs: in shorter rows the first window of each tile would be much of the work
-# The largest sum of squares, and of fourth powers, in units of the least of a block. Over T steps a sum gathers rounding
-# of some sqrt(T) units in the last place of its largest value: after 4,000, 13 digits of a variance are left.
+# The largest sum of squares, and of fourth powers, in units of the least of a block. Over T steps a sum gathers the
+# rounding of some sqrt(T) units in the last place of its largest value: after 4,000, a variance has 13 digits left.
 _MOST_SQUARES, _MOST_FOURTHS = 16.0, 64.0
 _PART = 8  # one in so many tiles of a row is tried first
 

@@ -94,7 +94,7 @@ class Windows:
         """
         if self.raw is self.residual:
             return self.moment("mean")
-        return np.asarray(_rolling(self.raw, self.window, self.min_count, 1, [_CODES["mean"]])[0])
+        return np.asarray(_rolling(self.raw, self.window, self.min_count, 1, [_CODES["mean"]])[0][0])
 
     @property
     def complete(self) -> bool:
@@ -123,7 +123,8 @@ class Windows:
         passes += [([], [lag]) for lag in lags[1:]]
         for statistics, lag in passes:
             codes = [_CODES[name] for name in statistics] + [_CORRELATION] * len(lag)
-            values = _rolling(self.residual, self.window, self.min_count, lag[0] if lag else 1, codes)
+            values, finite = _rolling(self.residual, self.window, self.min_count, lag[0] if lag else 1, codes)
+            self._complete = finite or self._complete
             labels = statistics + [f"acf{k}" for k in lag]
             self._moments.update(zip(labels, values, strict=True))
 
@@ -135,26 +136,28 @@ def _rows(given: FloatArray) -> FloatArray:
     return given if ready else np.require(given, np.float64, ("C", "W"))
 
 
-def _rolling(rows: FloatArray, window: int, min_count: int, lag: int, codes: list[int]) -> FloatArray:
+def _rolling(rows: FloatArray, window: int, min_count: int, lag: int, codes: list[int]) -> tuple[FloatArray, bool]:
+    """Statistics of rows, and whether all samples were seen to be finite on the way."""
     from ews._kernels import moments
 
     memory = moments.statistics_array(len(codes), *rows.shape)
     out = memory[:, : rows.size].reshape(len(codes), *rows.shape)
     which = np.array(codes, dtype=np.int64)
+    finite = False
     if min_count < window:
         with np.errstate(all="ignore"):  # compiled, 0/0 is NaN without a word; the plain twin would warn
             moments.rolling_moments_gappy(rows, window, min_count, lag, which, out)
     elif rows.size < _WORTH_THREADS or (threads := min(thread_count(), rows.shape[0])) == 1:
-        moments.rolling_moments_of(rows, 0, rows.shape[0], window, lag, which, memory)
+        finite = moments.rolling_moments_of(rows, 0, rows.shape[0], window, lag, which, memory)
     else:
 
-        def work(first: int, last: int) -> None:
-            moments.rolling_moments_of(rows, first, last, window, lag, which, memory)
+        def work(first: int, last: int) -> bool:
+            return moments.rolling_moments_of(rows, first, last, window, lag, which, memory)
 
         edges = np.linspace(0, rows.shape[0], 4 * threads + 1).astype(int).tolist()  # so that none waits long
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, edges[:-1], edges[1:]))
-    return out
+            finite = all(list(pool.map(work, edges[:-1], edges[1:])))
+    return out, finite
 
 
 def fused(
