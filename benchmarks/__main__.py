@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, score_tests, speed_figure, startup, writing
+from benchmarks import kernels, machine, score_tests, speed_figure, startup, writing
 from benchmarks.comparisons import COMPARISONS, ENDS, Comparison, noise
 from benchmarks.memory import peak as memory_of
 from benchmarks.side_by_side import CURVES, PACKAGES, STATISTICS, WINDOW, along, beside
@@ -116,6 +116,14 @@ def peaks(statistic: str, n: int) -> Measured:
         row[package] = "–" if taken is None else f"{taken / 1e6:.0f}"
         details |= {} if taken is None else {f"{package}, bytes": taken}
     return Measured(row, True, details)
+
+
+def steps() -> list[Measured]:
+    """Where the time of four statistics goes."""
+    return [
+        Measured({"Step": name, "Sums that slide": f"{slid:.2f}", "Sums of each window": f"{summed:.2f}"}, True)
+        for name, (slid, summed) in kernels.steps().items()
+    ]
 
 
 def _details(times: Mapping[str, Timing]) -> dict[str, float]:
@@ -217,13 +225,14 @@ def _ratio(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
-def table(name: str, tasks: list[Callable[[], Measured]]) -> list[Measured]:
+def table(name: str, tasks: list[Callable[[], Measured | list[Measured]]]) -> list[Measured]:
     """Measure the lines of one table, saying each as it is done, and write them."""
     done = []
     for task in tasks:
-        measured = task()
-        print("  ".join(measured.row.values()) + ("" if measured.kept else "   MISSED"), flush=True)
-        done.append(measured)
+        found = task()
+        for measured in found if isinstance(found, list) else [found]:
+            print("  ".join(measured.row.values()) + ("" if measured.kept else "   MISSED"), flush=True)
+            done.append(measured)
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(done[0].row))
@@ -243,7 +252,7 @@ def main() -> int:
         print(f"left out, because it is not installed: {missing}", file=sys.stderr)
     rolling = [each for each in present if each.peer != "ewstools"]
     pipeline = [each for each in present if each.peer == "ewstools"]
-    tables: dict[str, list[Callable[[], Measured]]] = {
+    tables: dict[str, list[Callable[[], Measured | list[Measured]]]] = {
         "speed_rolling": [partial(compare, each, n) for each in rolling for n in each.sizes],
         "speed_pipeline": [partial(compare, each, n) for each in pipeline for n in each.sizes],
         "speed_writing": [
@@ -266,6 +275,7 @@ def main() -> int:
                 threaded=True,
             ),
         ],
+        "speed_steps": [steps],
         "speed_side_by_side": [partial(side_by_side, each, n) for each in STATISTICS for n in (1_000, 10_000, 100_000)],
         "speed_scaling": [partial(scaling, curve, size) for curve, sizes in CURVES.items() for size in sizes],
         "speed_memory": [partial(peaks, each, 1_000_000) for each in STATISTICS],
