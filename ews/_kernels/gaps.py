@@ -221,7 +221,7 @@ def likeness_rows(x: FloatArray, rho: FloatArray) -> None:
 
 @kernel
 def drift_rows(x: FloatArray, shapes: FloatArray, best: IntArray, drift: FloatArray) -> None:
-    """How far the lag-1 coefficient moves from the first time to the last, if it drifts by a shape.
+    """How far the lag-1 coefficient moves from the first observation to the last, if it drifts by a shape.
 
     Least squares of r[t] = (φ + β w[t]) r[t−1] + e[t] over the samples that follow another.
 
@@ -234,12 +234,17 @@ def drift_rows(x: FloatArray, shapes: FloatArray, best: IntArray, drift: FloatAr
     best : ndarray of int64, of shape (rows,)
         Which shape.
     drift : ndarray of shape (rows,)
-        Written: β (w[n − 1] − w[0]); NaN where it is not defined.
+        Written: β (w[last] − w[first]); NaN where it is not defined.
     """
     n = x.shape[1]
     for i in range(x.shape[0]):
         row, w = x[i], shapes[best[i]]
         a, b, c, d, e = 0.0, 0.0, 0.0, 0.0, 0.0
+        first, last = 1, n - 1  # beyond what was observed nothing is known
+        while first < last and math.isnan(row[first] * row[first - 1]):
+            first += 1
+        while last > first and math.isnan(row[last] * row[last - 1]):
+            last -= 1
         for t in range(1, n):
             product, power = row[t] * row[t - 1], row[t - 1] * row[t - 1]
             both = product == product
@@ -251,7 +256,7 @@ def drift_rows(x: FloatArray, shapes: FloatArray, best: IntArray, drift: FloatAr
             d += product
             e += w[t] * product
         spread = a * c - b * b
-        moved = (w[n - 1] - w[0]) * (a * e - b * d)
+        moved = (w[last] - w[first - 1]) * (a * e - b * d)
         drift[i] = moved / spread if spread > _SINGULAR * a * c else math.nan
 
 

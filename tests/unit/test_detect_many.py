@@ -113,6 +113,19 @@ def test_scores_of_whole_series_are_those_of_score_tests() -> None:
         assert drift == pytest.approx(tests[0].end - tests[0].start, rel=1e-9)
 
 
+def test_drift_is_told_of_what_was_observed_only() -> None:
+    """A line through thirty values leaves (−1, 1) far behind where it is taken on over steps without any."""
+    rng = np.random.default_rng(1)
+    rows = rng.standard_normal((100, 30))
+    for t in range(1, 30):
+        rows[:, t] += 0.5 * rows[:, t - 1]
+    late = np.concatenate([np.full((100, 120), np.nan), rows], axis=1)
+    early = np.concatenate([rows, np.full((100, 120), np.nan)], axis=1)
+    for one in (rows, late, early):
+        found = ews.detect_many(one, null="table", n_surrogates=99).drift
+        assert np.nanmax(np.abs(found)) < 2.0
+
+
 @pytest.mark.parametrize("phi", [0.1, 0.7])
 @pytest.mark.parametrize("gaps", ["none", "random", "ragged", "winter"])
 def test_tabulated_null_keeps_its_level(phi: float, gaps: str) -> None:

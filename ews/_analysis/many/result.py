@@ -93,7 +93,7 @@ class DetectionMap(Result):
     qvalue : ndarray of float
         q-value over all series that were tested.
     drift : ndarray of float
-        How far the lag-1 coefficient moved from the first time to the last.
+        How far the lag-1 coefficient moved from the first observation to the last.
     power : ndarray of float
         Share of positive controls that would have warned, of the kind that is seen least.
     z : ndarray of float, of shape (…, 4)
