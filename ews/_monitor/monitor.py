@@ -170,6 +170,7 @@ class Monitor:
         self._shares = [(place in self._places) / len(self._places) for place in range(step.TESTS)]
         self._smoothing = math.inf if smoothing is None else float(smoothing)
         self._learning: list[tuple[list[float], list[float]] | None] = []  # values and gaps so far; None once learned
+        self._constant: set[str] = set()  # series of which the reference just taken did not vary
         self.reset()
 
     # Else the options of `__new__` would be taken for those of the class.
@@ -383,6 +384,7 @@ class Monitor:
             self._state = np.zeros((len(names), step.SIZE))
             self._learning = [([], []) for _ in names]
             self._apart = [0.0] * len(names)
+        self._constant.clear()
         watched = range(len(self._names))  # none before the first observation
         begin = np.array([self._learn(one, rows[:, one], gaps) for one in watched], np.int64)
         coefficient = np.full(rows.shape, np.nan)
@@ -426,6 +428,7 @@ class Monitor:
             limit=self._limit,
             alarms=tuple(alarms),
             waiting=waiting,
+            constant=tuple(name for name in names if name in self._constant and name in waiting),
         )
 
     def _advance(self, rows: FloatArray, gaps: FloatArray, begin: npt.NDArray[np.int64]) -> FloatArray:
@@ -465,6 +468,7 @@ class Monitor:
                 self._state[one], self._learning[one] = state, None
                 return t + 1
             # A reference in which nothing varies says nothing: another is taken.
+            self._constant.add(self._names[one])
             kept[0].clear()
             kept[1].clear()
         return len(values)

@@ -119,6 +119,8 @@ class MonitorUpdate(Result):
         The alarms, in order of time.
     waiting : dict of str to int
         Series that are still learned, and how many observations they want.
+    constant : tuple of str
+        Those of them that were given as many, in which nothing varied, so that they are learned from others.
     """
 
     names: tuple[str, ...]
@@ -130,6 +132,7 @@ class MonitorUpdate(Result):
     limit: float
     alarms: tuple[MonitorAlarm, ...]
     waiting: Mapping[str, int]
+    constant: tuple[str, ...] = ()
 
     _axis: ClassVar = "time"
     _shapes: ClassVar = {"axis": "index", "axis,series": "values coefficient evidence", "series": "names"}
@@ -142,8 +145,14 @@ class MonitorUpdate(Result):
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why there are alarms, or why there can be none yet."""
-        waiting = (f"{name}: learned from {counted(n, 'observation')} more" for name, n in self.waiting.items())
+        waiting = (
+            f"{name}: {self._still(name)}learned from {counted(n, 'observation')} more"
+            for name, n in self.waiting.items()
+        )
         return (*(alarm.reason for alarm in self.alarms), *waiting)
+
+    def _still(self, name: str) -> str:
+        return "all values were the same, to be " if name in self.constant else ""
 
     def _report(self) -> Report:
         over = counted(len(self.index), "observation")
@@ -151,7 +160,9 @@ class MonitorUpdate(Result):
             over += f", {time_text(self.time[0])} to {time_text(self.time[-1])}"
         said = counted(len(self.alarms), "alarm")
         report = Report(
-            f"Monitor over {over}", said, [f"{name}: {n} more to learn from" for name, n in self.waiting.items()]
+            f"Monitor over {over}",
+            said,
+            [f"{name}: {self._still(name)}learned from {n} more" for name, n in self.waiting.items()],
         )
         shown = self.alarms[:_ROWS]
         if shown:

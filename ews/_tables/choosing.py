@@ -316,7 +316,11 @@ def _ordered(grid: Grid, place: int, row: int, operator: str, wanted: str, marks
     cell, bound = grid.columns[place][row], number(wanted, Marks(".", None))
     value = number(cell, marks)
     if bound is None:
-        raise ArgumentError("where", f"{grid.names[place]}{operator}{wanted}", "a number after < and >")
+        raise ArgumentError(
+            "where",
+            f"{grid.names[place]}{operator}{wanted}",
+            "a number after < and >; dates and texts are only compared by = and !=",
+        )
     if value is None:
         if cell and looks_like_number(cell):
             raise InputTypeError(

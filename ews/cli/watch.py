@@ -6,6 +6,7 @@ import json
 import sys
 import time as clock
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
@@ -89,7 +90,14 @@ def _begin(reader: LineReader, options: dict[str, Any], state: Path | None) -> A
         )
     found = Monitor.from_dict(kept["monitor"])
     if found.config != monitor.config:
-        raise ArgumentError("--state", described(f"a monitor with {found.config}"), "the options that it was made with")
+        kept_with, now = asdict(found.config), asdict(monitor.config)
+        other = [name for name in kept_with if kept_with[name] != now[name]]
+        had, asked = (
+            ", ".join(f"--{name.replace('_', '-')} {one[name]}" for name in other) for one in (kept_with, now)
+        )
+        raise ArgumentError(
+            "--state", described(f"a monitor made with {had}"), f"one made with what is asked for now, {asked}"
+        )
     reader.resume(kept["source"])
     return found
 

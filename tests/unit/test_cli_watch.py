@@ -202,6 +202,10 @@ def test_states_of_other_options_or_kinds_are_refused(tmp_path: Path) -> None:
     for options in (["--reference", "60"], [*FAST, "--value", "b"]):
         found = watch("-", *options, "--state", state, lines="3\n")
         assert (found.exit_code == 2 and "as the state was made" in found.stderr) or "made with" in found.stderr
+    other = watch("-", "--reference", "60", "--state", state, lines="3\n").stderr
+    assert "SequentialConfig" not in other
+    assert "--reference 60" in " ".join(other.split())
+    assert "--tests" not in other  # which are the same
     for text in ("{}", "not json", "[" * 100_000, json.dumps({"watch": 1, "monitor": {}, "source": {}})):
         state.write_text(text)
         assert watch("-", *FAST, "--state", state, lines="3\n").exit_code == 2

@@ -295,10 +295,14 @@ def test_a_series_that_does_not_vary_is_waited_for() -> None:
     monitor = ews.Monitor(reference=100)
     found = monitor.update_many(still)
     assert found.waiting == {"series 1": 100, "series 3": 100}
+    assert found.constant == ("series 1",)
+    assert found.reasons[0] == "series 1: all values were the same, to be learned from 100 observations more"
+    assert found.reasons[1] == "series 3: learned from 100 observations more"
     assert not np.isnan(found.coefficient[100:, 1]).any()
     assert np.isnan(found.coefficient[:, [0, 2]]).all()
     later = monitor.update_many(red(200, 3, seed=2))
     assert not later.waiting
+    assert not later.constant
     assert not np.isnan(later.coefficient[100:]).any()
     counts = np.random.default_rng(0).poisson(0.3, 2000)  # more than half are 0
     assert not ews.Monitor().update_many(counts).waiting
