@@ -267,7 +267,7 @@ def _at_once(
 ) -> bool:
     """Statistics that one pass computes together; whether it has seen that all samples are finite."""
     rows, n = x.shape
-    out = memory[:, : rows * n].reshape(-1, rows, n)
+    out = memory[:, : rows * n].reshape(len(memory), rows, n)
     outputs = n - window + 1
     tiled = window - (0 if lag == 1 or (codes != _CORRELATION).any() else lag) >= SHORTEST
     starts, where = places * memory.shape[1], np.arange(first_row, last_row)
@@ -350,7 +350,7 @@ def rolling_moments(x: FloatArray, window: int, lag: int, which: IntArray, out: 
         Written, C-contiguous; NaN before the first full window and in windows that hold a NaN or an infinity. A
         constant window has variance 0 and no skewness, kurtosis or correlation (NaN).
     """
-    rolling_moments_of(x, 0, x.shape[0], window, lag, which, out.reshape(which.size, -1))
+    rolling_moments_of(x, 0, x.shape[0], window, lag, which, out.reshape(which.size, x.size))
 
 
 @kernel

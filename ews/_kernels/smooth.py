@@ -361,7 +361,7 @@ def _take_both(
 def _together(rows: int, n: int) -> int:
     """How many of so many rows of `n` samples are taken together: whole groups, or one where they are long."""
     together = max(_TOGETHER // n // ROWS, 1) * ROWS
-    return min(rows, together if n * together <= 4 * _TOGETHER else 1)
+    return max(min(rows, together if n * together <= 4 * _TOGETHER else 1), 1)
 
 
 @kernel
