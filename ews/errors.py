@@ -110,7 +110,8 @@ class UnknownNameError(ArgumentError):
         # Of names that are as close, the first that is listed: "ac" means "ac1" rather than "ac3".
         nearest = max(close, key=lambda name: (_closeness(given, name), -self.names.index(name)), default=None)
         hint = f" (did you mean {nearest!r}?)" if nearest else ""
-        super().__init__(argument, given, f"one of {', '.join(map(repr, self.names))}{hint}")
+        known = f"one of {', '.join(map(repr, self.names))}{hint}" if self.names else "no name: there is none to choose"
+        super().__init__(argument, given, known)
 
     def __reduce__(self) -> tuple[type[ArgumentError], tuple[str, object, tuple[str, ...]]]:  # type: ignore[override]
         return (type(self), (self.argument, self.given, self.names))

@@ -50,6 +50,7 @@ __all__ = [
     "Series",
     "as_series",
     "carried_times",
+    "index_of_time",
     "real_numbers",
     "refuse_huge",
     "split_columns",
@@ -376,7 +377,10 @@ def _unpack(data: Any, time: Any) -> tuple[Any, Any, str | None, str | None, tup
             values = data.to_numpy(dtype=np.float64, na_value=np.nan)
         else:
             values = data.to_numpy()
-        return values, data.index, _text(data.name), _text(data.index.name), ()
+        index = data.index
+        if time is None and isinstance(index, pandas.MultiIndex):
+            index = index_of_time("series", index)
+        return values, index, _text(data.name), _text(index.name), ()
     if polars is not None and isinstance(data, polars.Series):
         values = data.to_numpy() if data.dtype.is_numeric() else np.asarray(data.to_list(), dtype=object)
         return values, None, data.name or None, None, ()
@@ -408,6 +412,36 @@ def _carried_times(index: Any, n: int) -> Times:
     except InputTypeError:
         note = "the index holds labels, not times: observations are numbered from 0"
         return Times(np.arange(n, dtype=np.float64), (note,))
+
+
+def index_of_time(argument: str, index: Any) -> Any:
+    """The only level of a pandas index of several that varies; refused where several do: these are several series.
+
+    Parameters
+    ----------
+    argument : str
+        What the user calls the data.
+    index : pandas.MultiIndex
+        Their index.
+
+    Returns
+    -------
+    pandas.Index
+        That level.
+
+    Raises
+    ------
+    ews.errors.InputTypeError
+        If several levels vary, or none of several observations does.
+    """
+    varies = [place for place in range(index.nlevels) if index.get_level_values(place).nunique(dropna=False) > 1]
+    if len(varies) == 1 or (not varies and len(index) < 2):
+        return index.get_level_values(varies[0] if varies else -1)
+    levels = [readable(place if name is None else name) for place, name in enumerate(index.names)]
+    given = f"an index of {index.nlevels} levels ({', '.join(map(repr, levels))})"
+    way = "ews.detect_many(data.reset_index(), by=…, time=…) reads them one below the other"
+    allowed = f"an index of times: data.unstack({levels[-1]!r}) makes a column of each series, and {way}"
+    raise InputTypeError(argument, described(given), allowed)
 
 
 def _ties(stamps: Any) -> bool:
@@ -463,11 +497,14 @@ def real_numbers(argument: str, values: Any) -> FloatArray:
         For strings, complex numbers, dates, or more than one dimension.
     """
     refuse_dimensions(values, argument)
+    many = "; ews.detect_many tests every series of an array"
+    if isinstance(shape := getattr(values, "shape", None), tuple) and len(shape) > 2:  # before a cube is computed
+        raise InputTypeError(argument, described(f"an array of shape {shape}"), f"a one-dimensional series{many}")
     array = checks.array(argument, values, "a one-dimensional series of numbers")
     if array.ndim != 1:
         given = f"an array of shape {array.shape}" if array.ndim else f"a single {type(values).__name__}"
         way = "choose a column" if hasattr(values, "columns") else "ews.detect reads several as columns of a DataFrame"
-        hint = f"a one-dimensional series ({way})"
+        hint = f"a one-dimensional series ({way}{many if array.ndim > 1 else ''})"
         raise InputTypeError(argument, described(given), hint)
     if array.dtype.kind == "O":
         if any(isinstance(value, str | bytes | complex) for value in array):

@@ -9,9 +9,9 @@ import numpy as np
 
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, described
 
-__all__ = ["Labelled", "one_series", "refuse_dimensions", "time_dimension", "times_along"]
+__all__ = ["PLACES", "Labelled", "filled", "one_series", "refuse_dimensions", "time_dimension", "times_along"]
 
-_PLACES = ("lat", "latitude", "lon", "longitude", "x", "y", "z", "level", "lev", "height", "altitude")
+PLACES = ("lat", "latitude", "lon", "longitude", "x", "y", "z", "level", "lev", "height", "altitude")
 _NAMES = ("time", "date", "dates", "datetime", "year", "years", "month", "t")
 
 
@@ -33,10 +33,11 @@ def one_series(data: Any, time: Any) -> Labelled:
     name = None if data.name is None else str(data.name)
     notes: tuple[str, ...] = ()
     values = data.values
-    fills = [data.attrs[key] for key in ("_FillValue", "missing_value") if key in data.attrs]
-    if fills and values.dtype.kind in "fiu" and (filled := np.isin(values, np.ravel(np.array(fills, float)))).any():
-        values = np.where(filled, np.nan, values.astype(np.float64))
-        notes = (f"values equal to the fill value were read as missing: {int(filled.sum())}",)
+    if fills := _fills(data):
+        equal = np.isin(values, fills)
+        if equal.any():
+            values = np.where(equal, np.nan, values.astype(np.float64))
+            notes = (f"values equal to the fill value were read as missing: {int(equal.sum())}",)
     coordinates = {str(key): one for key, one in data.coords.items() if one.dims == (along,)}
     if isinstance(time, str):
         if time not in coordinates:
@@ -61,6 +62,23 @@ def one_series(data: Any, time: Any) -> Labelled:
         _refuse_one_instant(data, along)
         notes += _not_time(along)
     return Labelled(values, coordinates[chosen].values, name, chosen, notes)
+
+
+def filled(data: Any) -> Any:
+    """A DataArray whose values equal to its fill value are missing; lazy where it is, and itself where none is said."""
+    fills = _fills(data)
+    if not fills:
+        return data
+    return data.astype(np.result_type(data.dtype, np.float32)).where(~data.isin(fills))
+
+
+def _fills(data: Any) -> list[Any]:
+    """Fill values that the attributes of a DataArray of numbers name, as its own type has them; NaN is none."""
+    if data.dtype.kind not in "fiu":
+        return []
+    named = [one for key in ("_FillValue", "missing_value") for one in np.ravel(data.attrs.get(key, ()))]
+    numbers = [one for one in named if isinstance(one, np.number) and not np.isnan(one)]
+    return [data.dtype.type(one) if data.dtype.kind == "f" else one for one in numbers]
 
 
 def time_dimension(data: Any) -> str | None:
@@ -94,7 +112,8 @@ def refuse_dimensions(data: Any, argument: str) -> None:
         variables = ", ".join(map(repr, data.data_vars)) or "none"
         first = next(iter(data.data_vars), "name")
         given = described(f"an xarray.Dataset of the variables {variables}")
-        raise InputTypeError(argument, given, f"one of its variables, such as data[{first!r}]")
+        allowed = f"one of its variables, such as data[{first!r}]; to test every place of them see ews.detect_many"
+        raise InputTypeError(argument, given, allowed)
     if data.ndim == 1:
         return
     dimensions = " × ".join(map(str, data.dims)) or "no dimension"
@@ -117,7 +136,7 @@ def refuse_dimensions(data: Any, argument: str) -> None:
 
 def _not_time(along: Any) -> tuple[str, ...]:
     """Say that values run along a dimension that is called a place."""
-    place = str(along).lower() in _PLACES
+    place = str(along).lower() in PLACES
     return (f"CAUTION: values run along the dimension {str(along)!r}, which was taken for time",) if place else ()
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
-from ews._common.labelled import refuse_dimensions, time_dimension
+from ews._common.labelled import filled, refuse_dimensions, time_dimension
 from ews.errors import (
     ArgumentError,
     InputTypeError,
@@ -93,7 +93,7 @@ def read_rows(x: Any, axis: int = -1, *, argument: str = "x", dim: Any = None) -
     frame = pandas is not None and isinstance(x, pandas.DataFrame)
     polar = polars is not None and isinstance(x, polars.DataFrame)
     named = _dimension(x, dim, argument)
-    array = _as_real(x, argument)
+    array = _as_real(filled(x) if hasattr(x, "dims") and hasattr(x, "coords") else x, argument)
     if array.ndim == 0:
         raise InputTypeError(argument, described("a single number"), "a series: at least one dimension")
     along = 0 if frame or polar else _read_axis(axis, array.ndim) if named is None else list(x.dims).index(named)
@@ -295,7 +295,7 @@ def _by_chunks(x: Any, measured: Callable[..., FloatArray], along: Any, raw: Any
     """One statistic of a DataArray of chunks, which run over space: time is put into one."""
     apply = sys.modules["xarray"].apply_ufunc
     along = x.dims[0] if along is None else along
-    given = [one.chunk({along: -1}) if hasattr(one, "dims") else one for one in (x, raw) if one is not None]
+    given = [one.chunk({along: -1}) if hasattr(one, "dims") else one for one in (filled(x), raw) if one is not None]
     found = apply(
         measured, *given, input_core_dims=[[along]] * len(given), output_core_dims=[[along]], dask="parallelized",
         output_dtypes=[np.float64], keep_attrs=True,

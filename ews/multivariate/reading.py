@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ews._common import checks
-from ews._common.labelled import time_dimension, times_along
+from ews._common.labelled import filled, time_dimension, times_along
 from ews.errors import ArgumentError, InputTypeError, UnknownNameError, ValueRangeError, described
 from ews.indicators.building import read_step, read_window
 from ews.multivariate.windows import FloatArray, Windows
@@ -70,6 +70,7 @@ def _other_columns(data: Any, time: Any) -> tuple[Mapping[str, Any], Any]:
             raise InputTypeError("data", described(f"a DataArray of {data.ndim} dimension(s)"), ALLOWED)
         if (along := time_dimension(data)) is not None:
             data = data.transpose(along, ...)
+        data = filled(data)
         first, second = data.dims
         labels = data.coords[second].values if second in data.coords else range(1, data.shape[1] + 1)
         names = [str(label) if second in data.coords else f"x{label}" for label in labels]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
-from ews._common.labelled import time_dimension, times_along
+from ews._common.labelled import filled, time_dimension, times_along
 from ews._common.publish import public
 from ews.errors import (
     InputTypeError,
@@ -142,6 +142,7 @@ def _array(grids: Any) -> npt.NDArray[Any]:
         if along is not None and along != str(grids.dims[0]):
             given = described(f"a DataArray of the dimensions {' × '.join(map(str, grids.dims))}")
             raise InputTypeError("grids", given, f"time first, as data.transpose({along!r}, ...) puts it")
+        grids = filled(grids)
     if isinstance(grids, np.ma.MaskedArray) and grids.dtype.kind in "fiub":
         return np.asarray(np.ma.filled(grids.astype(np.float64), np.nan))
     return checks.array("grids", grids, "maps of one shape", ragged="maps of several shapes")

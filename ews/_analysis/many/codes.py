@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ews._analysis.score_tests.statistics import STATISTICS
 
-__all__ = ["FIELDS", "KINDS", "REASONS", "TESTS", "VERDICTS"]
+__all__ = ["FIELDS", "KINDS", "OUTPUTS", "REASONS", "TESTS", "VERDICTS"]
 
 # A code is a place here; −1 where nothing was tested.
 VERDICTS = ("no warning", "inconclusive", "warning")
@@ -31,3 +31,5 @@ FIELDS = (
     *(f"z_{i}" for i in range(len(TESTS))),
     *(f"adjusted_{i}" for i in range(len(TESTS))),
 )
+# What the Dataset of a cube holds, with the dimension of its tests.
+OUTPUTS = ("verdict", "kind", "reason", "n", "p", "q", "drift", "power", "z", "p_test", "test")

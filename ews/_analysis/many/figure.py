@@ -170,7 +170,7 @@ def rows_figure(result: DetectionMap, first: int) -> ResultFigure:
     count = len(labels)
     whole = result.verdict.size
     pages = f"; series {first + 1} to {first + count} of {whole}" if whole > PER_PAGE else ""
-    figure = new_figure(0.165 * max(count, 4) + 1.2, _title(result.verdict) + pages)
+    figure = new_figure(0.165 * max(count, 4) + 1.4, _title(result.verdict) + pages)
     left = figure.add_subplot(1, 2, 1)
     right = figure.add_subplot(1, 2, 2, sharey=left)
     rows = np.arange(count)
@@ -203,7 +203,9 @@ def rows_figure(result: DetectionMap, first: int) -> ResultFigure:
     right.set_xlabel(f"q over all series (dashed: {_RATE})")
     handles, names = left.get_legend_handles_labels()
     if handles:
-        right.legend(handles, names, fontsize=SMALL, frameon=False, labelcolor=INK, loc="upper left")
+        figure.legend(
+            handles, names, fontsize=SMALL, frameon=False, labelcolor=INK, loc="outside lower center", ncols=3
+        )
     put_letter(left, "a")
     put_letter(right, "b")
     return figure

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from ews._analysis.many.codes import FIELDS, KINDS, REASONS, TESTS, VERDICTS
+from ews._analysis.many.cubes import asked_of, time_of, variables_of, without_collisions
 from ews._analysis.many.plan import Plan
 from ews._analysis.many.pool import PIXELS
 from ews._analysis.many.result import DetectManyConfig
 from ews._common.extras import needed
 from ews._common.false_discovery import false_discovery
-from ews._common.labelled import time_dimension
+from ews._common.labelled import filled
 from ews._common.progress import ProgressOption
-from ews.errors import ArgumentError, InputTypeError, UnknownNameError, described
+from ews.errors import InputTypeError, UnknownNameError, described
 
 __all__ = ["dataset_of", "detect_grid"]
 
@@ -37,13 +38,14 @@ def detect_grid(
     store: Any,
     resume: bool,
     progress: ProgressOption,
+    several: bool = False,
 ) -> Any:
     """The maps of a DataArray, Dataset or dask array, as a Dataset."""
     xr = needed("xarray", "grid")
     if not hasattr(data, "dims"):
         data = xr.DataArray(data, dims=[*(f"dim_{i}" for i in range(data.ndim - 1)), dim or "time"])
     if isinstance(data, xr.Dataset):
-        names = [name for name in data.data_vars if data[name].dtype.kind in "fiub"]
+        names = variables_of(data, dim)
         if len(names) == 1:
             data = data[names[0]]
         elif store is not None or not names:
@@ -54,7 +56,7 @@ def detect_grid(
             each = [
                 detect_grid(
                     data[name], dim=dim, time=time, where=where, plan=plan, config=config, store=None, resume=False,
-                    progress=progress,
+                    progress=progress, several=True,
                 )
                 for name in names
             ]  # fmt: skip
@@ -66,11 +68,12 @@ def detect_grid(
         raise InputTypeError("data", described(f"values of type {data.dtype}"), "real numbers")
     if data.chunks is not None and data.name == data.data.name:  # xarray takes it over: a digest, not of the data alone
         data = data.rename(None)
-    along = _time_of(data, dim)
+    along = time_of(data, dim)
+    data = without_collisions(filled(data), along, several=several)
     times = _times(data, along, time)
     tests = plan(times, data.sizes[along])
     cube = data.transpose(..., along)
-    asked = None if where is None else _asked(where, cube.isel({along: 0}, drop=True), xr)
+    asked = None if where is None else asked_of(where, cube.isel({along: 0}, drop=True), xr)
     chunked = cube.chunks is not None
     if store is None and not chunked:
         fields = _in_memory(tests, cube.values, asked, progress)
@@ -78,6 +81,8 @@ def detect_grid(
     da = needed("dask.array", "grid")
     if not chunked:
         cube = cube.chunk(_chunks(cube, along))
+    if tests.smoothing is None and cube.dtype.kind == "f":
+        cube = cube.where(np.isfinite(cube))  # ews.detect refuses infinities
     cube = cube.chunk({along: -1})
     blocks = cube.data
     mask = None if asked is None else da.from_array(asked.values, chunks=blocks.chunks[:-1])
@@ -90,20 +95,6 @@ def detect_grid(
     return write(template, tests, held, blocks, mask, config, store=store, resume=resume, progress=progress)
 
 
-def _time_of(data: Any, dim: Any) -> str:
-    if dim is not None:
-        if dim not in data.dims:
-            raise UnknownNameError("dim", dim, map(str, data.dims))
-        return str(dim)
-    if data.ndim == 1:
-        return str(data.dims[0])
-    found = time_dimension(data)
-    if found is None:
-        given = described(f"none, of data with the dimensions {', '.join(map(repr, map(str, data.dims)))}")
-        raise ArgumentError("dim", given, f"the one that is time, as in dim={str(data.dims[-1])!r}")
-    return found
-
-
 def _times(data: Any, along: str, time: Any) -> Any:
     if isinstance(time, str):
         if time not in data.coords or data.coords[time].dims != (along,):
@@ -113,25 +104,6 @@ def _times(data: Any, along: str, time: Any) -> Any:
     if time is not None:
         return np.asarray(time)
     return data.coords[along].values if along in data.coords else None
-
-
-def _asked(where: Any, space: Any, xr: Any) -> Any:
-    """Which pixels are asked for, over the dimensions of space."""
-    from ews._analysis.many.run import read_where
-
-    if isinstance(where, xr.DataArray):
-        strange = [str(name) for name in where.dims if name not in space.dims]
-        if strange:
-            given = described(f"the dimensions {', '.join(map(repr, strange))}")
-            raise InputTypeError("where", given, f"dimensions among {', '.join(map(repr, map(str, space.dims)))}")
-        if where.dtype.kind != "b":
-            raise InputTypeError("where", described(f"values of type {where.dtype}"), "True and False")
-        sizes = {name: where.sizes[name] for name in where.dims}
-        if any(space.sizes[name] != size for name, size in sizes.items()):
-            raise InputTypeError("where", described(f"sizes {sizes}"), f"those of the data, {dict(space.sizes)}")
-        whole = where.drop_vars(list(where.coords)).broadcast_like(space.drop_vars(list(space.coords)))
-        return whole.transpose(*space.dims).compute()
-    return xr.DataArray(read_where(where, space.shape), dims=space.dims)
 
 
 def _chunks(cube: Any, along: str) -> dict[Any, int]:

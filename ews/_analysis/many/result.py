@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from ews._analysis.many.codes import FIELDS, KINDS, REASONS, TESTS, VERDICTS
 from ews._common.false_discovery import FalseDiscoveryMethod, false_discovery
 from ews._common.layout import Report
+from ews._common.plain import field_types
 from ews._common.publish import public
 from ews._common.result import Result
 from ews._common.words import number_text, p_text, sentence
@@ -128,6 +130,16 @@ class DetectionMap(Result):
         """Of the data, without time."""
         return self.verdict.shape
 
+    @classmethod
+    def _read_fields(cls, saved: Mapping[str, Any]) -> dict[str, Any]:
+        """Of one series an array is written as a number: it has no dimension."""
+        if saved.get("shape") != []:
+            return super()._read_fields(saved)
+        hints = field_types(cls)
+        alone = [name for name in hints if name not in ("names", "config", "z", "adjusted") and name in saved]
+        found = super()._read_fields({**saved, **{name: [saved[name]] for name in alone}})
+        return found | {name: found[name].reshape(()) for name in alone}
+
     def warnings(self, rate: float = 0.05, *, method: FalseDiscoveryMethod | None = None) -> npt.NDArray[np.bool_]:
         """Which series warn at a false discovery rate over all of them.
 
@@ -157,7 +169,7 @@ class DetectionMap(Result):
     def _labels(self) -> list[str]:
         if self.names:
             return list(self.names)
-        return [",".join(map(str, place)) for place in np.ndindex(self.shape)]
+        return [",".join(map(str, place)) or "the series" for place in np.ndindex(self.shape)]
 
     def _report(self) -> Report:
         config = self.config
@@ -228,8 +240,8 @@ class DetectionMap(Result):
             columns |= {f"{name} {test}": getattr(self, name)[..., i].reshape(-1) for i, test in enumerate(TESTS)}
         index: Any = pd.Index(self.names, name="series") if self.names else None
         if index is None:
-            places = list(np.ndindex(self.shape))
-            index = pd.MultiIndex.from_tuples(places) if len(self.shape) > 1 else pd.RangeIndex(len(places))
+            ranges = [pd.RangeIndex(size) for size in self.shape]
+            index = pd.MultiIndex.from_product(ranges) if len(ranges) > 1 else pd.RangeIndex(self.verdict.size)
         return pd.DataFrame(columns, index=index)
 
     def plot(self) -> Figure:
@@ -258,7 +270,7 @@ class DetectionMap(Result):
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{int(np.count_nonzero(self.verdict == i))} {name}" for i, name in enumerate(VERDICTS))
-        size = " × ".join(map(str, self.shape))
+        size = " × ".join(map(str, self.shape)) or "one"
         return f"<DetectionMap of {size} series: {counts}; null={self.config.null!r}, seed={self.config.seed}>"
 
 

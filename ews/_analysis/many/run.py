@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any, Literal
 
 import numpy as np
@@ -22,8 +23,8 @@ from ews._common.progress import ProgressOption, reported
 from ews._common.transforms import Transform, name_of
 from ews._significance.pipeline import in_chunks
 from ews._significance.resolve import resolve_seed
-from ews.errors import ArgumentError, InputTypeError, SeriesTooShortError, UnknownNameError, described
-from ews.series import Series
+from ews.errors import ArgumentError, InputTypeError, SeriesTooShortError, described
+from ews.series import Series, carried_times, real_numbers
 
 __all__ = ["detect_many"]
 
@@ -183,6 +184,8 @@ def detect_many(
 
         if by is not None:
             raise ArgumentError("by", by, "None but for a long DataFrame")
+        if labelled and not (checks.is_whole(axis) and axis == -1):
+            raise ArgumentError("axis", axis, "-1 for an xarray object, whose time is a dimension: see dim")
         if not labelled and axis not in (-1, data.ndim - 1):
             import dask.array as da
 
@@ -258,9 +261,14 @@ def _array(
 ) -> DetectionMap:
     """An array in memory, on all processors with the tabulated null."""
     if isinstance(time, str):
-        raise UnknownNameError("time", time, ())
+        raise ArgumentError("time", time, "numbers or dates for an array: only columns and coordinates have names")
     if isinstance(data, Series):
         raise InputTypeError("data", described("one series"), "several; for one see ews.detect")
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(data, pandas.Series):
+        if time is None:
+            time = carried_times(data, None, argument="data")[1](len(data))
+        data = real_numbers("data", data)
     values = checks.array("data", np.ma.filled(data.astype(np.float64), np.nan) if np.ma.isMaskedArray(data) else data,
                           "numbers of shape (…, time), a DataFrame, or an xarray or dask object")  # fmt: skip
     if values.dtype.kind not in "fiub":
@@ -284,7 +292,9 @@ def _rows(tests: Plan, rows: Any, asked: Any, progress: ProgressOption) -> Float
     if tests.smoothing is None:
         out = np.empty((rows.shape[0], len(FIELDS)))
         for i in range(rows.shape[0]):
-            out[i] = tests.block(rows[i : i + 1], None if asked is None else asked[i : i + 1])[0]
+            row = np.asarray(rows[i : i + 1], dtype=np.float64)
+            row = np.where(np.isfinite(row), row, np.nan)  # ews.detect refuses infinities
+            out[i] = tests.block(row, None if asked is None else asked[i : i + 1])[0]
             if callable(progress):
                 progress(i + 1, rows.shape[0])
         return out
