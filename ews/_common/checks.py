@@ -106,7 +106,7 @@ def choice(argument: str, given: Any, allowed: Iterable[Name]) -> Name:
     value = _scalar(given)
     if isinstance(value, str):
         for name in known:
-            if name == value:
+            if name == value or name.replace("−", "-") == value:  # a keyboard has no minus sign, but a hyphen
                 return name
     raise UnknownNameError(argument, given, known)
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ews._common import checks
 from ews._common.plain import plain
-from ews._common.times import as_times
+from ews._common.times import read_times
 from ews._monitor import saved_parts as parts
 from ews.errors import ArgumentError, InputTypeError, ValueRangeError, described
 
@@ -27,6 +27,7 @@ class Clock:
     def __init__(self) -> None:
         self.newest: Any = None
         self.timed: bool | None = None  # not known before the first observation
+        self.zoned: bool | None = None  # whether dates have a time zone; not known before the first
 
     def read(self, time: Any, n: int) -> tuple[Any, FloatArray]:
         """The times of n observations (None where they have none), and each one's distance from the one before."""
@@ -36,7 +37,12 @@ class Clock:
             raise ArgumentError("time", given, f"as before: observations {before}")
         if time is None:
             return None, np.ones(n)
-        times = as_times(time, n)[0]
+        given_as = read_times(time, n, encoded=False)
+        times = given_as.values
+        zoned = given_as.clock.aware if n and times.dtype.kind == "M" else self.zoned
+        if self.zoned is not None and zoned != self.zoned:
+            given = described(f"dates {'with' if zoned else 'without'} a time zone")
+            raise InputTypeError("time", given, f"as before: {'with' if self.zoned else 'without'} one")
         if n and self.newest is not None:
             if isinstance(self.newest, np.datetime64) != (times.dtype.kind == "M"):
                 raise InputTypeError("time", time, "times of the same kind as before")
@@ -49,6 +55,7 @@ class Clock:
             later[0] = True
         if not later.all():
             raise ValueRangeError("time", time, "times later than the one before")
+        self.zoned = zoned
         if times.dtype.kind == "M":
             return times, np.diff(sequence).astype(np.int64) / _SECOND
         with np.errstate(over="ignore"):
@@ -74,13 +81,16 @@ class Clock:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain numbers and strings."""
-        return {"timed": self.timed, "newest": plain(self.newest)}
+        return {"timed": self.timed, "newest": plain(self.newest), "zoned": self.zoned}
 
     @classmethod
     def from_dict(cls, saved: Any) -> Clock:
         """From what :meth:`to_dict` gave."""
-        kept = parts.parts(saved, ("timed", "newest"), "a clock")
+        if isinstance(saved, dict):
+            saved = {"zoned": None, **saved}  # of earlier versions: not known
+        kept = parts.parts(saved, ("timed", "newest", "zoned"), "a clock")
         clock = cls()
+        clock.zoned = None if kept["zoned"] is None else checks.flag("clock.zoned", kept["zoned"])
         clock.timed = None if kept["timed"] is None else checks.flag("clock.timed", kept["timed"])
         if clock.timed:
             clock.newest = parts.instant("clock.newest", kept["newest"])

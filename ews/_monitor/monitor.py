@@ -20,7 +20,7 @@ from ews._monitor import saving
 from ews._monitor.clock import Clock
 from ews._monitor.indicator_monitor import IndicatorMonitor
 from ews._monitor.learning import learned
-from ews._monitor.observations import as_rows, pair_of
+from ews._monitor.observations import along_time, as_rows, pair_of
 from ews._monitor.update import MonitorAlarm, MonitorUpdate, SequentialConfig
 from ews.errors import ArgumentError, described
 
@@ -248,9 +248,9 @@ class Monitor:
 
         Parameters
         ----------
-        values : array_like of shape (n,) or (n, series), pandas.Series or pandas.DataFrame
+        values : array_like of shape (n,) or (n, series), pandas.Series, pandas.DataFrame or xarray.DataArray
             The observations; NaN where one is missing. Columns of a frame name the series; dates that index it are the
-            times.
+            times, as is the coordinate of time of a DataArray.
         time : array_like of shape (n,), optional
             Times of the observations.
 
@@ -273,6 +273,9 @@ class Monitor:
         >>> found.names, found.alarm
         (('series 1', 'series 2'), False)
         """
+        if hasattr(values, "dims") and hasattr(values, "coords"):
+            values, carried = along_time(values)
+            time = carried if time is None else time
         rows, names = as_rows(values, self._names, one=False)
         if time is None and hasattr(values, "index") and getattr(values.index, "dtype", np.dtype(int)).kind == "M":
             time = values.index

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ews._common import checks
+from ews._common.labelled import filled, refuse_dimensions, time_dimension, times_along
 from ews._monitor.reading import read_value, read_values
 from ews.errors import ArgumentError, InputTypeError, described
 
-__all__ = ["as_rows", "pair_of"]
+__all__ = ["along_time", "as_rows", "pair_of"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -53,6 +54,16 @@ def as_rows(given: Any, known: tuple[str, ...], *, one: bool) -> tuple[FloatArra
             "values", described(f"series {', '.join(names)[:80]}"), f"those before: {', '.join(known)[:80]}"
         )
     return np.ascontiguousarray(rows), names
+
+
+def along_time(given: Any) -> tuple[Any, Any]:
+    """A DataArray with its time first and what is filled missing, and its times (None where it has none)."""
+    if hasattr(given, "data_vars") or given.ndim not in (1, 2):
+        refuse_dimensions(given, "values")
+    along = time_dimension(given) or given.dims[0]
+    given = filled(given.transpose(along, ...))
+    times, _ = times_along(given, along)
+    return given, times if time_dimension(given) is not None else None
 
 
 def pair_of(observation: Any) -> tuple[Any, Any]:

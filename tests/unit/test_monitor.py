@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from scipy.signal import lfilter
 
 import ews
@@ -274,6 +275,50 @@ def test_the_ways_in_agree() -> None:
 
     awaited = asyncio.run(collected())
     np.testing.assert_allclose(joined(awaited)[TESTS[0]], by_frame.evidence[TESTS[0]], rtol=1e-12)
+
+
+def test_a_data_array_keeps_its_times() -> None:
+    x = red(200, 2, seed=1)
+    days = pd.date_range("2001-01-01", periods=200)
+    frame = pd.DataFrame(x, index=days)
+    given = xr.DataArray(x, dims=("time", "place"), coords={"time": days})
+    options: dict[str, Any] = {"reference": 40, "average_run_length": 50}
+    by_frame = ews.Monitor(**options).update_many(frame)
+    for array in (given, given.T, given.rename(time="day_number").rename(day_number="t")):
+        found = ews.Monitor(**options).update_many(array)
+        np.testing.assert_array_equal(found.time, by_frame.time)
+        assert [one.time for one in found.alarms] == [one.time for one in by_frame.alarms]
+    monitor = ews.Monitor(**options)
+    monitor.update_many(given[:100, 0])
+    assert monitor.newest == days[99]
+    gone = given[100:, 0].fillna(-9999.0).assign_attrs(_FillValue=-9999.0)
+    assert monitor.update_many(gone).time[0] == days[100]
+    with pytest.raises(InputTypeError, match="detect_many"):
+        monitor.update_many(given.expand_dims(z=2))
+    plain = ews.Monitor(**options).update_many(given.drop_vars("time"))
+    np.testing.assert_array_equal(plain.time, np.arange(200.0))
+
+
+@pytest.mark.parametrize("zoned", [False, True])
+def test_dates_with_a_time_zone_do_not_follow_dates_without(zoned: bool) -> None:
+    zones = ("UTC", None) if zoned else (None, "UTC")
+    first, other = (pd.date_range("2001-01-01", periods=40, tz=zone) for zone in zones)
+    monitor = ews.Monitor(reference=20)
+    monitor.update_many(red(20)[:, 0], first[:20])
+    for again in (monitor, ews.Monitor.from_dict(json.loads(json.dumps(monitor.to_dict())))):
+        with pytest.raises(InputTypeError, match="a time zone; allowed: as before"):
+            again.update(1.0, other[30])
+        again.update(1.0, first[30])
+    saved = monitor.to_dict()
+    del saved["clock"]["zoned"]  # by an earlier version
+    ews.Monitor.from_dict(saved).update(1.0, other[35])
+
+
+def test_a_hyphen_is_a_minus_sign_in_the_name_of_a_test() -> None:
+    monitor = ews.Monitor(tests=["memory towards -1"])
+    assert monitor.config.tests == ("memory towards −1",)
+    with pytest.raises(ValueRangeError, match="twice"):
+        ews.Monitor(tests=["memory towards -1", "memory towards −1"])
 
 
 def test_results_are_read_seen_and_kept() -> None:

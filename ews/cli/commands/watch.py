@@ -90,7 +90,7 @@ def watch(
     with reported_errors():
         options = {
             "average_run_length": average_run_length,
-            "tests": tuple(name.replace("-1", "−1") for name in names("tests", tests)),
+            "tests": names("tests", tests),
             "reference": reference,
             "smoothing": None if (text := unless_none(smoothing)) is None else number(text),
         }
