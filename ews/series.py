@@ -437,10 +437,11 @@ def index_of_time(argument: str, index: Any) -> Any:
     varies = [place for place in range(index.nlevels) if index.get_level_values(place).nunique(dropna=False) > 1]
     if len(varies) == 1 or (not varies and len(index) < 2):
         return index.get_level_values(varies[0] if varies else -1)
-    levels = [readable(place if name is None else name) for place, name in enumerate(index.names)]
+    levels = [place if name is None else readable(name) for place, name in enumerate(index.names)]
     given = f"an index of {index.nlevels} levels ({', '.join(map(repr, levels))})"
+    series = [name for name, values in zip(levels, index.levels, strict=True) if values.dtype.kind != "M"] or levels
     way = "ews.detect_many(data.reset_index(), by=…, time=…) reads them one below the other"
-    allowed = f"an index of times: data.unstack({levels[-1]!r}) makes a column of each series, and {way}"
+    allowed = f"an index of times: data.unstack({series[-1]!r}) makes a column of each series, and {way}"
     raise InputTypeError(argument, described(given), allowed)
 
 

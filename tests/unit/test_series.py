@@ -122,13 +122,28 @@ def test_a_pandas_index_of_times_is_used(index: pd.Index, first: Any, step: floa
 
 @pytest.mark.parametrize(
     "index",
-    [pd.Index(list("abcdefgh")), pd.MultiIndex.from_product([range(4), range(2)]), pd.Index([True, False] * 4)],
-    ids=["labels", "several levels", "truth values"],
+    [pd.Index(list("abcdefgh")), pd.Index([True, False] * 4)],
+    ids=["labels", "truth values"],
 )
 def test_an_index_of_labels_is_left_out_with_a_note(index: pd.Index) -> None:
     found = as_series(pd.Series(VALUES, index=index))
     np.testing.assert_array_equal(found.time, np.arange(8.0))
     assert "labels" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("index", "said"),
+    [
+        (pd.MultiIndex.from_product([range(4), range(2)]), r"unstack\(1\)"),
+        (pd.MultiIndex.from_product([list("ab"), DAYS[:4]], names=["lake", "day"]), r"unstack\('lake'\)"),
+        (pd.MultiIndex.from_product([["a"], ["b"]]).repeat(8), "unstack"),
+    ],
+)
+def test_an_index_of_several_levels_holds_several_series(index: pd.MultiIndex, said: str) -> None:
+    data = pd.Series(VALUES, index=index)
+    with pytest.raises(errors.InputTypeError, match=said):
+        as_series(data)
+    np.testing.assert_array_equal(as_series(data, time=DAYS).time, DAYS)
 
 
 def test_time_zones_become_utc_with_a_note() -> None:
