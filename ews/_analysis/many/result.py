@@ -135,8 +135,8 @@ class DetectionMap(Result):
         """Of one series an array is written as a number: it has no dimension."""
         if saved.get("shape") != []:
             return super()._read_fields(saved)
-        hints = field_types(cls)
-        alone = [name for name in hints if name not in ("names", "config", "z", "adjusted") and name in saved]
+        own: Any = cls
+        alone = [name for name in field_types(own) if name not in ("names", "config", "z", "adjusted") and name in saved]
         found = super()._read_fields({**saved, **{name: [saved[name]] for name in alone}})
         return found | {name: found[name].reshape(()) for name in alone}
 
