@@ -136,7 +136,9 @@ class DetectionMap(Result):
         if saved.get("shape") != []:
             return super()._read_fields(saved)
         own: Any = cls
-        alone = [name for name in field_types(own) if name not in ("names", "config", "z", "adjusted") and name in saved]
+        alone = [
+            name for name in field_types(own) if name not in ("names", "config", "z", "adjusted") and name in saved
+        ]
         found = super()._read_fields({**saved, **{name: [saved[name]] for name in alone}})
         return found | {name: found[name].reshape(()) for name in alone}
 
