@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,12 @@ def _opened(xr: Any, file: Path) -> Iterator[Any]:
             warnings.filterwarnings("ignore", "Failed to open Zarr store with consolidated metadata", RuntimeWarning)
             data = xr.open_zarr(file, chunks={}) if file.is_dir() else xr.open_dataset(file, chunks={})
     except (ValueError, OSError, KeyError) as error:
-        given = described(f"{file}, which cannot be read ({' '.join(str(error).split())[:60]})")
+        said = str(error)
+        if "did not find a match" in said:  # of xarray, which then lists what it can be told to read with
+            why = "is neither"
+        else:
+            why = f"cannot be read ({shorten(said, 60, placeholder=' …')})"
+        given = described(f"{file}, which {why}")
         raise ArgumentError("FILE", given, "a folder of zarr, or a netCDF file") from None
     with data:
         yield data
@@ -107,6 +113,7 @@ def _scheduler(address: str | None) -> Iterator[None]:
 
     distributed = needed("distributed", "grid")
     try:
+        distributed.comm.resolve_address(address)  # a client that cannot is long in closing
         # No default yet: one that found no scheduler would be asked for all that this process computes later.
         client = distributed.Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:

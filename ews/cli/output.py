@@ -125,7 +125,7 @@ def quoted(text: str) -> str:
 
 
 def _option(argument: str) -> str:
-    return "FILE" if argument == "path" else f"--{argument.replace('_', '-')}"
+    return {"path": "FILE", "store": "--out"}.get(argument, f"--{argument.replace('_', '-')}")
 
 
 def _chosen(argument: str, value: str) -> str:

@@ -12,11 +12,13 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import dask
 import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+import zarr
 from typer.testing import CliRunner
 
 import ews
@@ -337,6 +339,103 @@ def test_maps_on_disk_are_taken_up_again_and_no_others(tmp_path: Path) -> None:
         ews.detect_many(given, store=tmp_path / "mine", resume=True, **FAST)
 
 
+def irregular() -> xr.DataArray:
+    return labelled(cube(20, 6)).chunk({"lat": (3, 10, 7), "lon": (1, 5)})
+
+
+@pytest.mark.parametrize("null", ["table", "pooled"])
+def test_blocks_of_any_size_share_no_chunk_on_disk(null: str, tmp_path: Path) -> None:
+    given, options = irregular(), {"null": null, "n_surrogates": 199}
+    found = ews.detect_many(given, **options).compute()
+    with dask.config.set(scheduler="threads", num_workers=8):
+        for run in range(5):
+            written = ews.detect_many(given, store=tmp_path / f"{run}.zarr", **options)
+            xr.testing.assert_equal(written.compute(), found)
+    counts = zarr.open_group(tmp_path / "0.zarr")["earlywarning_progress"]["digest"].shape
+    for name, sizes in written.chunksizes.items():
+        if name != "test":
+            assert len(sizes) == counts[found.p.dims.index(name)]
+
+
+def test_finished_blocks_of_other_data_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given, store = labelled(cube(4, 6)).chunk({"lat": 2, "lon": 3}), tmp_path / "map.zarr"
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)  # two blocks at a time
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ews.detect_many(given, store=store, progress=stop, **FAST)
+    marks = zarr.open_group(store)["earlywarning_progress"]["digest"][...]
+    assert np.count_nonzero(marks) == 2
+    for place in np.argwhere(marks):
+        changed = given.values.copy()
+        changed[5, 2 * place[0] + 1, 3 * place[1] + 2] = 9.0
+        with pytest.raises(errors.ArgumentError, match="other data"):
+            ews.detect_many(given.copy(data=changed).chunk(given.chunksizes), store=store, resume=True, **FAST)
+    counted: list[tuple[int, int]] = []
+    ews.detect_many(given, store=store, resume=True, progress=lambda *at: counted.append(at), **FAST)
+    assert counted == [(i, 4) for i in range(1, 5)]
+    whole = labelled(cube(4, 6, seed=2)).chunk({"lat": 2, "lon": 3})
+    with pytest.raises(errors.ArgumentError, match="other data"):
+        ews.detect_many(whole, store=store, resume=True, **FAST)
+    rows = given.copy(data=np.asfortranarray(given.values)).chunk(given.chunksizes)  # the same, otherwise in memory
+    ews.detect_many(rows, store=store, resume=True, **FAST)
+
+
+def test_maps_that_are_not_whole_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given, store = labelled(cube(4, 6)).chunk({"lat": 1}), tmp_path / "map.zarr"
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)  # two blocks at a time
+    found = ews.detect_many(given, **FAST)
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ews.detect_many(given, store=store, progress=stop, **FAST)
+    part = xr.open_zarr(store).load()  # without a warning
+    assert "resume=True" in part.attrs["incomplete"]
+    reached = part.reason == 0
+    assert int(reached.sum()) == 12
+    meanings = part.reason.attrs["flag_meanings"].split()
+    assert part.reason.dtype == np.int8
+    for name, value in (("reason", meanings.index("not_reached")), ("verdict", -1), ("kind", -1), ("n", 0)):
+        assert (part[name].values[~reached] == value).all()
+    assert np.isnan(part.p.values[~reached]).all()
+    ews.detect_many(given, store=store, resume=True, **FAST)
+    whole = xr.open_zarr(store).load()
+    xr.testing.assert_equal(whole, found)
+    assert whole.attrs == found.attrs
+
+
+def test_coordinates_of_several_dimensions_are_on_disk_too(tmp_path: Path) -> None:
+    given = labelled(cube(4, 6))
+    given = given.assign_coords(area=(("lat", "lon"), np.arange(24.0).reshape(4, 6)), site=("lat", list("abcd")), k=3.0)
+    for one, name in ((given, "memory"), (given.chunk({"lat": 2}), "lazy")):
+        written = ews.detect_many(one, store=tmp_path / f"{name}.zarr", **FAST)
+        xr.testing.assert_equal(written.compute(), ews.detect_many(given, **FAST))
+
+
+def test_what_cannot_be_stored_is_refused_in_words(tmp_path: Path) -> None:
+    given, store = labelled(cube(4, 6)), tmp_path / "map.zarr"
+    both = xr.Dataset({"NDVI": given, "LAI": given})
+    unknown = da.from_array(cube(4))
+    for data, change, said in (
+        (both, {}, r"^store: .*'NDVI', 'LAI'.*data\[name\]"),
+        (given.stack(place=("lat", "lon")), {}, r"MultiIndex.*reset_index\('place'\)"),
+        (given, {"store": 5}, "^store: got 5"),
+        (given, {"store": b"maps"}, "^store: got b'maps'"),
+        (unknown[unknown[:, 0] > -9.0], {}, "compute_chunk_sizes"),
+        (unknown[unknown[:, 0] > -9.0], {"store": None}, "compute_chunk_sizes"),
+    ):
+        with pytest.raises(errors.ArgumentError, match=said):
+            ews.detect_many(data, **{"store": store, **FAST, **change})
+        assert not store.exists()
+    placed = given.stack(place=("lat", "lon"))
+    written = ews.detect_many(placed.reset_index("place"), store=store, **FAST)
+    np.testing.assert_array_equal(written.p, ews.detect_many(placed, **FAST).p)
+
+
 def test_a_pool_is_drawn_over_all_chunks_and_the_same_on_disk(tmp_path: Path) -> None:
     values = cube(4, 6)
     values[0] = np.nan  # a chunk with nothing to test
@@ -517,17 +616,35 @@ def test_command_line_maps_a_cube(tmp_path: Path) -> None:
     again = run.invoke(app, ["map", str(tmp_path / "ndvi.nc"), "--out", str(out), "--resume", *common])
     assert again.exit_code == 0, again.output
     for wrong, said in (
-        (["--out", str(out)], "resume"),
+        (["--out", str(out)], "error: --out: got"),
         (["--out", str(tmp_path / "x.nc")], ".zarr"),
         (["--out", str(tmp_path / "y.zarr"), "--var", "NDV"], "did you mean 'NDVI'"),
         (["--out", str(tmp_path / "y.zarr"), "--detrend", "gaussian"], "local_linear"),
         (["--out", str(tmp_path / "y.zarr"), "--scheduler", "tcp"], "tcp://host:8786"),
+        (["--out", str(tmp_path / "y.zarr"), "--scheduler", "foo://x:1"], "tcp://host:8786"),
     ):
         refused = run.invoke(app, ["map", str(tmp_path / "ndvi.zarr"), *wrong, *common])
         assert refused.exit_code == 2
         assert said in " ".join(refused.output.split())
     lost = run.invoke(app, ["map", str(tmp_path / "gone.nc"), "--out", str(tmp_path / "y.zarr")])
     assert lost.exit_code == 2
+    (tmp_path / "notes.txt").write_text("no cube")
+    strange = run.invoke(app, ["map", str(tmp_path / "notes.txt"), "--out", str(tmp_path / "y.zarr")])
+    assert strange.exit_code == 2
+    assert "notes.txt, which is neither; allowed: a folder of zarr, or a netCDF file" in " ".join(
+        strange.output.split()
+    )
+
+
+def test_an_address_that_is_none_is_refused_at_once_and_quietly(tmp_path: Path) -> None:
+    labelled(cube(2, 2)).to_dataset().to_netcdf(tmp_path / "ndvi.nc", engine="h5netcdf")
+    code = "import sys; from ews.cli.commands import app; app()"
+    command = [sys.executable, "-c", code, "map", str(tmp_path / "ndvi.nc"), "--out", str(tmp_path / "y.zarr")]
+    here = os.environ | {"PYTHONPATH": str(Path(ews.__file__).parents[1])}
+    done = subprocess.run([*command, "--scheduler", "nonsense"], capture_output=True, text=True, timeout=100, env=here)
+    assert done.returncode == 2
+    assert "where no scheduler answers" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
 
 
 INDICATORS = [

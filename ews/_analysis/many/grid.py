@@ -42,16 +42,21 @@ def detect_grid(
 ) -> Any:
     """The maps of a DataArray, Dataset or dask array, as a Dataset."""
     xr = needed("xarray", "grid")
+    if hasattr(data, "chunks") and any(isinstance(size, float) for size in getattr(data, "shape", ())):
+        given = described("a dask array with chunks of unknown size")
+        raise InputTypeError("data", given, "known sizes: see compute_chunk_sizes() of dask arrays")
     if not hasattr(data, "dims"):
         data = xr.DataArray(data, dims=[*(f"dim_{i}" for i in range(data.ndim - 1)), dim or "time"])
     if isinstance(data, xr.Dataset):
         names = variables_of(data, dim)
         if len(names) == 1:
             data = data[names[0]]
-        elif store is not None or not names:
-            listed = ", ".join(map(repr, names)) or "none"
-            given = described(f"a Dataset whose variables of numbers are {listed}")
-            raise InputTypeError("data", given, "one of its variables" if names else "a variable of numbers")
+        elif not names:
+            given = described("a Dataset without variables of numbers")
+            raise InputTypeError("data", given, "a variable of numbers")
+        elif store is not None:
+            given = described(f"a folder for maps of several variables, {', '.join(map(repr, names))}")
+            raise ArgumentError("store", given, "a folder for each, with data[name]; or None")
         else:
             each = [
                 detect_grid(
@@ -89,8 +94,14 @@ def detect_grid(
     held = _pooled(tests, blocks, mask) if tests.pooled else tests
     if store is None:
         return dataset_of(_lazy(held, blocks, mask, da), cube, along, config)
+    import pandas as pd
+
     from ews._analysis.many.store import write
 
+    for name in cube.dims[:-1]:
+        if isinstance(cube.indexes.get(name), pd.MultiIndex):
+            given = described(f"the dimension {str(name)!r} with a MultiIndex, which zarr cannot hold, and store=")
+            raise InputTypeError("data", given, f"data.reset_index({str(name)!r}) or data.unstack({str(name)!r})")
     template = dataset_of(_lazy(held, blocks, mask, da), cube, along, config)
     return write(template, tests, held, blocks, mask, config, store=store, resume=resume, progress=progress)
 
