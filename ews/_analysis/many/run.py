@@ -102,9 +102,11 @@ def detect_many(
     seed : int, numpy.random.Generator or None, default 0
         Seed of every random number, the same for every series.
     store : str or path, optional
-        Folder of zarr to which the maps of an xarray or dask object are written, block by block, now.
+        Folder of zarr to which the maps of an xarray or dask object are written, block by block, now. Until it is
+        whole it says so, and which pixels have not been reached.
     resume : bool, default False
-        Whether a run that was interrupted is taken up again, from the blocks that `store` already holds.
+        Whether a run that was interrupted is taken up again, from the blocks that `store` already holds. Their data are
+        read again, and refused where they are others.
     progress : None, True or callable, default None
         A bar, or a function called as ``progress(done, total)``, over series or blocks (see :func:`ews.detect`). What
         is lazy shows in dask's own (``dask.diagnostics.ProgressBar``, the dashboard).
