@@ -18,7 +18,7 @@ from ews._common.extras import needed
 from ews._common.false_discovery import false_discovery
 from ews._common.labelled import filled
 from ews._common.progress import ProgressOption
-from ews.errors import InputTypeError, UnknownNameError, described
+from ews.errors import ArgumentError, InputTypeError, UnknownNameError, described
 
 __all__ = ["dataset_of", "detect_grid"]
 
