@@ -3,7 +3,7 @@
 As in ``tiles.py``, each lane of a vector register has a tile of windows. Its sums of powers are those of the first
 window; from one window to the next a sample is added and another taken off, half the work of what a tile does that is
 summed outwards. Two things keep the digits. Powers are of distances from an anchor, which moves to the mean of the
-window at hand every :data:`_BLOCK` outputs. And what a sum has seen leaves rounding behind in it, so that the largest
+window at hand every :data:`BLOCK` outputs. And what a sum has seen leaves rounding behind in it, so that the largest
 sums since the beginning of the tile are held against the least central moments of each block: where they are too large
 beside these (a spike has left, a step has passed, nothing varies any more, NaN), the block is listed, for others to do
 it again.
