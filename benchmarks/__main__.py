@@ -139,6 +139,22 @@ def figure(lines: list[dict[str, Any]]) -> None:
     speed_figure.draw(curves, FOLDER / "speed_scaling.png")
 
 
+def machines(measured_on: Mapping[str, Mapping[str, str]]) -> None:
+    """What each table was measured on: a column for each machine and its packages, headed by its tables."""
+    columns: list[tuple[Mapping[str, str], list[str]]] = []
+    for name, described in measured_on.items():
+        same = next((names for one, names in columns if one == described), None)
+        if same is None:
+            columns.append((described, same := []))
+        same.append(name.removeprefix("speed_").replace("_", " "))
+    fields = list(dict.fromkeys(field for described, _ in columns for field in described))
+    with (FOLDER / "speed_machine.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        if len(columns) > 1:
+            writer.writerow(["tables", *(", ".join(names) for _, names in columns)])
+        writer.writerows([field, *(described.get(field, "–") for described, _ in columns)] for field in fields)
+
+
 def imports() -> Measured:
     """``import ews`` above numpy."""
     times = startup.import_time()
@@ -297,12 +313,12 @@ def main() -> int:
     rows = {name: [{**each.row, **each.details, "kept": each.kept} for each in lines] for name, lines in done.items()}
     written = FOLDER / "speed.json"
     before = json.loads(written.read_text(encoding="utf-8")) if written.exists() and len(done) < len(tables) else {}
-    text = json.dumps({**before, "machine": described, **rows}, indent=1, ensure_ascii=False)
+    measured_on = {**before.get("machines", {}), **dict.fromkeys(done, described)}
+    text = json.dumps({**before, "machines": measured_on, **rows}, indent=1, ensure_ascii=False)
     written.write_text(text + "\n", encoding="utf-8")
     if "speed_scaling" in done:
         figure(rows["speed_scaling"])
-    with (FOLDER / "speed_machine.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(described.items())
+    machines(measured_on)
     missed = sum(not each.kept for lines in done.values() for each in lines)
     print(f"{missed} goals missed" if missed else "every goal met")
     return 1 if missed else 0
