@@ -32,7 +32,8 @@ def draw(curves: Mapping[str, Sequence[tuple[int, Mapping[str, float]]]], path: 
             axis.plot(*zip(*line, strict=True), "o-", ms=3, color=_COLOURS.get(package), label=package)
         unit, *rest = title.split(", ")
         axis.set(xscale="log", yscale="log", xlabel=unit, ylabel="ns a sample", title=", ".join(rest) or None)
-        axis.legend(fontsize=7, frameon=False)
+        axis.set_ylim(top=6.0 * axis.get_ylim()[1])  # room above the lines
+        axis.legend(fontsize=7, frameon=False, ncols=2, loc="upper right")
         axis.grid(alpha=0.2)
     figure.savefig(path, dpi=130)
     plt.close(figure)
